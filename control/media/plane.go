@@ -1,0 +1,100 @@
+// Package media carries a call's audio. A call describes what it wants as a
+// graph of legs and sources; a pure function plans it; a Plane carries it: in
+// the kernel where it can, on sockets where it must.
+package media
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Plane carries RTP between legs. The XDP plane does so in the kernel, the
+// socket plane in Go. Both behave alike; they differ in cost.
+type Plane interface {
+	// Mode is "xdp-native", "xdp-generic" or "socket"; Reason says in a sentence why.
+	Mode() string
+	Reason() string
+	// Open starts a leg. It fails when the local port is taken or the plane is full.
+	Open(LegConfig) (PlaneLeg, error)
+	// Close closes what legs remain.
+	Close() error
+}
+
+// PlaneLeg is one open leg of a Plane. Methods may be called from any goroutine.
+type PlaneLeg interface {
+	// Connect sets or replaces what is known of the far end. The outgoing
+	// stream goes on: same SSRC, next sequence number.
+	Connect(FarEnd) error
+	// Route sets where arriving audio goes.
+	Route(Route) error
+	// Send sends one packet as the next of the leg's outgoing stream. The plane
+	// stamps SSRC, sequence number and timestamp so that the stream stays
+	// continuous whatever was relayed before.
+	Send(Payload) error
+	// SendRTCP sends a ready RTCP packet to the far end.
+	SendRTCP([]byte) error
+	Stats() (LegStats, error)
+	// Close ends the leg and tells what it carried. It is idempotent.
+	Close() (LegStats, error)
+}
+
+// LegConfig describes a leg when it opens.
+type LegConfig struct {
+	// Local is where RTP arrives; its port is even, RTCP arrives one above.
+	Local netip.AddrPort
+	// SSRC of the outgoing stream; the first sequence number and timestamp are
+	// random, as RFC 3550 section 5.1 asks.
+	SSRC uint32
+	// Receiver gets what comes to userspace. It is called from one goroutine of
+	// the plane at a time per leg, must not block, and does not keep the bytes.
+	Receiver Receiver
+}
+
+// FarEnd is what SDP told of the other side.
+type FarEnd struct {
+	// RTP is where it receives, and the only source accepted. The zero value
+	// mutes the leg in both directions.
+	RTP         netip.AddrPort
+	RTCP        netip.AddrPort // zero: RTP's port plus one
+	PayloadType uint8          // of audio, both ways
+	Events      int            // payload type of telephone-event, -1 for none
+	ClockRate   int            // Hz
+	Ptime       time.Duration
+	// Send and Receive are false where the direction attribute (hold) forbids it.
+	Send, Receive bool
+}
+
+// Route says where a leg's arriving audio goes. telephone-event and RTCP always
+// go to the Receiver.
+type Route struct {
+	To   PlaneLeg // relayed into this leg's outgoing stream; nil: nowhere
+	Copy bool     // audio also goes to the Receiver
+}
+
+// Receiver takes packets that reach userspace.
+type Receiver interface {
+	RTP(p []byte, at time.Time)  // a whole RTP packet
+	RTCP(p []byte, at time.Time) // a whole compound RTCP packet
+}
+
+// Payload is one packet to send, before its stream's stamp.
+type Payload struct {
+	PayloadType uint8
+	Marker      bool
+	Samples     uint32 // the timeline advances by this much after the packet
+	Data        []byte
+}
+
+// LegStats counts what a leg carried. Directions are the platform's view: Rx
+// from the far end, Tx towards it.
+type LegStats struct {
+	RxPackets, RxBytes uint64 // accepted RTP
+	RxRelayed          uint64 // of those, relayed by the plane without entering userspace
+	RxUser             uint64 // of those, handed to userspace
+	RxLost             int64  // expected minus received, RFC 3550 A.3
+	RxJitter           time.Duration
+	TxPackets, TxBytes uint64
+	TxRelayed          uint64            // of those, relayed from another leg without entering userspace
+	RTCP               uint64            // RTCP packets received
+	Dropped            map[string]uint64 // refused packets by reason
+}
