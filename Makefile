@@ -1,0 +1,54 @@
+# What a person or CI does with this tree. `make help` lists it.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+BUILD    := build
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test test-quick race bench fuzz generate generate-check fmt-check vet clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what build, demo and tests need (apt-get, idempotent)
+	@scripts/setup.sh
+
+build: ## build build/mcp (the platform) and build/mcplab (the far ends)
+	@mkdir -p $(BUILD)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/mcp ./cmd/mcp
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/mcplab ./cmd/mcplab
+
+demo: setup build ## one whole call through three network namespaces, with a timeline
+	@$(BUILD)/mcplab demo --platform $(BUILD)/mcp --out $(BUILD)/demo
+
+test: setup generate-check fmt-check vet ## every test, kernel and namespaces included (needs root)
+	$(GO) test -timeout 20m ./...
+
+test-quick: ## tests that need neither root nor tools nor long: under a minute
+	$(GO) test -short -timeout 5m ./...
+
+race: ## every test under the race detector (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
+
+bench: build ## cost of a relayed packet: program, veth native and generic, sockets, null
+	@$(BUILD)/mcplab bench --out $(BUILD)/bench
+
+FUZZTIME ?= 30s
+fuzz: ## run every fuzz target for FUZZTIME each
+	@scripts/fuzz.sh $(FUZZTIME)
+
+generate: ## rebuild the kernel objects and their Go types with clang
+	$(GO) generate ./bpf/...
+
+generate-check: ## the committed kernel objects match their sources
+	@scripts/generate-check.sh
+
+fmt-check:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt would change:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+clean: ## remove what was built
+	rm -rf $(BUILD)

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Rebuilds the kernel objects beside the committed ones and fails if they differ.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+before=$(git ls-files -z 'bpf/**_bpfel.*' | xargs -0 sha256sum)
+go generate ./bpf/...
+after=$(git ls-files -z 'bpf/**_bpfel.*' | xargs -0 sha256sum)
+if [ "$before" != "$after" ]; then
+  echo 'kernel objects do not match their sources; commit the result of "make generate":' >&2
+  diff <(printf '%s\n' "$before") <(printf '%s\n' "$after") >&2 || true
+  exit 1
+fi
+echo "kernel objects match their sources"
