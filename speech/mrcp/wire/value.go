@@ -1,0 +1,112 @@
+package wire
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Float writes a number as RFC 6787's FLOAT, which must have a decimal point:
+// servers refuse "1".
+func Float(v float64) string {
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
+}
+
+// Millis writes a duration in whole milliseconds.
+func Millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// RequestIDs reads an Active-Request-Id-List. Entries that are no request-id
+// are left out.
+func RequestIDs(list string) []uint32 {
+	var ids []uint32
+	for entry := range strings.SplitSeq(list, ",") {
+		if id, err := strconv.ParseUint(strings.TrimSpace(entry), 10, 32); err == nil {
+			ids = append(ids, uint32(id))
+		}
+	}
+	return ids
+}
+
+// FormatRequestIDs writes an Active-Request-Id-List.
+func FormatRequestIDs(ids []uint32) string {
+	entries := make([]string, len(ids))
+	for i, id := range ids {
+		entries[i] = strconv.FormatUint(uint64(id), 10)
+	}
+	return strings.Join(entries, ",")
+}
+
+// Resource is the part of a channel identifier after the @.
+func Resource(channel string) string {
+	at := strings.LastIndexByte(channel, '@')
+	return strings.ToLower(channel[at+1:])
+}
+
+// VendorParameters writes a Vendor-Specific-Parameters value, sorted by name so
+// that the same parameters always make the same message.
+func VendorParameters(params map[string]string) string {
+	pairs := make([]string, 0, len(params))
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		pairs = append(pairs, name+"="+quoteParameter(params[name]))
+	}
+	return strings.Join(pairs, ";")
+}
+
+func quoteParameter(v string) string {
+	if v != "" && !strings.ContainsAny(v, "; \t\"\r\n\\") {
+		return v
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
+}
+
+// ParseVendorParameters reads a Vendor-Specific-Parameters value.
+func ParseVendorParameters(value string) map[string]string {
+	params := make(map[string]string)
+	for value != "" {
+		var pair string
+		pair, value = cutParameter(value)
+		name, v, found := strings.Cut(pair, "=")
+		if name = strings.TrimSpace(name); !found || name == "" {
+			continue
+		}
+		params[name] = unquoteParameter(strings.TrimSpace(v))
+	}
+	return params
+}
+
+// cutParameter cuts at the first semicolon that is not inside quotes.
+func cutParameter(s string) (pair, rest string) {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case quoted && s[i] == '\\':
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == ';' && !quoted:
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, ""
+}
+
+func unquoteParameter(v string) string {
+	if len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' {
+		return v
+	}
+	var out strings.Builder
+	inner := v[1 : len(v)-1]
+	for i := 0; i < len(inner); i++ {
+		if inner[i] == '\\' && i+1 < len(inner) {
+			i++
+		}
+		out.WriteByte(inner[i])
+	}
+	return out.String()
+}
