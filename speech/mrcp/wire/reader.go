@@ -105,7 +105,7 @@ func (r *Reader) startLine() (string, error) {
 }
 
 // header reads fields up to the empty line. A line that begins with white space
-// continues the field before it; one without a colon is ignored.
+// continues the field before it; one that is no field is ignored.
 func (r *Reader) header() (Header, error) {
 	var h Header
 	for {
@@ -120,7 +120,7 @@ func (r *Reader) header() (Header, error) {
 			}
 			continue
 		}
-		if name, value, found := strings.Cut(line, ":"); found {
+		if name, value, found := strings.Cut(line, ":"); found && validName(strings.TrimSpace(name)) {
 			h = append(h, Field{strings.TrimSpace(name), strings.TrimSpace(value)})
 		}
 	}
@@ -137,8 +137,8 @@ func (r *Reader) line() (string, error) {
 			return "", ErrTooLarge
 		}
 		if err == nil {
-			line = bytes.TrimSuffix(line, []byte("\n"))
-			return string(bytes.TrimSuffix(line, []byte("\r"))), nil
+			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+			return string(appendClean(nil, string(line))), nil
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			if errors.Is(err, io.EOF) && len(line) > 0 {
@@ -174,4 +174,8 @@ func unexpected(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+func validName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == 0x7f })
 }
