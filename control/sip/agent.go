@@ -1,0 +1,210 @@
+// Package sip is the platform's SIP user agent: it answers calls, places them
+// and hands each one over as a Dialog.
+//
+// Owns: the dialogs, and beneath it (package wire) the sockets and
+// transactions. Never: what is in a session description, and what a call is
+// for. No type of the SIP library appears in its API.
+//
+// Every dialog ends: by BYE from either side, by CANCEL, by a 2xx that nobody
+// acknowledges, or when the connection of the far end is gone and none can be
+// made to it again.
+package sip
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"mcp/control/sip/wire"
+)
+
+// What calls of this package fail with.
+var (
+	ErrCancelled = errors.New("the caller cancelled the call")
+	ErrNoAck     = errors.New("the answer was never acknowledged")
+	ErrEnded     = errors.New("the dialog is over")
+	ErrLost      = errors.New("the far end cannot be reached")
+)
+
+const (
+	defaultT1  = 500 * time.Millisecond
+	maxMessage = 64 << 10
+	allowed    = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+)
+
+// Config is how an Agent listens and presents itself.
+type Config struct {
+	// Listen names sockets as "tcp:host:port" and "udp:host:port"; default
+	// both transports on 0.0.0.0:5070.
+	Listen    []string
+	UserAgent string
+	// Advertise is the host in Contact and Via when listening on the
+	// unspecified address; zero: the local address of the route to the peer.
+	Advertise netip.Addr
+	// T1 is RFC 3261's round-trip estimate, default 500 ms. The other timers
+	// keep their proportion to it.
+	T1 time.Duration
+}
+
+// Handler takes calls that come in.
+type Handler interface {
+	// Invite has one call for itself, on a goroutine of its own; 100 Trying is
+	// sent already. The context ends when the agent stops. When Invite returns
+	// the dialog is over: what is not ended is rejected with 500, or hung up.
+	Invite(ctx context.Context, d *Dialog)
+}
+
+// Agent is one SIP user agent.
+type Agent struct {
+	cfg     Config
+	log     *slog.Logger
+	wire    *wire.Layer
+	handler Handler
+	calls   sync.WaitGroup
+	ctx     context.Context // what handlers run under; set by Serve
+
+	mu       sync.Mutex
+	stopping bool
+	dialogs  map[dialogID]*Dialog
+	offers   map[offerID]*Dialog
+}
+
+// dialogID names a dialog (RFC 3261 section 12).
+type dialogID struct{ call, local, remote string }
+
+// offerID names an INVITE whatever way it came, to tell the same one coming
+// twice from two (RFC 3261 section 8.2.2.2).
+type offerID struct {
+	call, remote string
+	seq          uint32
+}
+
+// New binds the listeners. Nothing is read from them before Serve.
+func New(cfg Config, log *slog.Logger) (*Agent, error) {
+	if len(cfg.Listen) == 0 {
+		cfg.Listen = []string{"udp:0.0.0.0:5070", "tcp:0.0.0.0:5070"}
+	}
+	if cfg.T1 <= 0 {
+		cfg.T1 = defaultT1
+	}
+	layer, err := wire.Listen(wire.Config{T1: cfg.T1, Advertise: cfg.Advertise, MaxMessage: maxMessage}, cfg.Listen, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Agent{
+		cfg:     cfg,
+		log:     log,
+		wire:    layer,
+		dialogs: map[dialogID]*Dialog{},
+		offers:  map[offerID]*Dialog{},
+	}, nil
+}
+
+// Addrs are the addresses really bound, UDP first.
+func (a *Agent) Addrs() []net.Addr { return a.wire.Addrs() }
+
+// Serve takes calls until the context ends. Then new ones are refused with 503,
+// handlers see their context end and have their calls hung up, and the sockets
+// are closed. It must run for Invite to work, too.
+func (a *Agent) Serve(ctx context.Context, h Handler) error {
+	a.handler, a.ctx = h, ctx
+	a.wire.Start((*core)(a))
+	<-ctx.Done()
+	a.mu.Lock()
+	a.stopping = true
+	a.mu.Unlock()
+	a.drain()
+	a.wire.Close()
+	a.calls.Wait()
+	return nil
+}
+
+// drain gives running calls a few retransmissions' time to say goodbye. Closing
+// the sockets then fails what still waits.
+func (a *Agent) drain() {
+	gone := make(chan struct{})
+	go func() {
+		a.calls.Wait()
+		close(gone)
+	}()
+	timer := time.NewTimer(8 * a.cfg.T1)
+	defer timer.Stop()
+	select {
+	case <-gone:
+	case <-timer.C:
+	}
+	for _, d := range a.all() {
+		d.end(mvLost, Lost{Err: wire.ErrClosed})
+	}
+}
+
+func (a *Agent) all() []*Dialog {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var ds []*Dialog
+	for _, d := range a.dialogs {
+		ds = append(ds, d)
+	}
+	return ds
+}
+
+// enter makes a dialog findable. False when the agent is stopping.
+func (a *Agent) enter(d *Dialog) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopping {
+		return false
+	}
+	a.dialogs[d.id] = d
+	if d.tx != nil {
+		a.offers[d.offerID()] = d
+	}
+	return true
+}
+
+func (a *Agent) leave(d *Dialog) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.dialogs, d.id)
+	if d.tx != nil {
+		delete(a.offers, d.offerID())
+	}
+}
+
+// find returns the dialog that a request from the far end belongs to.
+func (a *Agent) find(req *sip.Request) *Dialog {
+	id := dialogID{string(*req.CallID()), tagOf(req.To().Params), tagOf(req.From().Params)}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.dialogs[id]
+}
+
+// merged says whether a request is an INVITE that already came another way.
+func (a *Agent) merged(req *sip.Request) bool {
+	id := offerID{string(*req.CallID()), tagOf(req.From().Params), req.CSeq().SeqNo}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.offers[id] != nil
+}
+
+// goCall runs f for a call; Serve waits for it. When the agent is stopping
+// nothing is begun any more.
+func (a *Agent) goCall(f func()) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopping {
+		return false
+	}
+	a.calls.Go(f)
+	return true
+}
+
+// Close closes the sockets of an agent that never served; Serve does it for one
+// that did. It is idempotent.
+func (a *Agent) Close() { a.wire.Close() }

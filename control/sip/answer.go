@@ -1,0 +1,208 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"mcp/control/sip/wire"
+)
+
+// acceptance is a 2xx of ours to an INVITE, resent until its ACK comes, over
+// TCP too (RFC 3261 section 13.3.1.4).
+type acceptance struct {
+	tx      *wire.ServerTx
+	sdp     []byte
+	delayed bool // the offer is ours, the ACK has the answer
+
+	res   *sip.Response
+	timer *time.Timer
+	wait  time.Duration
+	spent time.Duration
+	done  chan struct{}
+	err   error // why no ACK came; read after done
+}
+
+func (p *acceptance) settle(err error) {
+	p.timer.Stop()
+	p.err = err
+	close(p.done)
+}
+
+// Ring tells the caller that the call is being considered: 180.
+func (d *Dialog) Ring(context.Context) error {
+	d.mu.Lock()
+	ready := d.phase == offered
+	d.mu.Unlock()
+	if !ready {
+		return d.tooLate()
+	}
+	res := d.reply(d.tx.Request, 180, "Ringing")
+	d.addContact(res, d.tx.From)
+	return d.tx.Respond(res)
+}
+
+// Answer accepts the call with 200 and returns when the ACK has come. When the
+// INVITE had no offer the sdp is ours, and RemoteSDP then the answer.
+//
+// It fails with ErrCancelled when CANCEL was first, with ErrNoAck when the 200
+// was not acknowledged within 64*T1 (BYE has been sent then), with ErrEnded
+// when the caller hung up instead, and with the context's error when that ends;
+// the call still stands in that case, until Bye or the handler's return.
+func (d *Dialog) Answer(ctx context.Context, sdp []byte) error {
+	if d.tx == nil {
+		return errors.New("a call that we placed cannot be answered")
+	}
+	return d.accept(ctx, acceptance{tx: d.tx, sdp: sdp, delayed: len(d.tx.Request.Body()) == 0})
+}
+
+func (d *Dialog) accept(ctx context.Context, p acceptance) error {
+	a := &p
+	a.done = make(chan struct{})
+	a.wait = d.agent.cfg.T1
+	a.res = d.reply(a.tx.Request, 200, "OK")
+	d.addContact(a.res, a.tx.From)
+	a.res.AppendHeader(sip.NewHeader("Allow", allowed))
+	a.res.AppendHeader(sip.NewHeader("Supported", ""))
+	setSDP(a.res, a.sdp)
+	if !d.begin(a) {
+		return d.tooLate()
+	}
+	if err := a.tx.Respond(a.res); err != nil {
+		d.log.Info("sip answer not sent", "error", err)
+	}
+	select {
+	case <-a.done:
+		return a.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// begin makes p the 2xx that waits for its ACK.
+func (d *Dialog) begin(p *acceptance) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p.tx == d.tx {
+		to, ok := d.phase.after(mvAnswer)
+		if !ok {
+			return false
+		}
+		d.phase = to
+	} else if d.phase != confirmed {
+		return false
+	}
+	d.unacked = p
+	p.timer = time.AfterFunc(p.wait, func() { d.resend(p) })
+	return true
+}
+
+// resend repeats a 2xx at T1, 2*T1, ... up to every T2, for 64*T1 altogether.
+func (d *Dialog) resend(p *acceptance) {
+	t1 := d.agent.cfg.T1
+	d.mu.Lock()
+	if d.unacked != p {
+		d.mu.Unlock()
+		return
+	}
+	p.spent += p.wait
+	if p.spent >= 64*t1 {
+		p.settle(ErrNoAck)
+		d.unacked = nil
+		d.mu.Unlock()
+		d.unacknowledged()
+		return
+	}
+	p.wait = min(2*p.wait, 8*t1, 64*t1-p.spent)
+	p.timer.Reset(p.wait)
+	d.mu.Unlock()
+	if err := p.tx.Respond(p.res); err != nil {
+		d.log.Debug("sip answer not resent", "error", err)
+	}
+}
+
+// unacknowledged ends a call whose 2xx nobody acknowledged, with a BYE.
+func (d *Dialog) unacknowledged() {
+	if !d.finish(mvNoAck, Lost{Err: ErrNoAck}) {
+		return
+	}
+	d.log.Warn("sip answer never acknowledged")
+	if !d.agent.goCall(func() {
+		ctx, cancel := context.WithTimeout(d.agent.ctx, 64*d.agent.cfg.T1)
+		defer cancel()
+		if err := d.goodbye(ctx, nil); err != nil {
+			d.log.Info("sip BYE", "error", err)
+		}
+	}) {
+		d.agent.leave(d)
+	}
+}
+
+// acknowledged takes the ACK to our 2xx.
+func (d *Dialog) acknowledged(req *sip.Request, from wire.Link) {
+	d.mu.Lock()
+	p := d.unacked
+	if p == nil || p.tx.Request.CSeq().SeqNo != req.CSeq().SeqNo {
+		d.mu.Unlock()
+		return
+	}
+	d.unacked = nil
+	if to, ok := d.phase.after(mvAck); ok {
+		d.phase = to
+	}
+	if p.delayed {
+		d.sdp = sdpOf(req)
+	} else if p.tx != d.tx {
+		d.sdp = sdpOf(p.tx.Request)
+	}
+	p.settle(nil)
+	d.mu.Unlock()
+	p.tx.Release()
+	d.follow(from)
+}
+
+// Reject refuses the call with a final status of 300 or above.
+func (d *Dialog) Reject(_ context.Context, status int, reason string, headers map[string]string) error {
+	if status < 300 || status > 699 {
+		return fmt.Errorf("status %d does not reject a call", status)
+	}
+	if d.tx == nil || !d.end(mvReject, nil) {
+		return d.tooLate()
+	}
+	if reason == "" {
+		reason = reasonFor(status)
+	}
+	res := d.reply(d.tx.Request, status, reason)
+	addHeaders(res, headers)
+	return d.tx.Respond(res)
+}
+
+// tooLate says why a call cannot be answered any more.
+func (d *Dialog) tooLate() error {
+	if d.tx == nil {
+		return ErrEnded
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.phase == over && d.ending == mvCancel {
+		return ErrCancelled
+	}
+	return ErrEnded
+}
+
+// reply makes a response with our tag in it.
+func (d *Dialog) reply(req *sip.Request, status int, reason string) *sip.Response {
+	res := wire.Reply(req, status, reason, d.id.local)
+	d.agent.sign(res)
+	return res
+}
+
+func (d *Dialog) respond(tx *wire.ServerTx, status int, reason string) error {
+	if reason == "" {
+		reason = reasonFor(status)
+	}
+	return tx.Respond(d.reply(tx.Request, status, reason))
+}

@@ -1,0 +1,258 @@
+package sip
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"github.com/emiago/sipgo/sip"
+
+	"mcp/control/sip/wire"
+)
+
+// eventSlots is how many events may wait for a user that is busy. One more is
+// kept for the event that ends the dialog, which is never dropped.
+const eventSlots = 16
+
+// Dialog is one INVITE dialog, begun by either side. Its methods may be called
+// from any goroutine.
+type Dialog struct {
+	agent  *Agent
+	id     dialogID
+	log    *slog.Logger
+	invite *sip.Request // theirs or ours
+	// founding has the headers the far end opened the dialog with: its INVITE
+	// or its 2xx.
+	founding []sip.Header
+	tx       *wire.ServerTx // of the INVITE that came; nil when we placed it
+	events   chan Event
+	done     chan struct{}
+
+	mu     sync.Mutex
+	phase  phase
+	ending move // the one that led to over
+	far    farEnd
+	sdp    []byte
+	pending
+}
+
+// pending is what a dialog still waits for.
+type pending struct {
+	unacked *acceptance      // our 2xx without its ACK
+	open    []*wire.ServerTx // requests without the user's answer
+	ack     *sip.Request     // what acknowledged the 2xx to our INVITE, should that come again
+}
+
+// farEnd is what a dialog knows of the other side (RFC 3261 section 12.1).
+type farEnd struct {
+	local     sip.FromHeader
+	remote    sip.ToHeader
+	target    sip.Uri
+	routes    []sip.Uri
+	link      wire.Link
+	unwatch   func()
+	localSeq  uint32
+	remoteSeq uint32
+}
+
+// newIncoming makes the dialog of an INVITE that came.
+func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
+	req := tx.Request
+	d := &Dialog{
+		agent:    a,
+		id:       dialogID{string(*req.CallID()), sip.GenerateTagN(16), tagOf(req.From().Params)},
+		invite:   req,
+		founding: req.Headers(),
+		tx:       tx,
+		events:   make(chan Event, eventSlots+1),
+		done:     make(chan struct{}),
+		sdp:      sdpOf(req),
+	}
+	d.log = a.log.With("call_id", d.id.call)
+	d.far = farEnd{
+		local:     req.To().AsFrom(),
+		remote:    req.From().AsTo(),
+		target:    *req.Contact().Address.Clone(),
+		routes:    recordedRoutes(req),
+		link:      tx.From,
+		remoteSeq: req.CSeq().SeqNo,
+		localSeq:  1,
+	}
+	d.far.local.Params.Add("tag", d.id.local)
+	return d
+}
+
+// newOutgoing makes the dialog that a 2xx to our INVITE begins.
+func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link) *Dialog {
+	d := &Dialog{
+		agent:    a,
+		id:       dialogID{string(*req.CallID()), tagOf(req.From().Params), tagOf(res.To().Params)},
+		invite:   req,
+		founding: res.Headers(),
+		events:   make(chan Event, eventSlots+1),
+		done:     make(chan struct{}),
+		phase:    confirmed,
+		sdp:      sdpOf(res),
+	}
+	d.log = a.log.With("call_id", d.id.call)
+	d.far = farEnd{
+		local:    *sip.HeaderClone(req.From()).(*sip.FromHeader),
+		remote:   *sip.HeaderClone(res.To()).(*sip.ToHeader),
+		target:   *req.Recipient.Clone(),
+		routes:   recordedRoutes(res),
+		link:     link,
+		localSeq: req.CSeq().SeqNo,
+	}
+	if contact := res.Contact(); contact != nil {
+		d.far.target = *contact.Address.Clone()
+	}
+	// The caller's route set is the recorded one in reverse (section 12.1.2).
+	for i, j := 0, len(d.far.routes)-1; i < j; i, j = i+1, j-1 {
+		d.far.routes[i], d.far.routes[j] = d.far.routes[j], d.far.routes[i]
+	}
+	return d
+}
+
+func recordedRoutes(msg sip.Message) []sip.Uri {
+	var routes []sip.Uri
+	for _, h := range msg.GetHeaders("Record-Route") {
+		if rr, ok := h.(*sip.RecordRouteHeader); ok {
+			routes = append(routes, *rr.Address.Clone())
+		}
+	}
+	return routes
+}
+
+func (d *Dialog) offerID() offerID {
+	return offerID{d.id.call, d.id.remote, d.invite.CSeq().SeqNo}
+}
+
+// CallID is the dialog's Call-ID.
+func (d *Dialog) CallID() string { return d.id.call }
+
+// LocalURI is our side's address: To of a call that came, From of one we placed.
+func (d *Dialog) LocalURI() string { return d.far.local.Address.String() }
+
+// RemoteURI is the far end's address.
+func (d *Dialog) RemoteURI() string { return d.far.remote.Address.String() }
+
+// RequestURI is whom the INVITE asked for.
+func (d *Dialog) RequestURI() URI { return newURI(d.invite.Recipient) }
+
+// Header returns one header's values from the message with which the far end
+// opened the dialog: its INVITE, or its 2xx. The name's case does not matter,
+// nor whether the message abbreviated it.
+func (d *Dialog) Header(name string) []string { return valuesOf(d.founding, name) }
+
+// Headers returns all of them, under lower-case names.
+func (d *Dialog) Headers() map[string][]string { return headersOf(d.founding) }
+
+// RemoteSDP is the far end's latest offer or answer; nil while a delayed offer
+// is not answered.
+func (d *Dialog) RemoteSDP() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sdp
+}
+
+// RemoteHost is the network address signalling comes from.
+func (d *Dialog) RemoteHost() netip.Addr { return d.link().Remote().Addr() }
+
+// LocalHost is our address as the peer sees it, which is the one for media.
+func (d *Dialog) LocalHost() netip.Addr { return d.link().Host() }
+
+func (d *Dialog) link() wire.Link {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.far.link
+}
+
+// Events tells what the far end does. It is closed when the dialog is over.
+func (d *Dialog) Events() <-chan Event { return d.events }
+
+// follow makes a link the one the far end is known to speak over, and watches
+// its connection.
+func (d *Dialog) follow(link wire.Link) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.phase == over || d.far.unwatch != nil && d.far.link.SameCarrier(link) {
+		return
+	}
+	if d.far.unwatch != nil {
+		d.far.unwatch()
+	}
+	d.far.link = link
+	d.far.unwatch = link.Watch(func(err error) { d.disconnected(link, err) })
+}
+
+// offer hands the user an event that waits for an answer in tx. False when it
+// has too many already.
+func (d *Dialog) offer(tx *wire.ServerTx, ev Event) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.phase == over || len(d.events) >= eventSlots {
+		return false
+	}
+	d.open = append(d.open, tx)
+	d.events <- ev
+	return true
+}
+
+// settle takes a request off those that wait; false when it waits no more.
+func (d *Dialog) settle(tx *wire.ServerTx) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, waiting := range d.open {
+		if waiting == tx {
+			d.open = append(d.open[:i], d.open[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// end moves the dialog to its end and out of the agent's tables. False when it
+// was not possible: the dialog was over already, or the move came too late.
+func (d *Dialog) end(m move, last Event) bool {
+	if !d.finish(m, last) {
+		return false
+	}
+	d.agent.leave(d)
+	return true
+}
+
+// finish is end, except that requests of the far end still find the dialog.
+func (d *Dialog) finish(m move, last Event) bool {
+	d.mu.Lock()
+	was := d.phase
+	p, ok := was.after(m)
+	if !ok {
+		d.mu.Unlock()
+		return false
+	}
+	d.phase, d.ending = p, m
+	if last != nil {
+		d.events <- last
+	}
+	close(d.events)
+	close(d.done)
+	open := d.open
+	d.open = nil
+	if d.unacked != nil {
+		d.unacked.settle(ErrEnded)
+		d.unacked = nil
+	}
+	if d.far.unwatch != nil {
+		d.far.unwatch()
+	}
+	d.mu.Unlock()
+	if was == offered && m != mvReject {
+		open = append(open, d.tx)
+	}
+	for _, tx := range open {
+		// A response that cannot be delivered has been logged where it failed,
+		// and the dialog is over either way.
+		_ = d.respond(tx, 487, reasonFor(487))
+	}
+	return true
+}

@@ -1,0 +1,91 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+
+	"mcp/control/sip/wire"
+)
+
+// Event is something the far end did to a dialog: Cancelled, ByeReceived, Lost,
+// *Reinvite or *Info.
+type Event interface{ event() }
+
+// Cancelled says that the caller gave up before the answer.
+type Cancelled struct{}
+
+// ByeReceived says that the far end hung up.
+type ByeReceived struct {
+	Headers map[string][]string
+}
+
+// Lost says that the far end cannot be reached any more: its connection closed
+// and no new one could be made, or it never acknowledged our answer.
+type Lost struct{ Err error }
+
+// Reinvite is the far end's wish to change the session. It must be accepted or
+// rejected; if the dialog ends first that is done for it.
+type Reinvite struct {
+	// Offer is nil when the far end wants ours.
+	Offer []byte
+
+	dialog *Dialog
+	tx     *wire.ServerTx
+}
+
+// Info is an INFO request within the dialog (RFC 6086); it must be answered.
+type Info struct {
+	ContentType string
+	Body        []byte
+	Headers     map[string][]string
+
+	dialog *Dialog
+	tx     *wire.ServerTx
+}
+
+func (Cancelled) event()   {}
+func (ByeReceived) event() {}
+func (Lost) event()        {}
+func (*Reinvite) event()   {}
+func (*Info) event()       {}
+
+// Accept answers with 200 and returns when the ACK has come. When the re-INVITE
+// had no offer the sdp is ours, and the dialog's RemoteSDP then the answer.
+func (r *Reinvite) Accept(ctx context.Context, sdp []byte) error {
+	if !r.dialog.settle(r.tx) {
+		return ErrEnded
+	}
+	return r.dialog.accept(ctx, acceptance{tx: r.tx, sdp: sdp, delayed: r.Offer == nil})
+}
+
+// Reject refuses the change; the session goes on as it was.
+func (r *Reinvite) Reject(_ context.Context, status int, reason string) error {
+	if !r.dialog.settle(r.tx) {
+		return ErrEnded
+	}
+	return r.dialog.respond(r.tx, status, reason)
+}
+
+// Respond answers the INFO; the usual reason phrase goes with the status.
+func (i *Info) Respond(status int) error {
+	if !i.dialog.settle(i.tx) {
+		return ErrEnded
+	}
+	return i.dialog.respond(i.tx, status, reasonFor(status))
+}
+
+// reasonFor is the phrase of RFC 3261 section 21 for the statuses in use here.
+func reasonFor(status int) string {
+	if phrase, ok := phrases[status]; ok {
+		return phrase
+	}
+	return fmt.Sprintf("Status %d", status)
+}
+
+var phrases = map[int]string{
+	200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
+	405: "Method Not Allowed", 408: "Request Timeout", 415: "Unsupported Media Type",
+	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
+	487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
+	500: "Server Internal Error", 501: "Not Implemented", 503: "Service Unavailable", 603: "Decline",
+}

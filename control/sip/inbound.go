@@ -1,0 +1,223 @@
+package sip
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"mcp/control/sip/wire"
+)
+
+// core is the agent as the transactions see it: every method here runs on the
+// goroutine that reads a socket.
+type core Agent
+
+// Request takes every new request except ACK.
+func (c *core) Request(tx *wire.ServerTx) {
+	a := (*Agent)(c)
+	req := tx.Request
+	if req.Method == sip.CANCEL {
+		a.cancel(tx)
+		return
+	}
+	if a.refused(tx) {
+		return
+	}
+	if tagOf(req.To().Params) != "" {
+		a.within(tx)
+		return
+	}
+	switch req.Method {
+	case sip.INVITE:
+		a.incoming(tx)
+	case sip.OPTIONS:
+		a.capabilities(tx)
+	default:
+		a.answer(tx, 481, "")
+	}
+}
+
+// Ack takes the ACK to a 2xx of ours.
+func (c *core) Ack(req *sip.Request, from wire.Link) {
+	a := (*Agent)(c)
+	if d := a.find(req); d != nil {
+		d.acknowledged(req, from)
+		return
+	}
+	a.log.Debug("sip ACK for no dialog", "call_id", string(*req.CallID()))
+}
+
+// Stray takes a response without a transaction. A 2xx to an INVITE that comes
+// late wants its ACK again.
+func (c *core) Stray(res *sip.Response) {
+	a := (*Agent)(c)
+	cseq := res.CSeq()
+	if !res.IsSuccess() || cseq == nil || cseq.MethodName != sip.INVITE {
+		return
+	}
+	id := dialogID{string(*res.CallID()), tagOf(res.From().Params), tagOf(res.To().Params)}
+	a.mu.Lock()
+	d := a.dialogs[id]
+	a.mu.Unlock()
+	if d != nil {
+		d.acknowledgeAgain()
+	}
+}
+
+// refused answers what no part of the agent could do anything with.
+func (a *Agent) refused(tx *wire.ServerTx) bool {
+	req := tx.Request
+	switch {
+	case !methodAllowed(req.Method):
+		a.answer(tx, 405, "", sip.NewHeader("Allow", allowed))
+	case !schemeKnown(req.Recipient.Scheme):
+		a.answer(tx, 416, "Unsupported URI Scheme")
+	default:
+		if wanted := strings.Join(valuesOf(req.Headers(), "Require"), ", "); wanted != "" {
+			a.answer(tx, 420, "Bad Extension", sip.NewHeader("Unsupported", wanted))
+			return true
+		}
+		return false
+	}
+	return true
+}
+
+func methodAllowed(m sip.RequestMethod) bool {
+	switch m {
+	case sip.INVITE, sip.BYE, sip.OPTIONS, sip.INFO:
+		return true
+	}
+	return false
+}
+
+func schemeKnown(scheme string) bool {
+	return scheme == "sip" || scheme == "sips" || scheme == "tel"
+}
+
+// incoming begins a dialog (RFC 3261 section 13.3.1).
+func (a *Agent) incoming(tx *wire.ServerTx) {
+	req := tx.Request
+	if !a.acceptable(tx) {
+		return
+	}
+	switch contact := req.Contact(); {
+	case contact == nil || contact.Address.Wildcard || contact.Address.Host == "":
+		a.answer(tx, 400, "Missing or malformed Contact header")
+		return
+	case a.merged(req):
+		a.answer(tx, 482, "Loop Detected")
+		return
+	}
+	d := a.newIncoming(tx)
+	if !a.enter(d) {
+		a.answer(tx, 503, "")
+		return
+	}
+	if err := tx.Respond(wire.Reply(req, 100, "Trying", "")); err != nil {
+		d.log.Info("sip 100 not sent", "error", err)
+	}
+	d.follow(tx.From)
+	if !a.goCall(d.serve) {
+		d.end(mvLost, nil)
+	}
+}
+
+// acceptable refuses an INVITE body that is no session description.
+func (a *Agent) acceptable(tx *wire.ServerTx) bool {
+	req := tx.Request
+	if len(req.Body()) == 0 {
+		return true
+	}
+	if kind := req.ContentType(); kind != nil && isSDP(string(*kind)) && len(valuesOf(req.Headers(), "Content-Encoding")) == 0 {
+		return true
+	}
+	a.answer(tx, 415, "", sip.NewHeader("Accept", "application/sdp"), sip.NewHeader("Accept-Encoding", "identity"))
+	return false
+}
+
+// cancel answers a CANCEL and ends the INVITE it is about, if that is not
+// answered yet (RFC 3261 section 9.2).
+func (a *Agent) cancel(tx *wire.ServerTx) {
+	if tx.Cancels == nil {
+		a.answer(tx, 481, "")
+		return
+	}
+	req := tx.Request
+	if d := a.find(req); d != nil { // of a re-INVITE
+		a.respond(tx, d.reply(req, 200, "OK"))
+		if d.settle(tx.Cancels) {
+			a.respond(tx.Cancels, d.reply(tx.Cancels.Request, 487, reasonFor(487)))
+		}
+		return
+	}
+	a.mu.Lock()
+	d := a.offers[offerID{string(*req.CallID()), tagOf(req.From().Params), req.CSeq().SeqNo}]
+	a.mu.Unlock()
+	if d == nil {
+		a.answer(tx, 200, "")
+		return
+	}
+	a.respond(tx, d.reply(req, 200, "OK"))
+	d.end(mvCancel, Cancelled{})
+}
+
+// capabilities answers OPTIONS (RFC 3261 section 11.2).
+func (a *Agent) capabilities(tx *wire.ServerTx) {
+	res := wire.Reply(tx.Request, 200, "OK", "")
+	a.addContact(res, tx.From)
+	a.respond(tx, res,
+		sip.NewHeader("Allow", allowed),
+		sip.NewHeader("Accept", "application/sdp"),
+		sip.NewHeader("Accept-Encoding", "identity"),
+		sip.NewHeader("Supported", ""))
+}
+
+func (a *Agent) answer(tx *wire.ServerTx, status int, reason string, headers ...sip.Header) {
+	if reason == "" {
+		reason = reasonFor(status)
+	}
+	a.respond(tx, wire.Reply(tx.Request, status, reason, ""), headers...)
+}
+
+// respond sends a response from a place that can only log that it failed.
+func (a *Agent) respond(tx *wire.ServerTx, res *sip.Response, headers ...sip.Header) {
+	for _, h := range headers {
+		res.AppendHeader(h)
+	}
+	a.sign(res)
+	if err := tx.Respond(res); err != nil {
+		a.log.Info("sip response not delivered", "method", tx.Request.Method, "status", res.StatusCode,
+			"call_id", string(*tx.Request.CallID()), "error", err)
+	}
+}
+
+// sign says who we are.
+func (a *Agent) sign(msg sip.Message) {
+	if a.cfg.UserAgent == "" {
+		return
+	}
+	name := "User-Agent"
+	if _, response := msg.(*sip.Response); response {
+		name = "Server"
+	}
+	if len(msg.GetHeaders(name)) == 0 {
+		msg.AppendHeader(sip.NewHeader(name, a.cfg.UserAgent))
+	}
+}
+
+// addContact says where the peer of a link reaches us.
+func (a *Agent) addContact(msg sip.Message, link wire.Link) {
+	host, port := a.wire.SentBy(link)
+	msg.AppendHeader(contactHeader(host, port, link.Network()))
+}
+
+func (d *Dialog) addContact(msg sip.Message, link wire.Link) { d.agent.addContact(msg, link) }
+
+func contactHeader(host netip.Addr, port uint16, network string) sip.Header {
+	uri := sip.Uri{Scheme: "sip", Host: host.String(), Port: int(port)}
+	if network != "udp" {
+		uri.UriParams = sip.HeaderParams{{K: "transport", V: network}}
+	}
+	return &sip.ContactHeader{Address: uri}
+}

@@ -1,0 +1,205 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"mcp/control/sip/wire"
+)
+
+// Bye ends the call from our side and returns when the far end has answered.
+// It is idempotent. A call that is not answered yet is rejected with 480; one
+// whose answer is not acknowledged yet waits for the ACK first, as RFC 3261
+// section 15 asks. The dialog is over whatever the far end makes of the BYE.
+func (d *Dialog) Bye(ctx context.Context, headers map[string]string) error {
+	d.mu.Lock()
+	p, waiting := d.phase, d.unacked
+	d.mu.Unlock()
+	if p == offered {
+		if err := d.Reject(ctx, 480, "", headers); err == nil {
+			return nil
+		}
+	}
+	if waiting != nil {
+		select {
+		case <-waiting.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if !d.finish(mvBye, nil) {
+		return nil
+	}
+	return d.goodbye(ctx, headers)
+}
+
+// goodbye sends the BYE of a dialog that is over for us.
+func (d *Dialog) goodbye(ctx context.Context, headers map[string]string) error {
+	defer d.agent.leave(d)
+	if _, _, err := d.send(ctx, sip.BYE, headers); err != nil {
+		return fmt.Errorf("bye: %w", err)
+	}
+	return nil
+}
+
+// send sends a request within the dialog and waits for its final response.
+func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, headers map[string]string) (*sip.Response, wire.Link, error) {
+	req, link, err := d.prepare(ctx, method)
+	if err != nil {
+		return nil, link, err
+	}
+	addHeaders(req, headers)
+	w := waiter{final: make(chan *sip.Response, 1), failed: make(chan error, 1)}
+	if _, err := d.agent.wire.Request(req, link, w); err != nil {
+		return nil, link, err
+	}
+	select {
+	case res := <-w.final:
+		return res, link, nil
+	case err := <-w.failed:
+		return nil, link, err
+	case <-ctx.Done():
+		return nil, link, ctx.Err()
+	}
+}
+
+// prepare makes a request of the dialog and the link it goes over.
+func (d *Dialog) prepare(ctx context.Context, method sip.RequestMethod) (*sip.Request, wire.Link, error) {
+	d.mu.Lock()
+	if method != sip.ACK {
+		d.far.localSeq++
+	}
+	req, hop := d.far.request(method)
+	seq, link := d.far.localSeq, d.far.link
+	d.mu.Unlock()
+	id := sip.CallIDHeader(d.id.call)
+	req.AppendHeader(&id)
+	if method == sip.ACK {
+		seq = d.invite.CSeq().SeqNo
+	}
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: seq, MethodName: method})
+	link, err := d.agent.onward(ctx, link, hop)
+	if err != nil {
+		return nil, link, err
+	}
+	d.addContact(req, link)
+	d.agent.sign(req)
+	req.SetBody(nil)
+	return req, link, nil
+}
+
+// request lays out a request along the route set, and says which URI is its
+// next hop (RFC 3261 section 12.2.1.1).
+func (f *farEnd) request(method sip.RequestMethod) (*sip.Request, sip.Uri) {
+	target, routes, hop := f.target, f.routes, f.target
+	if len(routes) > 0 {
+		hop = routes[0]
+		if !hop.UriParams.Has("lr") { // a strict router
+			target, routes = routes[0], append(append([]sip.Uri{}, routes[1:]...), f.target)
+		}
+	}
+	target.Headers = nil
+	req := sip.NewRequest(method, target)
+	for _, r := range routes {
+		req.AppendHeader(&sip.RouteHeader{Address: *r.Clone()})
+	}
+	maxForwards := sip.MaxForwardsHeader(70)
+	req.AppendHeader(&maxForwards)
+	req.AppendHeader(sip.HeaderClone(&f.local))
+	req.AppendHeader(sip.HeaderClone(&f.remote))
+	return req, hop
+}
+
+// onward is the link to a dialog's next hop. The connection that the far end
+// spoke over last is preferred while it is open and leads to that host: behind
+// a translator no other way may exist (RFC 5923 in spirit).
+func (a *Agent) onward(ctx context.Context, current wire.Link, hop sip.Uri) (wire.Link, error) {
+	network := networkOf(hop, current.Network())
+	if current.Reliable() && current.Open() && network == current.Network() {
+		host, err := netip.ParseAddr(strings.Trim(hop.Host, "[]"))
+		if err != nil || host.Unmap() == current.Remote().Addr() {
+			return current, nil
+		}
+	}
+	return a.reach(ctx, network, hop)
+}
+
+// networkOf is the transport a URI asks for. Within a dialog one that asks for
+// none means the one in use, whatever RFC 3263 says: far ends that speak TCP
+// often leave it out of their Contact.
+func networkOf(uri sip.Uri, otherwise string) string {
+	for _, p := range uri.UriParams {
+		if strings.EqualFold(p.K, "transport") {
+			return strings.ToLower(p.V)
+		}
+	}
+	return otherwise
+}
+
+// reach resolves a URI and connects to it.
+func (a *Agent) reach(ctx context.Context, network string, uri sip.Uri) (wire.Link, error) {
+	to, err := resolve(ctx, uri)
+	if err != nil {
+		return wire.Link{}, err
+	}
+	link, err := a.wire.Connect(ctx, network, to)
+	if err != nil {
+		return wire.Link{}, fmt.Errorf("reach %s over %s: %w", to, network, err)
+	}
+	return link, nil
+}
+
+// resolve finds a URI's address: a literal, or a host name's first address,
+// IPv4 before IPv6.
+func resolve(ctx context.Context, uri sip.Uri) (netip.AddrPort, error) {
+	port := uri.Port
+	if port == 0 {
+		port = sip.DefaultUdpPort
+	}
+	if port < 0 || port > 65535 {
+		return netip.AddrPort{}, fmt.Errorf("port %d in URI", port)
+	}
+	host := strings.Trim(uri.Host, "[]")
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return netip.AddrPortFrom(addr.Unmap(), uint16(port)), nil
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("resolve %q: %w", host, err)
+	}
+	best := addrs[0].Unmap()
+	for _, addr := range addrs {
+		if addr.Unmap().Is4() {
+			best = addr.Unmap()
+			break
+		}
+	}
+	return netip.AddrPortFrom(best, uint16(port)), nil
+}
+
+// waiter waits for one final response.
+type waiter struct {
+	final  chan *sip.Response
+	failed chan error
+}
+
+func (w waiter) Response(res *sip.Response) {
+	if !res.IsProvisional() {
+		select {
+		case w.final <- res:
+		default:
+		}
+	}
+}
+
+func (w waiter) Failed(err error) {
+	select {
+	case w.failed <- err:
+	default:
+	}
+}

@@ -1,0 +1,125 @@
+package sip
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// URI is a SIP URI taken apart. User and the values of Params are unescaped
+// once (RFC 3261 section 19.1.2); parameter names are in lower case.
+type URI struct {
+	Scheme string
+	User   string
+	Host   string // without brackets; empty in a tel URI
+	Port   int    // 0 when not given
+	Params map[string]string
+}
+
+func newURI(u sip.Uri) URI {
+	uri := URI{
+		Scheme: u.Scheme,
+		User:   unescape(u.User),
+		Host:   strings.Trim(u.Host, "[]"),
+		Port:   u.Port,
+		Params: make(map[string]string, len(u.UriParams)),
+	}
+	if raw := u.Raw(); raw != "" {
+		uri.User = raw
+	}
+	for _, p := range u.UriParams {
+		uri.Params[strings.ToLower(unescape(p.K))] = unescape(p.V)
+	}
+	return uri
+}
+
+// unescape leaves alone what is not properly escaped.
+func unescape(s string) string {
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+// longNames are the headers that RFC 3261 section 7.3.3 and its extensions
+// allow to be abbreviated.
+var longNames = map[string]string{
+	"a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition",
+	"e": "content-encoding", "f": "from", "i": "call-id", "j": "reject-contact", "k": "supported",
+	"l": "content-length", "m": "contact", "n": "identity-info", "o": "event", "r": "refer-to",
+	"s": "subject", "t": "to", "u": "allow-events", "v": "via", "x": "session-expires", "y": "identity",
+}
+
+// headersOf collects the headers of a message under their full names in lower
+// case, values in the order in which they came.
+func headersOf(headers []sip.Header) map[string][]string {
+	all := make(map[string][]string, len(headers))
+	for _, h := range headers {
+		name := headerName(h)
+		all[name] = append(all[name], h.Value())
+	}
+	return all
+}
+
+func headerName(h sip.Header) string {
+	name := strings.ToLower(h.Name())
+	if long, ok := longNames[name]; ok {
+		return long
+	}
+	return name
+}
+
+// valuesOf returns the values of one header, however its name was written.
+func valuesOf(headers []sip.Header, name string) []string {
+	name = strings.ToLower(name)
+	var values []string
+	for _, h := range headers {
+		if headerName(h) == name {
+			values = append(values, h.Value())
+		}
+	}
+	return values
+}
+
+// addHeaders appends headers whose values come from outside: a line break in
+// one would begin a header of its own, so it ends there.
+func addHeaders(msg sip.Message, headers map[string]string) {
+	for name, value := range headers {
+		if cut := strings.IndexAny(value, "\r\n"); cut >= 0 {
+			value = value[:cut]
+		}
+		if name == "" || strings.ContainsAny(name, "\r\n: ") {
+			continue
+		}
+		msg.AppendHeader(sip.NewHeader(name, value))
+	}
+}
+
+// setSDP makes a session description the message's body.
+func setSDP(msg sip.Message, sdp []byte) {
+	if len(sdp) == 0 {
+		return
+	}
+	contentType := sip.ContentTypeHeader("application/sdp")
+	msg.AppendHeader(&contentType)
+	msg.SetBody(sdp)
+}
+
+// sdpOf is the message's session description, nil when it has none.
+func sdpOf(msg sip.Message) []byte {
+	if len(msg.Body()) == 0 {
+		return nil
+	}
+	return msg.Body()
+}
+
+func isSDP(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "application/sdp")
+}
+
+func tagOf(params sip.HeaderParams) string {
+	tag, _ := params.Get("tag")
+	return tag
+}

@@ -1,0 +1,153 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// datagram takes one whole message as it came.
+func (l *Layer) datagram(data []byte, from Link) {
+	if blank(data) {
+		return
+	}
+	msg, bad, err := parse(l.parser, data)
+	if err != nil {
+		l.log.Warn("sip message dropped", "from", from.remote, "bytes", len(data), "error", err)
+		return
+	}
+	switch m := msg.(type) {
+	case *sip.Request:
+		l.request(m, bad, from)
+	case *sip.Response:
+		l.response(m)
+	}
+}
+
+// blank is a keep-alive: nothing but line ends or zeros.
+func blank(data []byte) bool {
+	for _, c := range data {
+		if c != '\r' && c != '\n' && c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// unframed answers what a stream became unreadable with, as far as it can be
+// answered, before the connection is closed.
+func (l *Layer) unframed(data []byte, from Link, why error) {
+	l.log.Warn("sip stream cannot be read on", "from", from.remote, "error", why)
+	req := salvage(data)
+	if req == nil || req.Via() == nil {
+		return
+	}
+	bad := &fault{400, "Bad Content-Length"}
+	if why == errTooLarge {
+		bad = &fault{513, "Message Too Large"}
+	}
+	l.refuse(req, bad, from)
+}
+
+func (l *Layer) request(req *sip.Request, bad *fault, from Link) {
+	if req.Via() == nil {
+		l.log.Warn("sip request without Via dropped", "from", from.remote, "call_id", callID(req))
+		return
+	}
+	stampVia(req, from.remote)
+	switch {
+	case bad != nil && req.Method == sip.ACK:
+		l.log.Warn("sip ACK dropped", "from", from.remote, "call_id", callID(req), "error", bad.reason)
+	case bad != nil:
+		l.refuse(req, bad, from)
+	case req.Method == sip.ACK:
+		l.ack(req, from)
+	default:
+		l.serve(req, from)
+	}
+}
+
+// refuse answers without a transaction: the same request gets the same answer
+// however often it comes.
+func (l *Layer) refuse(req *sip.Request, bad *fault, from Link) {
+	l.log.Warn("sip request refused", "from", from.remote, "method", req.Method, "call_id", callID(req),
+		"status", bad.status, "reason", bad.reason)
+	link := replyLink(req, from)
+	if err := link.write(encode(Reply(req, bad.status, bad.reason, ""))); err != nil {
+		l.log.Info("sip response not delivered", "to", link.remote, "error", err)
+	}
+}
+
+// ack belongs to the transaction of a refused INVITE if its branch says so, and
+// to the dialog otherwise.
+func (l *Layer) ack(req *sip.Request, from Link) {
+	l.mu.Lock()
+	tx := l.servers[serverKey(req, sip.INVITE)]
+	l.mu.Unlock()
+	if tx == nil || tx.receive(req) {
+		l.core.Ack(req, from)
+	}
+}
+
+func (l *Layer) serve(req *sip.Request, from Link) {
+	key := serverKey(req, req.Method)
+	l.mu.Lock()
+	if old := l.servers[key]; old != nil {
+		l.mu.Unlock()
+		old.receive(req)
+		return
+	}
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	tx := newServerTx(l, req, from, key)
+	if req.Method == sip.CANCEL {
+		tx.Cancels = l.servers[serverKey(req, sip.INVITE)]
+	}
+	l.servers[key] = tx
+	l.mu.Unlock()
+	l.core.Request(tx)
+}
+
+func (l *Layer) response(res *sip.Response) {
+	if res.CallID() == nil || res.To() == nil || res.From() == nil {
+		l.log.Warn("sip response dropped", "status", res.StatusCode, "error", "a mandatory header is missing")
+		return
+	}
+	tidyParams(res.To().Params)
+	tidyParams(res.From().Params)
+	l.mu.Lock()
+	tx := l.clients[clientKey(res)]
+	l.mu.Unlock()
+	if tx == nil {
+		l.core.Stray(res)
+		return
+	}
+	tx.receive(res)
+}
+
+func (l *Layer) enterClient(tx *ClientTx) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	if l.clients[tx.key] != nil {
+		return fmt.Errorf("branch %q is in use", tx.key)
+	}
+	l.clients[tx.key] = tx
+	return nil
+}
+
+// forget takes a terminated transaction out of the tables.
+func (l *Layer) forget(t *transaction) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch t.kind {
+	case inviteServer, otherServer:
+		delete(l.servers, t.key)
+	default:
+		delete(l.clients, t.key)
+	}
+}

@@ -1,0 +1,214 @@
+// Package wire carries SIP messages: sockets, framing on streams, and the
+// transactions of RFC 3261 section 17 as RFC 6026 corrects them.
+//
+// Messages, headers and the parser are sipgo's. Its transport and transaction
+// layers are not used, for reasons found in version 1.7.2: their timers are
+// package variables, shared by every agent of a process; each message is
+// handled on a goroutine of its own, so that a CANCEL may overtake its INVITE
+// and a BYE its ACK; a response given after a CANCEL replaces the 487 that is
+// being retransmitted; the ACK to a repeated failure waits four seconds under
+// the transaction's lock; a UDP response above 1300 bytes is refused; and the
+// address of every UDP peer ever heard of is kept.
+//
+// Owns: the sockets and every transaction. Never: what a dialog is.
+package wire
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Core is what sits above the transactions. Its methods are called in the order
+// in which messages arrived on a connection, by the goroutine that reads it,
+// and must not block.
+type Core interface {
+	// Request takes a new request; retransmissions do not come here.
+	Request(*ServerTx)
+	// Ack takes the ACK to a 2xx.
+	Ack(req *sip.Request, from Link)
+	// Stray takes a response that belongs to no transaction.
+	Stray(*sip.Response)
+}
+
+// Config is how a Layer works.
+type Config struct {
+	T1 time.Duration
+	// Advertise is the host of Via and Contact when a listener is bound to the
+	// unspecified address; zero: our address as the peer sees it.
+	Advertise netip.Addr
+	// MaxMessage bounds what is read of one message on a stream.
+	MaxMessage int
+}
+
+// Layer is every socket and every transaction of one agent.
+type Layer struct {
+	timing     timing
+	advertise  netip.Addr
+	maxMessage int
+	log        *slog.Logger
+	parser     *sip.Parser
+	core       Core
+	packets    []*packet
+	listeners  []*net.TCPListener
+	stopped    chan struct{}
+	readers    sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	tables
+}
+
+// tables is what a Layer keeps under its lock.
+type tables struct {
+	servers map[string]*ServerTx
+	clients map[string]*ClientTx
+	streams map[netip.AddrPort]*stream
+	dials   map[netip.AddrPort]*dial
+}
+
+// Listen binds "udp:host:port" and "tcp:host:port" specifications. Nothing is
+// read before Start.
+func Listen(cfg Config, specs []string, log *slog.Logger) (*Layer, error) {
+	l := &Layer{
+		timing:     newTiming(cfg.T1),
+		advertise:  cfg.Advertise,
+		maxMessage: cfg.MaxMessage,
+		log:        log,
+		parser:     sip.NewParser(),
+		stopped:    make(chan struct{}),
+		tables: tables{
+			servers: map[string]*ServerTx{},
+			clients: map[string]*ClientTx{},
+			streams: map[netip.AddrPort]*stream{},
+			dials:   map[netip.AddrPort]*dial{},
+		},
+	}
+	for _, spec := range specs {
+		if err := l.bind(spec); err != nil {
+			l.closeSockets()
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// Start begins to read; what arrives goes to the core.
+func (l *Layer) Start(core Core) {
+	l.core = core
+	for _, p := range l.packets {
+		l.readers.Go(p.read)
+	}
+	for _, ln := range l.listeners {
+		l.readers.Go(func() { l.accept(ln) })
+	}
+}
+
+// Close fails what transactions remain, closes every socket and waits for their
+// readers. It is idempotent.
+func (l *Layer) Close() {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		l.readers.Wait()
+		return
+	}
+	l.closed = true
+	servers, clients := l.servers, l.clients
+	l.servers, l.clients = map[string]*ServerTx{}, map[string]*ClientTx{}
+	l.mu.Unlock()
+	close(l.stopped)
+	for _, tx := range clients {
+		tx.fail(ErrClosed)
+		tx.end()
+	}
+	for _, tx := range servers {
+		tx.end()
+	}
+	l.closeSockets()
+	l.readers.Wait()
+}
+
+// Transactions counts what is not terminated yet.
+func (l *Layer) Transactions() (servers, clients int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.servers), len(l.clients)
+}
+
+// Streams counts the open connections.
+func (l *Layer) Streams() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.streams)
+}
+
+// T1 is the round-trip estimate in use.
+func (l *Layer) T1() time.Duration { return l.timing.t1 }
+
+// pause waits, or says false when the layer closes.
+func (l *Layer) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-l.stopped:
+		return false
+	}
+}
+
+// Send sends a message outside any transaction: the ACK to a 2xx.
+func (l *Layer) Send(req *sip.Request, link Link) error {
+	l.addVia(req, link)
+	return link.write(encode(req))
+}
+
+// SentBy is the host and port at which the peer of a link reaches us.
+func (l *Layer) SentBy(link Link) (netip.Addr, uint16) {
+	port := link.carrier.contactPort()
+	if l.advertise.IsValid() && l.unspecified(link.Network(), port) {
+		return l.advertise, port
+	}
+	return link.Host(), port
+}
+
+func (l *Layer) addVia(req *sip.Request, link Link) {
+	if req.Via() != nil {
+		return
+	}
+	host, port := l.SentBy(link)
+	via := &sip.ViaHeader{
+		ProtocolName:    "SIP",
+		ProtocolVersion: "2.0",
+		Transport:       sip.NetworkToUpper(link.Network()),
+		Host:            host.String(),
+		Port:            int(port),
+	}
+	via.Params.Add("branch", sip.GenerateBranch())
+	via.Params.Add("rport", "")
+	req.PrependHeader(via)
+}
+
+// Connect finds or makes a link: a connection that is open already, a new one,
+// or a UDP socket of the peer's family.
+func (l *Layer) Connect(ctx context.Context, network string, to netip.AddrPort) (Link, error) {
+	switch network {
+	case "udp":
+		return l.packetTo(to)
+	case "tcp":
+		s, err := l.streamTo(ctx, to)
+		if err != nil {
+			return Link{}, err
+		}
+		return s.link(), nil
+	default:
+		return Link{}, fmt.Errorf("transport %q is not supported", network)
+	}
+}

@@ -1,0 +1,111 @@
+package wire
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Link is a way to a peer: one TCP connection, or a UDP socket and the peer's
+// address. The zero Link leads nowhere.
+type Link struct {
+	carrier carrier
+	remote  netip.AddrPort
+}
+
+// carrier is a socket: a stream that knows its one peer, or a packet socket.
+type carrier interface {
+	network() string
+	local() netip.AddrPort
+	// contactPort is the port at which the peer can reach us.
+	contactPort() uint16
+	write(raw []byte, to netip.AddrPort) error
+	// watch calls back once, from the goroutine that reads the connection, when
+	// it is gone. A packet socket never is.
+	watch(func(error)) (forget func())
+}
+
+// Network is "tcp" or "udp".
+func (l Link) Network() string { return l.carrier.network() }
+
+// Remote is the peer's address.
+func (l Link) Remote() netip.AddrPort { return l.remote }
+
+// Valid tells a Link from the zero value.
+func (l Link) Valid() bool { return l.carrier != nil }
+
+// Reliable says whether the transport retransmits by itself.
+func (l Link) Reliable() bool { return l.carrier.network() != "udp" }
+
+// Open says whether the link can still be written to, as far as is known.
+func (l Link) Open() bool {
+	s, stream := l.carrier.(*stream)
+	return l.carrier != nil && (!stream || !s.gone())
+}
+
+// Watch calls f once when the connection is gone; at once, on a goroutine of
+// its own, if it is gone already.
+func (l Link) Watch(f func(error)) (forget func()) { return l.carrier.watch(f) }
+
+// SameCarrier says whether both go through the same socket.
+func (l Link) SameCarrier(other Link) bool { return l.carrier == other.carrier }
+
+// Host is our address as this peer sees it, before any translation on the way.
+func (l Link) Host() netip.Addr {
+	if local := l.carrier.local().Addr(); !local.IsUnspecified() {
+		return local
+	}
+	return sourceFor(l.remote)
+}
+
+// sourceFor asks the kernel which address it would send from. Connecting a UDP
+// socket sends nothing.
+func sourceFor(remote netip.AddrPort) netip.Addr {
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
+	if err != nil {
+		return netip.IPv4Unspecified()
+	}
+	defer c.Close()
+	return unmap(c.LocalAddr().(*net.UDPAddr).AddrPort()).Addr()
+}
+
+func (l Link) write(raw []byte) error { return l.carrier.write(raw, l.remote) }
+
+// replyLink is where responses to a request go: the same connection, or over
+// UDP the source address with the port of rport (RFC 3581) or of the Via.
+func replyLink(req *sip.Request, from Link) Link {
+	if from.Reliable() {
+		return from
+	}
+	via := req.Via()
+	if via.Params.Has("rport") {
+		return from
+	}
+	port := via.Port
+	if port <= 0 || port > 65535 {
+		port = sip.DefaultUdpPort
+	}
+	from.remote = netip.AddrPortFrom(from.remote.Addr(), uint16(port))
+	return from
+}
+
+// stampVia notes in a request's topmost Via where it really came from (RFC 3261
+// section 18.2.1, RFC 3581 section 4).
+func stampVia(req *sip.Request, from netip.AddrPort) {
+	via := req.Via()
+	source := from.Addr().String()
+	if via.Params.Has("rport") {
+		via.Params.Add("rport", portString(from))
+		via.Params.Add("received", source)
+		return
+	}
+	if strings.Trim(via.Host, "[]") != source {
+		via.Params.Add("received", source)
+	}
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}

@@ -1,0 +1,158 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// fault is a request that cannot be understood, and the answer it deserves.
+type fault struct {
+	status int
+	reason string
+}
+
+var errNotSIP = errors.New("not a SIP message")
+
+// parse reads one whole message. A request that is damaged but tells where an
+// answer would go comes back with the answer's status.
+func parse(p *sip.Parser, data []byte) (sip.Message, *fault, error) {
+	msg, err := parseGuarded(p, data)
+	if err == nil {
+		return msg, check(msg), nil
+	}
+	if req := salvage(data); req != nil && req.Via() != nil {
+		return req, &fault{400, "Malformed message"}, nil
+	}
+	return nil, nil, fmt.Errorf("%w: %w", errNotSIP, err)
+}
+
+// parseGuarded turns a panic of the parser, which faces bytes from anybody,
+// into an error: one message must never end every call.
+func parseGuarded(p *sip.Parser, data []byte) (msg sip.Message, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			msg, err = nil, fmt.Errorf("parser: %v", r)
+		}
+	}()
+	return p.ParseSIP(data)
+}
+
+// salvage reads what headers it can of a request that does not parse, for no
+// other purpose than to answer it.
+func salvage(data []byte) (req *sip.Request) {
+	defer func() {
+		if recover() != nil {
+			req = nil
+		}
+	}()
+	head, _, _ := bytes.Cut(data, []byte("\r\n\r\n"))
+	lines := bytes.Split(head, []byte("\r\n"))
+	method, rest, ok := strings.Cut(string(lines[0]), " ")
+	if !ok || method == "ACK" || strings.HasPrefix(method, "SIP/") || !strings.Contains(rest, "SIP/") {
+		return nil
+	}
+	req = sip.NewRequest(sip.RequestMethod(method), sip.Uri{})
+	parsers := sip.HeadersParser(sip.DefaultHeadersParser())
+	for _, line := range lines[1:] {
+		headers, err := parsers.ParseHeader(nil, line)
+		if err != nil {
+			continue
+		}
+		for _, h := range headers {
+			req.AppendHeader(h)
+		}
+	}
+	return req
+}
+
+// check holds a parsed request to RFC 3261 section 8.1.1: what it must carry,
+// once and consistently. It also tidies what the parser leaves untidy.
+func check(msg sip.Message) *fault {
+	req, ok := msg.(*sip.Request)
+	if !ok {
+		return nil
+	}
+	if !strings.EqualFold(req.SipVersion, "SIP/2.0") {
+		return &fault{505, "Version Not Supported"}
+	}
+	for _, name := range []string{"From", "To", "Call-ID", "CSeq"} {
+		switch len(req.GetHeaders(name)) {
+		case 0:
+			return &fault{400, "Missing " + name + " header"}
+		case 1:
+		default:
+			return &fault{400, "More than one " + name + " header"}
+		}
+	}
+	if req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil {
+		return &fault{400, "Malformed header"}
+	}
+	tidyParams(req.From().Params)
+	tidyParams(req.To().Params)
+	cseq := req.CSeq()
+	cseq.MethodName = sip.RequestMethod(strings.TrimSpace(string(cseq.MethodName)))
+	if cseq.MethodName != req.Method {
+		return &fault{400, "CSeq method does not match"}
+	}
+	return nil
+}
+
+// tidyParams takes off the white space that RFC 3261 section 25.1 allows around
+// a parameter's equals sign and semicolon.
+func tidyParams(params sip.HeaderParams) {
+	for i := range params {
+		params[i].K = strings.ToLower(strings.TrimSpace(params[i].K))
+		params[i].V = strings.TrimSpace(params[i].V)
+	}
+}
+
+// encode writes a message as it goes onto the wire.
+func encode(msg sip.Message) []byte {
+	var b bytes.Buffer
+	msg.StringWrite(&b)
+	return b.Bytes()
+}
+
+// Reply makes a response to a request (RFC 3261 section 8.2.6). The tag becomes
+// the To tag unless there is one already; a 100 carries none.
+func Reply(req *sip.Request, status int, reason, tag string) *sip.Response {
+	res := sip.NewResponseFromRequest(req, status, reason, nil)
+	res.SipVersion = "SIP/2.0"
+	if to, theirs := res.To(), req.To(); status != 100 && tag != "" && to != nil && theirs != nil && !theirs.Params.Has("tag") {
+		to.Params.Add("tag", tag)
+	}
+	return res
+}
+
+func callID(msg sip.Message) string {
+	if id := msg.CallID(); id != nil {
+		return string(*id)
+	}
+	return ""
+}
+
+// serverKey is what a request, its retransmissions, its ACK and its CANCEL have
+// in common (RFC 3261 section 17.2.3); method stands for that of the request.
+func serverKey(req *sip.Request, method sip.RequestMethod) string {
+	via := req.Via()
+	branch, _ := via.Params.Get("branch")
+	if strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie) && len(branch) > len(sip.RFC3261BranchMagicCookie) {
+		return fmt.Sprintf("%s|%s|%d|%s", branch, strings.ToLower(via.Host), via.Port, method)
+	}
+	tag, _ := req.From().Params.Get("tag")
+	return fmt.Sprintf("%s|%s|%d|%s|%s:%d %s", tag, callID(req), req.CSeq().SeqNo, method, via.Host, via.Port, branch)
+}
+
+// clientKey matches a response to its request (RFC 3261 section 17.1.3).
+func clientKey(msg sip.Message) string {
+	via, cseq := msg.Via(), msg.CSeq()
+	if via == nil || cseq == nil {
+		return ""
+	}
+	branch, _ := via.Params.Get("branch")
+	return branch + "|" + string(cseq.MethodName)
+}

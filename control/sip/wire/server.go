@@ -1,0 +1,64 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// ServerTx is a request that came in, to be answered.
+type ServerTx struct {
+	transaction
+	// Request has been validated: Via, From, To, Call-ID and CSeq are there.
+	Request *sip.Request
+	// From is where it came from; answers go where RFC 3261 section 18.2.2 and
+	// RFC 3581 say, which over UDP need not be the same port.
+	From Link
+	// Cancels is the INVITE that a CANCEL is about, nil when there is none.
+	Cancels *ServerTx
+}
+
+func newServerTx(l *Layer, req *sip.Request, from Link, key string) *ServerTx {
+	k := otherServer
+	if req.Method == sip.INVITE {
+		k = inviteServer
+	}
+	tx := &ServerTx{Request: req, From: from}
+	tx.transaction = transaction{layer: l, kind: k, key: key, link: replyLink(req, from), state: birth(k)}
+	tx.lost = func(err error) {
+		l.log.Info("sip response not delivered", "method", req.Method, "call_id", callID(req), "error", err)
+	}
+	return tx
+}
+
+// Respond sends a response: any number of provisional ones, one final one, and
+// after a 2xx to INVITE that same 2xx again until its ACK comes (RFC 6026).
+func (t *ServerTx) Respond(res *sip.Response) error {
+	_, ok, err := t.drive(classify(res.StatusCode), encode(res))
+	if err != nil {
+		return fmt.Errorf("send %d: %w", res.StatusCode, err)
+	}
+	if !ok {
+		return ErrAnswered
+	}
+	return nil
+}
+
+// Release ends the transaction of an INVITE whose 2xx was acknowledged. Over a
+// reliable transport nothing can come again that would need it.
+func (t *ServerTx) Release() {
+	if t.link.Reliable() {
+		t.end()
+	}
+}
+
+// receive takes a request that matches the transaction. True says that it is an
+// ACK to a 2xx, which is the user's.
+func (t *ServerTx) receive(req *sip.Request) bool {
+	in := inRequest
+	if req.Method == sip.ACK {
+		in = inAck
+	}
+	do, _, _ := t.drive(in, nil)
+	return do&fxPass != 0
+}
