@@ -1,0 +1,122 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+)
+
+// Event is a packet that a leg received and that userspace is to see.
+type Event struct {
+	LegID uint64
+	RTCP  bool // else RTP
+	At    time.Time
+	Data  []byte // valid until the handler returns
+}
+
+// Handler takes events one after the other, from one goroutine. It must not
+// block, and must not call the plane's Close.
+type Handler func(Event)
+
+// reader drains the ring buffer.
+type reader struct {
+	ring *ringbuf.Reader
+	done chan struct{}
+}
+
+// Receive starts handing events to the handler until Close. It may be called once.
+func (p *Plane) Receive(handle Handler) error {
+	ring, err := ringbuf.NewReader(p.objects.Events)
+	if err != nil {
+		return fmt.Errorf("read events: %w", err)
+	}
+	r := &reader{ring: ring, done: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reader != nil {
+		return errors.Join(errors.New("events are being received already"), ring.Close())
+	}
+	p.reader = r
+	go p.drain(r, handle)
+	return nil
+}
+
+func (r *reader) close() error {
+	err := r.ring.Close()
+	<-r.done
+	return err
+}
+
+func (p *Plane) drain(r *reader, handle Handler) {
+	defer close(r.done)
+	var record ringbuf.Record
+	for {
+		if err := r.ring.ReadInto(&record); err != nil {
+			if errors.Is(err, os.ErrClosed) {
+				return
+			}
+			continue
+		}
+		p.dispatch(record.RawSample, handle)
+	}
+}
+
+// dispatch does what the kernel left to userspace and hands on the rest. A
+// packet that cannot be sent is lost, as on any network; it is counted.
+func (p *Plane) dispatch(sample []byte, handle Handler) {
+	const header = int(unsafe.Sizeof(relayPacketEvent{}))
+	if len(sample) < header {
+		return
+	}
+	e := (*relayPacketEvent)(unsafe.Pointer(unsafe.SliceData(sample)))
+	if int(e.Length) > len(sample)-header {
+		return
+	}
+	data := sample[header : header+int(e.Length)]
+	switch e.Kind {
+	case relayEventKindEVENT_SEND:
+		p.noteSend(p.raw.sendIP(data))
+	case relayEventKindEVENT_OTHER_FAMILY:
+		p.relayOther(e.LegId, data)
+	case relayEventKindEVENT_RTP, relayEventKindEVENT_RTCP:
+		handle(Event{
+			LegID: e.LegId,
+			RTCP:  e.Kind == relayEventKindEVENT_RTCP,
+			At:    wallTime(e.ArrivedNs),
+			Data:  data,
+		})
+	}
+}
+
+func (p *Plane) relayOther(source uint64, rtp []byte) {
+	from := p.leg(source)
+	if from == nil {
+		return
+	}
+	if to := from.relayTarget(); to != nil {
+		p.noteSend(to.plane.sendRelayed(to, source, rtp))
+	}
+}
+
+// noteSend counts packets the kernel would not send for userspace. What the
+// programs refused they have counted themselves.
+func (p *Plane) noteSend(err error) {
+	var dropped *DropError
+	if err != nil && !errors.As(err, &dropped) {
+		p.unsent.Add(1)
+	}
+}
+
+// wallTime converts the kernel's monotonic clock.
+func wallTime(ns uint64) time.Time {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return time.Now()
+	}
+	return time.Now().Add(time.Duration(int64(ns) - now.Nano()))
+}

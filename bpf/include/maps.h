@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/* The maps, pinned under their names. */
+#pragma once
+
+#include "types.h"
+#include "libbpf/bpf_helpers.h"
+
+/* The legs. Default size: 25,000 legs of one machine, and room; set at load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct endpoint);
+	__type(value, struct leg);
+} legs SEC(".maps");
+
+/* Packets by what became of them; one slot for each verdict. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VERDICTS);
+	__type(key, enum verdict);
+	__type(value, struct tally);
+} stats SEC(".maps");
+
+/* Packets for userspace. 4 MiB hold half a second of 25,000 events a second. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} events SEC(".maps");
+
+/* Interfaces whose transmission was proven; the only ones redirected to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} tx_ports SEC(".maps");
+
+/* Interfaces attached to, for userspace only; as many as tx_ports. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct iface);
+} ifaces SEC(".maps");
+
+/* Exactly one: what these pins are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct layout);
+} layout SEC(".maps");

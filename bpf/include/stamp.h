@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/*
+ * The one routine that stamps packets of an outgoing stream, whoever made them.
+ * Towards the far end there is one SSRC, one sequence and one timeline for the
+ * whole call, while the source behind them changes:
+ *
+ *   same source      sequence and timestamp keep their distance from the
+ *                    source's own, so its losses, reordering and pauses show
+ *   source changed   sequence goes on by one, the timestamp by the time that
+ *                    went by but at least one frame, and the marker is set
+ *   source restarted (a jump RFC 3550 A.1 calls a restart) is a change, too
+ *   userspace        its packets have no numbers: each is the next
+ */
+#pragma once
+
+#include "rtp.h"
+
+#define NSEC_PER_SEC 1000000000ULL
+#define MAX_DROPOUT 3000       /* RFC 3550 A.1 */
+#define MAX_MISORDER 100       /* RFC 3550 A.1 */
+#define MAX_LEAP 10            /* seconds a timestamp may run off the clock */
+#define LATE_NS (2 * NSEC_PER_SEC) /* how long after a change packets of the former source are known as late */
+
+/* A packet before its stamp. */
+struct origin {
+	__u64 source_id; /* 0: userspace */
+	__u32 ssrc;
+	__u32 ts;
+	__u32 ticks;
+	__u16 seq;
+	bool marker;
+};
+
+struct stamp {
+	__u32 ssrc;
+	__u32 ts;
+	__u16 seq;
+	bool marker;
+};
+
+/* Timestamp units in a span of time; exact below 26 days at 8000 Hz. */
+static __always_inline __u32 ticks_of(__u64 ns, __u32 clock_rate)
+{
+	return ns * clock_rate / NSEC_PER_SEC;
+}
+
+static __always_inline void origin_of(struct origin *o, const struct rtphdr *rtp, __u64 source_id)
+{
+	o->source_id = source_id;
+	o->ssrc = bpf_ntohl(rtp->ssrc);
+	o->ts = bpf_ntohl(rtp->ts);
+	o->seq = bpf_ntohs(rtp->seq);
+	o->marker = rtp->type & RTP_MARKER;
+}
+
+/* A new highest packet of the stream left. */
+static __always_inline void advance(struct leg_egress *e, const struct stamp *s, __u32 ticks, __u64 now)
+{
+	e->last_seq = s->seq;
+	e->last_ts = s->ts;
+	e->next_ts = s->ts + ticks;
+	e->last_ns = now;
+	if ((__u16)(s->seq - e->floor_seq) > 2 * MAX_MISORDER)
+		e->floor_seq = s->seq - 2 * MAX_MISORDER;
+}
+
+/* Where the timeline is by now, and never before the last packet's end. */
+static __always_inline __u32 resume_ts(const struct leg_egress *e, __u32 elapsed)
+{
+	__u32 by_clock = e->last_ts + elapsed;
+
+	if (!e->started || (__s32)(by_clock - e->next_ts) < 0)
+		return e->next_ts;
+	return by_clock;
+}
+
+/* Do this sequence number and timestamp go on where the stream is? */
+static __always_inline bool continues(const struct leg_egress *e, const struct stamp *s, __u32 elapsed, __u32 rate)
+{
+	__s16 ahead = s->seq - e->last_seq;
+
+	if (ahead > 0)
+		return ahead < MAX_DROPOUT && s->ts - e->last_ts <= elapsed + MAX_LEAP * rate;
+	return ahead >= -MAX_MISORDER && e->last_ts - s->ts <= MAX_LEAP * rate;
+}
+
+/* Is it a straggler of the source that was replaced a moment ago? */
+static __always_inline bool is_straggler(const struct leg_egress *e, const struct origin *o, __u64 now)
+{
+	__s16 ahead = o->seq - e->former_seq;
+
+	return o->source_id == e->former_id && o->ssrc == e->former_ssrc &&
+	       ahead <= 0 && ahead >= -MAX_MISORDER && now - e->replaced_ns < LATE_NS;
+}
+
+static __always_inline void change_source(struct leg_egress *e, const struct origin *o, __u64 now)
+{
+	e->former_id = e->source_id;
+	e->former_ssrc = e->source_ssrc;
+	e->former_seq = e->last_seq - e->seq_offset;
+	e->replaced_ns = now;
+	e->source_id = o->source_id;
+	e->source_ssrc = o->ssrc;
+}
+
+/* Userspace's own packets: in order by construction. */
+static __always_inline void stamp_own(struct leg_egress *e, const struct origin *o, __u32 elapsed, __u64 now,
+				      struct stamp *s)
+{
+	s->seq = e->last_seq + 1;
+	s->ts = e->next_ts;
+	s->marker = o->marker;
+	if (!e->started || e->source_id) {
+		change_source(e, o, now);
+		s->marker = true;
+	}
+	if (s->marker)
+		s->ts = resume_ts(e, elapsed);
+	e->floor_seq = s->seq;
+	advance(e, s, o->ticks, now);
+}
+
+static __always_inline enum verdict stamp_relayed(struct leg_egress *e, const struct leg_config *c,
+						  const struct origin *o, __u64 now, struct stamp *s)
+{
+	__u32 elapsed = ticks_of(now - e->last_ns, c->clock_rate);
+
+	s->seq = o->seq + e->seq_offset;
+	s->ts = o->ts + e->ts_offset;
+	s->marker = o->marker;
+	if (e->started && o->source_id == e->source_id && o->ssrc == e->source_ssrc &&
+	    continues(e, s, elapsed, c->clock_rate)) {
+		if ((__s16)(s->seq - e->floor_seq) < 0)
+			return DROP_LATE;
+		if ((__s16)(s->seq - e->last_seq) > 0)
+			advance(e, s, c->frame_ticks, now);
+		return UNDECIDED;
+	}
+	if (is_straggler(e, o, now))
+		return DROP_LATE;
+	change_source(e, o, now);
+	s->seq = e->last_seq + 1;
+	s->ts = resume_ts(e, elapsed);
+	s->marker = true;
+	e->seq_offset = s->seq - o->seq;
+	e->ts_offset = s->ts - o->ts;
+	e->floor_seq = s->seq;
+	advance(e, s, c->frame_ticks, now);
+	return UNDECIDED;
+}
+
+/* Called with the leg's lock held. */
+static __always_inline enum verdict stamp(struct leg *leg, const struct origin *o, __u64 now, struct stamp *s)
+{
+	struct leg_egress *e = &leg->egress;
+	enum verdict v = UNDECIDED;
+
+	s->ssrc = e->ssrc;
+	if (o->source_id)
+		v = stamp_relayed(e, &leg->config, o, now, s);
+	else
+		stamp_own(e, o, ticks_of(now - e->last_ns, leg->config.clock_rate), now, s);
+	if (v == UNDECIDED)
+		e->started = true;
+	return v;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/*
+ * Everything that kernel and userspace both know: keys, values, records and
+ * reasons. The Go side is generated from here; nothing is written twice. Fields
+ * ending in _be are in network order, all others in host order.
+ */
+#pragma once
+
+#include "kernel.h"
+
+/* Grows whenever a map's layout changes; pins of another layout are refused. */
+enum layout_version { LAYOUT_VERSION = 1 };
+
+#define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
+#define SMALL_EVENT 256
+#define LARGE_EVENT 2048
+#define NO_TYPE 255 /* a payload type no packet has */
+
+/* An address and port; IPv4 addresses are v4-mapped (RFC 4291 section 2.5.5.2). */
+struct endpoint {
+	__u8 addr[16] __attribute__((aligned(4)));
+	__be16 port_be; /* 0: no endpoint */
+	__u16 reserved;
+};
+
+/*
+ * What becomes of a packet. Every way out of every program is one of these, and
+ * each is counted in the map stats. The prefix says the fate: PASS_ packets are
+ * untouched, DROP_ packets were a leg's and are refused.
+ */
+enum verdict {
+	UNDECIDED,      /* goes on to the next step; never counted */
+	PASS_NOT_IP,
+	PASS_NOT_UDP,
+	PASS_FRAGMENT,
+	PASS_MALFORMED, /* lengths contradict each other */
+	PASS_NOT_LEG,
+	RELAYED,        /* sent to the other far end by this program */
+	HANDED,         /* relayed, but userspace must send it: no neighbour yet, local, tagged */
+	TO_USER,        /* telephone-event, RTCP, or audio that is only copied */
+	UNROUTED,       /* accepted audio that nobody wants at the moment */
+	STAMPED,        /* userspace's own packet, ready to leave */
+	CHANGED,        /* a leg took its new configuration */
+	DROP_SOURCE,    /* not from the far end's address and port */
+	DROP_NOT_RTP,   /* STUN, DTLS, or too short for RTP or RTCP */
+	DROP_TYPE,      /* neither the audio's nor the events' payload type */
+	DROP_HELD,      /* the direction attribute forbids it */
+	DROP_MUTED,     /* the far end is not known */
+	DROP_LATE,      /* belongs to a source that was replaced, or comes before the present one */
+	DROP_NO_LEG,    /* the leg it goes to is gone */
+	DROP_TOO_LONG,
+	DROP_OVERRUN,   /* userspace did not keep up */
+	VERDICTS,
+};
+
+/* What userspace decides about a leg. Written by the program change only. */
+struct leg_config {
+	struct endpoint peer_rtp;  /* the only RTP source, and where RTP goes; none: muted */
+	struct endpoint peer_rtcp;
+	struct endpoint relay_to;  /* local endpoint of the leg that sends this one's audio on */
+	__u32 reserved;
+	__u64 relay_to_id;         /* 0: no relay */
+	__u32 clock_rate;          /* Hz */
+	__u32 frame_ticks;         /* timestamp units of one frame (ptime) */
+	__u8 audio_type;
+	__u8 event_type;           /* NO_TYPE: none */
+	__u8 may_send;
+	__u8 may_receive;
+	__u8 copy_to_user;
+	__u8 reserved2[11];
+};
+
+/* The stream arriving from the far end, RFC 3550 appendix A.1, A.3 and A.8. */
+struct leg_ingress {
+	__u64 last_ns;     /* arrival of the latest packet; 0: none yet */
+	__s64 lost_before; /* of the sources before the present one */
+	__u32 ssrc;
+	__u32 cycles;      /* sequence wraps times 65536 */
+	__u32 base_seq;
+	__u32 received;    /* since base_seq */
+	__u32 last_ts;     /* of the latest audio packet */
+	__u32 jitter_x16;  /* timestamp units, scaled by 16 */
+	__u64 audio_ns;    /* arrival of the latest audio packet; 0: none yet */
+	__u16 max_seq;
+	__u16 next_bad_seq;
+	__u8 bad_seq_set;
+	__u8 reserved[3];
+};
+
+/* The stream leaving towards the far end: one for the whole call. */
+struct leg_egress {
+	__u64 last_ns;     /* when last_ts left */
+	__u64 source_id;   /* leg it is relayed from; 0: userspace */
+	__u64 former_id;   /* the source before */
+	__u64 replaced_ns; /* when the former one was replaced */
+	__u32 ssrc;
+	__u32 source_ssrc;
+	__u32 former_ssrc;
+	__u32 last_ts;     /* highest sent */
+	__u32 next_ts;     /* the earliest a next source may begin with */
+	__u32 ts_offset;   /* from the source's to ours */
+	__u16 last_seq;    /* highest sent */
+	__u16 seq_offset;
+	__u16 floor_seq;   /* the lowest the present source may still fill in */
+	__u16 former_seq;  /* the former source's own highest */
+	__u8 started;
+	__u8 reserved[7];
+};
+
+struct leg_counts {
+	__u64 rx_packets;  /* accepted RTP */
+	__u64 rx_bytes;
+	__u64 rx_relayed;  /* of those, relayed in the kernel */
+	__u64 rx_handed;   /* of those, stamped here and sent by userspace */
+	__u64 rx_user;     /* of those, handed to userspace's receiver */
+	__u64 rx_rtcp;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 tx_relayed;  /* of those, in the kernel */
+	__u64 drop_source;
+	__u64 drop_not_rtp;
+	__u64 drop_type;
+	__u64 drop_held;
+	__u64 drop_muted;
+	__u64 drop_late;
+	__u64 drop_no_leg;
+	__u64 drop_too_long;
+	__u64 drop_overrun;
+};
+
+/* One leg: a local endpoint and all that is known of the far end behind it. */
+struct leg {
+	__u64 id; /* never used twice: a stale route or record cannot hit a later leg */
+	struct leg_config config;
+	struct leg_ingress ingress;
+	struct leg_egress egress;
+	struct leg_counts counts;
+	struct bpf_spin_lock lock;
+	__u32 reserved;
+};
+
+struct tally {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* An interface the relay is attached to, for operators and for adoption. */
+struct iface {
+	char name[16];
+	__u32 native;
+	char reason[172];
+};
+
+/* What the pins belong to. */
+struct layout {
+	enum layout_version version;
+	__u32 generic;
+	__u64 netns; /* inode number of the network namespace */
+	char reason[240];
+};
+
+enum event_kind {
+	EVENT_RTP = 1,     /* an RTP packet for the leg's receiver */
+	EVENT_RTCP,        /* an RTCP packet for the leg's receiver */
+	EVENT_SEND,        /* a whole IP packet, stamped: send it */
+	EVENT_OTHER_FAMILY, /* an RTP packet to relay to a leg of the other IP version */
+};
+
+/* What the ring buffer carries; the packet's bytes follow. */
+struct packet_event {
+	__u64 leg_id;
+	__u64 arrived_ns;
+	enum event_kind kind;
+	__u32 length;
+};
+
+/*
+ * Input of the program send: this header, then room for an IP and a UDP header,
+ * then an RTP packet. Output: the same, with an IP packet ready to leave.
+ */
+struct send_request {
+	struct endpoint local;
+	__u32 ticks;      /* the timeline advances by this much after the packet */
+	__u64 leg_id;
+	__u64 source_id;  /* 0: userspace's own; else the leg it is relayed from */
+};
+
+/* Input of the program change. */
+struct change_request {
+	struct endpoint local;
+	__u32 reserved;
+	__u64 leg_id;
+	struct leg_config config;
+};

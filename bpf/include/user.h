@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/* Packets to userspace, through the ring buffer. */
+#pragma once
+
+#include "maps.h"
+
+/* A piece of the packet, and why userspace gets it. */
+struct parcel {
+	__u64 leg_id;
+	__u64 now;
+	enum event_kind kind;
+	__u32 offset;
+	__u32 length;
+};
+
+/* room is a power of two, so that a mask proves the length to the verifier. */
+static __always_inline bool fill(struct xdp_md *ctx, struct packet_event *e, const struct parcel *p, __u32 room)
+{
+	__u32 last = p->length - 1;
+
+	e->leg_id = p->leg_id;
+	e->arrived_ns = p->now;
+	e->kind = p->kind;
+	e->length = p->length;
+	asm volatile("" : "+r"(last));
+	return bpf_xdp_load_bytes(ctx, p->offset, e + 1, (last & (room - 1)) + 1) == 0;
+}
+
+/* Reservations have a constant size, so there are two sizes: voice frames take the small one. */
+__noinline int deliver(struct xdp_md *ctx, const struct parcel *p)
+{
+	struct packet_event *e;
+	bool small, ok;
+
+	if (!p)
+		return false;
+	small = p->length <= SMALL_EVENT;
+	if (small)
+		e = bpf_ringbuf_reserve(&events, sizeof(*e) + SMALL_EVENT, 0);
+	else
+		e = bpf_ringbuf_reserve(&events, sizeof(*e) + LARGE_EVENT, 0);
+	if (!e)
+		return false;
+	ok = small ? fill(ctx, e, p, SMALL_EVENT) : fill(ctx, e, p, LARGE_EVENT);
+	if (ok)
+		bpf_ringbuf_submit(e, 0);
+	else
+		bpf_ringbuf_discard(e, 0);
+	return ok;
+}

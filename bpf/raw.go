@@ -1,0 +1,122 @@
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// rawSockets send ready IP packets; the kernel routes them and finds the
+// neighbours. One for each IP version serves all legs.
+type rawSockets struct {
+	v4, v6 int // v6 is -1 where the host has no IPv6
+}
+
+func openRawSockets() (*rawSockets, error) {
+	const kind = unix.SOCK_RAW | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+	v4, err := unix.Socket(unix.AF_INET, kind, unix.IPPROTO_RAW)
+	if err != nil {
+		return nil, fmt.Errorf("open raw socket: %w", err)
+	}
+	v6, err := unix.Socket(unix.AF_INET6, kind, unix.IPPROTO_RAW)
+	if errors.Is(err, unix.EAFNOSUPPORT) {
+		return &rawSockets{v4: v4, v6: -1}, nil
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open raw socket: %w", err), unix.Close(v4))
+	}
+	return &rawSockets{v4: v4, v6: v6}, nil
+}
+
+func (r *rawSockets) close() error {
+	err := unix.Close(r.v4)
+	if r.v6 >= 0 {
+		err = errors.Join(err, unix.Close(r.v6))
+	}
+	return err
+}
+
+// sendIP sends a whole IP packet to the destination in its header.
+func (r *rawSockets) sendIP(packet []byte) error {
+	if len(packet) >= ipv4Length && packet[0]>>4 == 4 {
+		to := unix.SockaddrInet4{Addr: [4]byte(packet[16:20])}
+		return sendError(unix.Sendto(r.v4, packet, 0, &to), packet[16:20])
+	}
+	if len(packet) >= ipv6Length && packet[0]>>4 == 6 && r.v6 >= 0 {
+		to := unix.SockaddrInet6{Addr: [16]byte(packet[24:40])}
+		return sendError(unix.Sendto(r.v6, packet, 0, &to), packet[24:40])
+	}
+	return errors.New("send packet: not an IP packet this host can send")
+}
+
+func sendError(err error, to []byte) error {
+	if err == nil {
+		return nil
+	}
+	addr, _ := netip.AddrFromSlice(to)
+	return fmt.Errorf("send packet to %s: %w", addr, err)
+}
+
+// sendUDP builds and sends one datagram.
+func (r *rawSockets) sendUDP(from, to netip.AddrPort, payload []byte) error {
+	src, dst := from.Addr().Unmap(), to.Addr().Unmap()
+	if !dst.IsValid() || src.Is4() != dst.Is4() {
+		return fmt.Errorf("send from %s to %s: not one IP version", from, to)
+	}
+	udp := make([]byte, udpLength, udpLength+len(payload))
+	binary.BigEndian.PutUint16(udp[0:], from.Port())
+	binary.BigEndian.PutUint16(udp[2:], to.Port())
+	binary.BigEndian.PutUint16(udp[4:], uint16(udpLength+len(payload)))
+	udp = append(udp, payload...)
+	pseudo := append(src.AsSlice(), dst.AsSlice()...)
+	pseudo = append(pseudo, 0, unix.IPPROTO_UDP)
+	binary.BigEndian.PutUint16(udp[6:], neverZero(^checksum(pseudo, udp[4:6], udp)))
+	return r.sendIP(append(ipHeader(src, dst, len(udp)), udp...))
+}
+
+func ipHeader(src, dst netip.Addr, length int) []byte {
+	if src.Is4() {
+		h := make([]byte, ipv4Length)
+		h[0], h[6], h[8], h[9] = 0x45, 0x40, 64, unix.IPPROTO_UDP
+		binary.BigEndian.PutUint16(h[2:], uint16(ipv4Length+length))
+		copy(h[12:], src.AsSlice())
+		copy(h[16:], dst.AsSlice())
+		binary.BigEndian.PutUint16(h[10:], ^checksum(h))
+		return h
+	}
+	h := make([]byte, ipv6Length)
+	h[0], h[6], h[7] = 0x60, unix.IPPROTO_UDP, 64
+	binary.BigEndian.PutUint16(h[4:], uint16(length))
+	copy(h[8:], src.AsSlice())
+	copy(h[24:], dst.AsSlice())
+	return h
+}
+
+// checksum is the Internet checksum, RFC 1071, before its complement. All parts
+// but the last have an even length.
+func checksum(parts ...[]byte) uint16 {
+	var sum uint32
+	for _, b := range parts {
+		for ; len(b) >= 2; b = b[2:] {
+			sum += uint32(b[0])<<8 | uint32(b[1])
+		}
+		if len(b) == 1 {
+			sum += uint32(b[0]) << 8
+		}
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return uint16(sum)
+}
+
+// neverZero writes a UDP checksum of zero, which would mean "none", as all ones.
+func neverZero(sum uint16) uint16 {
+	if sum == 0 {
+		return 0xffff
+	}
+	return sum
+}

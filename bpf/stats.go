@@ -1,0 +1,156 @@
+package bpf
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// LegStats is what a leg carried. Directions are the plane's view: Rx from the
+// far end, Tx towards it.
+type LegStats struct {
+	RxPackets, RxBytes uint64 // accepted RTP
+	RxRelayed          uint64 // of those, relayed in the kernel
+	RxHanded           uint64 // of those, relayed with the help of userspace
+	RxUser             uint64 // of those, handed to the handler
+	RxLost             int64  // RFC 3550 A.3
+	RxJitter           time.Duration
+	TxPackets, TxBytes uint64
+	TxRelayed          uint64 // of those, in the kernel
+	RTCP               uint64
+	Dropped            map[string]uint64 // by reason
+}
+
+// Verdict counts the packets with one fate.
+type Verdict struct {
+	Name           string
+	Packets, Bytes uint64
+}
+
+func statsOf(e *relayLeg) LegStats {
+	c, in := &e.Counts, &e.Ingress
+	s := LegStats{
+		RxPackets: c.RxPackets, RxBytes: c.RxBytes,
+		RxRelayed: c.RxRelayed, RxHanded: c.RxHanded, RxUser: c.RxUser,
+		TxPackets: c.TxPackets, TxBytes: c.TxBytes, TxRelayed: c.TxRelayed,
+		RTCP:    c.RxRtcp,
+		Dropped: drops(c),
+	}
+	if in.LastNs != 0 {
+		expected := int64(in.Cycles) + int64(in.MaxSeq) - int64(in.BaseSeq) + 1
+		s.RxLost = in.LostBefore + expected - int64(in.Received)
+	}
+	if rate := e.Config.ClockRate; rate != 0 {
+		s.RxJitter = time.Duration(in.JitterX16) * time.Second / 16 / time.Duration(rate)
+	}
+	return s
+}
+
+// drops lists the reasons that occurred.
+func drops(c *relayLegCounts) map[string]uint64 {
+	all := map[string]uint64{
+		"source": c.DropSource, "not_rtp": c.DropNotRtp, "type": c.DropType,
+		"held": c.DropHeld, "muted": c.DropMuted, "late": c.DropLate,
+		"no_leg": c.DropNoLeg, "too_long": c.DropTooLong, "overrun": c.DropOverrun,
+	}
+	for reason, n := range all {
+		if n == 0 {
+			delete(all, reason)
+		}
+	}
+	return all
+}
+
+// verdictNames reads the names of verdicts from the programs' type information,
+// so that they are written down once.
+func verdictNames() (map[relayVerdict]string, error) {
+	spec, err := loadRelay()
+	if err != nil {
+		return nil, err
+	}
+	var enum *btf.Enum
+	if err := spec.Types.TypeByName("verdict", &enum); err != nil {
+		return nil, fmt.Errorf("find verdicts: %w", err)
+	}
+	names := make(map[relayVerdict]string, len(enum.Values))
+	for _, v := range enum.Values {
+		names[relayVerdict(v.Value)] = strings.ToLower(v.Name)
+	}
+	delete(names, relayVerdictUNDECIDED)
+	delete(names, relayVerdictVERDICTS)
+	return names, nil
+}
+
+func (p *Plane) verdictName(v relayVerdict) string {
+	if name, ok := p.verdicts[v]; ok {
+		return strings.TrimPrefix(name, "drop_")
+	}
+	return fmt.Sprintf("verdict %d", v)
+}
+
+// Verdicts counts what became of all packets since the plane was loaded, in the
+// order of the enumeration.
+func (p *Plane) Verdicts() ([]Verdict, error) {
+	return readVerdicts(p.objects.Stats, p.verdicts)
+}
+
+func readVerdicts(m *ebpf.Map, names map[relayVerdict]string) ([]Verdict, error) {
+	var all []Verdict
+	for v := range relayVerdictVERDICTS {
+		name, ok := names[v]
+		if !ok {
+			continue
+		}
+		var cpus []relayTally
+		if err := m.Lookup(v, &cpus); err != nil {
+			return nil, fmt.Errorf("read verdicts: %w", err)
+		}
+		sum := Verdict{Name: name}
+		for _, t := range cpus {
+			sum.Packets += t.Packets
+			sum.Bytes += t.Bytes
+		}
+		all = append(all, sum)
+	}
+	return all, nil
+}
+
+// Unsent counts packets that were stamped for userspace to send and that the
+// network refused.
+func (p *Plane) Unsent() uint64 {
+	return p.unsent.Load()
+}
+
+// Legs counts the open legs.
+func (p *Plane) Legs() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.legs)
+}
+
+// Describe implements prometheus.Collector.
+func (p *Plane) Describe(ch chan<- *prometheus.Desc) {
+	prometheus.DescribeByCollect(p, ch)
+}
+
+// Collect implements prometheus.Collector: it reads the maps when asked.
+func (p *Plane) Collect(ch chan<- prometheus.Metric) {
+	packets := prometheus.NewDesc("mcp_plane_packets_total", "Packets seen by the XDP programs, by what became of them.", []string{"verdict"}, nil)
+	bytes := prometheus.NewDesc("mcp_plane_bytes_total", "Bytes seen by the XDP programs, by what became of them.", []string{"verdict"}, nil)
+	legs := prometheus.NewDesc("mcp_plane_legs", "Legs open in the kernel.", nil, nil)
+	unsent := prometheus.NewDesc("mcp_plane_unsent_total", "Stamped packets that the network refused to take from userspace.", nil, nil)
+	verdicts, err := p.Verdicts()
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(packets, err)
+	}
+	for _, v := range verdicts {
+		ch <- prometheus.MustNewConstMetric(packets, prometheus.CounterValue, float64(v.Packets), v.Name)
+		ch <- prometheus.MustNewConstMetric(bytes, prometheus.CounterValue, float64(v.Bytes), v.Name)
+	}
+	ch <- prometheus.MustNewConstMetric(legs, prometheus.GaugeValue, float64(p.Legs()))
+	ch <- prometheus.MustNewConstMetric(unsent, prometheus.CounterValue, float64(p.Unsent()))
+}
