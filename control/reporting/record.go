@@ -1,0 +1,166 @@
+package reporting
+
+import (
+	"time"
+)
+
+// Schema is the version of Record's JSON. It grows when a field is renamed,
+// removed or changes its meaning; new optional fields leave it as it is.
+const Schema = 1
+
+// Record is one call's detail record: what a bill, a dashboard and a complaint
+// need to know of the call. Every call leaves exactly one, answered or not.
+//
+// As JSON it is one object. Names are in snake_case; wall-clock times are RFC
+// 3339 in UTC; durations are whole milliseconds, measured on the monotonic
+// clock, in fields that end in _ms, so that a step of the wall clock never
+// makes a call longer or shorter; empty optional fields are left out:
+//
+//	schema       1
+//	id           the call's own identifier, a UUID version 7 made when the INVITE arrived
+//	sip_call_id  Call-ID of the caller's dialog
+//	session      the session the call belongs to in the systems around the platform
+//	parties      {local_uri, remote_uri, request_uri} of the INVITE
+//	application  URL of the application that answered
+//	started_at   INVITE; answered_at: ACK of the answer, absent when never answered; ended_at
+//	durations    {setup_ms: INVITE to answer or refusal, talk_ms: answer to end, total_ms}
+//	end          {cause, by, sip_status, error}; see Cause and Party
+//	media        [{leg, codec, remote, received, sent}]; see Leg
+//	speech       {recognitions, …}; see Speech
+//	dialogue     {pages, last_event, exit}; see Dialogue
+type Record struct {
+	Schema      int        `json:"schema"`
+	ID          string     `json:"id"`
+	SIPCallID   string     `json:"sip_call_id"`
+	Session     string     `json:"session,omitempty"`
+	Parties     Parties    `json:"parties"`
+	Application string     `json:"application,omitempty"`
+	StartedAt   time.Time  `json:"started_at"`
+	AnsweredAt  *time.Time `json:"answered_at,omitempty"`
+	EndedAt     time.Time  `json:"ended_at"`
+	Durations   Durations  `json:"durations"`
+	End         End        `json:"end"`
+	Media       []Leg      `json:"media,omitempty"`
+	Speech      *Speech    `json:"speech,omitempty"`
+	Dialogue    *Dialogue  `json:"dialogue,omitempty"`
+}
+
+// Begin starts the record of a call whose INVITE arrived at a time that still
+// carries its monotonic reading (time.Now, not changed since).
+func Begin(id string, at time.Time) *Record {
+	return &Record{Schema: Schema, ID: id, StartedAt: at}
+}
+
+// Answer notes that the call was answered.
+func (r *Record) Answer(at time.Time) {
+	r.AnsweredAt = &at
+	r.Durations.Setup = at.Sub(r.StartedAt).Milliseconds()
+}
+
+// Finish notes the end of the call and works out its durations.
+func (r *Record) Finish(at time.Time, end End) {
+	r.EndedAt, r.End = at, end
+	r.Durations.Total = at.Sub(r.StartedAt).Milliseconds()
+	if r.AnsweredAt == nil {
+		r.Durations.Setup = r.Durations.Total
+		return
+	}
+	r.Durations.Talk = at.Sub(*r.AnsweredAt).Milliseconds()
+}
+
+// Parties are the addresses of the INVITE.
+type Parties struct {
+	Local   string `json:"local_uri"`
+	Remote  string `json:"remote_uri"`
+	Request string `json:"request_uri"`
+}
+
+// Durations are whole milliseconds on the monotonic clock.
+type Durations struct {
+	Setup int64 `json:"setup_ms"` // INVITE to answer, or to the end when never answered
+	Talk  int64 `json:"talk_ms"`  // answer to end; 0 when never answered
+	Total int64 `json:"total_ms"` // INVITE to end
+}
+
+// End says how a call ended.
+type End struct {
+	Cause     Cause  `json:"cause"`
+	By        Party  `json:"by"`
+	SIPStatus int    `json:"sip_status,omitempty"` // final response to the INVITE: 200, or what refused it
+	Error     string `json:"error,omitempty"`      // what went wrong, in words
+}
+
+// Cause is why a call ended.
+type Cause string
+
+// The causes. A call that was never answered ends in one of the first four.
+const (
+	Refused          Cause = "refused"           // answered with a final response above 299
+	Cancelled        Cause = "cancelled"         // CANCEL before the answer
+	NoAck            Cause = "no-ack"            // the answer was never acknowledged
+	NoMedia          Cause = "no-media"          // no codec or port in common
+	HangUp           Cause = "hang-up"           // a BYE from the caller
+	Completed        Cause = "completed"         // the application came to its end
+	Disconnected     Cause = "disconnected"      // the application hung up
+	ApplicationError Cause = "application-error" // an event that the application did not catch, or a page that could not be had
+	PlatformError    Cause = "platform-error"    // a failure of the platform itself
+	DialogLost       Cause = "dialog-lost"       // the far end stopped answering
+	ShutDown         Cause = "shut-down"         // the platform was told to stop
+	Interrupted      Cause = "interrupted"       // the process died; the record was closed after its restart
+)
+
+// Party is who brought the end about.
+type Party string
+
+// The parties. Fault stands for an end that nobody chose.
+const (
+	Caller      Party = "caller"
+	Platform    Party = "platform"
+	Application Party = "application"
+	Fault       Party = "error"
+)
+
+// Leg is what one media leg carried. Counters are totals of the leg's life.
+type Leg struct {
+	Name     string   `json:"leg"` // "caller", "synthesizer", "recognizer", …
+	Codec    string   `json:"codec,omitempty"`
+	Remote   string   `json:"remote,omitempty"` // where audio was sent, address:port
+	Received Received `json:"received"`
+	Sent     Sent     `json:"sent"`
+}
+
+// Received counts what the platform received on a leg.
+type Received struct {
+	Packets uint64            `json:"packets"`
+	Bytes   uint64            `json:"bytes"`
+	Relayed uint64            `json:"relayed"` // of the packets, relayed without entering userspace
+	User    uint64            `json:"user"`    // of the packets, handed to userspace
+	Lost    int64             `json:"lost"`    // RFC 3550 appendix A.3; negative when packets came twice
+	Jitter  float64           `json:"jitter_ms"`
+	Dropped map[string]uint64 `json:"dropped,omitempty"` // refused packets by reason
+	RTCP    uint64            `json:"rtcp"`
+}
+
+// Sent counts what the platform sent on a leg.
+type Sent struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+	Relayed uint64 `json:"relayed"` // of the packets, relayed from another leg without entering userspace
+}
+
+// Speech is what a call used of speech engines.
+type Speech struct {
+	Recognitions int `json:"recognitions"` // begun
+	Matches      int `json:"matches"`
+	NoMatches    int `json:"no_matches"`
+	NoInputs     int `json:"no_inputs"`
+	Syntheses    int `json:"syntheses"` // begun
+	Failures     int `json:"failures"`  // requests that an engine refused, failed or never answered
+}
+
+// Dialogue is what the application did.
+type Dialogue struct {
+	Pages     int               `json:"pages"`                // documents entered
+	LastEvent string            `json:"last_event,omitempty"` // last event thrown, such as connection.disconnect.hangup
+	Exit      map[string]string `json:"exit,omitempty"`       // values that <exit> or <disconnect> returned
+}
