@@ -23,6 +23,12 @@ var (
 	ErrUnavailable = errors.New("speech server unavailable")
 	ErrNoCodec     = errors.New("no common audio codec")
 	ErrClosed      = errors.New("speech session closed")
+	// ErrGrammar, ErrFetch and ErrLanguage say what a server found wrong with a
+	// request: a grammar it could not load or compile, a URI it could not fetch, a
+	// language it does not speak.
+	ErrGrammar  = errors.New("grammar refused")
+	ErrFetch    = errors.New("speech server could not fetch")
+	ErrLanguage = errors.New("language not supported")
 )
 
 // Media is one side's half of a session's RTP.
@@ -62,6 +68,9 @@ type Utterance struct {
 	Language string // BCP 47; empty leaves it to the document
 	Voice    string
 	Vendor   map[string]string // Vendor-Specific-Parameters
+	// NoBargeIn lets it go on when the recognizer of the session hears the caller.
+	// Otherwise the start of input stops it, without anyone's asking.
+	NoBargeIn bool
 }
 
 // Speaking is a synthesis under way.
@@ -76,7 +85,7 @@ type Speaking interface {
 	Stop(ctx context.Context) error
 }
 
-// Recognition is what to listen for. Zero durations leave the server's default.
+// Recognition is what to listen for. Zero values leave the server's default.
 type Recognition struct {
 	Grammars      []Grammar
 	Language      string

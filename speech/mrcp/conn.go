@@ -1,0 +1,255 @@
+package mrcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mcp/speech"
+	"mcp/speech/mrcp/wire"
+)
+
+// receiver is a session as its connection sees it. Both methods are called from
+// the connection's goroutine and must not wait.
+type receiver interface {
+	receive(m *wire.Message)
+	lost(err error)
+}
+
+// conn is one TCP connection to a server. The channels of any number of sessions
+// share it (RFC 6787 section 4.4) and are told apart by Channel-Identifier.
+type conn struct {
+	nc   net.Conn
+	addr netip.AddrPort
+	log  *slog.Logger
+
+	// Guarded by the pool.
+	refs     int
+	joinable bool
+
+	mu        sync.Mutex
+	receivers map[string]receiver
+	queue     []byte // written, but not yet sent
+	err       error  // why the connection is over
+
+	wake    chan struct{}
+	stopped chan struct{} // closed with err
+	wg      sync.WaitGroup
+}
+
+func newConn(nc net.Conn, addr netip.AddrPort, cfg Config, log *slog.Logger) *conn {
+	c := &conn{nc: nc, addr: addr, log: log.With("server", addr.String()), joinable: true,
+		receivers: make(map[string]receiver), wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	c.wg.Go(func() { c.readAll(wire.NewReader(nc, cfg.MaxMessage)) })
+	c.wg.Go(func() { c.writeAll(cfg.ResponseTimeout) })
+	return c
+}
+
+func (c *conn) attach(channel string, r receiver) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	key := strings.ToLower(channel)
+	if _, taken := c.receivers[key]; taken {
+		return fmt.Errorf("channel %s is given out twice", channel)
+	}
+	c.receivers[key] = r
+	return nil
+}
+
+func (c *conn) detach(channel string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.receivers, strings.ToLower(channel))
+}
+
+// send queues a message. It does not wait; a server that does not read is found
+// out by the response that stays away.
+func (c *conn) send(m *wire.Message) {
+	c.mu.Lock()
+	c.queue = m.Append(c.queue)
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *conn) writeAll(timeout time.Duration) {
+	for {
+		select {
+		case <-c.stopped:
+			return
+		case <-c.wake:
+		}
+		c.mu.Lock()
+		batch := c.queue
+		c.queue = nil
+		c.mu.Unlock()
+		if err := c.nc.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+			c.fail(err)
+			return
+		}
+		if _, err := c.nc.Write(batch); err != nil {
+			c.fail(err)
+			return
+		}
+	}
+}
+
+func (c *conn) readAll(r *wire.Reader) {
+	for {
+		m, err := r.Read()
+		var syntax *wire.SyntaxError
+		switch {
+		case errors.As(err, &syntax):
+			c.log.Warn("mrcp message not understood", "err", err)
+		case err != nil:
+			c.fail(err)
+			return
+		default:
+			c.deliver(m)
+		}
+	}
+}
+
+func (c *conn) deliver(m *wire.Message) {
+	c.mu.Lock()
+	r := c.receivers[strings.ToLower(m.Channel())]
+	c.mu.Unlock()
+	if r == nil {
+		c.log.Debug("mrcp message for no session", "message", m.String(), "channel", m.Channel())
+		return
+	}
+	r.receive(m)
+}
+
+// fail ends the connection and tells its sessions; only the first reason counts.
+func (c *conn) fail(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = fmt.Errorf("%w: connection to %v: %w", speech.ErrUnavailable, c.addr, err)
+	sessions := make(map[receiver]struct{})
+	for _, r := range c.receivers {
+		sessions[r] = struct{}{}
+	}
+	close(c.stopped)
+	c.mu.Unlock()
+	_ = c.nc.Close() // it is useless already; nothing more can be learned
+	for r := range sessions {
+		r.lost(c.err)
+	}
+}
+
+// usable tells whether a further session may join; the pool's lock is held.
+func (c *conn) usable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.joinable && c.err == nil
+}
+
+// pool holds a client's connections and counts who uses them.
+type pool struct {
+	cfg Config
+	log *slog.Logger
+
+	mu    sync.Mutex
+	conns []*conn
+}
+
+// reserve returns a connection that a further session may share, or nil. It must
+// be released.
+func (p *pool) reserve() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		if c.usable() {
+			c.refs++
+			return c
+		}
+	}
+	return nil
+}
+
+// acquire returns the connection for a channel: the existing one if that is what
+// the server expects and there is one, else a new one. It must be released.
+func (p *pool) acquire(ctx context.Context, at channelAt, preferred *conn) (*conn, error) {
+	if at.existing {
+		if c := p.share(at.addr, preferred); c != nil {
+			return c, nil
+		}
+	}
+	var dialer net.Dialer
+	nc, err := dialer.DialContext(ctx, "tcp", at.addr.String())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", speech.ErrUnavailable, err)
+	}
+	c := newConn(nc, at.addr, p.cfg, p.log)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.refs, c.joinable = 1, !p.cfg.OwnConnection
+	p.conns = append(p.conns, c)
+	return c, nil
+}
+
+func (p *pool) share(addr netip.AddrPort, preferred *conn) *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := slices.IndexFunc(p.conns, func(c *conn) bool { return c.addr == addr && c.usable() })
+	if preferred != nil && preferred.addr == addr && preferred.usable() {
+		at = slices.Index(p.conns, preferred)
+	}
+	if at < 0 {
+		return nil
+	}
+	p.conns[at].refs++
+	return p.conns[at]
+}
+
+// retain counts a further use of a connection that the caller already holds.
+func (p *pool) retain(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.refs++
+}
+
+// abandon keeps further sessions off a connection; those on it stay.
+func (p *pool) abandon(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.joinable = false
+}
+
+// release gives a connection back. The last to do so closes it and waits for its
+// goroutines.
+func (p *pool) release(c *conn) {
+	p.mu.Lock()
+	c.refs--
+	last := c.refs == 0
+	if last {
+		p.conns = slices.DeleteFunc(p.conns, func(other *conn) bool { return other == c })
+	}
+	p.mu.Unlock()
+	if last {
+		c.fail(net.ErrClosed)
+		c.wg.Wait()
+	}
+}
+
+func (p *pool) size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns)
+}
