@@ -1,0 +1,69 @@
+package sdp
+
+// Answer answers an offer: the first codec of the offer that we have, and
+// telephone events if both sides have them, under the offer's payload types;
+// every other stream refused. It fails with ErrNoAudio or ErrNoCommonCodec,
+// which a call answers with 488.
+func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
+	if offer.Audio == nil {
+		return nil, Negotiated{}, ErrNoAudio
+	}
+	n, err := agree(offer.Audio, local)
+	if err != nil {
+		return nil, Negotiated{}, err
+	}
+	out := stream{
+		codecs:    []Codec{n.Codec},
+		events:    n.Events,
+		ptime:     n.Ptime,
+		direction: directionOf(n.Send, n.Receive),
+	}
+	return writeAnswer(offer, local, out), n, nil
+}
+
+// Negotiate is the offerer's side: what the answer to our offer means.
+func Negotiate(offer Local, answer *Session) (Negotiated, error) {
+	if answer.Audio == nil {
+		return Negotiated{}, ErrNoAudio
+	}
+	return agree(answer.Audio, offer)
+}
+
+// agree works out what their stream and ours have in common.
+func agree(theirs *Audio, ours Local) (Negotiated, error) {
+	n := Negotiated{
+		Remote:  theirs.RTP,
+		RTCP:    theirs.RTCP,
+		Events:  NoEvents,
+		Ptime:   theirs.Ptime,
+		Send:    theirs.Direction.receives() && ours.Direction.sends(),
+		Receive: theirs.Direction.sends() && ours.Direction.receives(),
+	}
+	codec, ok := firstCommon(theirs.Codecs, ours.codecs())
+	if !ok {
+		return Negotiated{}, ErrNoCommonCodec
+	}
+	n.Codec = codec
+	if ours.Events > 0 {
+		n.Events = theirs.Events
+	}
+	if n.Ptime == 0 {
+		n.Ptime = ours.ptime()
+	}
+	if theirs.RTP.Addr().IsUnspecified() {
+		n.Remote, n.RTCP = zeroAddr, zeroAddr
+	}
+	return n, nil
+}
+
+func firstCommon(theirs, ours []Codec) (Codec, bool) {
+	for _, t := range theirs {
+		for _, o := range ours {
+			if t.same(o) {
+				// Their payload type, the name as we spell it.
+				return Codec{Name: o.Name, PayloadType: t.PayloadType, ClockRate: o.ClockRate}, true
+			}
+		}
+	}
+	return Codec{}, false
+}

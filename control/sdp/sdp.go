@@ -1,0 +1,145 @@
+// Package sdp reads and writes session descriptions and works out what two of
+// them agree on (RFC 4566, RFC 3264), for calls of one audio stream with
+// telephone events. It is pure: no sockets, no clocks, no name resolution.
+//
+// Owns: which codec, address, direction and packet time a call's audio has.
+// Never: ports, which the caller brings, and media other than audio over
+// RTP/AVP, which an answer refuses line by line.
+package sdp
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Why two descriptions do not come together.
+var (
+	ErrMalformed     = errors.New("malformed session description")
+	ErrNoAudio       = errors.New("no audio stream that could be used")
+	ErrNoCommonCodec = errors.New("no codec in common")
+)
+
+// DefaultPtime is how much audio a packet has when nobody says otherwise.
+const DefaultPtime = 20 * time.Millisecond
+
+// NoEvents says that there is no payload type for telephone events.
+const NoEvents = -1
+
+// Codec is one audio format of a stream.
+type Codec struct {
+	Name        string // as registered: "PCMU"
+	PayloadType uint8
+	ClockRate   int
+}
+
+// DefaultCodecs are the two of telephony, mu-law first.
+func DefaultCodecs() []Codec {
+	return []Codec{{"PCMU", 0, 8000}, {"PCMA", 8, 8000}}
+}
+
+// same says whether two codecs are the same but for the payload type.
+func (c Codec) same(other Codec) bool {
+	return strings.EqualFold(c.Name, other.Name) && c.ClockRate == other.ClockRate
+}
+
+// Direction is which way audio may go, seen from whoever wrote it.
+type Direction uint8
+
+// The four directions of RFC 3264; the zero value is the default there, too.
+const (
+	SendRecv Direction = iota
+	SendOnly
+	RecvOnly
+	Inactive
+)
+
+var directionNames = [...]string{"sendrecv", "sendonly", "recvonly", "inactive"}
+
+// String is the direction's attribute.
+func (d Direction) String() string { return directionNames[d&3] }
+
+func (d Direction) sends() bool    { return d == SendRecv || d == SendOnly }
+func (d Direction) receives() bool { return d == SendRecv || d == RecvOnly }
+
+func directionOf(send, receive bool) Direction {
+	switch {
+	case send && receive:
+		return SendRecv
+	case send:
+		return SendOnly
+	case receive:
+		return RecvOnly
+	default:
+		return Inactive
+	}
+}
+
+// Session is a parsed description.
+type Session struct {
+	// Origin is the o= line's value as it came; when a later description of
+	// the same dialog has the same, nothing has changed (RFC 3264 section 8).
+	Origin string
+	// Audio is the first audio stream that could be used, nil when there is none.
+	Audio *Audio
+
+	timing string
+	media  []media
+	chosen int // index in media of Audio
+}
+
+// media is one m= line, kept as it came for the answer to mirror.
+type media struct {
+	kind, proto string
+	formats     []string
+	mid         string
+}
+
+// Audio is what a description says of its audio stream.
+type Audio struct {
+	RTP netip.AddrPort
+	// RTCP is that of a=rtcp (RFC 3605), or else the port above RTP's.
+	RTCP   netip.AddrPort
+	Codecs []Codec // in the order of preference, unknown ones included
+	Events int     // payload type of telephone-event, NoEvents for none
+	Ptime  time.Duration
+	// Direction accounts for hold in its old form, the address 0.0.0.0.
+	Direction Direction
+}
+
+// Local is our side of a negotiation.
+type Local struct {
+	Addr      netip.AddrPort
+	Codecs    []Codec // DefaultCodecs when empty
+	Events    int     // payload type of telephone-event; zero or less: none
+	Ptime     time.Duration
+	Direction Direction
+	// SessionID stays through a dialog, Version rises with every change.
+	SessionID, Version uint64
+}
+
+func (l Local) codecs() []Codec {
+	if len(l.Codecs) == 0 {
+		return DefaultCodecs()
+	}
+	return l.Codecs
+}
+
+func (l Local) ptime() time.Duration {
+	if l.Ptime <= 0 {
+		return DefaultPtime
+	}
+	return l.Ptime
+}
+
+// Negotiated is what both sides agreed on.
+type Negotiated struct {
+	Remote netip.AddrPort // where to send
+	RTCP   netip.AddrPort
+	Codec  Codec // with the payload type to send
+	Events int   // payload type to send, NoEvents for none
+	Ptime  time.Duration
+	// Send and Receive say what may flow; both are false on full hold.
+	Send, Receive bool
+}

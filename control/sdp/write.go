@@ -1,0 +1,119 @@
+package sdp
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	pion "github.com/pion/sdp/v3"
+)
+
+// zeroAddr stands for nowhere.
+var zeroAddr netip.AddrPort
+
+// stream is an audio stream to be written.
+type stream struct {
+	codecs    []Codec
+	events    int
+	ptime     time.Duration
+	direction Direction
+}
+
+// Offer writes our wish as a description.
+func Offer(local Local) []byte {
+	events := local.Events
+	if events <= 0 {
+		events = NoEvents
+	}
+	out := stream{local.codecs(), events, local.ptime(), local.Direction}
+	desc := header(local)
+	desc.MediaDescriptions = []*pion.MediaDescription{out.accepted("RTP/AVP", local.Addr.Port(), "")}
+	return marshal(desc)
+}
+
+// writeAnswer mirrors the offer's streams, in number and order (RFC 3264
+// section 6).
+func writeAnswer(offer *Session, local Local, out stream) []byte {
+	desc := header(local)
+	if start, stop, ok := timing(offer.timing); ok {
+		desc.TimeDescriptions = []pion.TimeDescription{{Timing: pion.Timing{StartTime: start, StopTime: stop}}}
+	}
+	for i, m := range offer.media {
+		if i == offer.chosen {
+			desc.MediaDescriptions = append(desc.MediaDescriptions, out.accepted(m.proto, local.Addr.Port(), m.mid))
+			continue
+		}
+		desc.MediaDescriptions = append(desc.MediaDescriptions, refused(m))
+	}
+	return marshal(desc)
+}
+
+func header(local Local) *pion.SessionDescription {
+	addr := local.Addr.Addr().Unmap()
+	family := "IP4"
+	if addr.Is6() {
+		family = "IP6"
+	}
+	return &pion.SessionDescription{
+		Origin: pion.Origin{
+			Username: "mcp", SessionID: local.SessionID, SessionVersion: local.Version,
+			NetworkType: "IN", AddressType: family, UnicastAddress: addr.String(),
+		},
+		SessionName: "-",
+		ConnectionInformation: &pion.ConnectionInformation{
+			NetworkType: "IN", AddressType: family, Address: &pion.Address{Address: addr.String()},
+		},
+		TimeDescriptions: []pion.TimeDescription{{}},
+	}
+}
+
+// accepted is the m= section of a stream of ours.
+func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescription {
+	m := &pion.MediaDescription{MediaName: pion.MediaName{
+		Media: "audio", Port: pion.RangedPort{Value: int(port)}, Protos: strings.Split(proto, "/"),
+	}}
+	for _, c := range s.codecs {
+		format := strconv.Itoa(int(c.PayloadType))
+		m.MediaName.Formats = append(m.MediaName.Formats, format)
+		m.WithValueAttribute("rtpmap", fmt.Sprintf("%s %s/%d", format, c.Name, c.ClockRate))
+	}
+	if s.events != NoEvents {
+		format := strconv.Itoa(s.events)
+		m.MediaName.Formats = append(m.MediaName.Formats, format)
+		m.WithValueAttribute("rtpmap", format+" telephone-event/8000")
+		m.WithValueAttribute("fmtp", format+" 0-15")
+	}
+	m.WithValueAttribute("ptime", strconv.FormatInt(s.ptime.Milliseconds(), 10))
+	if mid != "" {
+		m.WithValueAttribute("mid", mid)
+	}
+	return m.WithPropertyAttribute(s.direction.String())
+}
+
+// refused repeats a stream with port zero.
+func refused(m media) *pion.MediaDescription {
+	desc := &pion.MediaDescription{MediaName: pion.MediaName{
+		Media: m.kind, Protos: strings.Split(m.proto, "/"), Formats: m.formats,
+	}}
+	if len(m.formats) == 0 {
+		desc.MediaName.Formats = []string{"0"}
+	}
+	return desc
+}
+
+// timing reads a t= line for the answer to repeat.
+func timing(text string) (start, stop uint64, ok bool) {
+	_, err := fmt.Sscanf(text, "%d %d", &start, &stop)
+	return start, stop, err == nil
+}
+
+// marshal cannot fail: pion reports an error only from writers of its own.
+func marshal(desc *pion.SessionDescription) []byte {
+	text, err := desc.Marshal()
+	if err != nil {
+		panic(fmt.Sprintf("write session description: %v", err))
+	}
+	return text
+}
