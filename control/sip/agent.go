@@ -62,14 +62,15 @@ type Handler interface {
 
 // Agent is one SIP user agent.
 type Agent struct {
-	cfg     Config
-	log     *slog.Logger
-	wire    *wire.Layer
-	handler Handler
-	calls   sync.WaitGroup
-	ctx     context.Context // what handlers run under; set by Serve
+	cfg   Config
+	log   *slog.Logger
+	wire  *wire.Layer
+	calls sync.WaitGroup
+	ctx   context.Context // what calls run under
+	stop  context.CancelFunc
 
 	mu       sync.Mutex
+	handler  Handler // nil before Serve
 	stopping bool
 	dialogs  map[dialogID]*Dialog
 	offers   map[offerID]*Dialog
@@ -93,17 +94,16 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 	if cfg.T1 <= 0 {
 		cfg.T1 = defaultT1
 	}
-	layer, err := wire.Listen(wire.Config{T1: cfg.T1, Advertise: cfg.Advertise, MaxMessage: maxMessage}, cfg.Listen, log)
+	a := &Agent{cfg: cfg, log: log, dialogs: map[dialogID]*Dialog{}, offers: map[offerID]*Dialog{}}
+	layer, err := wire.Listen(wire.Config{
+		T1: cfg.T1, Advertise: cfg.Advertise, MaxMessage: maxMessage, Core: (*core)(a), Log: log,
+	}, cfg.Listen)
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{
-		cfg:     cfg,
-		log:     log,
-		wire:    layer,
-		dialogs: map[dialogID]*Dialog{},
-		offers:  map[offerID]*Dialog{},
-	}, nil
+	a.wire = layer
+	a.ctx, a.stop = context.WithCancel(context.Background())
+	return a, nil
 }
 
 // Addrs are the addresses really bound, UDP first.
@@ -113,12 +113,15 @@ func (a *Agent) Addrs() []net.Addr { return a.wire.Addrs() }
 // handlers see their context end and have their calls hung up, and the sockets
 // are closed. It must run for Invite to work, too.
 func (a *Agent) Serve(ctx context.Context, h Handler) error {
-	a.handler, a.ctx = h, ctx
-	a.wire.Start((*core)(a))
+	a.mu.Lock()
+	a.handler = h
+	a.mu.Unlock()
+	a.wire.Start()
 	<-ctx.Done()
 	a.mu.Lock()
 	a.stopping = true
 	a.mu.Unlock()
+	a.stop()
 	a.drain()
 	a.wire.Close()
 	a.calls.Wait()
@@ -154,11 +157,11 @@ func (a *Agent) all() []*Dialog {
 	return ds
 }
 
-// enter makes a dialog findable. False when the agent is stopping.
+// enter makes a dialog findable. False when the agent takes none.
 func (a *Agent) enter(d *Dialog) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.stopping {
+	if a.stopping || d.tx != nil && a.handler == nil {
 		return false
 	}
 	a.dialogs[d.id] = d
@@ -207,4 +210,7 @@ func (a *Agent) goCall(f func()) bool {
 
 // Close closes the sockets of an agent that never served; Serve does it for one
 // that did. It is idempotent.
-func (a *Agent) Close() { a.wire.Close() }
+func (a *Agent) Close() {
+	a.stop()
+	a.wire.Close()
+}

@@ -12,7 +12,10 @@ import (
 // serve runs the handler over a call that came, and sees to it that the call is
 // over when it returns.
 func (d *Dialog) serve() {
-	d.agent.handler.Invite(d.agent.ctx, d)
+	d.agent.mu.Lock()
+	h := d.agent.handler
+	d.agent.mu.Unlock()
+	h.Invite(d.agent.ctx, d)
 	ctx, cancel := context.WithTimeout(context.Background(), 128*d.agent.cfg.T1)
 	defer cancel()
 	if d.Reject(ctx, 500, "", nil) == nil {

@@ -45,6 +45,8 @@ type Config struct {
 	Advertise netip.Addr
 	// MaxMessage bounds what is read of one message on a stream.
 	MaxMessage int
+	Core       Core
+	Log        *slog.Logger
 }
 
 // Layer is every socket and every transaction of one agent.
@@ -73,14 +75,15 @@ type tables struct {
 	dials   map[netip.AddrPort]*dial
 }
 
-// Listen binds "udp:host:port" and "tcp:host:port" specifications. Nothing is
-// read before Start.
-func Listen(cfg Config, specs []string, log *slog.Logger) (*Layer, error) {
+// Listen binds "udp:host:port" and "tcp:host:port" specifications. Until
+// Start only connections that were dialled are read.
+func Listen(cfg Config, specs []string) (*Layer, error) {
 	l := &Layer{
 		timing:     newTiming(cfg.T1),
 		advertise:  cfg.Advertise,
 		maxMessage: cfg.MaxMessage,
-		log:        log,
+		log:        cfg.Log,
+		core:       cfg.Core,
 		parser:     sip.NewParser(),
 		stopped:    make(chan struct{}),
 		tables: tables{
@@ -99,9 +102,8 @@ func Listen(cfg Config, specs []string, log *slog.Logger) (*Layer, error) {
 	return l, nil
 }
 
-// Start begins to read; what arrives goes to the core.
-func (l *Layer) Start(core Core) {
-	l.core = core
+// Start begins to read the listening sockets.
+func (l *Layer) Start() {
 	for _, p := range l.packets {
 		l.readers.Go(p.read)
 	}
