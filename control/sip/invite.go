@@ -250,13 +250,11 @@ func (d *Dialog) acknowledge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.agent.wire.Send(req, link); err != nil {
-		return err
-	}
+	d.agent.wire.Stamp(req, link)
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.ack = req
-	return nil
+	d.mu.Unlock()
+	return link.Send(req)
 }
 
 // acknowledgeAgain repeats the ACK for a 2xx that came again.
@@ -267,7 +265,7 @@ func (d *Dialog) acknowledgeAgain() {
 	if ack == nil {
 		return
 	}
-	if err := d.agent.wire.Send(ack, link); err != nil {
+	if err := link.Send(ack); err != nil {
 		d.log.Info("sip ACK not resent", "error", err)
 	}
 }

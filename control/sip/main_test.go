@@ -36,6 +36,8 @@ func answerAndWait(ctx context.Context, d *Dialog) {
 	untilOver(ctx, d)
 }
 
+// untilOver collects events until the dialog is over. When the agent stops it
+// takes what has come by then.
 func untilOver(ctx context.Context, d *Dialog) []Event {
 	var events []Event
 	for {
@@ -45,10 +47,29 @@ func untilOver(ctx context.Context, d *Dialog) []Event {
 				return events
 			}
 			events = append(events, e)
+			continue
+		default:
+		}
+		select {
+		case e, ok := <-d.Events():
+			if !ok {
+				return events
+			}
+			events = append(events, e)
 		case <-ctx.Done():
-			return events
+			return append(events, waiting(d)...)
 		}
 	}
+}
+
+func waiting(d *Dialog) []Event {
+	var events []Event
+	for len(d.Events()) > 0 {
+		if e, ok := <-d.Events(); ok {
+			events = append(events, e)
+		}
+	}
+	return events
 }
 
 // startAgent serves on loopback, both transports, until the test ends.
@@ -58,7 +79,7 @@ func startAgent(t testing.TB, h handle, change ...func(*Config)) *Agent {
 	for _, f := range change {
 		f(&cfg)
 	}
-	a, err := New(cfg, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	a, err := New(cfg, discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,3 +174,5 @@ func isEvent[E Event](events []Event) bool {
 func contains(s, part string) bool { return strings.Contains(s, part) }
 
 func mustAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }

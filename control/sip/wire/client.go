@@ -26,10 +26,9 @@ type ClientTx struct {
 	ack      []byte // to the failure, once it came
 }
 
-// Request sends a request over a link in a transaction of its own. It adds the
-// Via, unless there is one already as in a CANCEL.
+// Request stamps a request and sends it over a link in a transaction of its own.
 func (l *Layer) Request(req *sip.Request, link Link, r Receiver) (*ClientTx, error) {
-	l.addVia(req, link)
+	l.Stamp(req, link)
 	k := otherClient
 	if req.Method == sip.INVITE {
 		k = inviteClient

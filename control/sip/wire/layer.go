@@ -166,12 +166,6 @@ func (l *Layer) pause(d time.Duration) bool {
 	}
 }
 
-// Send sends a message outside any transaction: the ACK to a 2xx.
-func (l *Layer) Send(req *sip.Request, link Link) error {
-	l.addVia(req, link)
-	return link.write(encode(req))
-}
-
 // SentBy is the host and port at which the peer of a link reaches us.
 func (l *Layer) SentBy(link Link) (netip.Addr, uint16) {
 	port := link.carrier.contactPort()
@@ -181,7 +175,8 @@ func (l *Layer) SentBy(link Link) (netip.Addr, uint16) {
 	return link.Host(), port
 }
 
-func (l *Layer) addVia(req *sip.Request, link Link) {
+// Stamp gives a request its Via, unless it has one already as a CANCEL does.
+func (l *Layer) Stamp(req *sip.Request, link Link) {
 	if req.Via() != nil {
 		return
 	}

@@ -71,6 +71,9 @@ func sourceFor(remote netip.AddrPort) netip.Addr {
 	return unmap(c.LocalAddr().(*net.UDPAddr).AddrPort()).Addr()
 }
 
+// Send sends a stamped request outside any transaction: the ACK to a 2xx.
+func (l Link) Send(req *sip.Request) error { return l.write(encode(req)) }
+
 func (l Link) write(raw []byte) error { return l.carrier.write(raw, l.remote) }
 
 // replyLink is where responses to a request go: the same connection, or over
