@@ -1,0 +1,104 @@
+// Package call is one telephone call: its dialog, its caller's leg, the service
+// that answers it, and its end. One goroutine owns a call; whatever happens to
+// the call reaches that goroutine as a trigger, and a pure state machine says
+// what is to be done. The package owns nothing beyond its calls.
+package call
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"mcp/control/media"
+	"mcp/control/media/codec"
+	"mcp/control/sip"
+)
+
+// Dialog is what a call needs of its SIP dialog; *sip.Dialog is one.
+type Dialog interface {
+	Identity
+	Signalling
+	Hosts
+}
+
+// Identity is what the INVITE said.
+type Identity interface {
+	CallID() string
+	LocalURI() string
+	RemoteURI() string
+	RequestURI() sip.URI
+	Headers() map[string][]string // names in lower case
+}
+
+// Signalling ends, answers and follows a dialog.
+type Signalling interface {
+	RemoteSDP() []byte
+	Answer(ctx context.Context, sdp []byte) error
+	Reject(ctx context.Context, status int, reason string, headers map[string]string) error
+	Bye(ctx context.Context, headers map[string]string) error
+	Events() <-chan sip.Event
+}
+
+// Hosts are the addresses that the dialog's messages travel between.
+type Hosts interface {
+	LocalHost() netip.Addr
+	RemoteHost() netip.Addr
+}
+
+// Call is one inbound call. Services use its exported methods, from any goroutine.
+type Call struct {
+	id      string
+	log     *slog.Logger
+	dialog  Dialog
+	server  *Server
+	session *media.Session
+	caller  callerLeg
+
+	inbox  chan message
+	tasks  sync.WaitGroup // what runs beside the owning goroutine
+	hungUp chan struct{}  // closed once the far end is gone
+	life   life           // touched by the owning goroutine only
+}
+
+// ID is the platform's own name for the call, unique for ever.
+func (c *Call) ID() string { return c.id }
+
+// Log is a logger whose lines carry the call's identifiers.
+func (c *Call) Log() *slog.Logger { return c.log }
+
+// Invite is what the caller's INVITE said.
+func (c *Call) Invite() Identity { return c.dialog }
+
+// Media is the call's media session.
+func (c *Call) Media() *media.Session { return c.session }
+
+// Caller is the leg towards the caller, and Codec what it speaks.
+func (c *Call) Caller() *media.Leg { return c.caller.leg }
+
+// Codec is the audio codec agreed with the caller.
+func (c *Call) Codec() codec.Codec { return c.caller.agreed() }
+
+// HungUp is closed when the far end is gone, whoever ended the call.
+func (c *Call) HungUp() <-chan struct{} { return c.hungUp }
+
+// HangUp ends the dialog; the program goes on until it returns.
+func (c *Call) HangUp() { c.tell(message{trigger: HangUp}) }
+
+// message is a trigger with what came with it.
+type message struct {
+	trigger Trigger
+	err     error         // with Refused, AnswerFailed, FarEndHungUp
+	program Program       // with Prepared
+	ending  Ending        // with ServiceEnded
+	offer   *sip.Reinvite // with Renegotiation
+}
+
+// tell hands the owner a message. The inbox is never closed; once the owner has
+// gone, messages are dropped.
+func (c *Call) tell(m message) {
+	select {
+	case c.inbox <- m:
+	case <-c.life.gone:
+	}
+}

@@ -1,0 +1,135 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"mcp/control/media"
+	"mcp/control/media/codec"
+	"mcp/control/reporting"
+	"mcp/control/sdp"
+)
+
+// callerLeg is the leg towards the caller with its side of offer and answer
+// (RFC 3264).
+type callerLeg struct {
+	leg    *media.Leg
+	local  sdp.Local
+	offer  *sdp.Session // the caller's, nil when we make the offer
+	codec  atomic.Pointer[codec.Codec]
+	answer []byte // what the 200 carries: an answer, or our offer
+}
+
+// errNegotiation marks a failure to agree on media after the answer was sent.
+var errNegotiation = errors.New("no agreement on media")
+
+func (l *callerLeg) agreed() codec.Codec {
+	if c := l.codec.Load(); c != nil {
+		return *c
+	}
+	return codec.Codec{}
+}
+
+// open takes a leg and prepares the body of the 200. The codec is agreed here
+// when the INVITE carried an offer, and with the ACK when it did not.
+func (l *callerLeg) open(c *Call, addr netip.Addr) error {
+	if body := c.dialog.RemoteSDP(); len(body) > 0 {
+		offer, err := sdp.Parse(body)
+		if err != nil {
+			return &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
+		}
+		l.offer = offer
+	}
+	leg, err := c.session.OpenLeg("caller", addr)
+	if err != nil {
+		return &Refusal{Status: 503, Reason: "Service Unavailable", Cause: reporting.NoMedia, Err: fmt.Errorf("open caller's leg: %w", err)}
+	}
+	l.leg = leg
+	l.local = sdp.Local{
+		Addr: leg.Local(), Codecs: c.server.config.Codecs, Events: defaultEvents,
+		Ptime: defaultPtime, Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixNano()), Version: 1,
+	}
+	if l.offer == nil {
+		l.answer = sdp.Offer(l.local)
+		return nil
+	}
+	return l.accept(l.offer)
+}
+
+// accept answers an offer and connects the leg as agreed.
+func (l *callerLeg) accept(offer *sdp.Session) error {
+	answer, agreed, err := sdp.Answer(offer, l.local)
+	if errors.Is(err, sdp.ErrNoCommonCodec) {
+		return &Refusal{Status: 488, Reason: "Not Acceptable Here", Cause: reporting.NoMedia, Err: err}
+	}
+	if err != nil {
+		return &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
+	}
+	if err := l.connect(agreed); err != nil {
+		return &Refusal{Status: 500, Reason: "Server Internal Error", Err: err}
+	}
+	l.answer = answer
+	l.local.Version++
+	return nil
+}
+
+// complete negotiates with the answer that the ACK of a delayed offer carried.
+func (l *callerLeg) complete(body []byte) error {
+	if l.offer != nil {
+		return nil
+	}
+	answer, err := sdp.Parse(body)
+	if err != nil {
+		return fmt.Errorf("read the answer in the ACK: %w", err)
+	}
+	agreed, err := sdp.Negotiate(l.local, answer)
+	if err != nil {
+		return fmt.Errorf("the answer in the ACK: %w", err)
+	}
+	return l.connect(agreed)
+}
+
+func (l *callerLeg) connect(n sdp.Negotiated) error {
+	spoken := codec.Codec{Name: n.Codec.Name, PayloadType: n.Codec.PayloadType, ClockRate: n.Codec.ClockRate}
+	err := l.leg.Connect(media.FarEnd{
+		RTP: n.Remote, RTCP: n.RTCP, PayloadType: n.Codec.PayloadType, Events: n.Events,
+		ClockRate: n.Codec.ClockRate, Ptime: n.Ptime, Send: n.Send, Receive: n.Receive,
+	}, spoken)
+	if err != nil {
+		return fmt.Errorf("connect caller's leg: %w", err)
+	}
+	l.codec.Store(&spoken)
+	return nil
+}
+
+// renegotiate answers a re-INVITE: hold, another address, another codec. A
+// re-INVITE without an offer gets ours again.
+func (l *callerLeg) renegotiate(body []byte) ([]byte, error) {
+	if len(body) == 0 {
+		return sdp.Offer(l.local), nil
+	}
+	offer, err := sdp.Parse(body)
+	if err != nil {
+		return nil, &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
+	}
+	if err := l.accept(offer); err != nil {
+		return nil, err
+	}
+	return l.answer, nil
+}
+
+// refusalOf makes any error a Refusal.
+func refusalOf(err error) *Refusal {
+	var r *Refusal
+	switch {
+	case errors.As(err, &r):
+		return r
+	case errors.Is(err, context.Canceled):
+		return &Refusal{Status: 487, Reason: "Request Terminated", Err: err}
+	}
+	return &Refusal{Status: 500, Reason: "Server Internal Error", Err: err}
+}

@@ -1,0 +1,182 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mcp/control/media"
+	"mcp/control/reporting"
+	"mcp/control/sip"
+)
+
+// facts gathers what the call's record will say. The first thing that ends a
+// call is its cause; what follows from it is not.
+type facts struct {
+	record *reporting.Record
+	end    *reporting.End
+}
+
+func (f *facts) begin(id string, d Dialog) {
+	f.record = reporting.Begin(id, time.Now())
+	f.record.SIPCallID = d.CallID()
+	f.record.Session = sessionID(d.Headers())
+	f.record.Parties = reporting.Parties{Local: d.LocalURI(), Remote: d.RemoteURI(), Request: requestURI(d.RequestURI())}
+}
+
+// note takes from a message what the record wants.
+func (f *facts) note(s State, m message) {
+	switch m.trigger {
+	case Prepared:
+		f.record.Application = m.program.Application()
+	case Refused:
+		f.refused(refusalOf(m.err))
+	case Acknowledged:
+		f.record.Answer(time.Now())
+	case AnswerFailed:
+		f.ended(unanswered(m))
+	case Cancelled:
+		f.ended(reporting.End{Cause: reporting.Cancelled, By: reporting.Caller, SIPStatus: 487})
+	case FarEndHungUp:
+		f.ended(farEndGone(s, m))
+	case HangUp:
+		f.ended(reporting.End{Cause: reporting.Disconnected, By: reporting.Application, SIPStatus: 200})
+	case ShutDown:
+		f.ended(reporting.End{Cause: reporting.ShutDown, By: reporting.Platform, SIPStatus: 503})
+	case ServiceEnded:
+		f.served(m.ending)
+	}
+}
+
+func (f *facts) ended(e reporting.End) {
+	if f.end == nil {
+		f.end = &e
+	}
+}
+
+func (f *facts) refused(r *Refusal) {
+	cause := r.Cause
+	if cause == "" {
+		cause = reporting.Refused
+	}
+	f.ended(reporting.End{Cause: cause, By: reporting.Platform, SIPStatus: r.Status, Error: r.Error()})
+}
+
+func (f *facts) served(e Ending) {
+	end := reporting.End{Cause: e.Cause, By: reporting.Application, SIPStatus: 200}
+	if e.Err != nil {
+		end.Error = e.Err.Error()
+	}
+	f.ended(end)
+	if f.end.Error == "" {
+		f.end.Error = end.Error
+	}
+	f.record.Dialogue, f.record.Speech = e.Dialogue, e.Speech
+}
+
+func unanswered(m message) reporting.End {
+	switch {
+	case errors.Is(m.err, sip.ErrCancelled):
+		return reporting.End{Cause: reporting.Cancelled, By: reporting.Caller, SIPStatus: 487}
+	case errors.Is(m.err, sip.ErrNoAck):
+		return reporting.End{Cause: reporting.NoAck, By: reporting.Fault, SIPStatus: 200}
+	case errors.Is(m.err, sip.ErrLost):
+		return reporting.End{Cause: reporting.DialogLost, By: reporting.Fault, Error: m.err.Error()}
+	case errors.Is(m.err, sip.ErrEnded):
+		return reporting.End{Cause: reporting.HangUp, By: reporting.Caller, SIPStatus: 200}
+	}
+	cause := reporting.PlatformError
+	if errors.Is(m.err, errNegotiation) {
+		cause = reporting.NoMedia
+	}
+	return reporting.End{Cause: cause, By: reporting.Platform, SIPStatus: 200, Error: m.err.Error()}
+}
+
+func farEndGone(s State, m message) reporting.End {
+	if m.err != nil {
+		return reporting.End{Cause: reporting.DialogLost, By: reporting.Fault, Error: m.err.Error()}
+	}
+	if s == Offered {
+		return reporting.End{Cause: reporting.Cancelled, By: reporting.Caller, SIPStatus: 487}
+	}
+	return reporting.End{Cause: reporting.HangUp, By: reporting.Caller, SIPStatus: 200}
+}
+
+// finish releases the media and makes the record durable.
+func (c *Call) finish() {
+	c.life.abandon()
+	if c.life.grace != nil {
+		c.life.grace.Stop()
+	}
+	f := &c.life.facts
+	f.record.Media = legsOf(c.session.Close())
+	if f.end == nil {
+		f.end = &reporting.End{Cause: reporting.PlatformError, By: reporting.Fault}
+	}
+	f.record.Finish(time.Now(), *f.end)
+	c.server.metrics.end(f.record)
+	if err := c.server.recorder.Record(context.Background(), f.record); err != nil {
+		c.log.Error("the call's record could not be kept", "record", f.record, "error", err)
+	}
+	c.logEnd(f.record)
+}
+
+func (c *Call) logEnd(r *reporting.Record) {
+	args := []any{
+		"cause", r.End.Cause, "by", r.End.By, "sip_status", r.End.SIPStatus,
+		"setup_ms", r.Durations.Setup, "talk_ms", r.Durations.Talk,
+	}
+	if r.End.Error != "" {
+		c.log.Warn("call ended", append(args, "error", r.End.Error)...)
+		return
+	}
+	c.log.Info("call ended", args...)
+}
+
+func legsOf(legs []media.Summary) []reporting.Leg {
+	var out []reporting.Leg
+	for _, l := range legs {
+		s := l.Stats
+		leg := reporting.Leg{
+			Name: l.Name, Codec: l.Codec.Name,
+			Received: reporting.Received{
+				Packets: s.RxPackets, Bytes: s.RxBytes, Relayed: s.RxRelayed, User: s.RxUser, Lost: s.RxLost,
+				Jitter: float64(s.RxJitter) / float64(time.Millisecond), Dropped: s.Dropped, RTCP: s.RTCP,
+			},
+			Sent: reporting.Sent{Packets: s.TxPackets, Bytes: s.TxBytes, Relayed: s.TxRelayed},
+		}
+		if l.Remote.IsValid() {
+			leg.Remote = l.Remote.String()
+		}
+		out = append(out, leg)
+	}
+	return out
+}
+
+// sessionID is the session that the Resource Manager put the call into: the
+// first part of its X-Genesys-GVP-Session-ID header.
+func sessionID(headers map[string][]string) string {
+	for _, v := range headers["x-genesys-gvp-session-id"] {
+		id, _, _ := strings.Cut(v, ";")
+		return strings.TrimSpace(id)
+	}
+	return ""
+}
+
+// requestURI writes a Request-URI for people to read: without its parameters,
+// which may be long and private.
+func requestURI(u sip.URI) string {
+	host := u.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if u.Port != 0 {
+		host = fmt.Sprintf("%s:%d", host, u.Port)
+	}
+	if u.User == "" {
+		return u.Scheme + ":" + host
+	}
+	return u.Scheme + ":" + u.User + "@" + host
+}

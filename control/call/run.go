@@ -1,0 +1,199 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mcp/control/sip"
+)
+
+// life is what only the owning goroutine touches, but for gone, which it closes
+// at the end.
+type life struct {
+	state   State
+	gone    chan struct{}
+	abandon context.CancelFunc // ends the preparation
+	stop    context.CancelFunc // ends the program, after the grace
+	grace   *time.Timer
+	program Program
+	facts   facts
+}
+
+// run owns the call from INVITE to record. It returns when everything the call
+// used is released.
+func (c *Call) run(ctx context.Context) {
+	defer c.tasks.Wait()
+	defer close(c.life.gone)
+	c.prepare(ctx)
+	events, shutdown := c.dialog.Events(), ctx.Done()
+	for c.life.state != Over {
+		select {
+		case m := <-c.inbox:
+			c.handle(m)
+		case ev, ok := <-events:
+			if !ok {
+				events = nil
+				c.handle(message{trigger: FarEndHungUp})
+				break
+			}
+			c.signalled(ev)
+		case <-shutdown:
+			shutdown = nil
+			c.handle(message{trigger: ShutDown})
+		}
+	}
+}
+
+// signalled turns a dialog's event into a trigger.
+func (c *Call) signalled(ev sip.Event) {
+	switch ev := ev.(type) {
+	case sip.Cancelled:
+		c.handle(message{trigger: Cancelled})
+	case sip.ByeReceived:
+		c.handle(message{trigger: FarEndHungUp})
+	case sip.Lost:
+		c.handle(message{trigger: FarEndHungUp, err: ev.Err})
+	case *sip.Reinvite:
+		c.handle(message{trigger: Renegotiation, offer: ev})
+	case *sip.Info:
+		c.log.Debug("INFO refused: no service takes it", "content_type", ev.ContentType)
+		c.beside(func() { c.warn("refuse INFO", ev.Respond(415)) })
+	}
+}
+
+// handle moves the state machine by one message.
+func (c *Call) handle(m message) {
+	was := c.life.state
+	state, effects := next(was, m.trigger)
+	c.life.facts.note(was, m)
+	c.life.state = state
+	c.log.Debug("call", "state", was.String(), "trigger", m.trigger.String(), "next", state.String())
+	if m.program != nil {
+		c.life.program = m.program
+	}
+	for _, e := range effects {
+		c.perform(e, m)
+	}
+}
+
+func (c *Call) perform(e Effect, m message) {
+	switch e {
+	case SendAnswer:
+		c.sendAnswer()
+	case SendRefusal:
+		c.sendRefusal(m)
+	case AbandonPrepare:
+		c.life.abandon()
+	case StartService:
+		c.startService()
+	case TellService:
+		c.tellService()
+	case SendBye:
+		c.sendBye()
+	case Renegotiate:
+		c.renegotiate(m.offer)
+	case RefuseOffer:
+		c.beside(func() { c.warn("refuse re-INVITE", m.offer.Reject(context.Background(), 491, "Request Pending")) })
+	case Finish:
+		c.finish()
+	}
+}
+
+// prepare opens the caller's leg and makes the service ready.
+func (c *Call) prepare(parent context.Context) {
+	ctx, abandon := context.WithTimeout(context.WithoutCancel(parent), c.server.config.PrepareTime)
+	c.life.abandon = abandon
+	c.beside(func() {
+		defer abandon()
+		program, err := c.ready(ctx)
+		if err != nil {
+			c.tell(message{trigger: Refused, err: err})
+			return
+		}
+		c.tell(message{trigger: Prepared, program: program})
+	})
+}
+
+func (c *Call) ready(ctx context.Context) (Program, error) {
+	service, err := c.server.selector.Select(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.caller.open(c, c.server.mediaAddress(c.dialog.LocalHost())); err != nil {
+		return nil, err
+	}
+	return service.Prepare(ctx, c)
+}
+
+func (c *Call) sendAnswer() {
+	c.beside(func() {
+		// The dialog ends the waiting itself: with the ACK, a CANCEL, a BYE, or
+		// after 64*T1 (RFC 3261 section 13.3.1.4).
+		if err := c.dialog.Answer(context.Background(), c.caller.answer); err != nil {
+			c.tell(message{trigger: AnswerFailed, err: err})
+			return
+		}
+		if err := c.caller.complete(c.dialog.RemoteSDP()); err != nil {
+			c.warn("end the dialog", c.dialog.Bye(context.Background(), nil))
+			c.tell(message{trigger: AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
+			return
+		}
+		c.tell(message{trigger: Acknowledged})
+	})
+}
+
+func (c *Call) sendRefusal(m message) {
+	r := &Refusal{Status: 503, Reason: "Service Unavailable", Err: errors.New("shutting down")}
+	if m.trigger == Refused {
+		r = refusalOf(m.err)
+	}
+	c.beside(func() { c.warn("refuse call", c.dialog.Reject(context.Background(), r.Status, r.Reason, nil)) })
+}
+
+func (c *Call) startService() {
+	ctx, stop := context.WithCancel(context.Background())
+	c.life.stop = stop
+	program := c.life.program
+	c.log.Info("call answered", "codec", c.Codec().Name)
+	c.beside(func() {
+		defer stop()
+		c.tell(message{trigger: ServiceEnded, ending: program.Run(ctx)})
+	})
+}
+
+// tellService lets the program finish what it is about (the final processing of
+// VoiceXML 2.0 section 1.5.4), but not for ever.
+func (c *Call) tellService() {
+	close(c.hungUp)
+	c.life.grace = time.AfterFunc(c.server.config.Grace, c.life.stop)
+}
+
+func (c *Call) sendBye() {
+	c.beside(func() { c.warn("send BYE", c.dialog.Bye(context.Background(), nil)) })
+}
+
+func (c *Call) renegotiate(offer *sip.Reinvite) {
+	answer, err := c.caller.renegotiate(offer.Offer)
+	c.beside(func() {
+		if err != nil {
+			r := refusalOf(err)
+			c.log.Warn("re-INVITE refused", "status", r.Status, "error", err)
+			c.warn("refuse re-INVITE", offer.Reject(context.Background(), r.Status, r.Reason))
+			return
+		}
+		c.warn("answer re-INVITE", offer.Accept(context.Background(), answer))
+	})
+}
+
+// beside runs f on its own goroutine, which the call waits for at its end.
+func (c *Call) beside(f func()) {
+	c.tasks.Go(f)
+}
+
+func (c *Call) warn(doing string, err error) {
+	if err != nil {
+		c.log.Warn("signalling failed", "doing", doing, "error", err)
+	}
+}

@@ -1,0 +1,149 @@
+package call
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"mcp/control/media"
+	"mcp/control/reporting"
+	"mcp/control/sdp"
+	"mcp/control/sip"
+
+	"github.com/google/uuid"
+)
+
+const (
+	defaultEvents = 101
+	defaultPtime  = 20 * time.Millisecond
+)
+
+// Config is what an operator can set about calls. The zero value of a field
+// stands for the default beside it.
+type Config struct {
+	// Max is how many calls are served at once; more are refused with 503. 0: no limit but ports.
+	Max int
+	// Codecs are offered and accepted, by preference. PCMU and PCMA.
+	Codecs []sdp.Codec
+	// MediaAddress is the local address of callers' media. Zero: where signalling arrives.
+	MediaAddress netip.Addr
+	// PrepareTime bounds the time between INVITE and answer. 30 s.
+	PrepareTime time.Duration
+	// Grace is how long a program may go on after the far end has hung up. 10 s.
+	Grace time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if len(c.Codecs) == 0 {
+		c.Codecs = []sdp.Codec{
+			{Name: "PCMU", PayloadType: 0, ClockRate: 8000},
+			{Name: "PCMA", PayloadType: 8, ClockRate: 8000},
+		}
+	}
+	if c.PrepareTime == 0 {
+		c.PrepareTime = 30 * time.Second
+	}
+	if c.Grace == 0 {
+		c.Grace = 10 * time.Second
+	}
+	return c
+}
+
+// Recorder makes a call's record durable before the call is forgotten.
+type Recorder interface {
+	Record(ctx context.Context, r *reporting.Record) error
+}
+
+// Server turns INVITEs into calls and knows the calls that are up.
+type Server struct {
+	config   Config
+	engine   *media.Engine
+	selector Selector
+	recorder Recorder
+	metrics  *metrics
+	log      *slog.Logger
+
+	mu    sync.Mutex
+	calls map[string]*Call
+}
+
+// Parts is what a Server works with.
+type Parts struct {
+	Engine   *media.Engine
+	Selector Selector
+	Recorder Recorder
+	Metrics  Registerer
+	Log      *slog.Logger
+}
+
+// NewServer makes a Server.
+func NewServer(config Config, p Parts) *Server {
+	s := &Server{
+		config: config.withDefaults(), engine: p.Engine, selector: p.Selector, recorder: p.Recorder,
+		log: p.Log, calls: map[string]*Call{},
+	}
+	s.metrics = newMetrics(p.Metrics, s.Active)
+	return s
+}
+
+// Invite serves one call from INVITE to record. It is the agent's handler and
+// runs on a goroutine of the dialog's own.
+func (s *Server) Invite(ctx context.Context, d *sip.Dialog) { s.Serve(ctx, d) }
+
+// Serve serves the call of a dialog and returns when everything is released.
+func (s *Server) Serve(ctx context.Context, d Dialog) {
+	c := s.newCall(d)
+	if !s.admit(c) {
+		c.log.Warn("call refused: too many calls", "max", s.config.Max)
+		s.metrics.refused.Inc()
+		c.warn("refuse call", d.Reject(ctx, 503, "Service Unavailable", map[string]string{"Retry-After": "5"}))
+		return
+	}
+	defer s.forget(c)
+	c.log.Info("call offered", "from", d.RemoteURI(), "to", d.LocalURI(), "peer", d.RemoteHost())
+	c.run(ctx)
+}
+
+func (s *Server) newCall(d Dialog) *Call {
+	id := uuid.Must(uuid.NewV7()).String()
+	c := &Call{
+		id: id, dialog: d, server: s, session: s.engine.NewSession(id),
+		log:   s.log.With("call", id, "sip_call_id", d.CallID()),
+		inbox: make(chan message, 8), hungUp: make(chan struct{}),
+	}
+	c.life.gone = make(chan struct{})
+	c.life.facts.begin(id, d)
+	return c
+}
+
+func (s *Server) admit(c *Call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.config.Max > 0 && len(s.calls) >= s.config.Max {
+		return false
+	}
+	s.calls[c.id] = c
+	return true
+}
+
+func (s *Server) forget(c *Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, c.id)
+}
+
+// Active is the number of calls being served.
+func (s *Server) Active() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.calls)
+}
+
+func (s *Server) mediaAddress(signalling netip.Addr) netip.Addr {
+	if s.config.MediaAddress.IsValid() {
+		return s.config.MediaAddress
+	}
+	return signalling
+}

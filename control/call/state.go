@@ -1,0 +1,168 @@
+package call
+
+import "fmt"
+
+// State is where a call is in its life.
+//
+//	           prepared            acknowledged
+//	Offered ------------> Answering ---------> Up
+//	   |  \                   |                 |  hang-up by either side,
+//	   |   \ refused          | failed          |  or the service has ended
+//	   |    \                 |                 v
+//	   |     `----------------+----> Over <-- Clearing
+//	   | cancelled                    ^    service ended
+//	   `--------> Aborting -----------'
+//	                      preparation ended
+type State uint8
+
+// The states of a call.
+const (
+	Offered   State = iota // the INVITE is here; media and service are being prepared
+	Aborting               // the caller gave up during preparation, which is still ending
+	Answering              // 200 is out, the ACK is awaited
+	Up                     // the service runs
+	Clearing               // the dialog is over or a BYE is out; the service is ending
+	Over                   // everything is released and the record is written
+)
+
+var stateNames = [...]string{"offered", "aborting", "answering", "up", "clearing", "over"}
+
+func (s State) String() string { return nameOf(stateNames[:], uint8(s)) }
+
+// Trigger is what can happen to a call.
+type Trigger uint8
+
+// The triggers, in the order a call usually meets them.
+const (
+	Prepared      Trigger = iota // media and service are ready
+	Refused                      // they could not be made ready
+	Acknowledged                 // the answer was acknowledged
+	AnswerFailed                 // it was not, or the caller cancelled first
+	Cancelled                    // CANCEL
+	FarEndHungUp                 // BYE, or the dialog was lost
+	HangUp                       // the service asks to hang up
+	ServiceEnded                 // the service has returned
+	Renegotiation                // a re-INVITE
+	ShutDown                     // the platform ends the call
+)
+
+var triggerNames = [...]string{
+	"prepared", "refused", "acknowledged", "answer failed", "cancelled",
+	"far end hung up", "hang-up", "service ended", "renegotiation", "shut down",
+}
+
+func (t Trigger) String() string { return nameOf(triggerNames[:], uint8(t)) }
+
+// Effect is what a transition asks to be done.
+type Effect uint8
+
+// The effects.
+const (
+	SendAnswer     Effect = iota // 200 OK with SDP
+	SendRefusal                  // the final response that the refusal names
+	AbandonPrepare               // cancel the preparation's context
+	StartService                 // run the service
+	TellService                  // let the service know that the far end is gone
+	SendBye                      // end the dialog
+	Renegotiate                  // answer a re-INVITE
+	RefuseOffer                  // refuse a re-INVITE that comes at the wrong time
+	Finish                       // release everything, write the record
+)
+
+var effectNames = [...]string{
+	"send answer", "send refusal", "abandon prepare", "start service", "tell service",
+	"send bye", "renegotiate", "refuse offer", "finish",
+}
+
+func (e Effect) String() string { return nameOf(effectNames[:], uint8(e)) }
+
+func nameOf(names []string, i uint8) string {
+	if int(i) < len(names) {
+		return names[i]
+	}
+	return fmt.Sprintf("unknown(%d)", i)
+}
+
+// next is the life of a call: a pure function that says what a trigger does in
+// a state. A pair it does not name changes nothing: the trigger came too late.
+func next(s State, t Trigger) (State, []Effect) {
+	switch s {
+	case Offered:
+		return nextOffered(t)
+	case Aborting:
+		return nextAborting(t)
+	case Answering:
+		return nextAnswering(t)
+	case Up:
+		return nextUp(t)
+	case Clearing:
+		return nextClearing(t)
+	}
+	return s, nil
+}
+
+func nextOffered(t Trigger) (State, []Effect) {
+	switch t {
+	case Prepared:
+		return Answering, []Effect{SendAnswer}
+	case Refused:
+		return Over, []Effect{SendRefusal, Finish}
+	case Cancelled, FarEndHungUp:
+		return Aborting, []Effect{AbandonPrepare}
+	case ShutDown:
+		return Aborting, []Effect{AbandonPrepare, SendRefusal}
+	case Renegotiation:
+		return Offered, []Effect{RefuseOffer}
+	}
+	return Offered, nil
+}
+
+func nextAborting(t Trigger) (State, []Effect) {
+	switch t {
+	case Prepared, Refused:
+		return Over, []Effect{Finish}
+	case Renegotiation:
+		return Aborting, []Effect{RefuseOffer}
+	}
+	return Aborting, nil
+}
+
+// nextAnswering waits for the answering to end by itself: CANCEL, BYE and loss
+// of the dialog all end it, so that they need no case of their own.
+func nextAnswering(t Trigger) (State, []Effect) {
+	switch t {
+	case Acknowledged:
+		return Up, []Effect{StartService}
+	case AnswerFailed:
+		return Over, []Effect{Finish}
+	case ShutDown:
+		return Answering, []Effect{SendBye}
+	case Renegotiation:
+		return Answering, []Effect{RefuseOffer}
+	}
+	return Answering, nil
+}
+
+func nextUp(t Trigger) (State, []Effect) {
+	switch t {
+	case FarEndHungUp, Cancelled:
+		return Clearing, []Effect{TellService}
+	case HangUp, ShutDown:
+		return Clearing, []Effect{SendBye, TellService}
+	case ServiceEnded:
+		return Over, []Effect{SendBye, Finish}
+	case Renegotiation:
+		return Up, []Effect{Renegotiate}
+	}
+	return Up, nil
+}
+
+func nextClearing(t Trigger) (State, []Effect) {
+	switch t {
+	case ServiceEnded:
+		return Over, []Effect{Finish}
+	case Renegotiation:
+		return Clearing, []Effect{RefuseOffer}
+	}
+	return Clearing, nil
+}

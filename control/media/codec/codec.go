@@ -1,0 +1,108 @@
+// Package codec holds the payload formats that the platform can make and
+// understand itself: G.711 in its two laws (ITU-T G.711, RFC 3551 section 4.5.14).
+package codec
+
+import (
+	"fmt"
+
+	"github.com/zaf/g711"
+)
+
+// Codec is an RTP payload format as a session description names it.
+type Codec struct {
+	Name        string // "PCMU" or "PCMA"
+	PayloadType uint8
+	ClockRate   int // Hz
+}
+
+// The codecs with their static payload types (RFC 3551 section 6).
+var (
+	PCMU = Codec{Name: "PCMU", PayloadType: 0, ClockRate: 8000}
+	PCMA = Codec{Name: "PCMA", PayloadType: 8, ClockRate: 8000}
+)
+
+// Same tells whether payloads of one codec are payloads of the other, whatever
+// the payload types.
+func (c Codec) Same(d Codec) bool { return c.Name == d.Name && c.ClockRate == d.ClockRate }
+
+// Silence is the octet of a silent sample.
+func (c Codec) Silence() byte {
+	if c.Name == PCMA.Name {
+		return 0xd5
+	}
+	return 0xff
+}
+
+// Encode encodes linear samples at 8 kHz.
+func (c Codec) Encode(pcm []int16) ([]byte, error) {
+	encode, err := c.encoder()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, len(pcm))
+	for i, s := range pcm {
+		out[i] = encode(s)
+	}
+	return out, nil
+}
+
+func (c Codec) encoder() (func(int16) uint8, error) {
+	switch c.Name {
+	case PCMU.Name:
+		return g711.EncodeUlawFrame, nil
+	case PCMA.Name:
+		return g711.EncodeAlawFrame, nil
+	}
+	return nil, fmt.Errorf("codec %s: cannot encode", c.Name)
+}
+
+// Decode decodes a payload to linear samples at 8 kHz.
+func (c Codec) Decode(payload []byte) ([]int16, error) {
+	decode, err := c.decoder()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int16, len(payload))
+	for i, b := range payload {
+		out[i] = decode(b)
+	}
+	return out, nil
+}
+
+func (c Codec) decoder() (func(uint8) int16, error) {
+	switch c.Name {
+	case PCMU.Name:
+		return g711.DecodeUlawFrame, nil
+	case PCMA.Name:
+		return g711.DecodeAlawFrame, nil
+	}
+	return nil, fmt.Errorf("codec %s: cannot decode", c.Name)
+}
+
+// Transcoder rewrites payloads of one codec as payloads of another, octet for
+// octet: both laws carry one sample an octet.
+type Transcoder [256]byte
+
+// NewTranscoder makes a Transcoder.
+func NewTranscoder(from, to Codec) (*Transcoder, error) {
+	decode, err := from.decoder()
+	if err != nil {
+		return nil, err
+	}
+	encode, err := to.encoder()
+	if err != nil {
+		return nil, err
+	}
+	var t Transcoder
+	for i := range t {
+		t[i] = encode(decode(uint8(i)))
+	}
+	return &t, nil
+}
+
+// Rewrite transcodes src into dst, which is at least as long.
+func (t *Transcoder) Rewrite(dst, src []byte) {
+	for i, b := range src {
+		dst[i] = t[b]
+	}
+}

@@ -1,0 +1,82 @@
+package media
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// ErrPortTaken is what a Plane answers when another holds the local port.
+var ErrPortTaken = errors.New("local port is taken")
+
+// Config is what an operator can set about media.
+type Config struct {
+	PortMin, PortMax uint16 // the RTP range; 20000 to 45000 when both are zero
+}
+
+// Engine opens the media of calls on one plane.
+type Engine struct {
+	plane  Plane
+	log    *slog.Logger
+	ports  *ports
+	pacer  *pacer
+	opened atomic.Int64 // legs that are open
+	legs   *prometheus.Desc
+	used   *prometheus.Desc
+}
+
+// NewEngine makes an Engine. Close it after the calls, before the plane.
+func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
+	if c.PortMin == 0 && c.PortMax == 0 {
+		c.PortMin, c.PortMax = 20000, 45000
+	}
+	pool, err := newPorts(c.PortMin, c.PortMax)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{
+		plane: plane, log: log, ports: pool, pacer: newPacer(),
+		legs: prometheus.NewDesc("mcp_media_legs", "Media legs that are open.", nil, nil),
+		used: prometheus.NewDesc("mcp_media_ports_used", "RTP port pairs that are taken.", nil, nil),
+	}, nil
+}
+
+// NewSession begins the media of a call; id is for the log.
+func (e *Engine) NewSession(id string) *Session {
+	return &Session{
+		engine: e, log: e.log.With("call", id),
+		legs: map[string]*Leg{}, playing: map[string]*Playback{}, applied: Plan{},
+	}
+}
+
+// release ends a leg and gives its port back.
+func (e *Engine) release(l *Leg) (Summary, error) {
+	stats, err := l.plane.Close()
+	e.ports.give(l.local.Port())
+	e.opened.Add(-1)
+	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats}
+	if s := l.state.Load(); s != nil {
+		summary.Remote = s.far.RTP
+	} else {
+		summary.Remote = netip.AddrPort{}
+	}
+	return summary, err
+}
+
+// Close stops the pacer.
+func (e *Engine) Close() error {
+	e.pacer.close()
+	return nil
+}
+
+// Describe implements prometheus.Collector.
+func (e *Engine) Describe(ch chan<- *prometheus.Desc) { ch <- e.legs; ch <- e.used }
+
+// Collect implements prometheus.Collector.
+func (e *Engine) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.MustNewConstMetric(e.legs, prometheus.GaugeValue, float64(e.opened.Load()))
+	ch <- prometheus.MustNewConstMetric(e.used, prometheus.GaugeValue, float64(e.ports.used()))
+}

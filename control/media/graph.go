@@ -1,0 +1,79 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"mcp/control/media/codec"
+)
+
+// ErrNeedsMixer says that a graph sends two sources to one leg.
+var ErrNeedsMixer = errors.New("two sources for one leg need a mixer")
+
+// Graph is what a call wants of its media: which leg hears which.
+type Graph struct {
+	// Legs are the connected legs' codecs by name. An edge of a leg that is not
+	// connected waits.
+	Legs map[string]codec.Codec
+	// Edges say whose audio goes to whom.
+	Edges []Edge
+	// Playing names the legs that a clip plays to: it is heard alone, and the
+	// edges into the leg wait until it has ended.
+	Playing map[string]bool
+}
+
+// Edge is one leg's audio on its way to another leg's far end.
+type Edge struct{ From, To string }
+
+// Plan says, for each leg that somebody hears, how its audio travels.
+type Plan map[string]Rule
+
+// Rule is how one leg's arriving audio travels.
+type Rule struct {
+	// Relay names the leg that the plane relays to by itself; empty: none.
+	Relay string
+	// Forward names the legs that userspace sends to: those of another codec,
+	// and all but the first where several hear one leg.
+	Forward []string
+}
+
+// Equal tells whether two rules do the same.
+func (r Rule) Equal(s Rule) bool { return r.Relay == s.Relay && slices.Equal(r.Forward, s.Forward) }
+
+// planGraph turns a graph into rules. The plane relays wherever both ends speak
+// the same codec; everything else is left to userspace.
+func planGraph(g Graph) (Plan, error) {
+	if err := checkGraph(g); err != nil {
+		return nil, err
+	}
+	plan := Plan{}
+	for _, e := range g.Edges {
+		from, to := g.Legs[e.From], g.Legs[e.To]
+		if from.Name == "" || to.Name == "" || g.Playing[e.To] {
+			continue
+		}
+		rule := plan[e.From]
+		if rule.Relay == "" && from.Same(to) {
+			rule.Relay = e.To
+		} else {
+			rule.Forward = append(rule.Forward, e.To)
+		}
+		plan[e.From] = rule
+	}
+	return plan, nil
+}
+
+func checkGraph(g Graph) error {
+	heard := map[string]string{}
+	for _, e := range g.Edges {
+		if e.From == e.To {
+			return fmt.Errorf("leg %s cannot hear itself", e.From)
+		}
+		if other, taken := heard[e.To]; taken {
+			return fmt.Errorf("%s and %s to %s: %w", other, e.From, e.To, ErrNeedsMixer)
+		}
+		heard[e.To] = e.From
+	}
+	return nil
+}

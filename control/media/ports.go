@@ -1,0 +1,62 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+)
+
+// ErrNoPorts says that every port of the range carries a leg.
+var ErrNoPorts = errors.New("no RTP port is free")
+
+// ports hands out RTP ports: even ones, the odd one above is RTCP's (RFC 3550
+// section 11). They leave in random order, so that they cannot be guessed, and
+// a port that comes back waits behind all others: packets of its last call that
+// are still on their way find nobody, rather than the next caller.
+type ports struct {
+	mu   sync.Mutex
+	free []uint16 // a ring: take at head, give at tail
+	head int
+	n    int
+}
+
+func newPorts(first, last uint16) (*ports, error) {
+	first += first % 2
+	if last <= first {
+		return nil, fmt.Errorf("RTP ports %d to %d hold no pair", first, last)
+	}
+	p := &ports{}
+	for port := int(first); port < int(last); port += 2 {
+		p.free = append(p.free, uint16(port))
+	}
+	rand.Shuffle(len(p.free), func(i, j int) { p.free[i], p.free[j] = p.free[j], p.free[i] })
+	p.n = len(p.free)
+	return p, nil
+}
+
+func (p *ports) take() (uint16, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.n == 0 {
+		return 0, ErrNoPorts
+	}
+	port := p.free[p.head]
+	p.head = (p.head + 1) % len(p.free)
+	p.n--
+	return port, nil
+}
+
+func (p *ports) give(port uint16) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free[(p.head+p.n)%len(p.free)] = port
+	p.n++
+}
+
+// used is the number of ports that are taken.
+func (p *ports) used() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.free) - p.n
+}

@@ -1,0 +1,83 @@
+package rtpstream
+
+import "time"
+
+// Ingress counts a stream that arrives (RFC 3550 appendix A.1, A.3 and A.8),
+// without probation: the source's address is checked before.
+type Ingress struct {
+	seen       bool
+	ssrc       uint32
+	max        uint16
+	base       uint32
+	cycles     uint32
+	received   int64
+	lostBefore int64 // of the sources before the present one
+	badNext    uint16
+	bad        bool
+
+	timed     bool // a packet's transit time is known
+	lastTS    uint32
+	lastTime  time.Time
+	jitterX16 uint32 // timestamp units, scaled by 16
+}
+
+// Packet counts one packet.
+func (i *Ingress) Packet(ssrc uint32, sequence uint16) {
+	ahead := sequence - i.max
+	switch {
+	case !i.seen || ssrc != i.ssrc:
+		i.restart(ssrc, sequence)
+	case ahead < maxDropout:
+		if sequence < i.max {
+			i.cycles += 1 << 16
+		}
+		i.max, i.bad = sequence, false
+	case ahead <= 1<<16-maxMisorder:
+		if !i.bad || sequence != i.badNext {
+			i.badNext, i.bad = sequence+1, true
+			return
+		}
+		// Two in a row from far away: the source has restarted, with the one before.
+		i.restart(ssrc, sequence-1)
+		i.received = 1
+		if sequence == 0 {
+			i.cycles = 1 << 16
+		}
+		i.max = sequence
+	}
+	i.received++
+}
+
+func (i *Ingress) restart(ssrc uint32, sequence uint16) {
+	i.lostBefore = i.Lost()
+	i.seen, i.ssrc, i.base, i.max = true, ssrc, uint32(sequence), sequence
+	i.cycles, i.received, i.bad, i.timed = 0, 0, false, false
+}
+
+// Lost is how many packets were expected and did not come; negative when some
+// came twice.
+func (i *Ingress) Lost() int64 {
+	if !i.seen {
+		return 0
+	}
+	return i.lostBefore + int64(i.cycles) + int64(i.max) - int64(i.base) + 1 - i.received
+}
+
+// Audio takes an audio packet's timestamp into the jitter. Events repeat their
+// timestamp and would spoil it.
+func (i *Ingress) Audio(timestamp uint32, rate int, now time.Time) {
+	if i.timed {
+		arrived := int32(int64(now.Sub(i.lastTime)) * int64(rate) / int64(time.Second))
+		d := arrived - int32(timestamp-i.lastTS)
+		i.jitterX16 += uint32(max(d, -d)) - (i.jitterX16+8)>>4
+	}
+	i.timed, i.lastTS, i.lastTime = true, timestamp, now
+}
+
+// Jitter is the interarrival jitter.
+func (i *Ingress) Jitter(rate int) time.Duration {
+	if rate == 0 {
+		return 0
+	}
+	return time.Duration(i.jitterX16>>4) * time.Second / time.Duration(rate)
+}

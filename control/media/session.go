@@ -1,0 +1,265 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"mcp/control/media/codec"
+)
+
+// Session is one call's media: its legs and the graph between them.
+type Session struct {
+	engine *Engine
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	legs    map[string]*Leg
+	order   []string // of the legs' opening
+	edges   []Edge
+	playing map[string]*Playback
+	applied Plan
+	closed  []Summary // legs that ended before the session
+	over    bool
+}
+
+// Summary is what a leg carried in its life.
+type Summary struct {
+	Name   string
+	Codec  codec.Codec
+	Remote netip.AddrPort
+	Stats  LegStats
+}
+
+// ErrClosed says that the session or leg is closed.
+var ErrClosed = errors.New("media session is closed")
+
+// maxTries bounds how many ports are tried when others hold them.
+const maxTries = 16
+
+// OpenLeg takes a port of a local address and opens a leg there. It carries
+// nothing before it is connected.
+func (s *Session) OpenLeg(name string, local netip.Addr) (*Leg, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil, ErrClosed
+	}
+	if s.legs[name] != nil {
+		return nil, fmt.Errorf("open leg %s: there is one of that name", name)
+	}
+	l := &Leg{name: name, session: s, digits: make(chan Digit, digitQueue)}
+	if err := s.engine.place(l, local); err != nil {
+		return nil, fmt.Errorf("open leg %s: %w", name, err)
+	}
+	s.legs[name] = l
+	s.order = append(s.order, name)
+	return l, nil
+}
+
+// place finds a port for a leg and opens it in the plane.
+func (e *Engine) place(l *Leg, local netip.Addr) error {
+	var last error
+	for range maxTries {
+		port, err := e.ports.take()
+		if err != nil {
+			return errors.Join(err, last)
+		}
+		l.local = netip.AddrPortFrom(local, port)
+		l.plane, last = e.plane.Open(LegConfig{Local: l.local, SSRC: rand.Uint32(), Receiver: l})
+		if last == nil {
+			e.opened.Add(1)
+			return nil
+		}
+		e.ports.give(port)
+		if !errors.Is(last, ErrPortTaken) {
+			return last
+		}
+	}
+	return last
+}
+
+func (s *Session) connect(l *Leg, state *legState) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.legs[l.name] != l {
+		return ErrClosed
+	}
+	if err := l.plane.Connect(state.far); err != nil {
+		return fmt.Errorf("connect leg %s: %w", l.name, err)
+	}
+	l.state.Store(state)
+	return s.applyLocked()
+}
+
+// Join lets one leg's far end be heard by another's. Joining twice is joining once.
+func (s *Session) Join(from, to *Leg) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	edge := Edge{from.name, to.name}
+	if s.legs[from.name] != from || s.legs[to.name] != to {
+		return ErrClosed
+	}
+	if slices.Contains(s.edges, edge) {
+		return nil
+	}
+	s.edges = append(s.edges, edge)
+	if err := s.applyLocked(); err != nil {
+		s.edges = s.edges[:len(s.edges)-1]
+		return fmt.Errorf("join %s to %s: %w", from.name, to.name, err)
+	}
+	return nil
+}
+
+// Part ends what Join began.
+func (s *Session) Part(from, to *Leg) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.edges = slices.DeleteFunc(s.edges, func(e Edge) bool { return e == Edge{from.name, to.name} })
+	return s.applyLocked()
+}
+
+// Play plays a clip to a leg's far end, which hears nothing else until it ends.
+// A clip that is still playing there is stopped.
+func (s *Session) Play(to *Leg, clip *Clip) (*Playback, error) {
+	s.mu.Lock()
+	state, before := to.state.Load(), s.playing[to.name]
+	if s.legs[to.name] != to {
+		s.mu.Unlock()
+		return nil, ErrClosed
+	}
+	if state == nil || !state.codec.Same(clip.codec) {
+		s.mu.Unlock()
+		return nil, fmt.Errorf("play to leg %s: the clip is %s, the leg is not", to.name, clip.codec.Name)
+	}
+	b := newPlayback(to, clip, state.far.Ptime)
+	s.playing[to.name] = b
+	err := s.applyLocked()
+	s.mu.Unlock()
+	if before != nil {
+		before.Stop()
+	}
+	if err != nil {
+		b.finish(err)
+		return nil, err
+	}
+	s.engine.pacer.add(b)
+	return b, nil
+}
+
+// played gives the leg back to whom it was joined to.
+func (s *Session) played(b *Playback) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.playing[b.leg.name] != b {
+		return
+	}
+	delete(s.playing, b.leg.name)
+	if err := s.applyLocked(); err != nil {
+		s.log.Error("restore routes after a clip", "leg", b.leg.name, "error", err)
+	}
+}
+
+func (s *Session) graphLocked() Graph {
+	g := Graph{Legs: map[string]codec.Codec{}, Edges: s.edges, Playing: map[string]bool{}}
+	for name, l := range s.legs {
+		g.Legs[name] = l.spoken()
+	}
+	for name := range s.playing {
+		g.Playing[name] = true
+	}
+	return g
+}
+
+// applyLocked plans the graph and changes what differs from what is in force.
+func (s *Session) applyLocked() error {
+	if s.over {
+		return nil
+	}
+	plan, err := planGraph(s.graphLocked())
+	if err != nil {
+		return err
+	}
+	for name, l := range s.legs {
+		if plan[name].Equal(s.applied[name]) {
+			continue
+		}
+		if err := s.routeLocked(l, plan[name]); err != nil {
+			return fmt.Errorf("route leg %s: %w", name, err)
+		}
+	}
+	s.applied = plan
+	return nil
+}
+
+func (s *Session) routeLocked(l *Leg, r Rule) error {
+	var targets []*forwarder
+	for _, name := range r.Forward {
+		f := &forwarder{to: s.legs[name]}
+		if from, to := l.spoken(), f.to.spoken(); !from.Same(to) {
+			t, err := codec.NewTranscoder(from, to)
+			if err != nil {
+				return err
+			}
+			f.transcoder = t
+		}
+		targets = append(targets, f)
+	}
+	l.forward.Store(&targets)
+	route := Route{Copy: len(targets) > 0}
+	if r.Relay != "" {
+		route.To = s.legs[r.Relay].plane
+	}
+	return l.plane.Route(route)
+}
+
+func (s *Session) closeLeg(l *Leg) error {
+	s.mu.Lock()
+	playing := s.playing[l.name]
+	if s.legs[l.name] != l {
+		s.mu.Unlock()
+		return nil
+	}
+	s.edges = slices.DeleteFunc(s.edges, func(e Edge) bool { return e.From == l.name || e.To == l.name })
+	err := s.applyLocked()
+	delete(s.legs, l.name)
+	delete(s.applied, l.name)
+	summary, cerr := s.engine.release(l)
+	s.closed = append(s.closed, summary)
+	s.mu.Unlock()
+	if playing != nil {
+		playing.Stop()
+	}
+	return errors.Join(err, cerr)
+}
+
+// Close ends every leg, frees the ports and tells what each carried, in the
+// order in which they were opened.
+func (s *Session) Close() []Summary {
+	s.mu.Lock()
+	playing := s.playing
+	s.playing = map[string]*Playback{}
+	s.over = true
+	for _, name := range s.order {
+		l := s.legs[name]
+		if l == nil {
+			continue
+		}
+		summary, err := s.engine.release(l)
+		if err != nil {
+			s.log.Error("close leg", "leg", name, "error", err)
+		}
+		delete(s.legs, name)
+		s.closed = append(s.closed, summary)
+	}
+	summaries := s.closed
+	s.mu.Unlock()
+	for _, b := range playing {
+		b.Stop()
+	}
+	return summaries
+}

@@ -1,0 +1,105 @@
+// Package socket is the media plane on plain UDP sockets: two for each leg, all
+// work in Go. It behaves as the kernel's plane does and runs anywhere.
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"mcp/control/media"
+	"mcp/control/media/rtpstream"
+)
+
+// Plane implements media.Plane.
+type Plane struct {
+	reason string
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	next   uint64
+	legs   map[uint64]*leg
+	closed bool
+}
+
+var _ media.Plane = (*Plane)(nil)
+
+// New makes a plane; reason says why it is this one that runs.
+func New(reason string, log *slog.Logger) *Plane {
+	return &Plane{reason: reason, log: log, legs: map[uint64]*leg{}}
+}
+
+// Mode implements media.Plane.
+func (p *Plane) Mode() string { return "socket" }
+
+// Reason implements media.Plane.
+func (p *Plane) Reason() string { return p.reason }
+
+// Open binds the leg's two ports and begins to read them.
+func (p *Plane) Open(c media.LegConfig) (media.PlaneLeg, error) {
+	rtp, err := bind(c.Local)
+	if err != nil {
+		return nil, err
+	}
+	rtcp, err := bind(netip.AddrPortFrom(c.Local.Addr(), c.Local.Port()+1))
+	if err != nil {
+		return nil, errors.Join(err, rtp.Close())
+	}
+	l := &leg{plane: p, rtp: rtp, rtcp: rtcp, receiver: c.Receiver, ssrc: c.SSRC}
+	l.egress = rtpstream.NewEgress(uint16(rand.Uint32()), rand.Uint32())
+	l.dropped = map[string]uint64{}
+	if err := p.add(l); err != nil {
+		return nil, errors.Join(err, rtp.Close(), rtcp.Close())
+	}
+	l.readers.Go(l.readRTP)
+	l.readers.Go(l.readRTCP)
+	return l, nil
+}
+
+func bind(at netip.AddrPort) (*net.UDPConn, error) {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w: %w", media.ErrPortTaken, err)
+	}
+	return conn, err
+}
+
+func (p *Plane) add(l *leg) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errors.New("media plane is closed")
+	}
+	p.next++
+	l.id = p.next
+	p.legs[l.id] = l
+	return nil
+}
+
+func (p *Plane) forget(l *leg) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.legs, l.id)
+}
+
+// Close closes what legs remain.
+func (p *Plane) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	legs := make([]*leg, 0, len(p.legs))
+	for _, l := range p.legs {
+		legs = append(legs, l)
+	}
+	p.mu.Unlock()
+	var errs []error
+	for _, l := range legs {
+		_, err := l.Close()
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,118 @@
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"mcp/bpf"
+	"mcp/control/media"
+)
+
+// leg implements media.PlaneLeg. The kernel takes a leg's whole configuration
+// at once, so it is kept here and changed in parts.
+type leg struct {
+	plane    *Plane
+	kernel   *bpf.Leg
+	receiver media.Receiver
+
+	mu     sync.Mutex // guards what follows
+	config bpf.LegConfig
+}
+
+var _ media.PlaneLeg = (*leg)(nil)
+
+// Connect sets what is known of the far end.
+func (l *leg) Connect(f media.FarEnd) error {
+	return l.configure(func(c *bpf.LegConfig) error {
+		if f.RTP.IsValid() && f.ClockRate <= 0 {
+			return fmt.Errorf("connect leg %s: no clock rate", l.kernel.Local())
+		}
+		c.RTP, c.RTCP = f.RTP, f.RTCP
+		if f.RTP.IsValid() && !f.RTCP.IsValid() {
+			c.RTCP = netip.AddrPortFrom(f.RTP.Addr(), f.RTP.Port()+1)
+		}
+		c.ClockRate = uint32(f.ClockRate)
+		c.FrameTicks = uint32(f.Ptime * time.Duration(f.ClockRate) / time.Second)
+		c.AudioType, c.EventType = f.PayloadType, bpf.NoType
+		if f.Events >= 0 {
+			c.EventType = uint8(f.Events)
+		}
+		c.MaySend, c.MayReceive = f.Send, f.Receive
+		return nil
+	})
+}
+
+// Route sets where arriving audio goes.
+func (l *leg) Route(r media.Route) error {
+	return l.configure(func(c *bpf.LegConfig) error {
+		c.RelayTo, c.Copy = nil, r.Copy
+		if r.To == nil {
+			return nil
+		}
+		to, ok := r.To.(*leg)
+		if !ok || to.plane != l.plane {
+			return fmt.Errorf("route leg %s: the other leg is of another plane", l.kernel.Local())
+		}
+		c.RelayTo = to.kernel
+		return nil
+	})
+}
+
+// configure applies a change, or keeps everything as it was.
+func (l *leg) configure(change func(*bpf.LegConfig) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := l.config
+	if err := change(&next); err != nil {
+		return err
+	}
+	if err := l.kernel.Configure(next); err != nil {
+		return err
+	}
+	l.config = next
+	return nil
+}
+
+// Send sends one packet as the next of the leg's stream.
+func (l *leg) Send(p media.Payload) error {
+	return l.kernel.Send(bpf.Packet{
+		PayloadType: p.PayloadType, Marker: p.Marker, Ticks: p.Samples, Data: p.Data,
+	})
+}
+
+// SendRTCP sends a ready RTCP packet.
+func (l *leg) SendRTCP(packet []byte) error {
+	l.mu.Lock()
+	to := l.config.RTCP
+	l.mu.Unlock()
+	if !to.IsValid() {
+		return errors.New("send RTCP: the far end is not known")
+	}
+	return l.kernel.SendRTCP(to, packet)
+}
+
+// Stats reads the kernel's counters.
+func (l *leg) Stats() (media.LegStats, error) {
+	s, err := l.kernel.Stats()
+	return statsOf(s), err
+}
+
+// Close ends the leg and tells what it carried.
+func (l *leg) Close() (media.LegStats, error) {
+	l.plane.forget(l.kernel.ID())
+	s, err := l.kernel.Close()
+	return statsOf(s), err
+}
+
+func statsOf(s bpf.LegStats) media.LegStats {
+	return media.LegStats{
+		RxPackets: s.RxPackets, RxBytes: s.RxBytes,
+		RxRelayed: s.RxRelayed, RxUser: s.RxUser,
+		RxLost: s.RxLost, RxJitter: s.RxJitter,
+		TxPackets: s.TxPackets, TxBytes: s.TxBytes, TxRelayed: s.TxRelayed,
+		RTCP: s.RTCP, Dropped: s.Dropped,
+	}
+}

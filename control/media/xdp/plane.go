@@ -1,0 +1,114 @@
+// Package xdp is the media plane in the kernel as control sees it: it adapts
+// package bpf to media.Plane and hands what reaches userspace to the legs'
+// receivers.
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"mcp/bpf"
+	"mcp/control/media"
+)
+
+// Plane implements media.Plane over a loaded kernel plane.
+type Plane struct {
+	kernel *bpf.Plane
+	log    *slog.Logger
+
+	mu     sync.RWMutex // guards what follows
+	legs   map[uint64]*leg
+	closed bool
+}
+
+var _ media.Plane = (*Plane)(nil)
+
+// ErrClosed tells that the plane was closed.
+var ErrClosed = errors.New("media plane is closed")
+
+// New starts serving over a kernel plane that this process holds. Legs that an
+// earlier process left behind are ended. The kernel plane is closed with it.
+func New(kernel *bpf.Plane, log *slog.Logger) (*Plane, error) {
+	stale, err := kernel.Reset()
+	if err != nil {
+		return nil, fmt.Errorf("end legs left behind: %w", err)
+	}
+	if stale > 0 {
+		log.Warn("ended media legs that an earlier process left behind", "legs", stale)
+	}
+	p := &Plane{kernel: kernel, log: log, legs: make(map[uint64]*leg)}
+	if err := kernel.Receive(p.dispatch); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Mode is "xdp-native" or "xdp-generic".
+func (p *Plane) Mode() string { return "xdp-" + string(p.kernel.Mode()) }
+
+// Reason says why it is that mode.
+func (p *Plane) Reason() string { return p.kernel.Reason() }
+
+// Open starts a leg, muted until it is connected.
+func (p *Plane) Open(c media.LegConfig) (media.PlaneLeg, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrClosed
+	}
+	k, err := p.kernel.AddLeg(c.Local, c.SSRC)
+	if errors.Is(err, bpf.ErrPortTaken) {
+		return nil, fmt.Errorf("%w: %w", media.ErrPortTaken, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l := &leg{plane: p, kernel: k, receiver: c.Receiver}
+	p.legs[k.ID()] = l
+	return l, nil
+}
+
+// Close ends what legs remain and lets go of the kernel plane.
+func (p *Plane) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	remaining := make([]*leg, 0, len(p.legs))
+	for _, l := range p.legs {
+		remaining = append(remaining, l)
+	}
+	p.mu.Unlock()
+	var err error
+	for _, l := range remaining {
+		_, e := l.Close()
+		err = errors.Join(err, e)
+	}
+	return errors.Join(err, p.kernel.Close())
+}
+
+func (p *Plane) forget(id uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.legs, id)
+}
+
+// dispatch runs on the kernel plane's reader. A leg that is closed gets nothing
+// that was still on its way.
+func (p *Plane) dispatch(e bpf.Event) {
+	p.mu.RLock()
+	l := p.legs[e.LegID]
+	p.mu.RUnlock()
+	if l == nil || l.receiver == nil {
+		return
+	}
+	if e.RTCP {
+		l.receiver.RTCP(e.Data, e.At)
+		return
+	}
+	l.receiver.RTP(e.Data, e.At)
+}
