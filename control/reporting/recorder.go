@@ -12,30 +12,27 @@ import (
 	"mcp/control/reporting/journal"
 )
 
-// Config is what an operator can set about call records.
-type Config struct {
-	// Dir is the journal's directory.
-	Dir string
-	// Journal bounds its files.
-	Journal journal.Config
-	// Metrics is where the package's metrics are registered; nil: nowhere.
-	Metrics prometheus.Registerer
+// Config bounds the journal of call records.
+type Config = journal.Config
+
+// Journal is a journal of call records open for writing.
+type Journal = journal.Journal
+
+// Open opens the journal of call records in a directory.
+func Open(dir string, config Config, log *slog.Logger) (*Journal, error) {
+	return journal.Open(dir, config, log)
 }
 
-// Recorder makes call records durable.
+// Recorder makes call records durable. It is a prometheus.Collector.
 type Recorder struct {
-	journal *journal.Journal
+	journal *Journal
 	written prometheus.Counter
 	failed  prometheus.Counter
 }
 
-// Open opens the journal of call records.
-func Open(config Config, log *slog.Logger) (*Recorder, error) {
-	j, err := journal.Open(config.Dir, config.Journal, log)
-	if err != nil {
-		return nil, err
-	}
-	r := &Recorder{
+// NewRecorder makes a Recorder that appends to a journal, which stays the caller's.
+func NewRecorder(j *Journal) *Recorder {
+	return &Recorder{
 		journal: j,
 		written: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mcp_call_records_written_total", Help: "Call records made durable.",
@@ -44,10 +41,6 @@ func Open(config Config, log *slog.Logger) (*Recorder, error) {
 			Name: "mcp_call_records_failed_total", Help: "Call records that could not be made durable.",
 		}),
 	}
-	if config.Metrics != nil {
-		config.Metrics.MustRegister(r.written, r.failed)
-	}
-	return r, nil
 }
 
 // Record returns once the record is durable.
@@ -67,8 +60,17 @@ func (r *Recorder) Record(ctx context.Context, rec *Record) error {
 // Check tells whether records can be written, for a health check.
 func (r *Recorder) Check(context.Context) error { return r.journal.Err() }
 
-// Close closes the journal after the records that are being written.
-func (r *Recorder) Close() error { return r.journal.Close() }
+// Describe implements prometheus.Collector.
+func (r *Recorder) Describe(ch chan<- *prometheus.Desc) {
+	r.written.Describe(ch)
+	r.failed.Describe(ch)
+}
+
+// Collect implements prometheus.Collector.
+func (r *Recorder) Collect(ch chan<- prometheus.Metric) {
+	r.written.Collect(ch)
+	r.failed.Collect(ch)
+}
 
 // encode writes wall-clock times in UTC and leaves the record as it is: turning
 // a time to UTC drops its monotonic reading.

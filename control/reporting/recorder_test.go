@@ -53,23 +53,23 @@ const golden = `{"schema":1,"id":"01890a5d-ac96-774b-bcce-b302099a8057","sip_cal
 	`"speech":{"recognitions":2,"matches":1,"no_matches":1,"no_inputs":0,"syntheses":3,"failures":0},` +
 	`"dialogue":{"pages":2,"last_event":"connection.disconnect.hangup","exit":{"city":"Ghent"}}}`
 
-func open(t *testing.T, dir string, reg prometheus.Registerer) *Recorder {
+func open(t *testing.T, dir string) *Recorder {
 	t.Helper()
-	r, err := Open(Config{Dir: dir, Metrics: reg}, slog.New(slog.DiscardHandler))
+	j, err := Open(dir, Config{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
+		if err := j.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return r
+	return NewRecorder(j)
 }
 
 func TestRecordIsStoredAsDocumented(t *testing.T) {
 	dir := t.TempDir()
-	recorder := open(t, dir, nil)
+	recorder := open(t, dir)
 	record := full(t)
 	before := *record
 	if err := recorder.Record(context.Background(), record); err != nil {
@@ -112,7 +112,7 @@ func TestUnansweredCallHasSetupButNoTalk(t *testing.T) {
 
 func TestUndecodableRecordIsReportedAndPassed(t *testing.T) {
 	dir := t.TempDir()
-	recorder := open(t, dir, nil)
+	recorder := open(t, dir)
 	if _, err := recorder.journal.Append(context.Background(), []byte("not JSON")); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,8 @@ func TestUndecodableRecordIsReportedAndPassed(t *testing.T) {
 
 func TestRecordsAreCounted(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	recorder := open(t, t.TempDir(), reg)
+	recorder := open(t, t.TempDir())
+	reg.MustRegister(recorder)
 	if err := recorder.Record(context.Background(), full(t)); err != nil {
 		t.Fatal(err)
 	}
