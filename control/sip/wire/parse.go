@@ -95,9 +95,11 @@ func check(msg sip.Message) *fault {
 	tidyParams(req.To().Params)
 	cseq := req.CSeq()
 	cseq.MethodName = sip.RequestMethod(strings.TrimSpace(string(cseq.MethodName)))
-	if cseq.MethodName != req.Method {
+	if !strings.EqualFold(string(cseq.MethodName), string(req.Method)) {
 		return &fault{400, "CSeq method does not match"}
 	}
+	// The parser writes methods in capitals, but their case matters (7.1).
+	req.Method = cseq.MethodName
 	return nil
 }
 
