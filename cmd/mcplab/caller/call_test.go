@@ -56,7 +56,7 @@ func (p *platform) Invite(ctx context.Context, d *sip.Dialog) {
 	group.Go(func() { p.hear(conn, agreed.Events, pressed) })
 	select {
 	case <-pressed:
-		if err := d.Bye(ctx, nil); err != nil {
+		if err := d.Bye(ctx, nil); err != nil && !errors.Is(err, context.Canceled) {
 			p.t.Error(err)
 		}
 	case <-d.Events():

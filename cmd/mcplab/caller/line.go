@@ -22,7 +22,7 @@ type frame struct {
 	audio []int16       // nil: silence
 	key   byte          // an event instead, when not zero
 	index int           // of the event's frames
-	done  chan struct{} // closed when sent; nil for all but the last of an action
+	done  chan struct{} // closed as it is sent; nil for all but the last of an action
 }
 
 // line is the caller's RTP: it sends without a pause, as a telephone does,
@@ -130,6 +130,11 @@ func (l *line) next(n int) frame {
 }
 
 func (l *line) sendFrame(header *rtp.Header, f frame) {
+	// Before the packet leaves: the far end may hang up upon it at once, and
+	// the step that sent it is done all the same.
+	if f.done != nil {
+		close(f.done)
+	}
 	packet := rtp.Packet{Header: *header}
 	if f.key != 0 {
 		packet.PayloadType = uint8(l.events)
@@ -143,9 +148,6 @@ func (l *line) sendFrame(header *rtp.Header, f frame) {
 	// end's counters tell.
 	if raw, err := packet.Marshal(); err == nil {
 		_, _ = l.rtp.WriteToUDPAddrPort(raw, l.remote)
-	}
-	if f.done != nil {
-		close(f.done)
 	}
 }
 
