@@ -6,19 +6,21 @@ import "fmt"
 //
 //	           prepared            acknowledged
 //	Offered ------------> Answering ---------> Up
-//	   |  \                   |                 |  hang-up by either side,
-//	   |   \ refused          | failed          |  or the service has ended
-//	   |    \                 |                 v
-//	   |     `----------------+----> Over <-- Clearing
-//	   | cancelled                    ^    service ended
-//	   `--------> Aborting -----------'
-//	                      preparation ended
+//	   |  \                 |    |              |  hang-up by either side,
+//	   |   \ refused        |    | failed       |  or the service has ended
+//	   |    \               |    v              v
+//	   |     `--------------|--> Over <------ Clearing
+//	   | cancelled          |     ^    service ended
+//	   `-----> Aborting <---'     |
+//	              |  hung up      |
+//	              `---------------'
+//	                preparation or answering ended
 type State uint8
 
 // The states of a call.
 const (
 	Offered   State = iota // the INVITE is here; media and service are being prepared
-	Aborting               // the caller gave up during preparation, which is still ending
+	Aborting               // the caller gave up early; preparing or answering is still ending
 	Answering              // 200 is out, the ACK is awaited
 	Up                     // the service runs
 	Clearing               // the dialog is over or a BYE is out; the service is ending
@@ -119,7 +121,7 @@ func nextOffered(t Trigger) (State, []Effect) {
 
 func nextAborting(t Trigger) (State, []Effect) {
 	switch t {
-	case Prepared, Refused:
+	case Prepared, Refused, Acknowledged, AnswerFailed:
 		return Over, []Effect{Finish}
 	case Renegotiation:
 		return Aborting, []Effect{RefuseOffer}
@@ -127,16 +129,18 @@ func nextAborting(t Trigger) (State, []Effect) {
 	return Aborting, nil
 }
 
-// nextAnswering waits for the answering to end by itself: CANCEL, BYE and loss
-// of the dialog all end it, so that they need no case of their own.
+// nextAnswering leaves a CANCEL to the dialog, which ends the answering with an
+// error then. A BYE may overtake the news of the ACK before it.
 func nextAnswering(t Trigger) (State, []Effect) {
 	switch t {
 	case Acknowledged:
 		return Up, []Effect{StartService}
 	case AnswerFailed:
 		return Over, []Effect{Finish}
+	case FarEndHungUp:
+		return Aborting, nil
 	case ShutDown:
-		return Answering, []Effect{SendBye}
+		return Aborting, []Effect{SendBye}
 	case Renegotiation:
 		return Answering, []Effect{RefuseOffer}
 	}

@@ -23,12 +23,15 @@ var transitions = map[State]map[Trigger]struct {
 	Aborting: {
 		Prepared:      {Over, []Effect{Finish}},
 		Refused:       {Over, []Effect{Finish}},
+		Acknowledged:  {Over, []Effect{Finish}},
+		AnswerFailed:  {Over, []Effect{Finish}},
 		Renegotiation: {Aborting, []Effect{RefuseOffer}},
 	},
 	Answering: {
 		Acknowledged:  {Up, []Effect{StartService}},
 		AnswerFailed:  {Over, []Effect{Finish}},
-		ShutDown:      {Answering, []Effect{SendBye}},
+		FarEndHungUp:  {Aborting, nil},
+		ShutDown:      {Aborting, []Effect{SendBye}},
 		Renegotiation: {Answering, []Effect{RefuseOffer}},
 	},
 	Up: {
