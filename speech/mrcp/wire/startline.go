@@ -47,7 +47,7 @@ func (s *startLine) parseResponse(tokens []string) string {
 		return "request-id is no 32-bit number"
 	}
 	for _, token := range tokens[1:] {
-		if isNumber(token) && len(token) == 3 {
+		if isNumber(token) && len(token) == 3 && token[0] != '0' {
 			s.Status, _ = strconv.Atoi(token)
 		} else if !s.parseState(token) {
 			return "unknown request-state"

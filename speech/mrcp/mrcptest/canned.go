@@ -1,0 +1,108 @@
+package mrcptest
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"mcp/speech/mrcp/mrcptest/line"
+)
+
+// Canned is an Engine without a speech engine in it. It says a beep for every
+// word and hears, each time it is asked, the next of the utterances it was given.
+type Canned struct {
+	// Word is how long each word's beep takes; 200 ms.
+	Word time.Duration
+
+	mu    sync.Mutex
+	hears []string
+	said  []string
+}
+
+var _ Engine = (*Canned)(nil)
+
+// NewCanned makes an engine that will hear these utterances. An empty one, and
+// all after the last, is no match.
+func NewCanned(hears ...string) *Canned { return &Canned{hears: hears} }
+
+// Said is the text of what was synthesized so far.
+func (c *Canned) Said() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.said...)
+}
+
+// Synthesize is part of Engine.
+func (c *Canned) Synthesize(_ context.Context, ssml, _ string) ([]int16, error) {
+	text, err := PlainText([]byte(ssml))
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.said = append(c.said, text)
+	c.mu.Unlock()
+	return c.Beeps(len(strings.Fields(text))), nil
+}
+
+// Beeps is the audio of so many words: tones with gaps, which count as speech.
+func (c *Canned) Beeps(words int) []int16 {
+	word := c.Word
+	if word == 0 {
+		word = 200 * time.Millisecond
+	}
+	samples := int(word.Seconds() * line.Rate)
+	pcm := make([]int16, words*samples)
+	for i := range pcm {
+		if i%samples < samples*3/4 {
+			pcm[i] = int16(8000 * math.Sin(2*math.Pi*440*float64(i)/line.Rate))
+		}
+	}
+	return pcm
+}
+
+// Recognize is part of Engine.
+func (c *Canned) Recognize(_ context.Context, h Hearing) ([]Hypothesis, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.hears) == 0 || len(h.Grammars) == 0 {
+		return nil, nil
+	}
+	text := c.hears[0]
+	c.hears = c.hears[1:]
+	if text == "" {
+		return nil, nil
+	}
+	return []Hypothesis{{Grammar: h.Grammars[0].URI, Text: text, Confidence: 0.9}}, nil
+}
+
+// PlainText is the text of an SSML document. It fails when the document is not
+// well-formed.
+func PlainText(ssml []byte) (string, error) {
+	decoder := xml.NewDecoder(bytes.NewReader(ssml))
+	decoder.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
+	var words []string
+	root := ""
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) && root != "" {
+			return strings.Join(words, " "), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			if root == "" {
+				root = t.Name.Local
+			}
+		case xml.CharData:
+			words = append(words, strings.Fields(string(t))...)
+		}
+	}
+}

@@ -1,0 +1,265 @@
+package mrcptest
+
+import (
+	"slices"
+	"strings"
+
+	"mcp/speech/mrcp/mrcptest/line"
+	"mcp/speech/mrcp/wire"
+)
+
+// recogState is the recognizer's state (RFC 6787 section 9.1).
+type recogState uint8
+
+const (
+	recogIdle recogState = iota
+	recogRecognizing
+)
+
+// recogAction is what a method makes of a state.
+type recogAction uint8
+
+const (
+	recogNothing     recogAction = iota // 200 without effect
+	recogDefine                         // store a grammar
+	recogStart                          // begin to listen
+	recogQueue                          // listen later
+	recogStop                           // end what the request names
+	recogStartTimers                    // start the no-input timer
+	recogTellResult                     // repeat the last result
+	recogInvalid                        // 402
+	recogUnknown                        // 401
+)
+
+// nextRecog is the recognizer's side of RFC 6787 section 9 as a pure function.
+func nextRecog(s recogState, method string) recogAction {
+	actions, known := map[string][2]recogAction{
+		wire.MethodDefineGrammar:    {recogDefine, recogInvalid},
+		wire.MethodRecognize:        {recogStart, recogQueue},
+		wire.MethodStop:             {recogNothing, recogStop},
+		wire.MethodStartInputTimers: {recogInvalid, recogStartTimers},
+		wire.MethodGetResult:        {recogTellResult, recogInvalid},
+	}[method]
+	if !known {
+		return recogUnknown
+	}
+	return actions[s]
+}
+
+// recognizer is a session's speechrecog resource. The session's mu guards it,
+// but for frames.
+type recognizer struct {
+	session  *Session
+	params   params
+	grammars store
+	queue    []*listening // the first is listening
+	last     *wire.Message
+	running  <-chan struct{} // closed when the last that listened has gone
+	frames   chan heard      // what the caller says
+
+	// Of the port's goroutine.
+	detector line.Detector
+	rest     []int16
+}
+
+func newRecognizer(s *Session) *recognizer {
+	return &recognizer{session: s, params: make(params), grammars: make(store), frames: make(chan heard, 512)}
+}
+
+// heard is a frame, and by how much it stands out of the noise.
+type heard struct {
+	frame  []int16
+	excess float64
+}
+
+// hear takes what came over RTP. What nobody listens to for ten seconds is lost.
+func (z *recognizer) hear(pcm []int16) {
+	z.rest = append(z.rest, pcm...)
+	for len(z.rest) >= line.FrameSamples {
+		frame := z.rest[:line.FrameSamples:line.FrameSamples]
+		z.rest = z.rest[line.FrameSamples:]
+		select {
+		case z.frames <- heard{frame, z.detector.Measure(frame)}:
+		default:
+		}
+	}
+}
+
+func (z *recognizer) handle(m *wire.Message) {
+	z.session.mu.Lock()
+	state := recogIdle
+	if len(z.queue) > 0 {
+		state = recogRecognizing
+	}
+	z.session.mu.Unlock()
+	switch nextRecog(state, m.Name) {
+	case recogDefine:
+		z.define(m)
+	case recogStart, recogQueue:
+		z.recognize(m)
+	case recogStop:
+		z.stop(m)
+	case recogStartTimers:
+		z.startTimers(m)
+	case recogTellResult:
+		z.tellResult(m)
+	case recogNothing:
+		z.session.reply(m, wire.StatusSuccess, wire.Complete)
+	case recogInvalid:
+		z.session.reply(m, wire.StatusNotValidInState, wire.Complete)
+	default:
+		z.session.reply(m, wire.StatusMethodNotAllowed, wire.Complete)
+	}
+}
+
+// define stores a grammar or, when the body is empty, frees it.
+func (z *recognizer) define(m *wire.Message) {
+	id := m.Header.Get(wire.HeaderContentID)
+	if id == "" && !strings.HasPrefix(strings.ToLower(m.Header.Get(wire.HeaderContentType)), "text/") {
+		z.session.reply(m, wire.StatusMissingHeader, wire.Complete)
+		return
+	}
+	if len(m.Body) == 0 {
+		delete(z.grammars, sessionURI(id))
+	} else if grammars, fault := z.grammars.resolve(z.session.ctx, m, z.session.server); fault != nil {
+		z.session.send(fault.refuse(m))
+		return
+	} else {
+		for _, g := range grammars {
+			z.grammars[g.URI] = g
+		}
+	}
+	z.session.reply(m, wire.StatusSuccess, wire.Complete, wire.HeaderCompletionCause, wire.RecogCause(wire.RecogSuccess).String())
+}
+
+func (z *recognizer) recognize(m *wire.Message) {
+	if refusal := validate(m, wire.Recognizer); refusal != nil {
+		z.session.send(refusal)
+		return
+	}
+	if len(m.Body) == 0 {
+		z.session.reply(m, wire.StatusMissingHeader, wire.Complete)
+		return
+	}
+	grammars, fault := z.grammars.resolve(z.session.ctx, m, z.session.server)
+	if fault != nil {
+		z.session.send(fault.refuse(m))
+		return
+	}
+	z.session.mu.Lock()
+	defer z.session.mu.Unlock()
+	l := newListening(z, m, grammars)
+	z.queue = append(z.queue, l)
+	state := wire.Pending
+	if len(z.queue) == 1 {
+		state = wire.InProgress
+	}
+	z.session.sendLocked(wire.NewResponse(m, wire.StatusSuccess, state))
+	switch {
+	case len(z.queue) == 1:
+		z.startLocked(l)
+	case strings.EqualFold(z.queue[0].request.Header.Get(wire.HeaderCancelIfQueue), "true"):
+		z.cancelLocked(z.queue[0])
+	}
+}
+
+// startLocked lets the first of the queue listen to what is said from now on
+// (RFC 6787 section 9.9 forbids to listen to what was said before).
+func (z *recognizer) startLocked(l *listening) {
+	before, gone := z.running, make(chan struct{})
+	z.running = gone
+	z.session.wg.Go(func() {
+		defer close(gone)
+		if before != nil {
+			<-before
+		}
+		l.run()
+	})
+}
+
+// cancelLocked ends a recognition because another was queued behind it.
+func (z *recognizer) cancelLocked(l *listening) {
+	z.completeLocked(l, l.completion(wire.RecogCause(wire.RecogCancelled)))
+}
+
+// completeLocked reports a result and goes on to the next of the queue, which a
+// failure empties.
+func (z *recognizer) completeLocked(l *listening, event *wire.Message) {
+	if len(z.queue) == 0 || z.queue[0] != l {
+		return
+	}
+	z.last = event
+	z.session.sendLocked(event)
+	l.cancel()
+	z.queue = z.queue[1:]
+	if len(z.queue) > 0 {
+		z.startLocked(z.queue[0])
+	}
+}
+
+// failLocked reports that the first of the queue failed; what is queued behind
+// it is cancelled (RFC 6787 section 9.9).
+func (z *recognizer) failLocked(l *listening, event *wire.Message) {
+	if len(z.queue) == 0 || z.queue[0] != l {
+		return
+	}
+	cancelled := z.queue[1:]
+	z.queue = z.queue[:1]
+	z.completeLocked(l, event)
+	for _, waiting := range cancelled {
+		z.session.sendLocked(waiting.completion(wire.RecogCause(wire.RecogCancelled)))
+	}
+}
+
+// stop ends the requests named, or all (RFC 6787 section 9.13).
+func (z *recognizer) stop(m *wire.Message) {
+	z.session.mu.Lock()
+	defer z.session.mu.Unlock()
+	named := wire.RequestIDs(m.Header.Get(wire.HeaderActiveRequestIDList))
+	var stopped []uint32
+	var left []*listening
+	for _, l := range z.queue {
+		if len(named) == 0 || slices.Contains(named, l.request.ID) {
+			stopped = append(stopped, l.request.ID)
+			l.cancel()
+		} else {
+			left = append(left, l)
+		}
+	}
+	interrupted := len(left) > 0 && left[0] != z.queue[0]
+	z.queue = left
+	response := wire.NewResponse(m, wire.StatusSuccess, wire.Complete)
+	if len(stopped) > 0 {
+		response.Header.Add(wire.HeaderActiveRequestIDList, wire.FormatRequestIDs(stopped))
+	}
+	z.session.sendLocked(response)
+	if interrupted {
+		z.startLocked(left[0])
+	}
+}
+
+func (z *recognizer) startTimers(m *wire.Message) {
+	z.session.mu.Lock()
+	defer z.session.mu.Unlock()
+	if len(z.queue) == 0 {
+		// It has ended since the state was looked at.
+		z.session.sendLocked(wire.NewResponse(m, wire.StatusNotValidInState, wire.Complete))
+		return
+	}
+	z.queue[0].startTimer()
+	z.session.sendLocked(wire.NewResponse(m, wire.StatusSuccess, wire.Complete))
+}
+
+// tellResult repeats the last result (RFC 6787 section 9.12).
+func (z *recognizer) tellResult(m *wire.Message) {
+	z.session.mu.Lock()
+	defer z.session.mu.Unlock()
+	if z.last == nil || len(z.last.Body) == 0 {
+		z.session.sendLocked(wire.NewResponse(m, wire.StatusNotValidInState, wire.Complete))
+		return
+	}
+	response := wire.NewResponse(m, wire.StatusSuccess, wire.Complete)
+	response.Header.Add(wire.HeaderCompletionCause, z.last.Header.Get(wire.HeaderCompletionCause))
+	response.SetBody(wire.TypeNLSML, z.last.Body)
+	z.session.sendLocked(response)
+}

@@ -1,0 +1,278 @@
+// Package mrcptest is an MRCPv2 server (RFC 6787) for tests and demonstrations:
+// a synthesizer and a recognizer over any Engine, with its own RTP ports and an
+// honest ear for when the caller begins and ends to speak. SIP is left to whoever
+// uses it: Server.Answer turns an INVITE's offer into an answer.
+package mrcptest
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mcp/speech"
+	"mcp/speech/mrcp"
+	"mcp/speech/mrcp/mrcptest/line"
+	"mcp/speech/mrcp/wire"
+)
+
+// Config configures a Server. The zero value listens on the loopback.
+type Config struct {
+	// Addr is what the server listens on and tells its clients; 127.0.0.1.
+	Addr netip.Addr
+	// Port is the TCP port of MRCP; 0 takes a free one.
+	Port uint16
+	// Codecs are what the server speaks, PCMU and PCMA; the client's order decides.
+	Codecs []speech.Codec
+	// Timeouts hold where a RECOGNIZE names none: 5 s without input, 800 ms and
+	// 1.5 s of silence for a complete and an incomplete match, 10 s of speech.
+	Timeouts line.Timeouts
+	// MaxSessions is how many sessions there may be at a time; 0 is no limit.
+	MaxSessions int
+	// MaxMessage bounds requests, in octets; 1 MiB.
+	MaxMessage int
+	// HTTP fetches grammars; nil is a client with a timeout of 5 s.
+	HTTP *http.Client
+}
+
+func (c Config) withDefaults() Config {
+	if !c.Addr.IsValid() {
+		c.Addr = netip.MustParseAddr("127.0.0.1")
+	}
+	if len(c.Codecs) == 0 {
+		c.Codecs = []speech.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: line.Rate}, {PayloadType: 8, Name: "PCMA", ClockRate: line.Rate}}
+	}
+	for _, t := range []struct {
+		value *time.Duration
+		usual time.Duration
+	}{
+		{&c.Timeouts.NoInput, 5 * time.Second},
+		{&c.Timeouts.Complete, 800 * time.Millisecond},
+		{&c.Timeouts.Incomplete, 1500 * time.Millisecond},
+		{&c.Timeouts.MaxSpeech, 10 * time.Second},
+	} {
+		if *t.value <= 0 {
+			*t.value = t.usual
+		}
+	}
+	if c.HTTP == nil {
+		c.HTTP = &http.Client{Timeout: 5 * time.Second}
+	}
+	return c
+}
+
+// Refusal is an INVITE that is turned down; Status is the SIP status for it.
+type Refusal struct {
+	Status int
+	Reason string
+}
+
+func (r *Refusal) Error() string { return fmt.Sprintf("%d %s", r.Status, r.Reason) }
+
+// Server is a speech server.
+type Server struct {
+	cfg      Config
+	engine   Engine
+	log      *slog.Logger
+	listener net.Listener
+
+	mu       sync.Mutex
+	closed   bool
+	faults   Faults
+	sessions map[string]*Session // by the channel identifiers' common part
+	controls map[*control]struct{}
+	wg       sync.WaitGroup
+}
+
+// NewServer begins to listen. Close must be called.
+func NewServer(cfg Config, engine Engine, log *slog.Logger) (*Server, error) {
+	cfg = cfg.withDefaults()
+	for _, codec := range cfg.Codecs {
+		if !line.Supports(codec) {
+			return nil, fmt.Errorf("codec %s/%d is not supported", codec.Name, codec.ClockRate)
+		}
+	}
+	listener, err := net.Listen("tcp", netip.AddrPortFrom(cfg.Addr, cfg.Port).String())
+	if err != nil {
+		return nil, fmt.Errorf("listen for mrcp: %w", err)
+	}
+	s := &Server{cfg: cfg, engine: engine, log: log, listener: listener,
+		sessions: make(map[string]*Session), controls: make(map[*control]struct{})}
+	s.wg.Go(s.accept)
+	return s, nil
+}
+
+// Addr is where the server listens for MRCP.
+func (s *Server) Addr() netip.AddrPort { return s.listener.Addr().(*net.TCPAddr).AddrPort() }
+
+// Sessions is how many sessions there are.
+func (s *Server) Sessions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
+// Connections is how many TCP connections there are.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.controls)
+}
+
+// Answer answers an INVITE's offer. The peer is the host it came from. The error
+// is a *Refusal unless something broke.
+func (s *Server) Answer(offer []byte, peer netip.Addr) ([]byte, *Session, error) {
+	description, err := mrcp.ParseDescription(offer)
+	if err != nil {
+		return nil, nil, &Refusal{400, err.Error()}
+	}
+	audio := description.Audio()
+	if audio == nil {
+		return nil, nil, &Refusal{488, "no audio line"}
+	}
+	at := slices.IndexFunc(audio.Codecs, func(c speech.Codec) bool {
+		_, ok := mrcp.FindCodec(s.cfg.Codecs, c)
+		return ok && line.Supports(c)
+	})
+	if at < 0 {
+		return nil, nil, &Refusal{488, "no common codec"}
+	}
+	if !slices.ContainsFunc(description.Controls(), supported) {
+		return nil, nil, &Refusal{488, "no resource that exists here"}
+	}
+	session, err := newSession(s, audio, audio.Codecs[at])
+	if err != nil {
+		return nil, nil, err
+	}
+	connection := mrcp.ConnectionNew
+	if offersExisting(description) && s.connectedFrom(peer) {
+		connection = mrcp.ConnectionExisting
+	}
+	session.describe(description, connection)
+	if err := s.admit(session); err != nil {
+		session.Close()
+		return nil, nil, err
+	}
+	return session.Description(connection), session, nil
+}
+
+func supported(c *mrcp.Control) bool {
+	return c.Protocol == mrcp.ProtocolTCP && c.Addr.Port() != 0 && (c.Resource == wire.Synthesizer || c.Resource == wire.Recognizer)
+}
+
+func offersExisting(d *mrcp.Description) bool {
+	return slices.ContainsFunc(d.Controls(), func(c *mrcp.Control) bool { return strings.EqualFold(c.Connection, mrcp.ConnectionExisting) })
+}
+
+func (s *Server) connectedFrom(peer netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.controls {
+		if c.peer == peer.Unmap() {
+			return true
+		}
+	}
+	return false
+}
+
+// admit makes the session known, unless there is a reason to refuse it.
+func (s *Server) admit(session *Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return &Refusal{503, "shutting down"}
+	case s.faults.Refuse:
+		return &Refusal{503, "told to refuse"}
+	case s.cfg.MaxSessions > 0 && len(s.sessions) >= s.cfg.MaxSessions:
+		return &Refusal{503, "too many sessions"}
+	}
+	s.sessions[session.id] = session
+	return nil
+}
+
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, by its documentation
+	return hex.EncodeToString(b[:])
+}
+
+// find is the session and the resource of a channel identifier.
+func (s *Server) find(channel string) (*Session, string) {
+	id, resource, _ := strings.Cut(channel, "@")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	session := s.sessions[strings.ToLower(id)]
+	resource = strings.ToLower(resource)
+	if session == nil || !slices.Contains(session.resources, resource) {
+		return nil, ""
+	}
+	return session, resource
+}
+
+func (s *Server) forget(session *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, session.id)
+}
+
+func (s *Server) accept() {
+	for {
+		nc, err := s.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			s.log.Warn("accept failed", "err", err)
+			time.Sleep(10 * time.Millisecond) // out of descriptors: let some be freed
+			continue
+		}
+		s.serve(nc)
+	}
+}
+
+func (s *Server) serve(nc net.Conn) {
+	c := newControl(s, nc)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = nc.Close() // nobody has used it yet
+		return
+	}
+	s.controls[c] = struct{}{}
+	s.wg.Go(func() {
+		c.run()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.controls, c)
+	})
+}
+
+// Close ends every session and connection and waits.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	sessions := make([]*Session, 0, len(s.sessions))
+	for _, session := range s.sessions {
+		sessions = append(sessions, session)
+	}
+	s.mu.Unlock()
+	for _, session := range sessions {
+		session.Close()
+	}
+	err := s.listener.Close()
+	s.DropConnections()
+	s.wg.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
