@@ -18,7 +18,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -Wall -Werror" -type packet_event -type event_kind -type send_request -type change_request -type layout_version -type leg_config -type leg_ingress -type leg_egress -type leg_counts relay relay.bpf.c
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -Wall -Werror" -type packet_event -type event_kind -type send_request -type change_request -type layout_version -type verdict -type leg_config -type leg_ingress -type leg_egress -type leg_counts relay relay.bpf.c
 
 // DefaultDir is where the plane is pinned unless told otherwise.
 const DefaultDir = "/sys/fs/bpf/mcp"
@@ -133,7 +133,10 @@ func loadObjects(cfg Config, objects *relayObjects) error {
 	if cfg.EventBytes != 0 {
 		spec.Maps["events"].MaxEntries = cfg.EventBytes
 	}
-	return spec.LoadAndAssign(objects, nil)
+	if err := spec.LoadAndAssign(objects, nil); err != nil {
+		return err
+	}
+	return nameFates(objects.Stats)
 }
 
 // Open takes over the plane pinned in dir. Its legs are as they were left; see

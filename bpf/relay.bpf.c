@@ -69,81 +69,74 @@ static __always_inline enum verdict hand(struct run *r, const struct packet *p, 
 
 	if (!deliver(r->ctx, &parcel))
 		return DROP_OVERRUN;
-	add(&from->counts.rx_handed, 1);
+	from->counts.rx_handed++;
 	return HANDED;
 }
 
 /* The other IP version has another length: userspace builds the packet, with send. */
-static __always_inline enum verdict hand_rtp(struct run *r, const struct packet *p, struct leg *from,
-					     const struct plan *plan)
+static __always_inline enum verdict hand_rtp(struct run *r, const struct packet *p, struct leg *from)
 {
-	if (to_user(r, p, plan->from_id, EVENT_OTHER_FAMILY) != TO_USER)
+	if (to_user(r, p, from->id, EVENT_OTHER_FAMILY) != TO_USER)
 		return DROP_OVERRUN;
-	add(&from->counts.rx_handed, 1);
+	from->counts.rx_handed++;
 	return HANDED;
 }
 
 /* Sends a leg's audio on as another leg's. */
-static __always_inline enum verdict relay_to(struct run *r, const struct packet *p, struct leg *from,
-					     const struct plan *plan)
+static __always_inline enum verdict relay_on(struct run *r, const struct packet *p, struct leg *from)
 {
-	struct leg *to = bpf_map_lookup_elem(&legs, &plan->to);
-	struct departure d = {};
-	struct bpf_fib_lookup hop;
-	struct origin o = {};
+	struct leg *to = bpf_map_lookup_elem(&legs, &from->config.relay_to);
+	struct departure d;
+	struct origin o;
 	enum verdict v;
 
 	if (!to)
 		return DROP_NO_LEG;
-	if (is_ipv4(&plan->to) != p->ipv4)
-		return hand_rtp(r, p, from, plan);
-	origin_of(&o, (struct rtphdr *)p->payload, plan->from_id);
+	d.from = from->config.relay_to;
+	if (is_ipv4(&d.from) != p->ipv4)
+		return hand_rtp(r, p, from);
+	origin_of(&o, (struct rtphdr *)p->payload, from->id);
 	bpf_spin_lock(&to->lock);
-	v = depart(to, plan->to_id, &o, p->length, r->now, &d);
+	v = depart(to, from->config.relay_to_id, &o, p->length, r->now, &d);
 	bpf_spin_unlock(&to->lock);
 	if (v != UNDECIDED)
 		return v;
-	d.from = plan->to;
-	if (!find_hop(r->ctx, p, &d, &hop) || !can_leave(r->ctx, p, &hop)) {
+	if (!find_hop(r->ctx, p, to, &d, r->now)) {
 		rewrite(r->ctx, p, &d, false);
 		return hand(r, p, from, to);
 	}
 	rewrite(r->ctx, p, &d, r->generic);
-	r->action = leave(r->ctx, &hop);
-	add(&from->counts.rx_relayed, 1);
+	r->action = leave(r->ctx, &d.hop);
+	from->counts.rx_relayed++;
 	add(&to->counts.tx_relayed, 1);
 	return RELAYED;
 }
 
 static __always_inline enum verdict on_rtcp(struct run *r, const struct packet *p, struct leg *leg)
 {
-	enum verdict v;
+	enum verdict v = judge_rtcp(leg, p);
 
-	bpf_spin_lock(&leg->lock);
-	v = judge_rtcp(leg, p);
-	bpf_spin_unlock(&leg->lock);
 	return v == TO_USER ? to_user(r, p, leg->id, EVENT_RTCP) : v;
 }
 
 static __always_inline enum verdict on_rtp(struct run *r, const struct packet *p, struct leg *leg)
 {
 	struct rtphdr *rtp = (struct rtphdr *)p->payload;
-	struct plan plan = {};
 	enum verdict v;
+	bool relay;
 
 	if ((void *)(rtp + 1) > p->end || p->length < sizeof(*rtp) + (rtp->flags & 0xf) * 4)
 		return DROP_NOT_RTP;
-	bpf_spin_lock(&leg->lock);
-	v = judge_rtp(leg, p, rtp, r->now, &plan);
-	bpf_spin_unlock(&leg->lock);
-	if (v == TO_USER || plan.copy) {
+	v = judge_rtp(leg, p, rtp, r->now);
+	relay = v == UNDECIDED && leg->config.relay_to_id;
+	if (v == TO_USER || (v == UNDECIDED && leg->config.copy_to_user)) {
 		v = to_user(r, p, leg->id, EVENT_RTP);
 		if (v == TO_USER)
-			add(&leg->counts.rx_user, 1);
-		else if (plan.relay)
-			add(&leg->counts.drop_overrun, 1);
+			leg->counts.rx_user++;
+		else if (relay)
+			count_drop(leg, v);
 	}
-	return plan.relay ? relay_to(r, p, leg, &plan) : v;
+	return relay ? relay_on(r, p, leg) : v;
 }
 
 static __always_inline enum verdict on_payload(struct run *r, const struct packet *p, struct leg *leg)

@@ -64,8 +64,17 @@ type relayLeg struct {
 	Config  relayLegConfig
 	Ingress relayLegIngress
 	Egress  relayLegEgress
-	Counts  relayLegCounts
-	Lock    struct {
+	Hop     struct {
+		_        structs.HostLayout
+		UntilNs  uint64
+		Ifindex  uint32
+		Length   uint32
+		ToMac    [6]uint8
+		FromMac  [6]uint8
+		Reserved uint32
+	}
+	Counts relayLegCounts
+	Lock   struct {
 		_   structs.HostLayout
 		Val uint32
 	}
@@ -165,9 +174,11 @@ type relaySendRequest struct {
 }
 
 type relayTally struct {
-	_       structs.HostLayout
-	Packets uint64
-	Bytes   uint64
+	_        structs.HostLayout
+	Fate     relayVerdict
+	Reserved uint32
+	Packets  uint64
+	Bytes    uint64
 }
 
 type relayVerdict uint32

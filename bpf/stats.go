@@ -98,6 +98,24 @@ func (p *Plane) Verdicts() ([]Verdict, error) {
 	return readVerdicts(p.objects.Stats, p.verdicts)
 }
 
+// nameFates writes beside each counter what it counts, for those who dump the map.
+func nameFates(m *ebpf.Map) error {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	tallies := make([]relayTally, cpus)
+	for v := range relayVerdictVERDICTS {
+		for i := range tallies {
+			tallies[i].Fate = v
+		}
+		if err := m.Put(uint32(v), tallies); err != nil {
+			return fmt.Errorf("name verdicts: %w", err)
+		}
+	}
+	return nil
+}
+
 func readVerdicts(m *ebpf.Map, names map[relayVerdict]string) ([]Verdict, error) {
 	var all []Verdict
 	for v := range relayVerdictVERDICTS {
@@ -106,7 +124,7 @@ func readVerdicts(m *ebpf.Map, names map[relayVerdict]string) ([]Verdict, error)
 			continue
 		}
 		var cpus []relayTally
-		if err := m.Lookup(v, &cpus); err != nil {
+		if err := m.Lookup(uint32(v), &cpus); err != nil {
 			return nil, fmt.Errorf("read verdicts: %w", err)
 		}
 		sum := Verdict{Name: name}

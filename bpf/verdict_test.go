@@ -9,7 +9,6 @@ import (
 const (
 	xdpDrop     = 1
 	xdpPass     = 2
-	xdpTX       = 3
 	xdpRedirect = 4
 )
 
@@ -47,7 +46,9 @@ func TestVerdicts(t *testing.T) {
 		{name: "other address", mutate: func(f *bpftest.Frame) { f.Dst = addrPort("10.1.0.9", 20000) }, action: xdpPass, verdict: "pass_not_leg"},
 		{name: "wrong source port", mutate: func(f *bpftest.Frame) { f.Src = addrPort("10.1.0.2", 4002) }, action: xdpDrop, verdict: "drop_source", dropped: "source"},
 		{name: "wrong source address", mutate: func(f *bpftest.Frame) { f.Src = addrPort("10.1.0.3", 4000) }, action: xdpDrop, verdict: "drop_source", dropped: "source"},
-		{name: "STUN", mutate: func(f *bpftest.Frame) { f.Payload = append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...) }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
+		{name: "STUN", mutate: func(f *bpftest.Frame) {
+			f.Payload = append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
+		}, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
 		{name: "DTLS", mutate: func(f *bpftest.Frame) { f.Payload[0] = 22 }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
 		{name: "too short for RTP", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:11] }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
 		{name: "contributing sources cut off", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:20]; f.Payload[0] = 0x83 }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},

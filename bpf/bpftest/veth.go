@@ -77,17 +77,21 @@ func (e *End) setUp() error {
 			return fmt.Errorf("add address %s: %w", text, err)
 		}
 	}
-	if e.GRO {
-		if err := ethtool(e.Name, unix.ETHTOOL_SGRO, 1); err != nil {
-			return fmt.Errorf("switch GRO on: %w", err)
-		}
-	}
 	if e.NoOffload {
 		if err := ethtool(e.Name, unix.ETHTOOL_STXCSUM, 0); err != nil {
 			return fmt.Errorf("switch checksum offload off: %w", err)
 		}
 	}
-	return netlink.LinkSetUp(l)
+	if err := netlink.LinkSetUp(l); err != nil {
+		return err
+	}
+	if e.GRO {
+		// Only on an interface that is up does it also open the other end for XDP.
+		if err := ethtool(e.Name, unix.ETHTOOL_SGRO, 1); err != nil {
+			return fmt.Errorf("switch GRO on: %w", err)
+		}
+	}
+	return nil
 }
 
 // Neighbor makes another end's address known for good, as static entries are.

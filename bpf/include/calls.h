@@ -79,7 +79,7 @@ static __always_inline enum verdict send_as(struct xdp_md *ctx, struct leg *leg,
 		return v;
 	if (!o.source_id)
 		d.type = rtp->type & RTP_TYPE; /* userspace also sends events */
-	write_rtp(rtp, &d);
+	rewrite_rtp(rtp, &d);
 	if (p->ipv4)
 		write_ipv4(p->l3, p, &d);
 	else
@@ -134,8 +134,10 @@ int change(struct xdp_md *ctx)
 		return DROP_NO_LEG;
 	bpf_spin_lock(&leg->lock);
 	v = leg->id == req->leg_id ? CHANGED : DROP_NO_LEG;
-	if (v == CHANGED)
+	if (v == CHANGED) {
 		leg->config = req->config;
+		leg->hop.until_ns = 0;
+	}
 	bpf_spin_unlock(&leg->lock);
 	count(v, 0);
 	return v;

@@ -9,6 +9,7 @@ static __always_inline void add(__u64 *counter, __u64 n)
 	__sync_fetch_and_add(counter, n);
 }
 
+/* Refused packets may come from anywhere, on several CPUs at once. */
 static __always_inline void count_drop(struct leg *leg, enum verdict v)
 {
 	struct leg_counts *c = &leg->counts;
@@ -39,7 +40,8 @@ static __always_inline void count_drop(struct leg *leg, enum verdict v)
 
 static __always_inline void count(enum verdict v, __u32 bytes)
 {
-	struct tally *t = bpf_map_lookup_elem(&stats, &v);
+	__u32 slot = v;
+	struct tally *t = bpf_map_lookup_elem(&stats, &slot);
 
 	if (t) {
 		t->packets++;

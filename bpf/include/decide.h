@@ -5,15 +5,6 @@
 #include "parse.h"
 #include "stamp.h"
 
-/* What judging an RTP packet found, taken while the leg was locked. */
-struct plan {
-	bool copy;
-	bool relay;
-	__u64 from_id;
-	__u64 to_id;
-	struct endpoint to;
-};
-
 /* Starts counting a new source; what the former one lost stays lost. */
 static __always_inline void restart_measure(struct leg_ingress *in, __u32 ssrc, __u16 seq)
 {
@@ -71,21 +62,13 @@ static __always_inline void measure_jitter(struct leg_ingress *in, __u32 ts, __u
 	in->audio_ns = now;
 }
 
-static __always_inline enum verdict accept_audio(struct leg *leg, struct plan *plan)
-{
-	const struct leg_config *c = &leg->config;
-
-	plan->copy = c->copy_to_user;
-	plan->relay = c->relay_to_id;
-	plan->from_id = leg->id;
-	plan->to_id = c->relay_to_id;
-	plan->to = c->relay_to;
-	return plan->copy || plan->relay ? UNDECIDED : UNROUTED;
-}
-
-/* Called with the leg's lock held. UNDECIDED: the plan says how to go on. */
+/*
+ * Judges an RTP packet of a leg. UNDECIDED: it is audio that somebody wants. The
+ * configuration is read without the lock: a packet that meets a change half made
+ * is at worst refused, because a relay's key and id must fit together.
+ */
 static __always_inline enum verdict judge_rtp(struct leg *leg, const struct packet *p, const struct rtphdr *rtp,
-					      __u64 now, struct plan *plan)
+					      __u64 now)
 {
 	const struct leg_config *c = &leg->config;
 	struct leg_ingress *in = &leg->ingress;
@@ -106,7 +89,7 @@ static __always_inline enum verdict judge_rtp(struct leg *leg, const struct pack
 	if (type == c->event_type)
 		return TO_USER;
 	measure_jitter(in, bpf_ntohl(rtp->ts), c->clock_rate, now);
-	return accept_audio(leg, plan);
+	return c->copy_to_user || c->relay_to_id ? UNDECIDED : UNROUTED;
 }
 
 /* RTCP comes from its own port, or from RTP's when the far end shares one. */
@@ -122,12 +105,13 @@ static __always_inline enum verdict judge_rtcp(struct leg *leg, const struct pac
 	return TO_USER;
 }
 
-/* How a leg's packet leaves: numbers, type, addresses. */
+/* How a leg's packet leaves: numbers, type, addresses, and the way if it is known. */
 struct departure {
 	struct stamp stamp;
 	__u8 type;
 	struct endpoint from;
 	struct endpoint to;
+	struct leg_hop hop;
 };
 
 /* Takes the next place in a leg's outgoing stream. Called with its lock held. */
@@ -148,6 +132,7 @@ static __always_inline enum verdict depart(struct leg *leg, __u64 id, const stru
 		return v;
 	d->type = c->audio_type;
 	d->to = c->peer_rtp;
+	d->hop = leg->hop;
 	leg->counts.tx_packets++;
 	leg->counts.tx_bytes += length;
 	return UNDECIDED;

@@ -13,11 +13,11 @@ struct {
 	__type(value, struct leg);
 } legs SEC(".maps");
 
-/* Packets by what became of them; one slot for each verdict. */
+/* Packets by what became of them; one slot for each verdict, which is the key. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, VERDICTS);
-	__type(key, enum verdict);
+	__type(key, __u32);
 	__type(value, struct tally);
 } stats SEC(".maps");
 

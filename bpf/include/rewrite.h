@@ -38,22 +38,25 @@ static __always_inline enum checksum_state checksum_state(struct xdp_md *ctx, co
 	return CHECKSUM_PARTIAL;
 }
 
-static __always_inline void write_rtp(struct rtphdr *rtp, const struct departure *d)
+/* The first word of RTP's header as it lies in memory of these little-endian targets. */
+static __always_inline __u32 rtp_word(const struct departure *d, __u32 flags)
 {
-	rtp->type = d->type | (d->stamp.marker ? RTP_MARKER : 0);
-	rtp->seq = bpf_htons(d->stamp.seq);
-	rtp->ts = bpf_htonl(d->stamp.ts);
-	rtp->ssrc = bpf_htonl(d->stamp.ssrc);
+	__u32 type = d->type | (d->stamp.marker ? RTP_MARKER : 0);
+
+	return (flags & 0xff) | type << 8 | (__u32)bpf_htons(d->stamp.seq) << 16;
 }
 
-/* Writes the RTP header and says how its sum changed. */
+/* Writes the RTP header, by words because it is read by words, and says how its sum changed. */
 static __always_inline __u64 rewrite_rtp(struct rtphdr *rtp, const struct departure *d)
 {
 	__u32 *words = (__u32 *)rtp;
-	__u32 old0 = words[0], old1 = words[1], old2 = words[2];
+	__u32 new0 = rtp_word(d, words[0]), new1 = bpf_htonl(d->stamp.ts), new2 = bpf_htonl(d->stamp.ssrc);
+	__u64 change = change_of(words[0], new0) + change_of(words[1], new1) + change_of(words[2], new2);
 
-	write_rtp(rtp, d);
-	return change_of(old0, words[0]) + change_of(old1, words[1]) + change_of(old2, words[2]);
+	words[0] = new0;
+	words[1] = new1;
+	words[2] = new2;
+	return change;
 }
 
 static __always_inline __u64 rewrite_ports(struct udphdr *udp, const struct departure *d)
@@ -68,12 +71,13 @@ static __always_inline __u64 rewrite_ports(struct udphdr *udp, const struct depa
 static __always_inline __u64 rewrite_ipv4(struct iphdr *ip, const struct departure *d)
 {
 	__u64 change = change_of(ip->saddr, word(&d->from, 3)) + change_of(ip->daddr, word(&d->to, 3));
-	__u16 old = *(__u16 *)&ip->ttl;
+	__u16 *life = (__u16 *)&ip->ttl; /* and the protocol */
+	__u16 lived = (*life & 0xff00) | TTL;
 
 	ip->saddr = word(&d->from, 3);
 	ip->daddr = word(&d->to, 3);
-	ip->ttl = TTL;
-	ip->check = updated(ip->check, change + change_of(old, *(__u16 *)&ip->ttl));
+	ip->check = updated(ip->check, change + change_of(*life, lived));
+	*life = lived;
 	return change;
 }
 

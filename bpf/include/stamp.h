@@ -65,23 +65,29 @@ static __always_inline void advance(struct leg_egress *e, const struct stamp *s,
 }
 
 /* Where the timeline is by now, and never before the last packet's end. */
-static __always_inline __u32 resume_ts(const struct leg_egress *e, __u32 elapsed)
+static __always_inline __u32 resume_ts(const struct leg_egress *e, __u32 rate, __u64 now)
 {
-	__u32 by_clock = e->last_ts + elapsed;
+	__u32 by_clock;
 
-	if (!e->started || (__s32)(by_clock - e->next_ts) < 0)
+	if (!e->started)
+		return e->next_ts;
+	by_clock = e->last_ts + ticks_of(now - e->last_ns, rate);
+	if ((__s32)(by_clock - e->next_ts) < 0)
 		return e->next_ts;
 	return by_clock;
 }
 
 /* Do this sequence number and timestamp go on where the stream is? */
-static __always_inline bool continues(const struct leg_egress *e, const struct stamp *s, __u32 elapsed, __u32 rate)
+static __always_inline bool continues(const struct leg_egress *e, const struct stamp *s, __u32 rate, __u64 now)
 {
 	__s16 ahead = s->seq - e->last_seq;
+	__u32 leap = s->ts - e->last_ts;
 
-	if (ahead > 0)
-		return ahead < MAX_DROPOUT && s->ts - e->last_ts <= elapsed + MAX_LEAP * rate;
-	return ahead >= -MAX_MISORDER && e->last_ts - s->ts <= MAX_LEAP * rate;
+	if (ahead <= 0)
+		return ahead >= -MAX_MISORDER && -leap <= MAX_LEAP * rate;
+	if (ahead >= MAX_DROPOUT)
+		return false;
+	return leap <= MAX_LEAP * rate || leap <= MAX_LEAP * rate + ticks_of(now - e->last_ns, rate);
 }
 
 /* Is it a straggler of the source that was replaced a moment ago? */
@@ -104,8 +110,8 @@ static __always_inline void change_source(struct leg_egress *e, const struct ori
 }
 
 /* Userspace's own packets: in order by construction. */
-static __always_inline void stamp_own(struct leg_egress *e, const struct origin *o, __u32 elapsed, __u64 now,
-				      struct stamp *s)
+static __always_inline void stamp_own(struct leg_egress *e, const struct leg_config *c, const struct origin *o,
+				      __u64 now, struct stamp *s)
 {
 	s->seq = e->last_seq + 1;
 	s->ts = e->next_ts;
@@ -115,7 +121,7 @@ static __always_inline void stamp_own(struct leg_egress *e, const struct origin 
 		s->marker = true;
 	}
 	if (s->marker)
-		s->ts = resume_ts(e, elapsed);
+		s->ts = resume_ts(e, c->clock_rate, now);
 	e->floor_seq = s->seq;
 	advance(e, s, o->ticks, now);
 }
@@ -123,13 +129,11 @@ static __always_inline void stamp_own(struct leg_egress *e, const struct origin 
 static __always_inline enum verdict stamp_relayed(struct leg_egress *e, const struct leg_config *c,
 						  const struct origin *o, __u64 now, struct stamp *s)
 {
-	__u32 elapsed = ticks_of(now - e->last_ns, c->clock_rate);
-
 	s->seq = o->seq + e->seq_offset;
 	s->ts = o->ts + e->ts_offset;
 	s->marker = o->marker;
 	if (e->started && o->source_id == e->source_id && o->ssrc == e->source_ssrc &&
-	    continues(e, s, elapsed, c->clock_rate)) {
+	    continues(e, s, c->clock_rate, now)) {
 		if ((__s16)(s->seq - e->floor_seq) < 0)
 			return DROP_LATE;
 		if ((__s16)(s->seq - e->last_seq) > 0)
@@ -140,7 +144,7 @@ static __always_inline enum verdict stamp_relayed(struct leg_egress *e, const st
 		return DROP_LATE;
 	change_source(e, o, now);
 	s->seq = e->last_seq + 1;
-	s->ts = resume_ts(e, elapsed);
+	s->ts = resume_ts(e, c->clock_rate, now);
 	s->marker = true;
 	e->seq_offset = s->seq - o->seq;
 	e->ts_offset = s->ts - o->ts;
@@ -159,7 +163,7 @@ static __always_inline enum verdict stamp(struct leg *leg, const struct origin *
 	if (o->source_id)
 		v = stamp_relayed(e, &leg->config, o, now, s);
 	else
-		stamp_own(e, o, ticks_of(now - e->last_ns, leg->config.clock_rate), now, s);
+		stamp_own(e, &leg->config, o, now, s);
 	if (v == UNDECIDED)
 		e->started = true;
 	return v;

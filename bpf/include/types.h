@@ -70,7 +70,10 @@ struct leg_config {
 	__u8 reserved2[11];
 };
 
-/* The stream arriving from the far end, RFC 3550 appendix A.1, A.3 and A.8. */
+/*
+ * The stream arriving from the far end, RFC 3550 appendix A.1, A.3 and A.8. Not
+ * locked: one source's packets arrive on one CPU after the other.
+ */
 struct leg_ingress {
 	__u64 last_ns;     /* arrival of the latest packet; 0: none yet */
 	__s64 lost_before; /* of the sources before the present one */
@@ -87,7 +90,10 @@ struct leg_ingress {
 	__u8 reserved[3];
 };
 
-/* The stream leaving towards the far end: one for the whole call. */
+/*
+ * The stream leaving towards the far end: one for the whole call. Locked:
+ * several CPUs may relay into it and userspace may send at the same time.
+ */
 struct leg_egress {
 	__u64 last_ns;     /* when last_ts left */
 	__u64 source_id;   /* leg it is relayed from; 0: userspace */
@@ -105,6 +111,16 @@ struct leg_egress {
 	__u16 former_seq;  /* the former source's own highest */
 	__u8 started;
 	__u8 reserved[7];
+};
+
+/* The way to the far end as the kernel's tables last told it. */
+struct leg_hop {
+	__u64 until_ns;    /* ask again then; 0: not known */
+	__u32 ifindex;
+	__u32 length;      /* the longest packet known to fit the MTU */
+	__u8 to_mac[6] __attribute__((aligned(4))); /* the two in a frame's order */
+	__u8 from_mac[6];
+	__u32 reserved;
 };
 
 struct leg_counts {
@@ -134,12 +150,16 @@ struct leg {
 	struct leg_config config;
 	struct leg_ingress ingress;
 	struct leg_egress egress;
+	struct leg_hop hop;
 	struct leg_counts counts;
 	struct bpf_spin_lock lock;
 	__u32 reserved;
 };
 
+/* How many packets met one fate. The fate is the key, too; here it is readable. */
 struct tally {
+	enum verdict fate;
+	__u32 reserved;
 	__u64 packets;
 	__u64 bytes;
 };

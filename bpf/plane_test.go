@@ -1,0 +1,282 @@
+package bpf
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"mcp/bpf/bpftest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// host is a namespace with one interface and nothing loaded.
+func host(t *testing.T) (*bpftest.NetNS, *bpftest.End, string) {
+	t.Helper()
+	end := &bpftest.End{NS: bpftest.NewNetNS(t), Name: "end", Addrs: []string{"10.1.0.1/24"}}
+	far := &bpftest.End{NS: bpftest.NewNetNS(t), Name: "far", Addrs: []string{"10.1.0.2/24"}}
+	bpftest.Connect(t, end, far)
+	return end.NS, end, bpftest.BPFFS(t) + "/plane"
+}
+
+func loadIn(ns *bpftest.NetNS, c Config) (p *Plane, err error) {
+	return p, ns.Do(func() (err error) {
+		p, err = Load(c)
+		return err
+	})
+}
+
+func openIn(ns *bpftest.NetNS, dir string) (p *Plane, err error) {
+	err = ns.Do(func() (err error) {
+		p, err = Open(dir)
+		return err
+	})
+	return p, err
+}
+
+func wantError(t *testing.T, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Errorf("error is %v, want %v", got, want)
+	}
+}
+
+func TestLifeCycle(t *testing.T) {
+	ns, _, dir := host(t)
+	_, err := openIn(ns, dir)
+	wantError(t, err, ErrNotLoaded)
+	wantError(t, Unload(dir), ErrNotLoaded)
+	_, err = Inspect(dir)
+	wantError(t, err, ErrNotLoaded)
+
+	p, err := loadIn(ns, Config{Dir: dir})
+	must(t, err)
+	_, err = loadIn(ns, Config{Dir: dir})
+	wantError(t, err, ErrLoaded)
+	_, err = openIn(ns, dir)
+	wantError(t, err, ErrInUse)
+	wantError(t, Unload(dir), ErrInUse)
+	_, err = p.AddLeg(addrPort("10.1.0.1", 20000), 1)
+	must(t, err)
+	must(t, p.Close())
+
+	// Another process finds what this one left.
+	p, err = openIn(ns, dir)
+	must(t, err)
+	if p.Mode() != ModeGeneric || p.Reason() == "" {
+		t.Errorf("mode is %s: %s", p.Mode(), p.Reason())
+	}
+	status, err := Inspect(dir)
+	must(t, err)
+	if status.Legs != 1 || len(status.Interfaces) != 2 || status.MaxLegs != 32768 {
+		t.Errorf("%+v", status)
+	}
+	n, err := p.Reset()
+	must(t, err)
+	if n != 1 {
+		t.Errorf("%d legs were left", n)
+	}
+	must(t, p.Close())
+	must(t, Unload(dir))
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there", dir)
+	}
+	// Nothing stays on the interfaces: loading works again at once.
+	p, err = loadIn(ns, Config{Dir: dir})
+	must(t, err)
+	must(t, p.Close())
+	must(t, Unload(dir))
+}
+
+func TestOtherNamespaceIsRefused(t *testing.T) {
+	ns, _, dir := host(t)
+	p, err := loadIn(ns, Config{Dir: dir})
+	must(t, err)
+	must(t, p.Close())
+	_, err = openIn(bpftest.NewNetNS(t), dir)
+	wantError(t, err, ErrIncompatible)
+	must(t, Unload(dir))
+}
+
+func TestOtherLayoutIsRefused(t *testing.T) {
+	ns, _, dir := host(t)
+	p, err := loadIn(ns, Config{Dir: dir})
+	must(t, err)
+	p.layout.Version++
+	must(t, p.objects.Layout.Put(uint32(0), &p.layout))
+	must(t, p.Close())
+	_, err = openIn(ns, dir)
+	wantError(t, err, ErrIncompatible)
+	_, err = Inspect(dir)
+	wantError(t, err, ErrIncompatible)
+	must(t, Unload(dir))
+}
+
+// Whatever pin is missing, opening says so and unloading still works.
+func TestBrokenStateIsUnloaded(t *testing.T) {
+	ns, _, dir := host(t)
+	for _, pin := range []string{"legs", "layout", "relay", "link_*"} {
+		p, err := loadIn(ns, Config{Dir: dir})
+		must(t, err)
+		must(t, p.Close())
+		paths, err := filepath.Glob(filepath.Join(dir, pin))
+		must(t, err)
+		for _, path := range paths {
+			must(t, os.Remove(path))
+		}
+		_, err = openIn(ns, dir)
+		wantError(t, err, ErrIncompatible)
+		must(t, Unload(dir))
+	}
+}
+
+func TestForeignProgramIsLeftAlone(t *testing.T) {
+	ns, end, dir := host(t)
+	var foreign relayObjects
+	must(t, loadRelayObjects(&foreign, nil))
+	defer foreign.Close()
+	var l link.Link
+	must(t, ns.Do(func() (err error) {
+		l, err = link.AttachXDP(link.XDPOptions{Program: foreign.Probe, Interface: end.Index, Flags: link.XDPGenericMode})
+		return err
+	}))
+	defer l.Close()
+	for _, mode := range []Mode{ModeAuto, ModeGeneric, ModeNative} {
+		_, err := loadIn(ns, Config{Dir: dir, Mode: mode})
+		var busy *BusyError
+		if !errors.As(err, &busy) || busy.Interface != end.Name {
+			t.Errorf("%s: error is %v", mode, err)
+		}
+		left, err := filepath.Glob(dir + "*")
+		must(t, err)
+		if len(left) != 0 {
+			t.Errorf("%s: left behind %v", mode, left)
+		}
+	}
+}
+
+func TestForcedModes(t *testing.T) {
+	ns, end, dir := host(t)
+	p, err := loadIn(ns, Config{Dir: dir, Mode: ModeNative, Interfaces: []string{end.Name}})
+	must(t, err)
+	interfaces, err := p.Interfaces()
+	must(t, err)
+	if p.Mode() != ModeNative || len(interfaces) != 1 || interfaces[0].Mode != ModeNative {
+		t.Errorf("mode is %s on %+v", p.Mode(), interfaces)
+	}
+	must(t, p.Close())
+	must(t, Unload(dir))
+	if _, err := loadIn(ns, Config{Dir: dir, Interfaces: []string{"nosuch"}}); err == nil {
+		t.Error("an interface that is not there was taken")
+	}
+}
+
+func TestPortsAndRoom(t *testing.T) {
+	ns, _, dir := host(t)
+	p, err := loadIn(ns, Config{Dir: dir, MaxLegs: 2})
+	must(t, err)
+	defer func() { must(t, errors.Join(p.Close(), Unload(dir))) }()
+	first, err := p.AddLeg(addrPort("10.1.0.1", 20000), 1)
+	must(t, err)
+	_, err = p.AddLeg(addrPort("10.1.0.1", 20000), 1)
+	wantError(t, err, ErrPortTaken)
+	_, err = p.AddLeg(addrPort("10.1.0.1", 20002), 1)
+	must(t, err)
+	_, err = p.AddLeg(addrPort("10.1.0.1", 20004), 1)
+	wantError(t, err, ErrFull)
+	for _, bad := range []string{"0.0.0.0", "::"} {
+		if _, err := p.AddLeg(addrPort(bad, 20006), 1); err == nil {
+			t.Errorf("a leg was opened on %s", bad)
+		}
+	}
+	_, err = first.Close()
+	must(t, err)
+	_, err = first.Close()
+	must(t, err)
+	wantError(t, first.Configure(LegConfig{}), ErrClosed)
+	_, err = p.AddLeg(addrPort("10.1.0.1", 20000), 1)
+	must(t, err)
+	if n := p.Legs(); n != 2 {
+		t.Errorf("%d legs", n)
+	}
+}
+
+// An operator reads the maps by name.
+func TestReadableMaps(t *testing.T) {
+	bpftool, err := exec.LookPath("bpftool")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("needs bpftool, and in CI nothing is skipped for that")
+		}
+		t.Skip("needs bpftool")
+	}
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	r.run(t, r.fromCaller(voice(1, 1)).Bytes())
+	for pin, words := range map[string][]string{
+		"legs":   {`"port_be"`, `"relay_to"`, `"peer_rtp"`, `"jitter_x16"`, `"last_seq"`, `"rx_relayed": 1`, `"drop_source"`},
+		"stats":  {`"packets"`, `RELAYED`, `DROP_SOURCE`},
+		"ifaces": {`"name": "tocaller"`, `"reason"`},
+		"layout": {`"version"`},
+	} {
+		out, err := exec.Command(bpftool, "map", "dump", "pinned", filepath.Join(r.dir, pin)).CombinedOutput()
+		must(t, err)
+		for _, word := range words {
+			if !strings.Contains(string(out), word) {
+				t.Errorf("%s has no %s:\n%s", pin, word, out)
+			}
+		}
+	}
+}
+
+func TestCollector(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	r.run(t, r.fromCaller(voice(1, 1)).Bytes())
+	registry := prometheus.NewPedanticRegistry()
+	must(t, registry.Register(r.plane))
+	families, err := registry.Gather()
+	must(t, err)
+	found := make(map[string]float64)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += "," + l.GetValue()
+			}
+			found[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	if found["mcp_plane_legs"] != 2 || found["mcp_plane_packets_total,relayed"] != 1 {
+		t.Errorf("%v", found)
+	}
+}
+
+// What the verifier makes of the programs, so that growth is seen.
+func TestProgramSizes(t *testing.T) {
+	bpftest.RequireRoot(t)
+	var o relayObjects
+	must(t, loadRelayObjects(&o, nil))
+	defer o.Close()
+	for _, p := range []*ebpf.Program{o.Relay, o.RelaySkb, o.Send, o.Change} {
+		info, err := p.Info()
+		must(t, err)
+		walked, _ := info.VerifiedInstructions()
+		size, err := info.TranslatedSize()
+		must(t, err)
+		t.Logf("%-10s %5d instructions, %6d walked by the verifier", info.Name, size/8, walked)
+		if walked > 250_000 {
+			t.Errorf("%s: the verifier walks %d instructions", info.Name, walked)
+		}
+	}
+}
