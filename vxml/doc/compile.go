@@ -1,0 +1,288 @@
+package doc
+
+import (
+	"errors"
+	"strings"
+
+	"mcp/vxml/fetch"
+	"mcp/vxml/grammar"
+	"mcp/vxml/ssml"
+	"mcp/vxml/xmltree"
+)
+
+// maxProblems bounds how many faults of one page are reported.
+const maxProblems = 20
+
+// Compile reads a document fetched from url. Its error joins every *Error found.
+func Compile(data []byte, url string) (*Page, error) {
+	c := &compiler{page: &Page{URL: url, Base: url}, ids: make(map[string]bool)}
+	root, err := xmltree.Parse(data)
+	if err != nil {
+		return nil, c.broken(err)
+	}
+	if root.Name != "vxml" {
+		c.fail(root, "the root element is not <vxml>")
+		return nil, c.report()
+	}
+	if base := root.Attr("xml:base"); base != "" {
+		c.page.Base = c.resolve(root, base)
+	}
+	c.language = root.Attr("xml:lang")
+	c.validate(root)
+	if len(c.problems) == 0 {
+		c.document(root)
+	}
+	return c.page, c.report()
+}
+
+type compiler struct {
+	page     *Page
+	language string
+	ids      map[string]bool
+	problems []error
+	internal int // internal names given so far
+}
+
+func (c *compiler) report() error {
+	if len(c.problems) > maxProblems {
+		c.problems = c.problems[:maxProblems]
+	}
+	return errors.Join(c.problems...)
+}
+
+// broken is a failure of the XML itself.
+func (c *compiler) broken(err error) error {
+	out := &Error{URL: c.page.URL, Text: err.Error()}
+	var x *xmltree.Error
+	if errors.As(err, &x) {
+		out.Line, out.Text = x.Line, x.Text
+	}
+	return out
+}
+
+func (c *compiler) resolve(n *xmltree.Node, ref string) string {
+	abs, _, err := fetch.Resolve(c.page.Base, ref)
+	if err != nil {
+		c.fail(n, "%v", err)
+	}
+	return abs
+}
+
+func (c *compiler) pos(n *xmltree.Node) Pos { return Pos{c.page.Base, n.Line, n.Name} }
+
+func (c *compiler) document(root *xmltree.Node) {
+	if v := root.Attr("version"); v != "2.0" && v != "2.1" {
+		c.fail(root, "version %q is neither 2.0 nor 2.1", v)
+	}
+	p := c.page
+	p.Language = c.language
+	if app := root.Attr("application"); app != "" {
+		p.Application = c.resolve(root, app)
+	}
+	p.Scope = c.scope(root)
+	for _, n := range root.Elements() {
+		switch n.Name {
+		case "var", "script", "data":
+			p.Init = append(p.Init, c.action(n))
+		case "form":
+			p.Dialogs = append(p.Dialogs, c.form(n))
+		case "menu":
+			p.Dialogs = append(p.Dialogs, c.menu(n))
+		}
+	}
+}
+
+// scope collects handlers, links and properties among n's children.
+func (c *compiler) scope(n *xmltree.Node) Scope {
+	var s Scope
+	for _, child := range n.Elements() {
+		switch child.Name {
+		case "catch", "error", "help", "noinput", "nomatch":
+			s.Catches = append(s.Catches, c.catch(child))
+		case "link":
+			s.Links = append(s.Links, c.link(child))
+		case "property":
+			if s.Properties == nil {
+				s.Properties = make(map[string]string)
+			}
+			s.Properties[child.Attr("name")] = child.Attr("value")
+		}
+	}
+	return s
+}
+
+func (c *compiler) catch(n *xmltree.Node) *Catch {
+	h := &Catch{Pos: c.pos(n), Cond: n.Attr("cond"), Count: c.count(n), Body: c.actions(n)}
+	if n.Name == "catch" {
+		for _, e := range strings.Fields(n.Attr("event")) {
+			h.Events = append(h.Events, strings.TrimSuffix(e, "."))
+		}
+		return h
+	}
+	h.Events = []string{n.Name}
+	return h
+}
+
+// id checks that a dialog's id is given once.
+func (c *compiler) id(n *xmltree.Node) string {
+	id := n.Attr("id")
+	if id != "" && c.ids[id] {
+		c.fail(n, "there are two dialogs %q", id)
+	}
+	c.ids[id] = true
+	return id
+}
+
+func (c *compiler) inDocument(n *xmltree.Node) bool {
+	switch n.Attr("scope") {
+	case "", "dialog":
+		return false
+	case "document":
+		return true
+	}
+	c.fail(n, "scope %q is neither dialog nor document", n.Attr("scope"))
+	return false
+}
+
+func (c *compiler) form(n *xmltree.Node) *Form {
+	f := &Form{Pos: c.pos(n), ID: c.id(n), Document: c.inDocument(n), Scope: c.scope(n)}
+	names := make(map[string]bool)
+	for _, child := range n.Elements() {
+		switch child.Name {
+		case "var", "script", "data":
+			f.Init = append(f.Init, c.action(child))
+		case "grammar":
+			f.Grammars = append(f.Grammars, c.grammar(child))
+		case "filled":
+			f.Filled = append(f.Filled, c.filled(child))
+		case "block", "field", "initial", "subdialog", "record", "transfer", "object":
+			item := c.item(child)
+			if name := item.Base().Name; names[name] {
+				c.fail(child, "there are two form items %q", name)
+			} else {
+				names[name] = true
+			}
+			f.Items = append(f.Items, item)
+		}
+	}
+	return f
+}
+
+func (c *compiler) menu(n *xmltree.Node) *Form {
+	f := &Form{Pos: c.pos(n), ID: c.id(n), Document: c.inDocument(n)}
+	m := &Menu{Common: c.common(n)}
+	approximate := n.Attr("accept") == "approximate"
+	numbered := n.Attr("dtmf") == "true"
+	key := 0
+	for _, child := range n.Elements() {
+		switch child.Name {
+		case "choice":
+			choice := c.choice(child, approximate)
+			if numbered && choice.DTMF == "" && key < 9 {
+				key++
+				choice.DTMF = string(rune('0' + key))
+				choice.Grammars = append(choice.Grammars, c.keys(child, choice.DTMF, ""))
+			}
+			m.Choices = append(m.Choices, choice)
+		case "script":
+			f.Init = append(f.Init, c.action(child))
+		}
+	}
+	if len(m.Choices) == 0 {
+		c.fail(n, "a menu needs a <choice>")
+	}
+	f.Items = []Item{m}
+	return f
+}
+
+func (c *compiler) grammar(n *xmltree.Node) *Grammar {
+	g := &Grammar{
+		Pos: c.pos(n), Src: n.Attr("src"), Expr: n.Attr("srcexpr"), Mode: n.Attr("mode"),
+		Type: n.Attr("type"), Document: c.inDocument(n), Fetch: c.fetching(n), Weight: c.weight(n),
+	}
+	inline := n.HasContent()
+	sources := 0
+	for _, given := range []bool{g.Src != "", g.Expr != "", inline} {
+		if given {
+			sources++
+		}
+	}
+	if sources != 1 {
+		c.fail(n, "needs exactly one of src, srcexpr and content")
+		return g
+	}
+	if inline {
+		c.inline(n, g)
+	}
+	return g
+}
+
+// inline compiles a grammar written into the page. Other formats than SRGS XML
+// are for a recognizer to read.
+func (c *compiler) inline(n *xmltree.Node, g *Grammar) {
+	if len(n.Elements()) == 0 {
+		g.Source = strings.TrimSpace(n.Content())
+		if g.Type == "" {
+			c.fail(n, "an inline grammar that is not SRGS XML needs a type")
+		}
+		return
+	}
+	if g.Type != "" && g.Type != srgsType {
+		c.fail(n, "the content is SRGS XML, not %s", g.Type)
+		return
+	}
+	compiled, err := grammar.Compile(n, grammar.Defaults{URI: c.page.Base, Language: c.language, Inline: true})
+	if err != nil {
+		c.problems = append(c.problems, err)
+		return
+	}
+	g.Inline, g.Source, g.Type, g.Mode = compiled, standalone(n, compiled), srgsType, compiled.Mode.String()
+}
+
+const srgsType = "application/srgs+xml"
+
+// standalone writes an inline grammar as a document of its own.
+func standalone(n *xmltree.Node, g *grammar.Grammar) string {
+	root := &xmltree.Node{Name: "grammar", Space: grammar.Namespace, Children: adopt(n.Children)}
+	add := func(name, value string) {
+		if value != "" {
+			root.Attrs = append(root.Attrs, xmltree.Attr{Name: name, Value: value})
+		}
+	}
+	add("version", "1.0")
+	add("mode", g.Mode.String())
+	if g.Mode == grammar.Voice {
+		language := g.Language
+		if language == "" {
+			language = DefaultLanguage
+		}
+		root.Attrs = append(root.Attrs, xmltree.Attr{Name: "xml:lang", Space: xmltree.XMLNamespace, Value: language})
+	}
+	add("root", g.Root)
+	add("tag-format", n.Attr("tag-format"))
+	return `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + xmltree.Write(root)
+}
+
+// DefaultLanguage is the language of a page that names none.
+const DefaultLanguage = "en-US"
+
+// adopt copies nodes into the namespace of grammars.
+func adopt(nodes []*xmltree.Node) []*xmltree.Node {
+	out := make([]*xmltree.Node, len(nodes))
+	for i, n := range nodes {
+		m := *n
+		m.Space, m.Children = grammar.Namespace, adopt(n.Children)
+		out[i] = &m
+	}
+	return out
+}
+
+// content parses prompt content.
+func (c *compiler) content(nodes []*xmltree.Node) []ssml.Node {
+	out, err := ssml.Parse(nodes)
+	var x *xmltree.Error
+	if errors.As(err, &x) {
+		c.problems = append(c.problems, &Error{URL: c.page.URL, Line: x.Line, Text: x.Text})
+	}
+	return out
+}

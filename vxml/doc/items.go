@@ -1,0 +1,255 @@
+package doc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"mcp/vxml/grammar"
+	"mcp/vxml/property"
+	"mcp/vxml/xmltree"
+)
+
+func (c *compiler) common(n *xmltree.Node) Common {
+	out := Common{
+		Pos: c.pos(n), Name: n.Attr("name"), Expr: n.Attr("expr"), Cond: n.Attr("cond"),
+		Scope: c.scope(n), Prompts: c.prompts(n),
+	}
+	out.Visible = out.Name != ""
+	if !out.Visible {
+		// A space keeps it apart from every name that a page can write.
+		c.internal++
+		out.Name = fmt.Sprintf("%s %d", n.Name, c.internal)
+	} else if strings.ContainsAny(out.Name, ". \t\n") || strings.HasSuffix(out.Name, "$") {
+		c.fail(n, "%q may not be the name of a form item", out.Name)
+	}
+	for _, child := range n.Elements() {
+		if child.Name == "filled" {
+			f := c.filled(child)
+			if child.Attr("mode") != "" || len(f.Namelist) > 0 {
+				c.fail(child, "mode and namelist are only for the <filled> of a form")
+			}
+			out.Filled = append(out.Filled, f)
+		}
+	}
+	return out
+}
+
+func (c *compiler) item(n *xmltree.Node) Item {
+	switch n.Name {
+	case "block":
+		b := &Block{Common: c.common(n), Body: c.actions(n)}
+		b.Prompts = nil // what a block says is part of its body
+		return b
+	case "field":
+		return c.field(n)
+	case "initial":
+		return &Initial{c.common(n)}
+	case "subdialog":
+		return c.subdialog(n)
+	}
+	return &Unsupported{c.common(n)}
+}
+
+func (c *compiler) field(n *xmltree.Node) *Field {
+	f := &Field{Common: c.common(n), Modal: c.boolean(n, "modal"), Slot: n.Attr("slot")}
+	if f.Slot == "" {
+		f.Slot = f.Name
+	}
+	if kind := n.Attr("type"); kind != "" {
+		f.Grammars = c.builtin(n, kind)
+	}
+	for _, child := range n.Elements() {
+		switch child.Name {
+		case "grammar":
+			f.Grammars = append(f.Grammars, c.grammar(child))
+		case "option":
+			c.option(child, f)
+		}
+	}
+	return f
+}
+
+// builtin is the grammars of a field's type: DTMF, and voice where there is one.
+func (c *compiler) builtin(n *xmltree.Node, kind string) []*Grammar {
+	if strings.Contains(kind, ":") {
+		return []*Grammar{{Pos: c.pos(n), Src: kind, Weight: 1}}
+	}
+	out := []*Grammar{{Pos: c.pos(n), Src: "builtin:dtmf/" + kind, Mode: "dtmf", Weight: 1}}
+	voice := "builtin:grammar/" + kind
+	if _, _, err := grammar.Builtin(voice); err == nil {
+		out = append(out, &Grammar{Pos: c.pos(n), Src: voice, Mode: "voice", Weight: 1})
+	}
+	return out
+}
+
+func (c *compiler) option(n *xmltree.Node, f *Field) {
+	text := strings.Join(strings.Fields(n.Content()), " ")
+	o := Option{Text: text, DTMF: n.Attr("dtmf"), Value: n.Attr("value")}
+	if o.Value == "" {
+		o.Value = text
+	}
+	if o.Value == "" {
+		o.Value = o.DTMF
+	}
+	f.Options = append(f.Options, o)
+	if text != "" {
+		f.Grammars = append(f.Grammars, c.phrase(n, text, o.Value, n.Attr("accept") == "approximate"))
+	}
+	if o.DTMF != "" {
+		f.Grammars = append(f.Grammars, c.keys(n, o.DTMF, o.Value))
+	}
+}
+
+// phrase is the grammar of a choice's or option's text; approximate takes any
+// part of the phrase in order (VoiceXML 2.0 section 2.2.5).
+func (c *compiler) phrase(n *xmltree.Node, text, value string, approximate bool) *Grammar {
+	words := grammar.Voice.Tokens(text)
+	var b strings.Builder
+	b.WriteString("<one-of>")
+	for i := range words {
+		for j := len(words); j > i; j-- {
+			if approximate || i == 0 && j == len(words) {
+				b.WriteString("<item>" + xmltree.Escape(strings.Join(words[i:j], " ")) + "</item>")
+			}
+		}
+	}
+	b.WriteString("</one-of>")
+	return c.generated(n, grammar.Voice, b.String(), value)
+}
+
+// keys is the grammar of a dtmf attribute.
+func (c *compiler) keys(n *xmltree.Node, keys, value string) *Grammar {
+	return c.generated(n, grammar.DTMF, "<item>"+xmltree.Escape(keys)+"</item>", value)
+}
+
+func (c *compiler) generated(n *xmltree.Node, mode grammar.Mode, expansion, value string) *Grammar {
+	tag := ""
+	if value != "" {
+		tag = "<tag>" + xmltree.Escape(value) + "</tag>"
+	}
+	language := c.language
+	if language == "" {
+		language = DefaultLanguage
+	}
+	source := fmt.Sprintf(`<grammar xmlns=%q version="1.0" mode=%q xml:lang=%q root="root" tag-format="semantics/1.0-literals">`+
+		`<rule id="root" scope="public">%s%s</rule></grammar>`, grammar.Namespace, mode, language, expansion, tag)
+	g := &Grammar{Pos: c.pos(n), Source: source, Type: srgsType, Mode: mode.String(), Weight: 1}
+	compiled, err := grammar.Parse([]byte(source), grammar.Defaults{URI: c.page.Base})
+	if err != nil {
+		c.fail(n, "%v", err)
+	}
+	g.Inline = compiled
+	return g
+}
+
+func (c *compiler) subdialog(n *xmltree.Node) *Subdialog {
+	s := &Subdialog{Common: c.common(n)}
+	s.Call = c.submission(n, n.Attr("src"), n.Attr("srcexpr"))
+	for _, child := range n.Elements() {
+		if child.Name != "param" {
+			continue
+		}
+		p := Param{Name: child.Attr("name"), Expr: child.Attr("expr"), Value: child.Attr("value")}
+		if (p.Expr == "") == (p.Value == "") {
+			c.fail(child, "needs either expr or value")
+		}
+		s.Params = append(s.Params, p)
+	}
+	return s
+}
+
+func (c *compiler) choice(n *xmltree.Node, approximate bool) *Choice {
+	out := &Choice{DTMF: n.Attr("dtmf"), Target: c.target(n)}
+	out.Text = strings.Join(strings.Fields(text(n)), " ")
+	for _, child := range n.Elements() {
+		out.Grammars = append(out.Grammars, c.grammar(child))
+	}
+	if accept, ok := n.Lookup("accept"); ok {
+		approximate = accept == "approximate"
+	}
+	if len(out.Grammars) == 0 && out.Text != "" {
+		out.Grammars = append(out.Grammars, c.phrase(n, out.Text, "", approximate))
+	}
+	if out.DTMF != "" {
+		out.Grammars = append(out.Grammars, c.keys(n, out.DTMF, ""))
+	}
+	return out
+}
+
+// text is n's own character data, without that of its elements.
+func text(n *xmltree.Node) string {
+	var b strings.Builder
+	for _, child := range n.Children {
+		b.WriteString(child.Text)
+	}
+	return b.String()
+}
+
+func (c *compiler) link(n *xmltree.Node) *Link {
+	l := &Link{Target: c.target(n)}
+	for _, child := range n.Elements() {
+		l.Grammars = append(l.Grammars, c.grammar(child))
+	}
+	if keys := n.Attr("dtmf"); keys != "" {
+		l.Grammars = append(l.Grammars, c.keys(n, keys, ""))
+	}
+	return l
+}
+
+func (c *compiler) filled(n *xmltree.Node) *Filled {
+	f := &Filled{Pos: c.pos(n), Namelist: strings.Fields(n.Attr("namelist")), Body: c.actions(n)}
+	switch n.Attr("mode") {
+	case "", "all":
+	case "any":
+		f.Any = true
+	default:
+		c.fail(n, "mode %q is neither all nor any", n.Attr("mode"))
+	}
+	return f
+}
+
+func (c *compiler) fetching(n *xmltree.Node) Fetch {
+	f := Fetch{n.Attr("fetchaudio"), n.Attr("fetchtimeout"), n.Attr("maxage"), n.Attr("maxstale")}
+	if f.Timeout != "" {
+		if _, err := property.ParseDuration(f.Timeout); err != nil {
+			c.fail(n, "fetchtimeout: %v", err)
+		}
+	}
+	return f
+}
+
+func (c *compiler) boolean(n *xmltree.Node, name string) bool {
+	switch n.Attr(name) {
+	case "", "false":
+		return false
+	case "true":
+		return true
+	}
+	c.fail(n, "%s=%q is neither true nor false", name, n.Attr(name))
+	return false
+}
+
+func (c *compiler) count(n *xmltree.Node) int {
+	text, ok := n.Lookup("count")
+	if !ok {
+		return 1
+	}
+	count, err := strconv.Atoi(text)
+	if err != nil || count < 1 {
+		c.fail(n, "count %q is not a positive number", text)
+	}
+	return count
+}
+
+func (c *compiler) weight(n *xmltree.Node) float64 {
+	text, ok := n.Lookup("weight")
+	if !ok {
+		return 1
+	}
+	w, err := strconv.ParseFloat(text, 64)
+	if err != nil || w < 0 {
+		c.fail(n, "weight %q is not a number", text)
+	}
+	return w
+}

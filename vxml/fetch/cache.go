@@ -1,0 +1,178 @@
+package fetch
+
+import (
+	"container/list"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// cache keeps answers of GET requests in memory, the least recently used leaving first.
+type cache struct {
+	mu    sync.Mutex
+	limit int64
+	size  int64
+	order *list.List // of *slot, most recently used first
+	slots map[string]*list.Element
+}
+
+type slot struct {
+	url   string
+	entry *entry
+}
+
+func newCache(limit int64) *cache {
+	return &cache{limit: limit, order: list.New(), slots: make(map[string]*list.Element)}
+}
+
+func (c *cache) get(url string) *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el := c.slots[url]
+	if el == nil {
+		return nil
+	}
+	c.order.MoveToFront(el)
+	return el.Value.(*slot).entry
+}
+
+func (c *cache) put(url string, e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropLocked(url)
+	if e.size() > c.limit {
+		return
+	}
+	c.slots[url] = c.order.PushFront(&slot{url, e})
+	c.size += e.size()
+	for c.size > c.limit {
+		c.dropLocked(c.order.Back().Value.(*slot).url)
+	}
+}
+
+func (c *cache) drop(url string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropLocked(url)
+}
+
+func (c *cache) dropLocked(url string) {
+	if el := c.slots[url]; el != nil {
+		c.size -= el.Value.(*slot).entry.size()
+		c.order.Remove(el)
+		delete(c.slots, url)
+	}
+}
+
+// entry is a stored answer; immutable.
+type entry struct {
+	resource *Resource
+	header   http.Header
+	born     time.Time     // when the origin made or confirmed it
+	life     time.Duration // freshness lifetime (RFC 9111 section 4.2.1)
+	must     bool          // must-revalidate or no-cache: never used stale
+}
+
+func (e *entry) size() int64 { return int64(len(e.resource.Body)) + 512 }
+
+// newEntry decides whether an answer may be stored by a cache shared between
+// callers (RFC 9111 section 3).
+func newEntry(now time.Time, a *answer) (*entry, bool) {
+	control := directives(a.header)
+	_, noStore := control["no-store"]
+	_, private := control["private"]
+	if noStore || private || a.header.Get("Vary") != "" && !strings.EqualFold(a.header.Get("Vary"), "Accept-Encoding") {
+		return nil, false
+	}
+	if a.header.Get("Set-Cookie") != "" && len(control) == 0 {
+		return nil, false
+	}
+	e := &entry{resource: a.resource, header: a.header}
+	e.judge(now, control)
+	if e.life <= 0 && e.validators() == nil {
+		return nil, false
+	}
+	return e, true
+}
+
+func (e *entry) judge(now time.Time, control map[string]string) {
+	e.born = now
+	if age, err := strconv.Atoi(e.header.Get("Age")); err == nil && age > 0 {
+		e.born = now.Add(-time.Duration(age) * time.Second)
+	}
+	_, must := control["must-revalidate"]
+	_, noCache := control["no-cache"]
+	e.must = must || noCache
+	switch {
+	case noCache:
+	case control["s-maxage"] != "":
+		e.life = seconds(control["s-maxage"])
+	case control["max-age"] != "":
+		e.life = seconds(control["max-age"])
+	default:
+		if expires, err := http.ParseTime(e.header.Get("Expires")); err == nil {
+			date, err := http.ParseTime(e.header.Get("Date"))
+			if err != nil {
+				date = now
+			}
+			e.life = expires.Sub(date)
+		}
+	}
+}
+
+// renewed is e after the server has confirmed it (RFC 9111 section 4.3.4).
+func (e *entry) renewed(now time.Time, header http.Header) *entry {
+	merged := e.header.Clone()
+	for k, v := range header {
+		merged[k] = v
+	}
+	out := &entry{resource: e.resource, header: merged}
+	out.judge(now, directives(merged))
+	return out
+}
+
+func (e *entry) usable(now time.Time, req Request) bool {
+	age := now.Sub(e.born)
+	if req.MaxAge != nil && age >= *req.MaxAge {
+		return false
+	}
+	stale := age - e.life
+	return stale < 0 || !e.must && req.MaxStale > 0 && stale <= req.MaxStale
+}
+
+func (e *entry) validators() http.Header {
+	h := make(http.Header)
+	if tag := e.header.Get("ETag"); tag != "" {
+		h.Set("If-None-Match", tag)
+	}
+	if date := e.header.Get("Last-Modified"); date != "" {
+		h.Set("If-Modified-Since", date)
+	}
+	if len(h) == 0 {
+		return nil
+	}
+	return h
+}
+
+func directives(h http.Header) map[string]string {
+	out := make(map[string]string)
+	for _, line := range h.Values("Cache-Control") {
+		for _, d := range strings.Split(line, ",") {
+			k, v, _ := strings.Cut(strings.TrimSpace(d), "=")
+			if k != "" {
+				out[strings.ToLower(k)] = strings.Trim(v, `"`)
+			}
+		}
+	}
+	return out
+}
+
+func seconds(s string) time.Duration {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}

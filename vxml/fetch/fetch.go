@@ -1,0 +1,227 @@
+// Package fetch gets documents, grammars, scripts and audio for VoiceXML
+// sessions: over HTTP with a shared cache (RFC 9111 as far as VoiceXML 2.0
+// section 6.1 needs it), from files, and from whatever other scheme the
+// http.Client's transport has been taught (net/http.NewFileTransportFS).
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config bounds fetching. The zero value is usable.
+type Config struct {
+	Client       *http.Client  // default: a client of its own; its Jar is not used
+	Timeout      time.Duration // of a request that names none; default 10 s
+	MaxBody      int64         // default 16 MiB
+	MaxRedirects int           // default 5
+	CacheBytes   int64         // default 64 MiB
+	UserAgent    string        // default "mcp-vxml/1"
+	// NoFiles refuses file: URLs.
+	NoFiles bool
+}
+
+func (c Config) withDefaults() Config {
+	if c.Client == nil {
+		c.Client = &http.Client{Transport: http.DefaultTransport}
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 10 * time.Second
+	}
+	if c.MaxBody <= 0 {
+		c.MaxBody = 16 << 20
+	}
+	if c.MaxRedirects <= 0 {
+		c.MaxRedirects = 5
+	}
+	if c.CacheBytes <= 0 {
+		c.CacheBytes = 64 << 20
+	}
+	if c.UserAgent == "" {
+		c.UserAgent = "mcp-vxml/1"
+	}
+	return c
+}
+
+// Fetcher fetches for all sessions.
+type Fetcher struct {
+	config Config
+	cache  *cache
+}
+
+// New makes a Fetcher.
+func New(config Config) *Fetcher {
+	config = config.withDefaults()
+	return &Fetcher{config: config, cache: newCache(config.CacheBytes)}
+}
+
+// Request says what to fetch.
+type Request struct {
+	URL         string // absolute, without a fragment
+	Method      string // GET unless set
+	ContentType string
+	Body        []byte
+	Timeout     time.Duration
+	MaxAge      *time.Duration // accept a cached answer only this old; nil: as the server said
+	MaxStale    time.Duration  // accept a cached answer this much too old
+	Jar         http.CookieJar
+}
+
+// Resource is what was fetched. Its body is shared and must not be changed.
+type Resource struct {
+	URL       string // after redirects
+	MediaType string // Content-Type as the server said it
+	Body      []byte
+	FromCache bool
+}
+
+// Error is a failed fetch; Status is 0 when there was no HTTP answer.
+type Error struct {
+	URL    string
+	Status int
+	Err    error
+}
+
+func (e *Error) Error() string {
+	if e.Status != 0 {
+		return fmt.Sprintf("fetch %s: the server answered %d %s", e.URL, e.Status, http.StatusText(e.Status))
+	}
+	return fmt.Sprintf("fetch %s: %v", e.URL, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// EventName is the VoiceXML event of the failure (VoiceXML 2.0 section 5.2.6).
+func (e *Error) EventName() string {
+	var timeout net.Error
+	scheme, _, _ := strings.Cut(e.URL, ":")
+	switch {
+	case errors.Is(e.Err, errScheme):
+		return "error.unsupported.uri"
+	case scheme != "http" && scheme != "https":
+		return "error.badfetch"
+	case e.Status != 0:
+		return fmt.Sprintf("error.badfetch.http.%d", e.Status)
+	case errors.As(e.Err, &timeout) && timeout.Timeout(), errors.Is(e.Err, context.DeadlineExceeded):
+		return "error.badfetch.timeout"
+	}
+	return "error.badfetch"
+}
+
+var (
+	errScheme = errors.New("the scheme is not supported")
+	errSize   = errors.New("the answer is too large")
+	errTurns  = errors.New("too many redirects")
+)
+
+// Resolve makes ref absolute against base, and splits off its fragment. A plain
+// path counts as a file.
+func Resolve(base, ref string) (absolute, fragment string, err error) {
+	r, err := url.Parse(strings.TrimSpace(ref))
+	if err != nil {
+		return "", "", fmt.Errorf("resolve %q: %w", ref, err)
+	}
+	if base != "" {
+		b, err := url.Parse(base)
+		if err != nil {
+			return "", "", fmt.Errorf("resolve base %q: %w", base, err)
+		}
+		r = b.ResolveReference(r)
+	} else if r.Scheme == "" {
+		path, err := filepath.Abs(r.Path)
+		if err != nil {
+			return "", "", fmt.Errorf("resolve %q: %w", ref, err)
+		}
+		r.Scheme, r.Path = "file", path
+	}
+	fragment = r.Fragment
+	r.Fragment, r.RawFragment = "", ""
+	return r.String(), fragment, nil
+}
+
+// Get carries out the request. Every error is an *Error or the context's own.
+func (f *Fetcher) Get(ctx context.Context, req Request) (*Resource, error) {
+	if req.Method == "" {
+		req.Method = http.MethodGet
+	}
+	if req.Timeout <= 0 {
+		req.Timeout = f.config.Timeout
+	}
+	within, cancel := context.WithTimeout(ctx, req.Timeout)
+	defer cancel()
+	r, err := f.get(within, req)
+	if err == nil {
+		return r, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var known *Error
+	if errors.As(err, &known) {
+		return nil, known
+	}
+	return nil, &Error{URL: req.URL, Err: err}
+}
+
+func (f *Fetcher) get(ctx context.Context, req Request) (*Resource, error) {
+	u, err := url.Parse(req.URL)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme == "file" {
+		return f.file(u)
+	}
+	if req.Method != http.MethodGet {
+		answer, err := f.do(ctx, req, nil)
+		if err != nil {
+			return nil, err
+		}
+		return answer.resource, nil
+	}
+	return f.cached(ctx, req)
+}
+
+func (f *Fetcher) file(u *url.URL) (*Resource, error) {
+	if f.config.NoFiles {
+		return nil, errScheme
+	}
+	file, err := os.Open(u.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	body, err := f.read(file)
+	if err != nil {
+		return nil, err
+	}
+	return &Resource{URL: u.String(), MediaType: mediaType(u.Path), Body: body}, nil
+}
+
+func (f *Fetcher) read(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, f.config.MaxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(body)) > f.config.MaxBody {
+		return nil, errSize
+	}
+	return body, nil
+}
+
+// mediaType guesses from a file's name what it is.
+func mediaType(path string) string {
+	types := map[string]string{
+		".vxml": "application/voicexml+xml", ".grxml": "application/srgs+xml", ".gram": "application/srgs",
+		".js": "text/javascript", ".wav": "audio/x-wav", ".ulaw": "audio/basic", ".au": "audio/basic",
+	}
+	return types[strings.ToLower(filepath.Ext(path))]
+}

@@ -1,0 +1,193 @@
+package grammar
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Builtin writes the SRGS grammar that a builtin: URI stands for (VoiceXML 2.0
+// appendix P), such as builtin:dtmf/digits?minlength=1;maxlength=3. Voice
+// grammars are written for boolean and digits.
+func Builtin(uri string) ([]byte, Mode, error) {
+	rest, ok := strings.CutPrefix(uri, "builtin:")
+	if !ok {
+		return nil, 0, &Error{URI: uri, Text: "is not a builtin: URI"}
+	}
+	rest = strings.TrimLeft(rest, "/")
+	path, query, _ := strings.Cut(rest, "?")
+	kind, name, _ := strings.Cut(path, "/")
+	mode := Voice
+	switch kind {
+	case "dtmf":
+		mode = DTMF
+	case "grammar", "voice", "speech":
+	default:
+		return nil, 0, &Error{URI: uri, Unsupported: true, Text: fmt.Sprintf("unknown kind of builtin grammar %q", kind)}
+	}
+	b := builtin{uri: uri, mode: mode, params: builtinParams(query)}
+	body, err := b.rules(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	head := fmt.Sprintf(`<grammar xmlns=%q version="1.0" mode=%q root="root" tag-format="semantics/1.0"`, Namespace, mode)
+	if mode == Voice {
+		head += ` xml:lang="en-US"`
+	}
+	return []byte(head + ">" + body + "</grammar>"), mode, nil
+}
+
+type builtin struct {
+	uri    string
+	mode   Mode
+	params map[string]string
+}
+
+// builtinParams splits minlength=1;maxlength=3, with & accepted for ;.
+func builtinParams(query string) map[string]string {
+	params := make(map[string]string)
+	for _, p := range strings.FieldsFunc(query, func(r rune) bool { return r == ';' || r == '&' }) {
+		k, v, _ := strings.Cut(p, "=")
+		if plain, err := url.QueryUnescape(v); err == nil {
+			v = plain
+		}
+		params[k] = v
+	}
+	return params
+}
+
+func (b builtin) rules(name string) (string, error) {
+	writers := map[string]func() (string, error){
+		"boolean": b.boolean, "digits": b.digits,
+	}
+	if b.mode == DTMF {
+		writers["number"] = b.number
+		writers["currency"] = b.currency
+		writers["phone"] = b.phone
+		writers["date"] = b.date
+		writers["time"] = b.time
+	}
+	write := writers[name]
+	if write == nil {
+		return "", &Error{URI: b.uri, Unsupported: true, Text: fmt.Sprintf("no builtin %s grammar %q", b.mode, name)}
+	}
+	return write()
+}
+
+func (b builtin) boolean() (string, error) {
+	yes, no := or(b.params["y"], "1"), or(b.params["n"], "2")
+	if b.mode == DTMF {
+		if !isKey(yes) || !isKey(no) || yes == no {
+			return "", &Error{URI: b.uri, Text: "y and n are two different keys"}
+		}
+		return ruleText("root", oneOf(item(yes, "out=true"), item(no, "out=false"))), nil
+	}
+	return ruleText("root", oneOf(
+		item("yes", "out=true"), item("yeah", "out=true"), item("true", "out=true"),
+		item("no", "out=false"), item("nope", "out=false"), item("false", "out=false"))), nil
+}
+
+func (b builtin) digits() (string, error) {
+	low, high := 1, -1
+	for name, set := range map[string]func(int){
+		"minlength": func(n int) { low = n },
+		"maxlength": func(n int) { high = n },
+		"length":    func(n int) { low, high = n, n },
+	} {
+		text, ok := b.params[name]
+		if !ok {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > 1000 {
+			return "", &Error{URI: b.uri, Text: fmt.Sprintf("%s=%q is not a length", name, text)}
+		}
+		set(n)
+	}
+	if high >= 0 && high < low {
+		return "", &Error{URI: b.uri, Text: "maxlength is less than minlength"}
+	}
+	repeat := fmt.Sprintf("%d-", low)
+	if high >= 0 {
+		repeat = fmt.Sprintf("%d-%d", low, high)
+	}
+	return ruleText("root", `<tag>out=""</tag>`+some(repeat)) + b.digit(), nil
+}
+
+// digit is the rule of one digit, spoken or pressed.
+func (b builtin) digit() string {
+	words := strings.Fields("zero one two three four five six seven eight nine")
+	var items []string
+	for i, w := range words {
+		if b.mode == DTMF {
+			w = strconv.Itoa(i)
+		}
+		items = append(items, item(w, fmt.Sprintf(`out="%d"`, i)))
+	}
+	if b.mode == Voice {
+		items = append(items, item("oh", `out="0"`))
+	}
+	return ruleText("digit", oneOf(items...))
+}
+
+// number is digits with * as the decimal point.
+func (b builtin) number() (string, error) {
+	return ruleText("root", `<tag>out=""</tag>`+some("1-")+
+		optional(`* <tag>out+="."</tag>`+some("1-"))) + b.digit(), nil
+}
+
+func (b builtin) currency() (string, error) {
+	return ruleText("root", `<tag>out=""</tag>`+some("1-")+
+		optional(`* <tag>out+="."</tag>`+some("2"))) + b.digit(), nil
+}
+
+// phone is digits with * for an extension.
+func (b builtin) phone() (string, error) {
+	return ruleText("root", `<tag>out=""</tag>`+some("1-")+
+		optional(`* <tag>out+="x"</tag>`+some("1-"))) + b.digit(), nil
+}
+
+// date is yyyymmdd.
+func (b builtin) date() (string, error) {
+	return ruleText("root", `<tag>out=""</tag>`+some("4")+
+		either(1, 12)+either(1, 31)) + b.digit(), nil
+}
+
+// time is hhmm on the 24-hour clock.
+func (b builtin) time() (string, error) {
+	return ruleText("root", `<tag>out=""</tag>`+either(0, 23)+either(0, 59)+
+		`<tag>out+="h"</tag>`) + b.digit(), nil
+}
+
+// either lists the two-digit numbers from low to high.
+func either(low, high int) string {
+	var items []string
+	for n := low; n <= high; n++ {
+		items = append(items, item(fmt.Sprintf("%02d", n), fmt.Sprintf(`out+="%02d"`, n)))
+	}
+	return oneOf(items...)
+}
+
+func some(repeat string) string {
+	return `<item repeat="` + repeat + `"><ruleref uri="#digit"/><tag>out+=rules.digit</tag></item>`
+}
+
+func optional(content string) string { return `<item repeat="0-1">` + content + `</item>` }
+
+func item(text, tag string) string { return "<item>" + text + "<tag>" + tag + "</tag></item>" }
+
+func oneOf(items ...string) string { return "<one-of>" + strings.Join(items, "") + "</one-of>" }
+
+func ruleText(id, content string) string {
+	return `<rule id="` + id + `" scope="public">` + content + "</rule>"
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func isKey(s string) bool { return len(s) == 1 && strings.Contains("0123456789*#", s) }

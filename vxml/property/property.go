@@ -1,0 +1,128 @@
+// Package property holds VoiceXML properties (VoiceXML 2.0 section 6.3): named
+// settings, set at a document, a dialog or a form item and seen by everything
+// within.
+package property
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Set is the properties set at one place, within those of the place around it.
+type Set struct {
+	outer  *Set
+	values map[string]string
+}
+
+// Defaults are the platform's own values.
+func Defaults() *Set {
+	return &Set{values: map[string]string{
+		"timeout": "5s", "bargein": "true", "bargeintype": "speech",
+		"interdigittimeout": "3s", "termtimeout": "0s", "termchar": "#",
+		"confidencelevel": "0.5", "sensitivity": "0.5", "speedvsaccuracy": "0.5",
+		"completetimeout": "1s", "incompletetimeout": "1s", "maxspeechtimeout": "20s",
+		"maxnbest": "1", "inputmodes": "dtmf voice", "universals": "none",
+		"fetchtimeout": "10s",
+	}}
+}
+
+// Within opens a set inside s.
+func (s *Set) Within(values map[string]string) *Set {
+	if len(values) == 0 {
+		return s
+	}
+	return &Set{outer: s, values: values}
+}
+
+// Lookup returns the value in force.
+func (s *Set) Lookup(name string) (string, bool) {
+	for ; s != nil; s = s.outer {
+		if v, ok := s.values[name]; ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// Get returns the value in force, or "".
+func (s *Set) Get(name string) string {
+	v, _ := s.Lookup(name)
+	return v
+}
+
+// All returns every property in force.
+func (s *Set) All() map[string]string {
+	if s == nil {
+		return make(map[string]string)
+	}
+	out := s.outer.All()
+	maps.Copy(out, s.values)
+	return out
+}
+
+// Duration returns a time designation, such as 5s or 200ms; the platform's
+// default when the page's value is none.
+func (s *Set) Duration(name string) time.Duration {
+	for ; s != nil; s = s.outer {
+		if v, ok := s.values[name]; ok {
+			if d, err := ParseDuration(v); err == nil {
+				return d
+			}
+		}
+	}
+	return 0
+}
+
+// Float returns a number between 0 and 1.
+func (s *Set) Float(name string) float64 {
+	for ; s != nil; s = s.outer {
+		if f, err := strconv.ParseFloat(s.values[name], 64); err == nil && f >= 0 && f <= 1 {
+			return f
+		}
+	}
+	return 0
+}
+
+// Int returns a positive integer.
+func (s *Set) Int(name string) int {
+	for ; s != nil; s = s.outer {
+		if n, err := strconv.Atoi(s.values[name]); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 0
+}
+
+// Bool returns a boolean.
+func (s *Set) Bool(name string) bool { return s.Get(name) == "true" }
+
+// Lists tells whether a list property, such as inputmodes, names word.
+func (s *Set) Lists(name, word string) bool {
+	for _, w := range strings.Fields(s.Get(name)) {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+// ParseDuration reads a CSS2 time designation (VoiceXML 2.0 section 6.5); a
+// bare number, which older pages write, counts seconds.
+func ParseDuration(text string) (time.Duration, error) {
+	text = strings.TrimSpace(text)
+	unit := time.Second
+	number := text
+	if n, ok := strings.CutSuffix(text, "ms"); ok {
+		unit, number = time.Millisecond, n
+	} else if n, ok := strings.CutSuffix(text, "s"); ok {
+		number = n
+	}
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil || f < 0 || f > 1e6 {
+		return 0, fmt.Errorf("%q is not a time such as 5s or 200ms", text)
+	}
+	return time.Duration(f * float64(unit)), nil
+}

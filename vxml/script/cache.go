@@ -1,0 +1,156 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
+)
+
+// cacheSize is how many programs a Cache keeps. When it is full it starts
+// afresh: cheaper than bookkeeping per use, and pages reuse what they need.
+const cacheSize = 8192
+
+// Cache holds compiled programs; it is shared by all machines.
+type Cache struct {
+	mu       sync.Mutex
+	programs map[key]*program
+}
+
+// NewCache makes an empty cache.
+func NewCache() *Cache { return &Cache{programs: make(map[key]*program)} }
+
+// key is what decides a compiled program: its text and the scope chain it is
+// compiled into.
+type key struct {
+	chain string
+	kind  kind
+	text  string
+}
+
+type kind uint8
+
+const (
+	expression kind = iota
+	statements
+	assignment
+	semantics
+)
+
+type program struct {
+	code *goja.Program
+	vars []string // declared by statements with var, let, const, class or function
+}
+
+func (c *Cache) program(k key, src Source) (*program, error) {
+	c.mu.Lock()
+	p := c.programs[k]
+	c.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	p, err := compile(k, src)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.programs) >= cacheSize {
+		clear(c.programs)
+	}
+	c.programs[k] = p
+	return p, nil
+}
+
+// compile wraps the text into a function of the scope objects, outermost first,
+// whose body sees them through nested with statements. So names resolve, and
+// assignments land, as ECMAScript says of nested scopes, and session,
+// application, document and dialog are names of the scopes themselves.
+func compile(k key, src Source) (*program, error) {
+	p := &program{}
+	body := k.text
+	switch k.kind {
+	case expression:
+		body = "return (" + body + "\n);"
+	case assignment:
+		body += "\n;"
+	case statements:
+		declared, err := declarations(src)
+		if err != nil {
+			return nil, err
+		}
+		p.vars = append(append(p.vars, declared.vars...), declared.functions...)
+		p.vars = append(p.vars, declared.lexical...)
+		body = publish(declared.functions) + body + "\n;" + publish(declared.lexical)
+	case semantics:
+		// The text is a complete function expression of its own.
+	}
+	text := "(function(" + strings.ReplaceAll(k.chain, " ", ",") + "){" + withs(k.chain) + "{" + body + "\n}})"
+	if k.kind == semantics {
+		text = "(" + body + ")"
+	}
+	code, err := goja.Compile(src.Name, text, false)
+	if err != nil {
+		return nil, &Error{Source: src, Message: err.Error()}
+	}
+	p.code = code
+	return p, nil
+}
+
+func withs(chain string) string {
+	var b strings.Builder
+	for _, name := range strings.Fields(chain) {
+		fmt.Fprintf(&b, "with(%s)", name)
+	}
+	return b.String()
+}
+
+// innermost is the parameter that holds the innermost scope object, whatever it is called.
+const innermost = "$scope"
+
+// publish copies block-scoped bindings onto the scope object.
+func publish(names []string) string {
+	var b strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&b, "%s.%s=%s;", innermost, name, name)
+	}
+	return b.String()
+}
+
+type declared struct{ vars, functions, lexical []string }
+
+// declarations parses a script alone, which also refuses text that would only
+// make sense inside the wrapper, such as an unbalanced brace.
+func declarations(src Source) (declared, error) {
+	var d declared
+	tree, err := goja.Parse(src.Name, src.Text)
+	if err != nil {
+		return d, &Error{Source: src, Message: err.Error()}
+	}
+	for _, v := range tree.DeclarationList {
+		d.vars = append(d.vars, bound(v.List)...)
+	}
+	for _, s := range tree.Body {
+		switch s := s.(type) {
+		case *ast.FunctionDeclaration:
+			d.functions = append(d.functions, s.Function.Name.Name.String())
+		case *ast.ClassDeclaration:
+			d.lexical = append(d.lexical, s.Class.Name.Name.String())
+		case *ast.LexicalDeclaration:
+			d.lexical = append(d.lexical, bound(s.List)...)
+		}
+	}
+	return d, nil
+}
+
+func bound(list []*ast.Binding) []string {
+	var names []string
+	for _, b := range list {
+		if id, ok := b.Target.(*ast.Identifier); ok {
+			names = append(names, id.Name.String())
+		}
+	}
+	return names
+}

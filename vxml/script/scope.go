@@ -1,0 +1,206 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/dop251/goja"
+)
+
+// Scope is one scope of the chain and everything outside it.
+type Scope struct {
+	machine *Machine
+	name    string
+	parent  *Scope
+	object  *goja.Object
+	chain   string // names of the chain, outermost first, as the compiled function's parameters
+	frozen  bool
+}
+
+// NewScope opens a scope within parent, which is nil for the session scope. Name
+// is what the page may call the scope by, or empty for an anonymous one.
+func (m *Machine) NewScope(parent *Scope, name string) *Scope {
+	return m.adopt(parent, name, m.vm.CreateObject(nil))
+}
+
+func (m *Machine) adopt(parent *Scope, name string, object *goja.Object) *Scope {
+	s := &Scope{machine: m, name: name, parent: parent, object: object}
+	if parent == nil {
+		s.chain = name
+		return s
+	}
+	if name == "" {
+		// Anonymous scopes nest, and parameters need names of their own.
+		name = fmt.Sprintf("$%d", strings.Count(parent.chain, " "))
+	}
+	s.chain = parent.chain + " " + name
+	return s
+}
+
+// Alias opens a scope that is s itself under another name: in an application
+// root document "document" is "application".
+func (s *Scope) Alias(name string) *Scope { return s.machine.adopt(s, name, s.object) }
+
+// Freeze makes the scope and every object in it read-only to pages.
+func (s *Scope) Freeze() error {
+	s.frozen = true
+	const deep = `(function freeze(o){
+		Object.freeze(o);
+		for (var k in o) { if (typeof o[k] === "object" && o[k] !== null && !Object.isFrozen(o[k])) freeze(o[k]); }
+	})`
+	f, err := s.machine.vm.RunString(deep)
+	if err != nil {
+		return fmt.Errorf("freeze scope: %w", err)
+	}
+	freeze, _ := goja.AssertFunction(f)
+	_, err = freeze(goja.Undefined(), s.object)
+	return err
+}
+
+// args are the scope objects, outermost first, and the innermost once more as $scope.
+func (s *Scope) args() []goja.Value {
+	var out []goja.Value
+	if s.parent != nil {
+		out = s.parent.args()
+	}
+	return append(out, s.object)
+}
+
+func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *program, error) {
+	m := s.machine
+	if len(src.Text) > m.limits.Size {
+		return nil, nil, &Error{Source: src, Message: fmt.Sprintf("script is larger than %d bytes", m.limits.Size)}
+	}
+	id := key{chain: s.chain + " " + innermost, kind: k, text: src.Text}
+	p, err := m.cache.program(id, src)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range p.vars {
+		if !s.own(name) {
+			if err := s.object.Set(name, goja.Undefined()); err != nil {
+				return nil, nil, m.fault(src, err)
+			}
+		}
+	}
+	v, err := m.call(ctx, src, func() (goja.Value, error) {
+		f, err := m.function(id, p)
+		if err != nil {
+			return nil, err
+		}
+		return f(goja.Undefined(), append(s.args(), s.object)...)
+	})
+	return v, p, err
+}
+
+func (m *Machine) function(id key, p *program) (goja.Callable, error) {
+	if f := m.compiled[id]; f != nil {
+		return f, nil
+	}
+	v, err := m.vm.RunProgram(p.code)
+	if err != nil {
+		return nil, err
+	}
+	f, ok := goja.AssertFunction(v)
+	if !ok {
+		return nil, fmt.Errorf("compiled script is not a function")
+	}
+	m.compiled[id] = f
+	return f, nil
+}
+
+// Eval evaluates an expression.
+func (s *Scope) Eval(ctx context.Context, src Source) (Value, error) {
+	v, _, err := s.run(ctx, expression, src)
+	return Value{v, s.machine}, err
+}
+
+// Run runs the statements of a <script>: its declarations become variables of
+// the scope.
+func (s *Scope) Run(ctx context.Context, src Source) error {
+	_, _, err := s.run(ctx, statements, src)
+	return err
+}
+
+// own tells whether this very scope declares name. Scope objects have no prototype.
+func (s *Scope) own(name string) bool { return s.object.Get(name) != nil }
+
+// Declare sets a variable of this very scope, making it when needed.
+func (s *Scope) Declare(name string, v Value) error {
+	return s.object.Set(name, v.raw())
+}
+
+// Delete removes a variable of this very scope.
+func (s *Scope) Delete(name string) error { return s.object.Delete(name) }
+
+// Get returns a variable of this very scope; undefined when there is none.
+func (s *Scope) Get(name string) Value {
+	v := s.object.Get(name)
+	if v == nil {
+		v = goja.Undefined()
+	}
+	return Value{v, s.machine}
+}
+
+// Object is the scope as a value.
+func (s *Scope) Object() Value { return Value{s.object, s.machine} }
+
+// Find returns the innermost scope that declares name, or nil.
+func (s *Scope) Find(name string) *Scope {
+	for ; s != nil; s = s.parent {
+		if s.own(name) {
+			return s
+		}
+	}
+	return nil
+}
+
+// named returns the scope called name, or nil.
+func (s *Scope) named(name string) *Scope {
+	for ; s != nil; s = s.parent {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+var identifierPattern = regexp.MustCompile(`^[\p{L}_$][\p{L}\p{Nd}_$]*$`)
+
+// IsName tells whether s may name a variable: an identifier without a scope in
+// front of it.
+func IsName(s string) bool { return identifierPattern.MatchString(s) }
+
+// Assign carries out <assign>: the variable, perhaps with a scope's name in
+// front or properties behind, must be declared and must not be the session's
+// (VoiceXML 2.0 section 5.3.2).
+func (s *Scope) Assign(ctx context.Context, target string, value Value) error {
+	src := Source{Text: target}
+	first, rest, dotted := strings.Cut(target, ".")
+	first, _, indexed := strings.Cut(first, "[")
+	owner := s.Find(first)
+	if scope := s.named(first); scope != nil && owner == nil && dotted {
+		owner, first = scope, rest
+		first, _, dotted = strings.Cut(first, ".")
+		first, _, indexed = strings.Cut(first, "[")
+		if !owner.own(first) {
+			owner = nil
+		}
+	}
+	switch {
+	case owner == nil:
+		return &Error{Source: src, Message: "the variable is not declared"}
+	case owner.frozen:
+		return &Error{Source: src, Message: "session variables are read-only"}
+	case !dotted && !indexed:
+		return owner.object.Set(first, value.raw())
+	}
+	holder := s.machine.NewScope(s, "")
+	if err := holder.object.Set("$value", value.raw()); err != nil {
+		return err
+	}
+	_, _, err := holder.run(ctx, assignment, Source{Text: target + " = $value"})
+	return err
+}

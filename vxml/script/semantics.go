@@ -1,0 +1,180 @@
+package script
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"mcp/vxml/grammar"
+)
+
+// Interpret computes what a parse means (SISR 1.0). A grammar that states no tag
+// format is taken as most are meant: its tags are scripts whose value counts
+// when they do not set out themselves, and text that is no script is a literal;
+// without any tag the meaning is the text that was matched.
+func (m *Machine) Interpret(ctx context.Context, t *grammar.Tree) (Value, error) {
+	if t.Format == grammar.Unstated && !t.Tagged() {
+		return m.Value(t.Text()), nil
+	}
+	v, err := m.call(ctx, Source{Text: "grammar rule " + t.Rule}, func() (goja.Value, error) {
+		return m.interpret(t)
+	})
+	return Value{v, m}, err
+}
+
+func (m *Machine) interpret(t *grammar.Tree) (goja.Value, error) {
+	r := &ruleRun{machine: m, tree: t, rules: m.vm.NewObject(), meta: m.vm.NewObject()}
+	if t.Format == grammar.Literals {
+		return r.literals()
+	}
+	src := r.source()
+	if src == "" {
+		return r.untagged()
+	}
+	id := key{kind: semantics, text: src}
+	p, err := m.cache.program(id, Source{Text: src, Name: "rule " + t.Rule})
+	if err != nil {
+		return nil, err
+	}
+	f, err := m.function(id, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.bind(); err != nil {
+		return nil, err
+	}
+	return f(goja.Undefined(), r.rules, r.meta, m.vm.ToValue(r.advance))
+}
+
+// ruleRun interprets one rule of a parse.
+type ruleRun struct {
+	machine *Machine
+	tree    *grammar.Tree
+	rules   *goja.Object
+	meta    *goja.Object
+	next    int // node that advance goes on from
+	heard   []string
+	latest  goja.Value
+	name    string // of the latest rule
+}
+
+// source writes the rule's tags as one function, so that they share variables;
+// between them $advance takes in the tokens and rules that stand there. It is
+// empty when the rule has no tags.
+func (r *ruleRun) source() string {
+	var b strings.Builder
+	tags := 0
+	for _, n := range r.tree.Nodes {
+		if n.Tag == nil {
+			continue
+		}
+		tags++
+		b.WriteString("$advance();\n")
+		if r.tree.Format == grammar.Script {
+			b.WriteString(*n.Tag + "\n;")
+		} else {
+			b.WriteString(looseTag(*n.Tag))
+		}
+	}
+	if tags == 0 {
+		return ""
+	}
+	head := strings.Join(r.tree.Header, "\n;")
+	return "function(rules,meta,$advance){" + head + "\n;var out={},$v,$o;" + b.String() + "\nreturn out;}"
+}
+
+// looseTag is a tag of no stated format.
+func looseTag(text string) string {
+	text = strings.TrimSpace(text)
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return ""
+	}
+	if _, err := goja.Parse("", text); err != nil {
+		return fmt.Sprintf("out=%s;", quoted)
+	}
+	return fmt.Sprintf(`try{$o=out;$v=eval(%s);`+
+		`if($v!==undefined&&out===$o&&!(typeof out==="object"&&Object.keys(out).length))out=$v;`+
+		`}catch(e){if(!(e instanceof ReferenceError))throw e;out=%s;}`, quoted, quoted)
+}
+
+// bind makes rules.latest, meta.current and meta.latest.
+func (r *ruleRun) bind() error {
+	vm := r.machine.vm
+	if err := r.rules.Set("latest", func() goja.Value { return r.latest }); err != nil {
+		return err
+	}
+	if err := r.meta.Set("current", func() goja.Value { return r.about(r.tree.Mode.Join(r.heard)) }); err != nil {
+		return err
+	}
+	return r.meta.Set("latest", func() goja.Value {
+		if r.name == "" {
+			return goja.Undefined()
+		}
+		return vm.ToValue(r.meta.Get(r.name))
+	})
+}
+
+func (r *ruleRun) about(text string) goja.Value {
+	o := r.machine.vm.NewObject()
+	// A fresh plain object accepts every property.
+	_ = o.Set("text", text)
+	_ = o.Set("score", 1)
+	return o
+}
+
+// advance takes in nodes up to and including the next tag.
+func (r *ruleRun) advance() error {
+	for r.next < len(r.tree.Nodes) {
+		n := r.tree.Nodes[r.next]
+		r.next++
+		switch {
+		case n.Tag != nil:
+			return nil
+		case n.Rule != nil:
+			if err := r.enter(n.Rule); err != nil {
+				return err
+			}
+		default:
+			r.heard = append(r.heard, n.Token)
+		}
+	}
+	return nil
+}
+
+func (r *ruleRun) enter(t *grammar.Tree) error {
+	v, err := r.machine.interpret(t)
+	if err != nil {
+		return err
+	}
+	r.latest, r.name = v, t.Rule
+	r.heard = append(r.heard, t.Tokens()...)
+	if err := r.rules.Set(t.Rule, v); err != nil {
+		return err
+	}
+	return r.meta.Set(t.Rule, r.about(t.Text()))
+}
+
+// untagged is the default assignment: the latest rule's value, or the text.
+func (r *ruleRun) untagged() (goja.Value, error) {
+	if err := r.advance(); err != nil {
+		return nil, err
+	}
+	if r.latest == nil {
+		return r.machine.vm.ToValue(r.tree.Text()), nil
+	}
+	return r.latest, nil
+}
+
+// literals is the value of a rule whose tags are string literals: the last one.
+func (r *ruleRun) literals() (goja.Value, error) {
+	for i := len(r.tree.Nodes) - 1; i >= 0; i-- {
+		if tag := r.tree.Nodes[i].Tag; tag != nil {
+			return r.machine.vm.ToValue(strings.TrimSpace(*tag)), nil
+		}
+	}
+	return r.untagged()
+}

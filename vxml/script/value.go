@@ -1,0 +1,171 @@
+package script
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/dop251/goja"
+)
+
+// Value is an ECMAScript value of one machine. The zero Value is undefined.
+type Value struct {
+	v       goja.Value
+	machine *Machine
+}
+
+func (v Value) raw() goja.Value {
+	if v.v == nil {
+		return goja.Undefined()
+	}
+	return v.v
+}
+
+// Undefined tells whether v is undefined.
+func (v Value) Undefined() bool { return v.v == nil || goja.IsUndefined(v.v) }
+
+// Null tells whether v is null.
+func (v Value) Null() bool { return v.v != nil && goja.IsNull(v.v) }
+
+// Bool is v converted to a boolean.
+func (v Value) Bool() bool { return v.raw().ToBoolean() }
+
+// Int is v converted to an integer; 0 when its conversion throws.
+func (v Value) Int() int {
+	if !v.IsObject() {
+		return int(v.raw().ToInteger())
+	}
+	return int(v.guard(func() goja.Value { return v.vm().ToValue(v.raw().ToInteger()) }).ToInteger())
+}
+
+// guard runs a conversion or access, which may be the page's own code when v is
+// an object, under the machine's limits. What fails is undefined.
+func (v Value) guard(f func() goja.Value) goja.Value {
+	if !v.IsObject() {
+		return f()
+	}
+	out, err := v.machine.call(context.Background(), Source{}, func() (out goja.Value, err error) {
+		if thrown := v.vm().Try(func() { out = f() }); thrown != nil {
+			return nil, thrown
+		}
+		return out, nil
+	})
+	if err != nil {
+		return goja.Undefined()
+	}
+	return out
+}
+
+func (v Value) vm() *goja.Runtime { return v.machine.vm }
+
+// IsObject tells whether v is an object: not a string, number, boolean, null or undefined.
+func (v Value) IsObject() bool {
+	_, ok := v.v.(*goja.Object)
+	return ok
+}
+
+// String is v converted to a string, as the expression ”+v would.
+func (v Value) String() string {
+	return v.guard(func() goja.Value { return v.raw().ToString() }).String()
+}
+
+// Get returns a property of an object value; undefined when there is none.
+func (v Value) Get(name string) Value {
+	o, ok := v.v.(*goja.Object)
+	if !ok {
+		return Value{machine: v.machine}
+	}
+	return Value{v.guard(func() goja.Value { return o.Get(name) }), v.machine}
+}
+
+// Has tells whether an object value has a property.
+func (v Value) Has(name string) bool {
+	return v.IsObject() && v.guard(func() goja.Value {
+		return v.vm().ToValue(v.v.(*goja.Object).Get(name) != nil)
+	}).ToBoolean()
+}
+
+// Set sets a property of an object value.
+func (v Value) Set(name string, to Value) error {
+	o, ok := v.v.(*goja.Object)
+	if !ok {
+		return fmt.Errorf("set %s: not an object", name)
+	}
+	return o.Set(name, to.raw())
+}
+
+// Keys returns the names of an object value's own properties, in order.
+func (v Value) Keys() []string {
+	if o, ok := v.v.(*goja.Object); ok {
+		return o.Keys()
+	}
+	return nil
+}
+
+// Export is v as plain Go: nil, bool, int64, float64, string, map[string]any, []any.
+func (v Value) Export() any { return v.raw().Export() }
+
+// JSON is v as JSON text, for transcripts: "undefined" when it has none.
+func (v Value) JSON() string {
+	if v.Undefined() {
+		return "undefined"
+	}
+	b, err := json.Marshal(v.Export())
+	if err != nil {
+		return v.String()
+	}
+	return string(b)
+}
+
+// Value makes a value of plain Go: nil becomes null, a map an object, a slice an array.
+func (m *Machine) Value(x any) Value {
+	switch x := x.(type) {
+	case Value:
+		return x
+	case nil:
+		return Value{goja.Null(), m}
+	case map[string]any:
+		o := m.vm.NewObject()
+		for k, e := range x {
+			// A fresh plain object accepts every property.
+			_ = o.Set(k, m.Value(e).raw())
+		}
+		return Value{o, m}
+	case map[string]string:
+		o := m.vm.NewObject()
+		for k, e := range x {
+			_ = o.Set(k, e)
+		}
+		return Value{o, m}
+	case []any:
+		items := make([]any, len(x))
+		for i, e := range x {
+			items[i] = m.Value(e).raw()
+		}
+		return Value{m.vm.NewArray(items...), m}
+	}
+	return Value{m.vm.ToValue(x), m}
+}
+
+// Object makes an empty object.
+func (m *Machine) Object() Value { return Value{m.vm.NewObject(), m} }
+
+// Array makes an array of the values.
+func (m *Machine) Array(values ...Value) Value {
+	items := make([]any, len(values))
+	for i, v := range values {
+		items[i] = v.raw()
+	}
+	return Value{m.vm.NewArray(items...), m}
+}
+
+// Each calls f with the elements of an array value until it fails.
+func (v Value) Each(f func(Value) error) error {
+	n := v.Get("length").Int()
+	for i := range n {
+		if err := f(v.Get(fmt.Sprint(i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
