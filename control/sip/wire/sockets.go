@@ -16,21 +16,23 @@ func portString(a netip.AddrPort) string { return strconv.Itoa(int(a.Port())) }
 // bind opens one listening socket.
 func (l *Layer) bind(spec string) error {
 	network, addr, _ := strings.Cut(spec, ":")
-	switch network {
-	case "udp":
+	switch {
+	case addr == "":
+		return fmt.Errorf("listen %q: want tcp:host:port or udp:host:port", spec)
+	case network == "udp":
 		c, err := net.ListenPacket("udp"+family(addr), addr)
 		if err != nil {
 			return fmt.Errorf("listen %s: %w", spec, err)
 		}
 		l.packets = append(l.packets, newPacket(l, c.(*net.UDPConn)))
-	case "tcp":
+	case network == "tcp":
 		ln, err := net.Listen("tcp"+family(addr), addr)
 		if err != nil {
 			return fmt.Errorf("listen %s: %w", spec, err)
 		}
 		l.listeners = append(l.listeners, ln.(*net.TCPListener))
 	default:
-		return fmt.Errorf("listen %q: want tcp:host:port or udp:host:port", spec)
+		return fmt.Errorf("listen %q: transport %q is not supported", spec, network)
 	}
 	return nil
 }

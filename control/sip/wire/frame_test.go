@@ -1,0 +1,75 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+func TestFrame(t *testing.T) {
+	for name, tc := range map[string]struct {
+		data string
+		n    int
+		err  error
+	}{
+		"nothing":              {"", 0, errPartial},
+		"half a header":        {"INVITE sip:x SIP/2.0\r\nContent-Le", 0, errPartial},
+		"no body":              {"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n", 44, nil},
+		"more behind it":       {"OPTIONS sip:x SIP/2.0\r\nl:0\r\n\r\nBYE sip:x", 30, nil},
+		"body":                 {"A b c\r\ncontent-length :  3 \r\n\r\nabc", 34, nil},
+		"half a body":          {"A b c\r\nL: 3\r\n\r\nab", 0, errPartial},
+		"same length twice":    {"A b c\r\nl: 1\r\nContent-Length: 1\r\n\r\nx", 35, nil},
+		"two lengths":          {"A b c\r\nl: 1\r\nl: 2\r\n\r\nx", 0, errTwoLength},
+		"no length":            {"A b c\r\nX: y\r\n\r\n", 0, errNoLength},
+		"negative length":      {"A b c\r\nl: -1\r\n\r\n", 0, errNoLength},
+		"length not a number":  {"A b c\r\nl: 1x\r\n\r\n", 0, errNoLength},
+		"length beyond limit":  {"A b c\r\nl: 2000\r\n\r\n", 0, errTooLarge},
+		"length beyond number": {"A b c\r\nl: 99999999999999999999\r\n\r\n", 0, errNoLength},
+		"endless":              {string(bytes.Repeat([]byte("x"), 1001)), 0, errTooLarge},
+	} {
+		n, err := frame([]byte(tc.data), 1000)
+		if n != tc.n || !errors.Is(err, tc.err) {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+	}
+}
+
+// FuzzReceive feeds bytes to framing, parsing, the checks and everything that
+// is done to a request before the agent sees it.
+func FuzzReceive(f *testing.F) {
+	f.Add([]byte("INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h:5060;branch=z9hG4bKx;rport\r\nFrom: <sip:a@b>;tag=1\r\n" +
+		"To: \"x\" <sip:a@b;p=%41>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:[::1]:5>\r\nRecord-Route: <sip:h;lr>, <sip:i>\r\nl: 3\r\n\r\nabc"))
+	f.Add([]byte("CANCEL sip:a SIP/2.0\r\nv: SIP/2.0/TCP [::1]\r\nf: sip:a;tag=1\r\nt: sip:b\r\ni: c\r\nCSeq: 1 CANCEL\r\nl: 0\r\n\r\n"))
+	f.Add([]byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h\r\nFrom: sip:a\r\nTo: sip:b\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nl: 0\r\n\r\n"))
+	f.Add([]byte("BYE sip:a SIP/2.0\r\nVia: ,,;=\r\nnonsense\r\n\r\n"))
+	parser := sip.NewParser()
+	from := Link{carrier: &packet{addr: addrPort("192.0.2.1:5060")}, remote: addrPort("192.0.2.2:5061")}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if n, err := frame(data, 1<<16); err == nil && (n <= 0 || n > len(data)) {
+			t.Fatalf("frame of %d in %d bytes", n, len(data))
+		}
+		msg, bad, err := parse(parser, data)
+		if err != nil {
+			return
+		}
+		req, ok := msg.(*sip.Request)
+		if !ok {
+			clientKey(msg)
+			return
+		}
+		if req.Via() == nil {
+			return
+		}
+		stampVia(req, from.remote)
+		replyLink(req, from)
+		answer := encode(Reply(req, 400, "Bad", "tag"))
+		if _, _, err := parse(parser, answer); err != nil && bad == nil {
+			t.Fatalf("own answer to a good request does not parse: %v\n%s", err, answer)
+		}
+		if bad == nil {
+			serverKey(req, req.Method)
+		}
+	})
+}
