@@ -1,5 +1,7 @@
 package sdp
 
+import "net/netip"
+
 // Answer answers an offer: the first codec of the offer that we have, and
 // telephone events if both sides have them, under the offer's payload types;
 // every other stream refused. It fails with ErrNoAudio or ErrNoCommonCodec,
@@ -51,7 +53,7 @@ func agree(theirs *Audio, ours Local) (Negotiated, error) {
 		n.Ptime = ours.ptime()
 	}
 	if theirs.RTP.Addr().IsUnspecified() {
-		n.Remote, n.RTCP = zeroAddr, zeroAddr
+		n.Remote, n.RTCP = netip.AddrPort{}, netip.AddrPort{}
 	}
 	return n, nil
 }

@@ -135,7 +135,7 @@ func (l Local) ptime() time.Duration {
 
 // Negotiated is what both sides agreed on.
 type Negotiated struct {
-	Remote netip.AddrPort // where to send
+	Remote netip.AddrPort // where to send; zero while the far end's address is 0.0.0.0
 	RTCP   netip.AddrPort
 	Codec  Codec // with the payload type to send
 	Events int   // payload type to send, NoEvents for none

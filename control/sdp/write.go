@@ -2,16 +2,12 @@ package sdp
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	pion "github.com/pion/sdp/v3"
 )
-
-// zeroAddr stands for nowhere.
-var zeroAddr netip.AddrPort
 
 // stream is an audio stream to be written.
 type stream struct {

@@ -19,7 +19,7 @@ const maxPlainUDP = 1300
 
 // Outgoing is a call to place.
 type Outgoing struct {
-	// To and From are SIP URIs, From optional.
+	// To and From are SIP URIs; From is optional, we ourselves by default.
 	To, From string
 	// Offer is the session description; it is required.
 	Offer   []byte
@@ -54,6 +54,10 @@ func (a *Agent) Invite(ctx context.Context, out Outgoing) (*Dialog, error) {
 	if err != nil {
 		return nil, err
 	}
+	if out.From == "" {
+		host, _ := a.wire.SentBy(link)
+		req.From().Address.Host = host.String()
+	}
 	a.addContact(req, link)
 	p := &placing{agent: a, req: req, link: link, progress: out.Progress, result: make(chan outcome, 1)}
 	tx, err := a.wire.Request(req, link, p)
@@ -81,7 +85,7 @@ func (a *Agent) newInvite(out Outgoing) (*sip.Request, error) {
 		return nil, fmt.Errorf("To %q is not a SIP URI", out.To)
 	}
 	if out.From == "" {
-		from = sip.Uri{Scheme: "sip", User: "mcp", Host: "anonymous.invalid"}
+		from = sip.Uri{Scheme: "sip", User: "mcp"} // the host comes with the link
 	} else if err := sip.ParseUri(out.From, &from); err != nil || from.Host == "" {
 		return nil, fmt.Errorf("From %q is not a SIP URI", out.From)
 	}

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -294,4 +295,25 @@ func TestAdvertisedAddressIsInContact(t *testing.T) {
 	}
 	p.Send(c.Request("BYE"))
 	p.Expect("SIP/2.0 200", "SIP/2.0 180")
+}
+
+func TestCallOverIPv6(t *testing.T) {
+	if ln, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skipf("no IPv6 on this machine: %v", err)
+	} else {
+		ln.Close()
+	}
+	bothTransports(t, func(t *testing.T, network string) {
+		a := startAgent(t, answerAndWait, func(c *Config) { c.Listen = []string{"udp:[::1]:0", "tcp:[::1]:0"} })
+		p, c := newCall(t, a, network)
+		ok := establish(t, c)
+		if !contains(ok.Get("Contact"), "sip:[::1]:") {
+			t.Errorf("Contact %s", ok.Get("Contact"))
+		}
+		d := a.all()[0]
+		if d.RemoteHost() != mustAddr("::1") || d.LocalHost() != mustAddr("::1") {
+			t.Errorf("remote %v, local %v", d.RemoteHost(), d.LocalHost())
+		}
+		hangUp(p, c)
+	})
 }

@@ -39,7 +39,11 @@ func Dial(t testing.TB, network, addr string) *Peer {
 	if network == "tcp" {
 		p.conn, err = net.Dial("tcp", addr)
 	} else {
-		p.packet, err = net.ListenPacket("udp", "127.0.0.1:0")
+		local := "127.0.0.1:0"
+		if strings.HasPrefix(addr, "[") {
+			local = "[::1]:0"
+		}
+		p.packet, err = net.ListenPacket("udp", local)
 		if err == nil {
 			p.to, err = net.ResolveUDPAddr("udp", addr)
 		}
