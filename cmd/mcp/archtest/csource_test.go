@@ -43,7 +43,7 @@ type cFunction struct {
 }
 
 var (
-	cNotFunction = regexp.MustCompile(`^(\s|#|/|\*|}|{|$|struct\s+\w+\s*{|enum\b|union\b|typedef\b)`)
+	cNotFunction = regexp.MustCompile(`^(\s|#|/|\*|}|{|$|struct(\s+\w+)?\s*{|enum\b|union\b|typedef\b)`)
 	cName        = regexp.MustCompile(`(\w+)\s*\(`)
 )
 
