@@ -3,6 +3,7 @@ package mrcp
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -109,7 +110,10 @@ func (s *session) defineAll(ctx context.Context, r speech.Recognition) ([]refere
 			}
 			ref.uri = "session:" + name + storeDomain
 		}
-		references = append(references, ref)
+		// The same grammar twice says nothing new; the first has precedence.
+		if !slices.ContainsFunc(references, func(r reference) bool { return r.uri == ref.uri }) {
+			references = append(references, ref)
+		}
 	}
 	return references, nil
 }

@@ -82,6 +82,19 @@ func (d *Dialer) Refresh() [][]byte {
 	return answers
 }
 
+// HangUp lets the server send BYE in every dialog.
+func (d *Dialer) HangUp() {
+	d.mu.Lock()
+	var open []*dialog
+	for g := range d.dialogs {
+		open = append(open, g)
+	}
+	d.mu.Unlock()
+	for _, g := range open {
+		g.session.Close()
+	}
+}
+
 // Answer is part of mrcp.Dialog.
 func (g *dialog) Answer() []byte { return g.answer }
 
