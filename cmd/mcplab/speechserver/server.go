@@ -1,0 +1,131 @@
+// Package speechserver is a speech server: MRCPv2 over SIP on one side, the
+// engines of package engine on the other. It stands where a commercial speech
+// server would.
+package speechserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"mcp/cmd/mcplab/engine"
+	"mcp/control/sip"
+	"mcp/speech/mrcp/mrcptest"
+)
+
+// Config is where the server listens.
+type Config struct {
+	// Listen are the SIP sockets; default tcp and udp on Addr, port 5060.
+	Listen []string
+	// Addr is where MRCP and RTP are; default 127.0.0.1.
+	Addr netip.Addr
+	// Engine configures the engines.
+	Engine engine.Config
+	// MaxSessions bounds sessions at a time; 0 is no limit.
+	MaxSessions int
+}
+
+// Server is a running speech server.
+type Server struct {
+	engine *engine.Engine
+	mrcp   *mrcptest.Server
+	agent  *sip.Agent
+	log    *slog.Logger
+}
+
+// New starts the engines and binds the listeners.
+func New(c Config, log *slog.Logger) (*Server, error) {
+	if !c.Addr.IsValid() {
+		c.Addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	if len(c.Listen) == 0 {
+		at := netip.AddrPortFrom(c.Addr, 5060).String()
+		c.Listen = []string{"tcp:" + at, "udp:" + at}
+	}
+	engines, err := engine.New(c.Engine)
+	if err != nil {
+		return nil, err
+	}
+	resources, err := mrcptest.NewServer(mrcptest.Config{Addr: c.Addr, MaxSessions: c.MaxSessions}, &voice{engines, log}, log)
+	if err != nil {
+		return nil, errors.Join(err, engines.Close())
+	}
+	agent, err := sip.New(sip.Config{Listen: c.Listen, UserAgent: "mcplab-speech"}, log)
+	if err != nil {
+		return nil, errors.Join(err, resources.Close(), engines.Close())
+	}
+	return &Server{engine: engines, mrcp: resources, agent: agent, log: log}, nil
+}
+
+// Addrs are the SIP addresses bound.
+func (s *Server) Addrs() []net.Addr { return s.agent.Addrs() }
+
+// Serve answers until the context ends, then takes everything down.
+func (s *Server) Serve(ctx context.Context) error {
+	err := s.agent.Serve(ctx, s)
+	return errors.Join(err, s.mrcp.Close(), s.engine.Close())
+}
+
+// Invite implements sip.Handler: one dialog is one MRCP session.
+func (s *Server) Invite(ctx context.Context, d *sip.Dialog) {
+	log := s.log.With("call_id", d.CallID())
+	answer, session, err := s.mrcp.Answer(d.RemoteSDP(), d.RemoteHost())
+	if err != nil {
+		s.refuse(ctx, d, err, log)
+		return
+	}
+	defer session.Close()
+	if err := d.Answer(ctx, answer); err != nil {
+		log.Warn("session was not taken up", "error", err)
+		return
+	}
+	log.Info("session opened", "session", session.ID(), "peer", d.RemoteHost(), "media", session.Media())
+	if err := s.attend(ctx, d, session); err != nil {
+		log.Warn("end session", "error", err)
+	}
+	sent, received := session.Packets()
+	log.Info("session closed", "session", session.ID(), "rtp_sent", sent, "rtp_received", received)
+}
+
+func (s *Server) refuse(ctx context.Context, d *sip.Dialog, err error, log *slog.Logger) {
+	refusal := &mrcptest.Refusal{Status: 500, Reason: "Server Internal Error"}
+	errors.As(err, &refusal)
+	log.Warn("session refused", "status", refusal.Status, "error", err)
+	if err := d.Reject(ctx, refusal.Status, refusal.Reason, nil); err != nil {
+		log.Warn("refuse session", "error", err)
+	}
+}
+
+// attend holds the dialog until either side ends it.
+func (s *Server) attend(ctx context.Context, d *sip.Dialog, session *mrcptest.Session) error {
+	for {
+		select {
+		case event, open := <-d.Events():
+			if !open {
+				return nil
+			}
+			if err := answerEvent(ctx, event); err != nil {
+				return err
+			}
+		case <-session.Done():
+			return d.Bye(ctx, nil)
+		case <-ctx.Done():
+			return nil // the agent hangs up what is left when it stops
+		}
+	}
+}
+
+func answerEvent(ctx context.Context, event sip.Event) error {
+	switch event := event.(type) {
+	case *sip.Reinvite:
+		return event.Reject(ctx, 488, "Not Acceptable Here")
+	case *sip.Info:
+		return event.Respond(200)
+	case sip.Lost:
+		return fmt.Errorf("client lost: %w", event.Err)
+	}
+	return nil
+}

@@ -1,0 +1,267 @@
+package speechserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pion/rtp"
+	"go.uber.org/goleak"
+
+	"mcp/cmd/mcplab/engine"
+	"mcp/control/sip"
+	"mcp/speech"
+	"mcp/speech/mrcp"
+	"mcp/speech/mrcp/mrcptest/line"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var codec = speech.Codec{PayloadType: 0, Name: "PCMU", ClockRate: 8000}
+
+// start runs a server until the test ends and returns its SIP URI.
+func start(t *testing.T) string {
+	t.Helper()
+	server, err := New(Config{Listen: []string{"tcp:127.0.0.1:0"}}, slog.New(slog.DiscardHandler))
+	if errors.Is(err, engine.ErrMissing) && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, server.Serve)
+	return fmt.Sprintf("sip:mresources@%s;transport=tcp", server.Addrs()[0])
+}
+
+// run runs something that ends with its context.
+func run(t *testing.T, serve func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// dialer opens the client's sessions.
+type dialer struct{ agent *sip.Agent }
+
+type dialog struct {
+	*sip.Dialog
+	done chan struct{}
+}
+
+func (d dialer) Dial(ctx context.Context, target string, offer []byte, _ func([]byte) []byte) (mrcp.Dialog, error) {
+	d1, err := d.agent.Invite(ctx, sip.Outgoing{To: target, Offer: offer})
+	if err != nil {
+		return nil, err
+	}
+	open := &dialog{d1, make(chan struct{})}
+	go func() {
+		defer close(open.done)
+		for range d1.Events() {
+		}
+	}()
+	return open, nil
+}
+
+func (d *dialog) Answer() []byte                { return d.RemoteSDP() }
+func (d *dialog) Bye(ctx context.Context) error { return d.Dialog.Bye(ctx, nil) }
+func (d *dialog) Done() <-chan struct{}         { return d.done }
+
+type noCalls struct{}
+
+func (noCalls) Invite(context.Context, *sip.Dialog) {}
+
+// parrot is the platform's end of a session's audio: it keeps what the server
+// says, and can say it back.
+type parrot struct {
+	session speech.Session
+	socket  *net.UDPConn
+
+	mu    sync.Mutex
+	heard []*rtp.Packet
+}
+
+func newParrot(t *testing.T, uri string) *parrot {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	agent, err := sip.New(sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, func(ctx context.Context) error { return agent.Serve(ctx, noCalls{}) })
+	client := mrcp.NewClient(mrcp.Config{URI: uri}, dialer{agent}, log)
+	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := socket.LocalAddr().(*net.UDPAddr).AddrPort()
+	session, err := client.Open(t.Context(), speech.Media{Addr: local, Codecs: []speech.Codec{codec}, Events: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &parrot{session: session, socket: socket}
+	var listening sync.WaitGroup
+	listening.Go(p.listen)
+	t.Cleanup(func() {
+		if err := errors.Join(session.Close(context.Background()), client.Close(), socket.Close()); err != nil {
+			t.Error(err)
+		}
+		listening.Wait()
+	})
+	return p
+}
+
+func (p *parrot) listen() {
+	for {
+		buffer := make([]byte, 2048)
+		n, _, err := p.socket.ReadFromUDPAddrPort(buffer)
+		if err != nil {
+			return
+		}
+		var packet rtp.Packet
+		if packet.Unmarshal(buffer[:n]) == nil {
+			p.mu.Lock()
+			p.heard = append(p.heard, &packet)
+			p.mu.Unlock()
+		}
+	}
+}
+
+// hears has the server say something.
+func (p *parrot) hears(t *testing.T, ssml string) []*rtp.Packet {
+	t.Helper()
+	p.mu.Lock()
+	p.heard = nil
+	p.mu.Unlock()
+	speaking, err := p.session.Speak(t.Context(), speech.Utterance{SSML: ssml})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-speaking.Done()
+	if err := speaking.Err(); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.heard
+}
+
+// says sends packets at their pace, then silence until told to stop.
+func (p *parrot) says(packets []*rtp.Packet, stop <-chan struct{}) error {
+	ticker := time.NewTicker(line.Frame)
+	defer ticker.Stop()
+	silence := bytes.Repeat([]byte{0xff}, line.FrameSamples)
+	for n := 0; ; n++ {
+		packet := rtp.Packet{Header: rtp.Header{
+			Version: 2, SSRC: 9, SequenceNumber: uint16(n), Timestamp: uint32(n * line.FrameSamples),
+		}, Payload: silence}
+		if n < len(packets) {
+			packet.Payload = packets[n].Payload
+		}
+		raw, err := packet.Marshal()
+		if err != nil {
+			return err
+		}
+		if _, err := p.socket.WriteToUDPAddrPort(raw, p.session.Media().Addr); err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-stop:
+			return nil
+		}
+	}
+}
+
+func (p *parrot) understood(t *testing.T, r speech.Recognition, packets []*rtp.Packet) (speech.Result, error) {
+	t.Helper()
+	r.StartTimers = true
+	recognizing, err := p.session.Recognize(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, said := make(chan struct{}), make(chan error)
+	go func() { said <- p.says(packets, stop) }()
+	<-recognizing.Done()
+	close(stop)
+	if err := <-said; err != nil {
+		t.Error(err)
+	}
+	return recognizing.Result()
+}
+
+const departments = `<grammar xmlns="http://www.w3.org/2001/06/grammar" version="1.0" xml:lang="en-US" mode="voice" root="d" tag-format="semantics/1.0">
+<rule id="d"><one-of><item>sales <tag>out.to = "S"</tag></item><item>billing <tag>out.to = "B"</tag></item></one-of></rule></grammar>`
+
+func recognition(content string) speech.Recognition {
+	return speech.Recognition{Confidence: 0.5, NoInput: 500 * time.Millisecond, Grammars: []speech.Grammar{
+		{ID: "departments", MediaType: "application/srgs+xml", Content: []byte(content)},
+	}}
+}
+
+func TestServerUnderstandsItself(t *testing.T) {
+	p := newParrot(t, start(t))
+	spoken := p.hears(t, `<speak version="1.0" xml:lang="en-US">billing</speak>`)
+	if len(spoken) < 20 {
+		t.Fatalf("%d packets of speech", len(spoken))
+	}
+	result, err := p.understood(t, recognition(departments), spoken)
+	if err != nil || result.Outcome != speech.Match || len(result.Alternatives) != 1 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if best := result.Alternatives[0]; best.Utterance != "billing" || best.Instance != "<to>B</to>" || best.Confidence < 0.5 {
+		t.Errorf("%+v", best)
+	}
+}
+
+func TestForeignSpeechIsNoMatchAndSilenceNoInput(t *testing.T) {
+	p := newParrot(t, start(t))
+	spoken := p.hears(t, `<speak version="1.0" xml:lang="en-US">what is the weather tomorrow</speak>`)
+	if result, err := p.understood(t, recognition(departments), spoken); err != nil || result.Outcome != speech.NoMatch {
+		t.Errorf("foreign speech: %+v, %v", result, err)
+	}
+	if result, err := p.understood(t, recognition(departments), nil); err != nil || result.Outcome != speech.NoInput {
+		t.Errorf("silence: %+v, %v", result, err)
+	}
+}
+
+func TestGrammarThatCannotBeUsedIsRefused(t *testing.T) {
+	p := newParrot(t, start(t))
+	for _, content := range []string{`<grammar`, strings.Replace(departments, "billing", "qwrtzp", 1)} {
+		recognizing, err := p.session.Recognize(t.Context(), recognition(content))
+		if err == nil {
+			<-recognizing.Done()
+			_, err = recognizing.Result()
+		}
+		if err == nil {
+			t.Errorf("taken: %s", content)
+		}
+	}
+}
+
+func TestOfferWithoutUseIsRejected(t *testing.T) {
+	agent, err := sip.New(sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	uri := start(t)
+	run(t, func(ctx context.Context) error { return agent.Serve(ctx, noCalls{}) })
+	var rejected *sip.RejectedError
+	_, err = agent.Invite(t.Context(), sip.Outgoing{To: uri, Offer: []byte("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n")})
+	if !errors.As(err, &rejected) || rejected.Status != 488 {
+		t.Error(err)
+	}
+}
