@@ -66,9 +66,11 @@ func (d *Dialog) accept(ctx context.Context, p acceptance) error {
 	a.res = d.reply(a.tx.Request, 200, "OK")
 	d.addContact(a.res, a.tx.From)
 	a.res.AppendHeader(sip.NewHeader("Allow", allowed))
-	a.res.AppendHeader(sip.NewHeader("Supported", ""))
 	setSDP(a.res, a.sdp)
 	if !d.begin(a) {
+		if a.tx != d.tx { // a re-INVITE that the dialog's end did not see waiting
+			_ = d.respond(a.tx, 487, "")
+		}
 		return d.tooLate()
 	}
 	if err := a.tx.Respond(a.res); err != nil {

@@ -17,6 +17,9 @@ import (
 // that does not fragment (RFC 3261 section 18.1.1).
 const maxPlainUDP = 1300
 
+// viaAndContact is about what those two, which the link decides, will add.
+const viaAndContact = 150
+
 // Outgoing is a call to place.
 type Outgoing struct {
 	// To and From are SIP URIs; From is optional, we ourselves by default.
@@ -50,7 +53,7 @@ func (a *Agent) Invite(ctx context.Context, out Outgoing) (*Dialog, error) {
 	if err != nil {
 		return nil, err
 	}
-	link, err := a.linkFor(ctx, req, out.Transport)
+	link, err := a.linkFor(ctx, req, out)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +62,7 @@ func (a *Agent) Invite(ctx context.Context, out Outgoing) (*Dialog, error) {
 		req.From().Address.Host = host.String()
 	}
 	a.addContact(req, link)
+	addHeaders(req, out.Headers)
 	p := &placing{agent: a, req: req, link: link, progress: out.Progress, result: make(chan outcome, 1)}
 	tx, err := a.wire.Request(req, link, p)
 	if err != nil {
@@ -104,20 +108,23 @@ func (a *Agent) newInvite(out Outgoing) (*sip.Request, error) {
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
 	req.AppendHeader(sip.NewHeader("Allow", allowed))
 	a.sign(req)
-	addHeaders(req, out.Headers)
 	setSDP(req, out.Offer)
 	return req, nil
 }
 
 // linkFor finds the way of a new call. What is too large for UDP goes over TCP
 // unless UDP was asked for, and over UDP after all if there is no TCP there.
-func (a *Agent) linkFor(ctx context.Context, req *sip.Request, transport string) (wire.Link, error) {
-	network := strings.ToLower(transport)
+func (a *Agent) linkFor(ctx context.Context, req *sip.Request, out Outgoing) (wire.Link, error) {
+	network := strings.ToLower(out.Transport)
+	size := len(req.String())
+	for name, value := range out.Headers {
+		size += len(name) + len(": \r\n") + len(value)
+	}
 	explicit := network != "" || req.Recipient.UriParams.Has("transport")
 	if network == "" {
 		network = networkOf(req.Recipient, "udp")
 	}
-	if !explicit && len(req.String()) > maxPlainUDP {
+	if !explicit && size+viaAndContact > maxPlainUDP {
 		if link, err := a.reach(ctx, "tcp", req.Recipient); err == nil {
 			return link, nil
 		}

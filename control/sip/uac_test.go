@@ -72,13 +72,16 @@ func TestPlacedCallIsAnsweredAndHungUp(t *testing.T) {
 		far := newCallee(t, network)
 		progress := make(chan int, 10)
 		done := place(context.Background(), a, Outgoing{To: far.uri(), From: "sip:alice@example.com",
-			Headers:  map[string]string{"X-Test": "1"},
+			Headers:  map[string]string{"X-Test": "1", "i": "evil", "contact": "evil", "Cseq": "evil", "A b": "evil"},
 			Progress: func(status int, _ string, _ []byte) { progress <- status }})
 		p := far.accept()
 		invite := p.Next()
 		if !strings.HasPrefix(invite.Start, "INVITE sip:bob@") || invite.Body != someSDP || invite.Get("X-Test") != "1" ||
 			invite.Get("Max-Forwards") != "70" || invite.Get("User-Agent") != "test" || !contains(invite.Get("From"), "alice@example.com") {
 			t.Fatalf("INVITE:\n%s", invite)
+		}
+		if contains(invite.String(), "evil") {
+			t.Errorf("the agent's own headers given from outside:\n%s", invite)
 		}
 		p.Send(siptest.Reply(invite, 100, "Trying"))
 		p.Send(siptest.Reply(invite, 180, "Ringing"))

@@ -82,17 +82,29 @@ func valuesOf(headers []sip.Header, name string) []string {
 	return values
 }
 
-// addHeaders appends headers whose values come from outside: a line break in
-// one would begin a header of its own, so it ends there.
+// singular are the headers that a message has once and that are the agent's to
+// write.
+var singular = map[string]bool{
+	"via": true, "from": true, "to": true, "call-id": true, "cseq": true, "contact": true,
+	"max-forwards": true, "content-length": true, "content-type": true,
+}
+
+// addHeaders appends headers that come from outside, an application perhaps. A
+// line break would begin a header of its own, so the value ends there; what the
+// message has once is not given twice.
 func addHeaders(msg sip.Message, headers map[string]string) {
 	for name, value := range headers {
 		if cut := strings.IndexAny(value, "\r\n"); cut >= 0 {
 			value = value[:cut]
 		}
-		if name == "" || strings.ContainsAny(name, "\r\n: ") {
+		if name == "" || strings.ContainsAny(name, "\r\n:; \t\x00") {
 			continue
 		}
-		msg.AppendHeader(sip.NewHeader(name, value))
+		h := sip.NewHeader(name, value)
+		if full := headerName(h); singular[full] && len(msg.GetHeaders(full)) > 0 {
+			continue
+		}
+		msg.AppendHeader(h)
 	}
 }
 

@@ -126,6 +126,32 @@ func TestReinviteIsCancelled(t *testing.T) {
 	hangUp(p, c)
 }
 
+// TestReinviteAnsweredWhileTheFarEndHangsUp lets both happen at once; whichever
+// is first, the re-INVITE gets a final response.
+func TestReinviteAnsweredWhileTheFarEndHangsUp(t *testing.T) {
+	a := startAgent(t, patientCallee)
+	p, c := newCall(t, a, "tcp")
+	for range 100 {
+		call := siptest.NewCall(p, c.Target)
+		establish(t, call)
+		p.Raw(call.Request("INVITE").WithSDP(otherSDP).String() + call.Request("BYE").String())
+		bye, reinvite := *call, *call
+		reinvite.Seq--
+		seen := map[string]int{}
+		for len(seen) < 2 {
+			m := p.Next()
+			if m.Status() >= 200 && m.Get("Call-ID") == call.ID && !strings.HasPrefix(m.Get("CSeq"), "1 ") {
+				seen[m.Get("CSeq")] = m.Status()
+			}
+		}
+		if seen["3 BYE"] != 200 || seen["2 INVITE"] != 487 && seen["2 INVITE"] != 200 {
+			t.Fatalf("answers %v", seen)
+		}
+		p.Send(reinvite.Ack(siptest.Message{Start: "SIP/2.0 200 x"}))
+		p.Send(bye.Request("ACK").With("CSeq", "2 ACK"))
+	}
+}
+
 func TestByeAnswersWhatIsOpen(t *testing.T) {
 	_, d, p, c := established(t, "tcp")
 	p.Send(c.Request("INVITE").WithSDP(otherSDP))
