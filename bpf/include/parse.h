@@ -3,6 +3,7 @@
 #pragma once
 
 #include "types.h"
+#include "libbpf/bpf_helpers.h"
 #include "libbpf/bpf_endian.h"
 
 #define MAX_TAGS 2 /* IEEE 802.1ad: a service and a customer tag */

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "types.h"
+#include "libbpf/bpf_helpers.h"
 #include "libbpf/bpf_endian.h"
 
 #define RTP_VERSION 2

@@ -1,0 +1,109 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/*
+ * What the relay is measured with: a generator run on live frames, a sink that
+ * counts, and the least a program could do between them.
+ */
+#include "../include/checksum.h"
+#include "../include/rtp.h"
+#include "../include/types.h"
+#include "../include/libbpf/bpf_helpers.h"
+
+#define MAX_STREAMS 1024
+#define HEADER_WORDS 14 /* Ethernet, IPv4, UDP and RTP, and two octets of payload */
+#define UDP_CHECK 40
+#define RTP 42
+#define FRAME_TICKS 160
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+
+/* One stream's headers, with sequence number and timestamp zero. */
+struct stream {
+	__u32 header[HEADER_WORDS];
+	__u32 sent;
+};
+
+/* As many as a measurement spreads its packets over. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_STREAMS);
+	__type(key, __u32);
+	__type(value, struct stream);
+} streams SEC(".maps");
+
+/* Frames the sink saw. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} seen SEC(".maps");
+
+/* The one way out of the null program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} way_out SEC(".maps");
+
+const volatile __u32 stream_count = 1;
+const volatile __u32 null_macs[3];
+
+/* Shared by runs; the generator has one thread. */
+__u32 turn;
+
+/*
+ * Fills a frame with the next packet of the next stream. Every header field is
+ * written, because frames come back as the relay left them.
+ */
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	__u8 *frame = (void *)(long)ctx->data;
+	__u32 *words = (__u32 *)frame;
+	__u32 which = turn++ % stream_count;
+	struct stream *s = bpf_map_lookup_elem(&streams, &which);
+	__be32 ts;
+	__be16 seq;
+	int i;
+
+	if (!s || (void *)(words + HEADER_WORDS) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+#pragma unroll
+	for (i = 0; i < HEADER_WORDS; i++)
+		words[i] = s->header[i];
+	seq = bpf_htons(s->sent);
+	ts = bpf_htonl(s->sent * FRAME_TICKS);
+	s->sent++;
+	*(__be16 *)(frame + RTP + 2) = seq;
+	*(__be32 *)(frame + RTP + 4) = ts;
+	*(__sum16 *)(frame + UDP_CHECK) = updated(s->header[UDP_CHECK / 4] & 0xffff, (__u64)seq + ts);
+	return XDP_TX;
+}
+
+SEC("xdp")
+int sink(struct xdp_md *ctx)
+{
+	__u32 zero = 0;
+	__u64 *n = bpf_map_lookup_elem(&seen, &zero);
+
+	if (n)
+		(*n)++;
+	return XDP_DROP;
+}
+
+/* Redirects every frame, with new addresses in front: what any relay does at least. */
+SEC("xdp")
+int null(struct xdp_md *ctx)
+{
+	__u32 *words = (void *)(long)ctx->data;
+
+	if ((void *)(words + 3) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	words[0] = null_macs[0];
+	words[1] = null_macs[1];
+	words[2] = null_macs[2];
+	return bpf_redirect_map(&way_out, 0, XDP_ABORTED);
+}

@@ -1,0 +1,144 @@
+// Package bpfbench measures the relay: it makes packets by the million in the
+// kernel, counts what arrives, and has a null program to compare with.
+package bpfbench
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -Wall -Werror" -type stream bench bench.bpf.c
+
+// Config says what to make.
+type Config struct {
+	// Frames are the streams' packets, one each: Ethernet, IPv4 without options,
+	// UDP with its checksum, RTP with sequence number and timestamp zero.
+	Frames [][]byte
+	// NullDst and NullSrc are what the null program writes in front.
+	NullDst, NullSrc net.HardwareAddr
+}
+
+// Bench holds the programs.
+type Bench struct {
+	objects benchObjects
+	frame   []byte
+	links   []link.Link
+}
+
+type xdpContext struct {
+	Data, DataEnd, DataMeta, IngressIfindex, RxQueueIndex, EgressIfindex uint32
+}
+
+// New loads the programs.
+func New(c Config) (*Bench, error) {
+	if len(c.Frames) == 0 {
+		return nil, errors.New("load benchmark: no frames")
+	}
+	spec, err := loadBench()
+	if err != nil {
+		return nil, err
+	}
+	macs := append(append([]byte{}, c.NullDst...), c.NullSrc...)
+	if len(macs) == 12 {
+		words := [3]uint32{}
+		for i := range words {
+			words[i] = binary.NativeEndian.Uint32(macs[4*i:])
+		}
+		if err := spec.Variables["null_macs"].Set(words); err != nil {
+			return nil, err
+		}
+	}
+	if err := spec.Variables["stream_count"].Set(uint32(len(c.Frames))); err != nil {
+		return nil, err
+	}
+	b := &Bench{frame: c.Frames[0]}
+	if err := spec.LoadAndAssign(&b.objects, nil); err != nil {
+		return nil, fmt.Errorf("load benchmark: %w", err)
+	}
+	for i, f := range c.Frames {
+		var s benchStream
+		for w := range s.Header {
+			s.Header[w] = binary.NativeEndian.Uint32(f[4*w:])
+		}
+		if err := b.objects.Streams.Put(uint32(i), &s); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+	}
+	return b, nil
+}
+
+// AttachSink lets an interface swallow and count what arrives.
+func (b *Bench) AttachSink(ifindex int) error {
+	return b.attach(b.objects.Sink, ifindex)
+}
+
+// AttachNull lets what arrives on one interface leave by another.
+func (b *Bench) AttachNull(from, to int) error {
+	if err := b.objects.WayOut.Put(uint32(0), uint32(to)); err != nil {
+		return fmt.Errorf("attach null program: %w", err)
+	}
+	return b.attach(b.objects.Null, from)
+}
+
+func (b *Bench) attach(p *ebpf.Program, ifindex int) error {
+	l, err := link.AttachXDP(link.XDPOptions{Program: p, Interface: ifindex, Flags: link.XDPDriverMode})
+	if err != nil {
+		return fmt.Errorf("attach to interface %d: %w", ifindex, err)
+	}
+	b.links = append(b.links, l)
+	return nil
+}
+
+// Send makes packets and sends them out of an interface of the caller's network
+// namespace. It returns when they have left.
+func (b *Bench) Send(ifindex, packets int) error {
+	_, err := b.objects.Generate.Run(&ebpf.RunOptions{
+		Data:    b.frame,
+		Context: xdpContext{DataEnd: uint32(len(b.frame)), IngressIfindex: uint32(ifindex)},
+		Repeat:  uint32(packets),
+		Flags:   unix.BPF_F_TEST_XDP_LIVE_FRAMES,
+	})
+	if err != nil {
+		return fmt.Errorf("generate packets: %w", err)
+	}
+	return nil
+}
+
+// Seen counts the frames the sink swallowed.
+func (b *Bench) Seen() (uint64, error) {
+	var cpus []uint64
+	if err := b.objects.Seen.Lookup(uint32(0), &cpus); err != nil {
+		return 0, fmt.Errorf("read sink: %w", err)
+	}
+	var sum uint64
+	for _, n := range cpus {
+		sum += n
+	}
+	return sum, nil
+}
+
+// TimeNull gives the time the null program spends on a packet, on average, that
+// is to leave by an interface of the caller's network namespace.
+func (b *Bench) TimeNull(to, repeat int) (time.Duration, error) {
+	if err := b.objects.WayOut.Put(uint32(0), uint32(to)); err != nil {
+		return 0, fmt.Errorf("time null program: %w", err)
+	}
+	_, average, err := b.objects.Null.Benchmark(b.frame, repeat, nil)
+	return average, err
+}
+
+// Close detaches and unloads everything.
+func (b *Bench) Close() error {
+	var err error
+	for _, l := range b.links {
+		err = errors.Join(err, l.Detach(), l.Close())
+	}
+	return errors.Join(err, b.objects.Close())
+}

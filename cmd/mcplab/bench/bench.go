@@ -1,0 +1,118 @@
+// Package bench measures what relaying a packet costs: in the kernel program,
+// through veth pairs in native and generic mode, on the socket plane, and with a
+// program that does nothing but redirect, side by side in one run.
+package bench
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Names later comparisons rely on.
+const (
+	nativeNS  = "relay.native.cpu_ns"
+	genericNS = "relay.generic.cpu_ns"
+	socketNS  = "relay.socket.cpu_ns"
+	nullNS    = "relay.null.cpu_ns"
+	programNS = "relay.program.ns"
+	nullRunNS = "relay.null.program.ns"
+)
+
+const rounds = 5
+
+// Run measures everything, prints a table and writes relay.json into outDir.
+func Run(ctx context.Context, out io.Writer, outDir string) error {
+	report := Report{Machine: thisMachine(), Commit: commit()}
+	program, err := timePrograms()
+	if err != nil {
+		return fmt.Errorf("time the programs: %w", err)
+	}
+	report.Results = append(report.Results, program...)
+	for _, c := range []contender{
+		{name: nullNS, start: startNull, packets: 1_000_000},
+		{name: nativeNS, against: socketNS, start: startNative, packets: 1_000_000},
+		{name: genericNS, against: socketNS, start: startGeneric, packets: 500_000},
+		{name: socketNS, against: nativeNS, start: startSocket, packets: 40_000, pace: socketPace},
+	} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		m, err := c.measure(ctx)
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", c.name, err)
+		}
+		report.Results = append(report.Results, m)
+	}
+	report.compare()
+	if err := report.write(outDir); err != nil {
+		return err
+	}
+	return report.print(out)
+}
+
+// contender is one way to relay.
+type contender struct {
+	name    string
+	against string
+	start   func(*course) (stop func() error, err error)
+	packets int
+	pace    int // packets a second; 0: as fast as they leave
+}
+
+// measure gives the CPU time of a packet that went all the way, without what the
+// generator and the veth into the relay cost. The cheapest round counts: others
+// were disturbed by what else the machine does.
+func (c contender) measure(ctx context.Context) (Result, error) {
+	r := Result{Name: c.name, Unit: "ns/packet", Against: c.against}
+	base, err := c.cost(ctx, startDrop)
+	if err != nil {
+		return r, fmt.Errorf("measure the generator alone: %w", err)
+	}
+	all, err := c.cost(ctx, c.start)
+	if err != nil {
+		return r, err
+	}
+	r.Value = all.nanoseconds - base.nanoseconds
+	r.Lost = all.lost
+	return r, nil
+}
+
+type cost struct {
+	nanoseconds float64
+	lost        float64 // share of packets that did not arrive
+}
+
+func (c contender) cost(ctx context.Context, start func(*course) (func() error, error)) (_ cost, err error) {
+	course, err := newCourse()
+	if err != nil {
+		return cost{}, err
+	}
+	defer course.close(&err)
+	stop, err := start(course)
+	if err != nil {
+		return cost{}, err
+	}
+	defer func() {
+		if e := stop(); err == nil {
+			err = e
+		}
+	}()
+	// The first round finds neighbours and warms caches.
+	if _, err := course.drive(ctx, c.packets/10, c.pace); err != nil {
+		return cost{}, err
+	}
+	all := make([]cost, 0, rounds)
+	for range rounds {
+		one, err := course.drive(ctx, c.packets, c.pace)
+		if err != nil {
+			return cost{}, err
+		}
+		all = append(all, one)
+	}
+	return slices.MinFunc(all, func(a, b cost) int {
+		return cmp.Compare(a.nanoseconds, b.nanoseconds)
+	}), nil
+}

@@ -1,0 +1,87 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"mcp/bpf/bpftest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// Every way to relay carries what it is measured with; the figures themselves
+// are for `make bench`.
+func TestEveryRelayCarries(t *testing.T) {
+	bpftest.RequireRoot(t)
+	const packets = 4000
+	for name, start := range map[string]func(*course) (func() error, error){
+		"null": startNull, "native": startNative, "generic": startGeneric, "socket": startSocket,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := newCourse()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				c.close(&err)
+				if err != nil {
+					t.Error(err)
+				}
+			}()
+			stop, err := start(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.drive(t.Context(), packets, 10_000)
+			if e := stop(); err == nil {
+				err = e
+			}
+			if err != nil {
+				return
+			}
+			if got.lost > 0.01 || got.nanoseconds <= 0 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestReport(t *testing.T) {
+	r := Report{Machine: thisMachine(), Commit: "abc", Results: []Result{
+		{Name: nativeNS, Value: 100, Unit: "ns/packet", Against: socketNS},
+		{Name: socketNS, Value: 5000, Unit: "ns/packet", Against: "absent"},
+	}}
+	r.compare()
+	dir := t.TempDir()
+	if err := r.write(dir); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "relay.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Report
+	if err := json.Unmarshal(b, &back); err != nil {
+		t.Fatal(err)
+	}
+	if back.Results[0].Ratio != 50 || back.Results[1].Ratio != 0 || back.Machine.Kernel == "" {
+		t.Errorf("%+v", back)
+	}
+	var table bytes.Buffer
+	if err := r.print(&table); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(table.String(), "\n") {
+		if len(line) > 80 {
+			t.Errorf("the table is too wide: %q", line)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package bench
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mcp/bpf"
+	"mcp/control/media"
+	"mcp/control/media/socket"
+	"mcp/control/media/xdp"
+)
+
+const programRepeat = 2_000_000
+
+func nothing() error { return nil }
+
+// startDrop swallows packets where a relay would take them.
+func startDrop(c *course) (func() error, error) {
+	return nothing, c.attachSink(c.in)
+}
+
+func startNull(c *course) (func() error, error) {
+	err := c.relay.Do(func() error { return c.bench.AttachNull(c.in.Index, c.on.Index) })
+	return nothing, errors.Join(err, c.attachSink(c.end))
+}
+
+func startNative(c *course) (func() error, error)  { return startXDP(c, bpf.ModeNative) }
+func startGeneric(c *course) (func() error, error) { return startXDP(c, bpf.ModeGeneric) }
+
+func startXDP(c *course, mode bpf.Mode) (func() error, error) {
+	if err := c.attachSink(c.end); err != nil {
+		return nil, err
+	}
+	kernel, unload, err := loadKernel(c, mode)
+	if err != nil {
+		return nil, err
+	}
+	plane, err := xdp.New(kernel, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, errors.Join(err, kernel.Close(), unload())
+	}
+	stop := func() error { return errors.Join(plane.Close(), unload()) }
+	if err := openCalls(plane); err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	return stop, nil
+}
+
+// loadKernel loads the plane on a BPF file system of its own.
+func loadKernel(c *course, mode bpf.Mode) (*bpf.Plane, func() error, error) {
+	mount, err := os.MkdirTemp("", "mcpbench")
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := unix.Mount("bpf", mount, "bpf", 0, ""); err != nil {
+		return nil, nil, errors.Join(err, os.Remove(mount))
+	}
+	release := func() error { return errors.Join(unix.Unmount(mount, unix.MNT_DETACH), os.Remove(mount)) }
+	dir := filepath.Join(mount, "plane")
+	var kernel *bpf.Plane
+	err = c.relay.Do(func() (err error) {
+		kernel, err = bpf.Load(bpf.Config{Dir: dir, Mode: mode, Interfaces: interfaceNames(c.in, c.on)})
+		return err
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	return kernel, func() error { return errors.Join(bpf.Unload(dir), release()) }, nil
+}
+
+func startSocket(c *course) (func() error, error) {
+	if err := c.attachSink(c.end); err != nil {
+		return nil, err
+	}
+	plane := socket.New("measured", slog.New(slog.DiscardHandler))
+	if err := c.relay.Do(func() error { return openCalls(plane) }); err != nil {
+		return nil, errors.Join(err, plane.Close())
+	}
+	return plane.Close, nil
+}
+
+// openCalls relays each stream through a pair of legs.
+func openCalls(plane media.Plane) error {
+	for i := range streams {
+		from, err := plane.Open(media.LegConfig{Local: near(i), SSRC: uint32(1000 + i)})
+		if err != nil {
+			return err
+		}
+		to, err := plane.Open(media.LegConfig{Local: onward(i), SSRC: uint32(2000 + i)})
+		if err != nil {
+			return err
+		}
+		far := media.FarEnd{Events: -1, ClockRate: 8000, Ptime: 20 * time.Millisecond, Send: true, Receive: true}
+		far.RTP = talker(i)
+		err = from.Connect(far)
+		far.RTP = listener(i)
+		err = errors.Join(err, to.Connect(far), from.Route(media.Route{To: to}))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// timePrograms runs the programs alone, on one packet that is relayed to where
+// it came from, over and over.
+func timePrograms() (_ []Result, err error) {
+	c, err := newCourse()
+	if err != nil {
+		return nil, err
+	}
+	defer c.close(&err)
+	kernel, unload, err := loadKernel(c, bpf.ModeGeneric)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, kernel.Close(), unload()) }()
+	leg, err := kernel.AddLeg(listener(0), 1)
+	if err != nil {
+		return nil, err
+	}
+	err = leg.Configure(bpf.LegConfig{
+		RTP: listener(0), RelayTo: leg, ClockRate: 8000, FrameTicks: frameTicks,
+		EventType: bpf.NoType, MaySend: true, MayReceive: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	relay := Result{Name: programNS, Unit: "ns/packet", Against: nullRunNS}
+	null := Result{Name: nullRunNS, Unit: "ns/packet"}
+	err = c.relay.Do(func() error { return timeBoth(c, kernel, &relay, &null) })
+	if s, e := leg.Stats(); err == nil && (e != nil || s.RxRelayed < programRepeat) {
+		err = errors.Join(errors.New("the program did not relay"), e)
+	}
+	return []Result{relay, null}, err
+}
+
+func timeBoth(c *course, kernel *bpf.Plane, relay, null *Result) error {
+	frame := c.loopFrame()
+	for range rounds {
+		r, err := kernel.Measure(frame, programRepeat)
+		if err != nil {
+			return err
+		}
+		n, err := c.bench.TimeNull(c.on.Index, programRepeat)
+		if err != nil {
+			return err
+		}
+		relay.lower(float64(r.Nanoseconds()))
+		null.lower(float64(n.Nanoseconds()))
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package bench
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/sys/unix"
+)
+
+// Report is what a run found.
+type Report struct {
+	Machine Machine  `json:"machine"`
+	Commit  string   `json:"commit"`
+	Results []Result `json:"results"`
+}
+
+// Result is one number, and how it compares.
+type Result struct {
+	Name    string  `json:"name"`
+	Value   float64 `json:"value"`
+	Unit    string  `json:"unit"`
+	Against string  `json:"against,omitempty"`
+	Ratio   float64 `json:"ratio,omitempty"` // the other's value by this one's
+	Lost    float64 `json:"lost,omitempty"`  // share of packets that did not arrive
+}
+
+// lower keeps the lowest of repeated measurements.
+func (r *Result) lower(v float64) {
+	if r.Value == 0 || v < r.Value {
+		r.Value = v
+	}
+}
+
+// compare fills in the ratios.
+func (r *Report) compare() {
+	values := make(map[string]float64, len(r.Results))
+	for _, one := range r.Results {
+		values[one.Name] = one.Value
+	}
+	for i, one := range r.Results {
+		if other, ok := values[one.Against]; ok && one.Value > 0 {
+			r.Results[i].Ratio = other / one.Value
+		}
+	}
+}
+
+func (r *Report) write(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	return os.WriteFile(filepath.Join(dir, "relay.json"), append(b, '\n'), 0o644)
+}
+
+func (r *Report) print(out io.Writer) error {
+	fmt.Fprintf(out, "%s, %d CPUs, Linux %s, commit %s\n\n", r.Machine.CPU, r.Machine.CPUs, r.Machine.Kernel, r.Commit)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tns/packet\tlost\tratio\tagainst\t")
+	for _, one := range r.Results {
+		ratio := ""
+		if one.Ratio != 0 {
+			ratio = fmt.Sprintf("%.2f", one.Ratio)
+		}
+		fmt.Fprintf(w, "%s\t%.1f\t%.2f%%\t%s\t%s\t\n", one.Name, one.Value, 100*one.Lost, ratio, one.Against)
+	}
+	return w.Flush()
+}
+
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return "unknown"
+}
+
+func cpuModel() string {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// kernelThreads lists where the kernel tells the CPU time of its softirq threads.
+func kernelThreads() ([]string, error) {
+	names, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err == nil && strings.HasPrefix(string(b), "ksoftirqd/") {
+			found = append(found, filepath.Join(filepath.Dir(name), "schedstat"))
+		}
+	}
+	return found, nil
+}
+
+// Machine says where numbers come from.
+type Machine struct {
+	CPU    string `json:"cpu"`
+	CPUs   int    `json:"cpus"`
+	Arch   string `json:"arch"`
+	Kernel string `json:"kernel"`
+	Go     string `json:"go"`
+}
+
+func thisMachine() Machine {
+	m := Machine{CPUs: runtime.NumCPU(), Arch: runtime.GOARCH, Go: runtime.Version(), CPU: cpuModel()}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		m.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	return m
+}
