@@ -191,7 +191,9 @@ func (p *pool) acquire(ctx context.Context, at channelAt, preferred *conn) (*con
 			return c, nil
 		}
 	}
-	var dialer net.Dialer
+	// A server whose machine is gone must not be waited for as long as TCP would:
+	// speech may go on for minutes without a message.
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
 	nc, err := dialer.DialContext(ctx, "tcp", at.addr.String())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", speech.ErrUnavailable, err)

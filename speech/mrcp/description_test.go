@@ -172,6 +172,32 @@ func TestCapturedDescriptions(t *testing.T) {
 	}
 }
 
+// Nuance's manuals put c= at the media level; the control line may have none then.
+func TestAddresses(t *testing.T) {
+	const head, control, audio = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\n", "t=0 0\nm=application 6075 TCP/MRCPv2 1\n", "m=audio 4000 RTP/AVP 0\n"
+	for name, row := range map[string]struct{ sdp, control, audio string }{
+		"session level":        {head + "c=IN IP4 192.0.2.2\n" + control + audio, "192.0.2.2:6075", "192.0.2.2:4000"},
+		"media level":          {head + control + audio + "c=IN IP4 192.0.2.3/127\n", "192.0.2.3:6075", "192.0.2.3:4000"},
+		"each its own":         {head + control + "c=IN IP4 192.0.2.4\n" + audio + "c=IN IP4 192.0.2.3\n", "192.0.2.4:6075", "192.0.2.3:4000"},
+		"the origin's":         {head + control + audio, "192.0.2.1:6075", "192.0.2.1:4000"},
+		"IPv6":                 {head + "c=IN IP6 2001:db8::1\n" + control + audio, "[2001:db8::1]:6075", "[2001:db8::1]:4000"},
+		"a name is no address": {head + "c=IN IP4 speech.example.com\n" + control + audio, "", ""},
+		"no port":              {head + "c=IN IP4 192.0.2.2\n" + control + "m=audio 70000 RTP/AVP 0\n", "", ""},
+	} {
+		d, err := ParseDescription([]byte(lines(row.sdp)))
+		if (err != nil) != (row.control == "") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && (d.Controls()[0].Addr.String() != row.control || d.Audio().Addr.String() != row.audio) {
+			t.Errorf("%s: %v %v", name, d.Controls()[0].Addr, d.Audio().Addr)
+		}
+	}
+	six := offer(speech.Media{Addr: netip.MustParseAddrPort("[2001:db8::2]:4000"), Codecs: testMedia().Codecs, Events: -1}, 1, ConnectionNew).Marshal()
+	if d, err := ParseDescription(six); err != nil || d.Addr.String() != "2001:db8::2" || d.Audio().Events != -1 {
+		t.Errorf("%v\n%s", err, six)
+	}
+}
+
 func TestRefreshMirrorsTheServersLines(t *testing.T) {
 	ours := offer(testMedia(), 4711, ConnectionNew)
 	r := &refresher{ours: ours}

@@ -341,48 +341,69 @@ func TestStopSpeechAndSpeakAgain(t *testing.T) {
 	}
 }
 
+// hearer begins recognitions and checks their outcomes.
+type hearer struct {
+	t   *testing.T
+	ctx context.Context
+	s   speech.Session
+}
+
+func (h hearer) begin(change func(*speech.Recognition)) speech.Recognizing {
+	h.t.Helper()
+	recognition := speech.Recognition{Grammars: []speech.Grammar{yesNo()}, StartTimers: true}
+	change(&recognition)
+	rec, err := h.s.Recognize(h.ctx, recognition)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return rec
+}
+
+func (h hearer) outcome(rec speech.Recognizing, want speech.Outcome) {
+	h.t.Helper()
+	wait(h.t, rec.Done(), "result")
+	if result, err := rec.Result(); err != nil || result.Outcome != want {
+		h.t.Errorf("%+v, %v; want outcome %d", result, err, want)
+	}
+}
+
 func TestOutcomes(t *testing.T) {
 	ctx := testContext(t)
 	r := newRig(t, mrcp.Config{}, "", "yes", "yes")
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
-	begin := func(change func(*speech.Recognition)) speech.Recognizing {
-		t.Helper()
-		recognition := speech.Recognition{Grammars: []speech.Grammar{yesNo()}, StartTimers: true}
-		change(&recognition)
-		rec, err := s.Recognize(ctx, recognition)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return rec
-	}
-	outcome := func(rec speech.Recognizing, want speech.Outcome) {
-		t.Helper()
-		wait(t, rec.Done(), "result")
-		if result, err := rec.Result(); err != nil || result.Outcome != want {
-			t.Errorf("%+v, %v; want outcome %d", result, err, want)
-		}
-	}
-	outcome(begin(func(*speech.Recognition) {}), speech.NoInput)
+	h := hearer{t, ctx, s}
+	h.outcome(h.begin(func(*speech.Recognition) {}), speech.NoInput)
 
-	rec := begin(func(*speech.Recognition) {})
+	rec := h.begin(func(*speech.Recognition) {})
 	far.say(t, s.Media().Addr, r.engine.Beeps(1))
-	outcome(rec, speech.NoMatch)
+	h.outcome(rec, speech.NoMatch)
 
-	rec = begin(func(n *speech.Recognition) { n.Confidence = 0.95 })
+	rec = h.begin(func(n *speech.Recognition) { n.Confidence = 0.95 })
 	far.say(t, s.Media().Addr, r.engine.Beeps(1))
-	outcome(rec, speech.NoMatch)
+	h.outcome(rec, speech.NoMatch)
 
-	rec = begin(func(n *speech.Recognition) { n.MaxSpeech = 500 * time.Millisecond })
+	rec = h.begin(func(n *speech.Recognition) { n.MaxSpeech = 500 * time.Millisecond })
 	far.say(t, s.Media().Addr, r.engine.Beeps(5))
-	outcome(rec, speech.Match) // success-maxtime
+	h.outcome(rec, speech.Match) // success-maxtime
 
-	rec = begin(func(n *speech.Recognition) { n.MaxSpeech = 500 * time.Millisecond })
+	rec = h.begin(func(n *speech.Recognition) { n.MaxSpeech = 500 * time.Millisecond })
 	far.say(t, s.Media().Addr, r.engine.Beeps(5))
-	outcome(rec, speech.TooMuchSpeech)
+	h.outcome(rec, speech.TooMuchSpeech)
 
+	if err := s.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTimersAndStop(t *testing.T) {
+	ctx := testContext(t)
+	r := newRig(t, mrcp.Config{})
+	far := newCaller(t)
+	s := open(t, ctx, r.client, far)
+	h := hearer{t, ctx, s}
 	// The no-input timer does not run before it is started.
-	rec = begin(func(n *speech.Recognition) { n.StartTimers, n.NoInput = false, 100*time.Millisecond })
+	rec := h.begin(func(n *speech.Recognition) { n.StartTimers, n.NoInput = false, 100*time.Millisecond })
 	far.say(t, s.Media().Addr, make([]int16, 4000))
 	select {
 	case <-rec.Done():
@@ -392,12 +413,12 @@ func TestOutcomes(t *testing.T) {
 	if err := rec.StartTimers(ctx); err != nil {
 		t.Error(err)
 	}
-	outcome(rec, speech.NoInput)
+	h.outcome(rec, speech.NoInput)
 	if err := rec.StartTimers(ctx); err != nil {
 		t.Errorf("timers after the end: %v", err)
 	}
 
-	rec = begin(func(*speech.Recognition) {})
+	rec = h.begin(func(*speech.Recognition) {})
 	if _, err := s.Recognize(ctx, speech.Recognition{Grammars: []speech.Grammar{yesNo()}}); err == nil {
 		t.Error("two recognitions at a time")
 	}

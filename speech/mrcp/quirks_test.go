@@ -143,14 +143,17 @@ func result(fields, body string) string {
 		"content-length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
-func TestServersResults(t *testing.T) {
+type foreignResult struct {
+	name  string
+	reply string // to RECOGNIZE
+	want  speech.Result
+	err   error
+}
+
+// foreignResults are results as other servers send them.
+func foreignResults() []foreignResult {
 	const unimrcp = "<?xml version=\"1.0\"?>\n<result> \n  <interpretation grammar=\"session:yesno@form-level.store\" confidence=\"0.97\">\n    <instance>one</instance>\n    <input mode=\"speech\">one</input>\n  </interpretation>\n</result>\n"
-	for _, row := range []struct {
-		name  string
-		reply string // to RECOGNIZE
-		want  speech.Result
-		err   error
-	}{
+	return []foreignResult{
 		{"UniMRCP", recogStarted + "MRCP/2.0 94 START-OF-INPUT {id} IN-PROGRESS\r\nChannel-Identifier: {recog}\r\n\r\n" +
 			result("Completion-Cause: 000 success\r\nContent-Type: application/x-nlsml\r\n", unimrcp),
 			speech.Result{Outcome: speech.Match, Alternatives: []speech.Alternative{{GrammarID: "yesno", Utterance: "one", Confidence: 0.97, Instance: "one", Mode: "voice"}}}, nil},
@@ -177,7 +180,11 @@ func TestServersResults(t *testing.T) {
 			recogStarted + result("Completion-Cause: 001\r\n", ""), speech.Result{Outcome: speech.NoMatch}, nil},
 		{"grammar would not compile", recogStarted + result("Completion-Cause: 005 grammar-compilation-failure\r\n", ""), speech.Result{}, speech.ErrGrammar},
 		{"success without a result", recogStarted + result("Completion-Cause: 000 success\r\n", ""), speech.Result{}, errAny},
-	} {
+	}
+}
+
+func TestServersResults(t *testing.T) {
+	for _, row := range foreignResults() {
 		t.Run(row.name, func(t *testing.T) {
 			ctx := testContext(t)
 			_, client := newScripted(t, func(m *wire.Message) string {
@@ -208,17 +215,20 @@ func TestServersResults(t *testing.T) {
 
 var errAny = errors.New("any error")
 
-// How servers answer the end of speech, and what the client makes of it.
-func TestServersStops(t *testing.T) {
+type foreignStop struct {
+	name        string
+	how         func(speech.Speaking, context.Context) error
+	stop, barge string // the replies
+	methods     string
+}
+
+// foreignStops are the ways in which servers answer the end of speech, with what
+// the client sends to bring it about.
+func foreignStops() []foreignStop {
 	listed := "MRCP/2.0 110 {id} 200 COMPLETE\r\nChannel-Identifier: {synth}\r\nActive-Request-Id-List: {speak}\r\n\r\n"
 	barged := "MRCP/2.0 122 SPEAK-COMPLETE {speak} COMPLETE\r\nChannel-Identifier: {synth}\r\nCompletion-Cause: 001 barge-in\r\n\r\n"
 	stop, bargeIn := speech.Speaking.Stop, speech.Speaking.BargeIn
-	for _, row := range []struct {
-		name        string
-		how         func(speech.Speaking, context.Context) error
-		stop, barge string // the replies
-		methods     string
-	}{
+	return []foreignStop{
 		{"stop, listed", stop, listed, "", "SPEAK STOP"},
 		{"stop, not listed", stop, success, "", "SPEAK STOP"},
 		{"stop raced by its completion", stop, spoken + success, "", "SPEAK STOP"},
@@ -231,7 +241,11 @@ func TestServersStops(t *testing.T) {
 		{"barge-in as RFC 6787 section 14.1 has it: another id, and an event", bargeIn, success,
 			"MRCP/2.0 110 {id} 200 COMPLETE\r\nChannel-Identifier: {synth}\r\nActive-Request-Id-List: 543258\r\n\r\n" + barged, "SPEAK BARGE-IN-OCCURRED STOP"},
 		{"barge-in raced by the completion", bargeIn, success, spoken + success, "SPEAK BARGE-IN-OCCURRED"},
-	} {
+	}
+}
+
+func TestServersStops(t *testing.T) {
+	for _, row := range foreignStops() {
 		t.Run(row.name, func(t *testing.T) {
 			ctx := testContext(t)
 			server, client := newScripted(t, func(m *wire.Message) string {
@@ -338,6 +352,24 @@ func TestStartTimersTolerates402Only(t *testing.T) {
 	}
 }
 
+func expectedRequests() []string {
+	recognize := "Cancel-If-Queue: false|Start-Input-Timers: false|Speech-Language: en-GB|No-Input-Timeout: 7000|Recognition-Timeout: 20000|" +
+		"Speech-Complete-Timeout: 500|Speech-Incomplete-Timeout: 1000|Confidence-Threshold: 0.5|Sensitivity-Level: 1.0|Speed-Vs-Accuracy: 0.25|" +
+		"N-Best-List-Length: 3|Vendor-Specific-Parameters: k=v|Content-Type: text/uri-list|Content-Length: 43||session:one@mcp.store|http://web/g.grxml|"
+	return []string{
+		"MRCP/2.0 233 SPEAK 1|Channel-Identifier: a-b.1@speechsynth|Kill-On-Barge-In: false|Speech-Language: en-US|Voice-Name: Tom|" +
+			`Vendor-Specific-Parameters: a="x y";b=2|Content-Type: application/ssml+xml|Content-Length: 8||<speak/>`,
+		"MRCP/2.0 191 DEFINE-GRAMMAR 2|Channel-Identifier: a-b.1@speechrecog|Content-Id: <one@mcp.store>|Speech-Language: en-GB|" +
+			"Content-Type: application/srgs+xml|Content-Length: 10||<grammar/>",
+		"MRCP/2.0 481 RECOGNIZE 3|Channel-Identifier: a-b.1@speechrecog|" + recognize,
+		"MRCP/2.0 481 RECOGNIZE 4|Channel-Identifier: a-b.1@speechrecog|" + recognize,
+		"MRCP/2.0 187 DEFINE-GRAMMAR 5|Channel-Identifier: a-b.1@speechrecog|Content-Id: <one-2@mcp.store>|Content-Base: http://base/|" +
+			"Content-Type: application/x|Content-Length: 8||<other/>",
+		"MRCP/2.0 266 RECOGNIZE 6|Channel-Identifier: a-b.1@speechrecog|Cancel-If-Queue: false|Start-Input-Timers: true|Recognition-Mode: hotword|" +
+			`Content-Type: text/grammar-ref-list|Content-Length: 65||<session:one-2@mcp.store>;weight="0.5"|<builtin:speech/digits>|`,
+	}
+}
+
 // The requests as they go out, octet for octet.
 func TestRequestsOnTheWire(t *testing.T) {
 	ctx := testContext(t)
@@ -371,21 +403,7 @@ func TestRequestsOnTheWire(t *testing.T) {
 		}
 		wait(t, rec.Done(), "result")
 	}
-	recognize := "Cancel-If-Queue: false|Start-Input-Timers: false|Speech-Language: en-GB|No-Input-Timeout: 7000|Recognition-Timeout: 20000|" +
-		"Speech-Complete-Timeout: 500|Speech-Incomplete-Timeout: 1000|Confidence-Threshold: 0.5|Sensitivity-Level: 1.0|Speed-Vs-Accuracy: 0.25|" +
-		"N-Best-List-Length: 3|Vendor-Specific-Parameters: k=v|Content-Type: text/uri-list|Content-Length: 43||session:one@mcp.store|http://web/g.grxml|"
-	want := []string{
-		"MRCP/2.0 233 SPEAK 1|Channel-Identifier: a-b.1@speechsynth|Kill-On-Barge-In: false|Speech-Language: en-US|Voice-Name: Tom|" +
-			`Vendor-Specific-Parameters: a="x y";b=2|Content-Type: application/ssml+xml|Content-Length: 8||<speak/>`,
-		"MRCP/2.0 191 DEFINE-GRAMMAR 2|Channel-Identifier: a-b.1@speechrecog|Content-Id: <one@mcp.store>|Speech-Language: en-GB|" +
-			"Content-Type: application/srgs+xml|Content-Length: 10||<grammar/>",
-		"MRCP/2.0 481 RECOGNIZE 3|Channel-Identifier: a-b.1@speechrecog|" + recognize,
-		"MRCP/2.0 481 RECOGNIZE 4|Channel-Identifier: a-b.1@speechrecog|" + recognize,
-		"MRCP/2.0 187 DEFINE-GRAMMAR 5|Channel-Identifier: a-b.1@speechrecog|Content-Id: <one-2@mcp.store>|Content-Base: http://base/|" +
-			"Content-Type: application/x|Content-Length: 8||<other/>",
-		"MRCP/2.0 266 RECOGNIZE 6|Channel-Identifier: a-b.1@speechrecog|Cancel-If-Queue: false|Start-Input-Timers: true|Recognition-Mode: hotword|" +
-			`Content-Type: text/grammar-ref-list|Content-Length: 65||<session:one-2@mcp.store>;weight="0.5"|<builtin:speech/digits>|`,
-	}
+	want := expectedRequests()
 	server.mu.Lock()
 	defer server.mu.Unlock()
 	for i, m := range server.requests {

@@ -10,10 +10,6 @@ import (
 	"testing"
 )
 
-func interpretation(grammar string, confidence float64, instance, input, mode string) Interpretation {
-	return Interpretation{Grammar: grammar, Confidence: confidence, Instance: instance, Input: input, Mode: mode}
-}
-
 func TestParse(t *testing.T) {
 	const rfc = `<?xml version="1.0"?>
 <result xmlns="urn:ietf:params:xml:ns:mrcpv2" xmlns:ex="http://www.example.com/example" grammar="session:request1@form-level.store">
@@ -27,38 +23,38 @@ func TestParse(t *testing.T) {
 		want  Result
 	}{
 		{"RFC 6787 section 5.1", rfc, Fraction, Result{Interpretations: []Interpretation{
-			interpretation("session:request1@form-level.store", 1, "<ex:Person><ex:Name> Andre Roy </ex:Name></ex:Person>", "may I speak to Andre Roy", "")}}},
+			Interpretation{"session:request1@form-level.store", 1, "<ex:Person><ex:Name> Andre Roy </ex:Name></ex:Person>", "may I speak to Andre Roy", ""}}}},
 		{"no namespace, grammar on the interpretation", `<result><interpretation grammar="session:a" confidence="0.97"><instance>one</instance><input mode="speech">one</input></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("session:a", 0.97, "one", "one", "voice")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"session:a", 0.97, "one", "one", "voice"}}}},
 		{"prefixed", `<nl:result xmlns:nl="http://www.ietf.org/xml/ns/mrcpv2" grammar="g"><nl:interpretation confidence="0.5"><xf:instance xmlns:xf="x">a &amp; b</xf:instance><nl:input mode="DTMF">1 2</nl:input></nl:interpretation></nl:result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("g", 0.5, "a & b", "1 2", "dtmf")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"g", 0.5, "a & b", "1 2", "dtmf"}}}},
 		{"several, worst first", `<result grammar="g"><interpretation confidence="0.4"><input>b</input></interpretation><interpretation confidence="0.6"><input>a</input></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("g", 0.6, "a", "a", ""), interpretation("g", 0.4, "b", "b", "")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"g", 0.6, "a", "a", ""}, Interpretation{"g", 0.4, "b", "b", ""}}}},
 		{"percent over MRCPv2", `<result><interpretation confidence="100"><input>a</input></interpretation><interpretation confidence="1"><input>b</input></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("", 1, "a", "a", ""), interpretation("", 0.01, "b", "b", "")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"", 1, "a", "a", ""}, Interpretation{"", 0.01, "b", "b", ""}}}},
 		{"one of MRCPv2 is certainty", `<result><interpretation confidence="1"><input>a</input></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("", 1, "a", "a", "")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"", 1, "a", "a", ""}}}},
 		{"one of MRCPv1 is a percent", `<result><interpretation confidence="1"><input>a</input></interpretation></result>`,
-			Percent, Result{Interpretations: []Interpretation{interpretation("", 0.01, "a", "a", "")}}},
+			Percent, Result{Interpretations: []Interpretation{Interpretation{"", 0.01, "a", "a", ""}}}},
 		{"confidence on the input", `<result><interpretation><instance/><input confidence="0.3" mode="voice">a</input></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("", 0.3, "", "a", "voice")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"", 0.3, "", "a", "voice"}}}},
 		{"nomatch inside input", `<result><interpretation><input><nomatch/></input><instance/></interpretation></result>`, Fraction, Result{NoMatch: true}},
 		{"nomatch with what was heard", `<result><interpretation confidence="0.1"><instance/><input><nomatch>hm</nomatch></input></interpretation></result>`, Fraction, Result{NoMatch: true}},
 		{"noinput", `<result><interpretation><input mode="speech"><noinput/></input></interpretation></result>`, Fraction, Result{NoInput: true}},
 		{"nomatch under result", `<result><nomatch/></result>`, Fraction, Result{NoMatch: true}},
 		{"nested input", `<result><interpretation><instance>x</instance><input><input mode="speech" confidence="0.8">from here</input><input mode="dtmf">1</input></input></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("", 0.8, "x", "from here 1", "voice")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"", 0.8, "x", "from here 1", "voice"}}}},
 		{"instance named inside", `<result><interpretation><instance><instance>deep</instance></instance><input>a</input></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("", 1, "<instance>deep</instance>", "a", "")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"", 1, "<instance>deep</instance>", "a", ""}}}},
 		{"Nuance keys", `<result><interpretation grammar="session:g" confidence="87"><input mode="speech">yes</input><instance><SWI_literal>yes</SWI_literal><SWI_meaning>{SWI_literal:yes}</SWI_meaning></instance></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("session:g", 0.87, "<SWI_literal>yes</SWI_literal><SWI_meaning>{SWI_literal:yes}</SWI_meaning>", "yes", "voice")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"session:g", 0.87, "<SWI_literal>yes</SWI_literal><SWI_meaning>{SWI_literal:yes}</SWI_meaning>", "yes", "voice"}}}},
 		{"empty", `<result/>`, Fraction, Result{}},
 		{"latin-1", "<?xml version=\"1.0\" encoding='ISO-8859-1'?><result><interpretation><input>caf\xe9</input></interpretation></result>",
-			Fraction, Result{Interpretations: []Interpretation{interpretation("", 1, "café", "café", "")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"", 1, "café", "café", ""}}}},
 		{"model ignored", `<result><interpretation><xf:model xmlns:xf="x"><instance>no</instance></xf:model><instance><![CDATA[<5]]></instance><input>a</input></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("", 1, "<5", "a", "")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"", 1, "<5", "a", ""}}}},
 		{"nonsense confidence", `<result><interpretation confidence="high"><input>a</input></interpretation><interpretation confidence="-3"><input>b</input></interpretation></result>`,
-			Fraction, Result{Interpretations: []Interpretation{interpretation("", 1, "a", "a", ""), interpretation("", 0, "b", "b", "")}}},
+			Fraction, Result{Interpretations: []Interpretation{Interpretation{"", 1, "a", "a", ""}, Interpretation{"", 0, "b", "b", ""}}}},
 	} {
 		got, err := Parse([]byte(row.xml), row.scale)
 		if err != nil || !reflect.DeepEqual(got, row.want) {
@@ -91,9 +87,9 @@ func TestRoundTrip(t *testing.T) {
 		{NoMatch: true},
 		{NoInput: true},
 		{Interpretations: []Interpretation{
-			interpretation("session:a&b@c", 0.75, "<city>Köln</city>", `say "x" <y>`, "voice"),
-			interpretation("", 0.5, "a < b", "12", "dtmf"),
-			interpretation("builtin:speech/boolean", 0, "<not closed", "z", ""),
+			Interpretation{"session:a&b@c", 0.75, "<city>Köln</city>", `say "x" <y>`, "voice"},
+			Interpretation{"", 0.5, "a < b", "12", "dtmf"},
+			Interpretation{"builtin:speech/boolean", 0, "<not closed", "z", ""},
 		}},
 	} {
 		written := want.Append(nil)
@@ -113,7 +109,7 @@ func TestWrittenForm(t *testing.T) {
   </interpretation>
 </result>
 `
-	result := Result{Interpretations: []Interpretation{interpretation("session:yesno@mcp", 1, "yes", "yes", "voice")}}
+	result := Result{Interpretations: []Interpretation{Interpretation{"session:yesno@mcp", 1, "yes", "yes", "voice"}}}
 	if got := string(result.Append(nil)); got != want {
 		t.Errorf("got\n%s", got)
 	}
@@ -139,7 +135,7 @@ func TestCapturedResult(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`<result grammar="g"><interpretation confidence="40"><instance><a>b</a></instance><input mode="speech">x<nomatch/></input></interpretation></result>`))
 	f.Add([]byte("<?xml version=\"1.0\" encoding='latin1'?><result>\xe9<noinput/></result>"))
-	f.Add(Result{Interpretations: []Interpretation{interpretation("g", 0.5, "<a/>", "x", "voice")}}.Append(nil))
+	f.Add(Result{Interpretations: []Interpretation{Interpretation{"g", 0.5, "<a/>", "x", "voice"}}}.Append(nil))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, scale := range []Scale{Fraction, Percent} {
 			r, err := Parse(body, scale)

@@ -60,9 +60,6 @@ func NewTurn(t Timeouts, timing bool, sensitivity float64) *Turn {
 // StartTimer starts the no-input timer.
 func (t *Turn) StartTimer() { t.timing = true }
 
-// Started tells whether input has begun.
-func (t *Turn) Started() bool { return t.started }
-
 // Audio is what was heard: some of what came before the input, and all since.
 func (t *Turn) Audio() []int16 { return t.audio }
 
