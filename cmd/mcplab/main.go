@@ -33,6 +33,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(speechCommand(), webCommand(), callCommand())
+	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand())
 	return root
 }

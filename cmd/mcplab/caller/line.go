@@ -37,6 +37,7 @@ type line struct {
 	mu         sync.Mutex
 	queue      []frame
 	sent       int
+	pressed    int // packets of events among them
 	reports    int // RTCP packets received
 	recording  Recording
 	continuity Continuity
@@ -118,6 +119,9 @@ func (l *line) next(n int) frame {
 		f, l.queue = l.queue[0], l.queue[1:]
 	}
 	heard := f.audio
+	if f.key != 0 {
+		l.pressed++
+	}
 	if f.key != 0 && f.index < toneFrames {
 		heard = tone(f.key, f.index)
 	}

@@ -64,9 +64,11 @@ type Summary struct {
 	Said     []Segment     `json:"said"`
 	Heard    []Segment     `json:"heard"`
 	Sent     int           `json:"rtp_sent"`
-	RTCP     int           `json:"rtcp_received"`
-	Received Continuity    `json:"rtp_received"`
-	Faults   []string      `json:"faults"`
+	// SentEvents is how many of them were telephone events.
+	SentEvents int        `json:"rtp_sent_events"`
+	RTCP       int        `json:"rtcp_received"`
+	Received   Continuity `json:"rtp_received"`
+	Faults     []string   `json:"faults"`
 
 	// Audio is both sides as samples.
 	Audio *Recording `json:"-"`

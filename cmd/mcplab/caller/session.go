@@ -179,7 +179,7 @@ func (s *session) report(summary *Summary) {
 	summary.Duration = time.Since(l.began)
 	summary.Said, summary.Audio = s.said, &l.recording
 	summary.Heard = Segments(l.recording.Heard, joinWithin, 2*frameTime)
-	summary.Sent, summary.RTCP, summary.Received = l.sent, l.reports, l.continuity
+	summary.Sent, summary.SentEvents, summary.RTCP, summary.Received = l.sent, l.pressed, l.reports, l.continuity
 	summary.Faults = l.continuity.Faults()
 }
 

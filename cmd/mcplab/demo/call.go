@@ -1,0 +1,175 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/go-audio/wav"
+	"golang.org/x/sys/unix"
+
+	"mcp/cmd/mcplab/caller"
+	"mcp/cmd/mcplab/netlab"
+	"mcp/control/reporting"
+	"mcp/control/reporting/journal"
+)
+
+// bpfFS is where BPF objects are pinned.
+const bpfFS = "/sys/fs/bpf"
+
+// mountBPF mounts the BPF file system where nobody has, until the end.
+func (d *demo) mountBPF() error {
+	var at unix.Statfs_t
+	if err := unix.Statfs(bpfFS, &at); err != nil {
+		return fmt.Errorf("%s: %w", bpfFS, err)
+	}
+	if at.Type == unix.BPF_FS_MAGIC {
+		return nil
+	}
+	if err := unix.Mount("bpf", bpfFS, "bpf", 0, "mode=0700"); err != nil {
+		return fmt.Errorf("mount %s: %w", bpfFS, err)
+	}
+	d.later(func() error { return unix.Unmount(bpfFS, 0) })
+	return nil
+}
+
+// call has the caller call, and reads what it tells.
+func (d *demo) call(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	script := fmt.Sprintf("listen; say %s; listen; dtmf %s; await", d.options.Answer, d.options.Digits)
+	p, err := d.start(program{name: "caller", namespace: d.lab.SBC, path: d.options.Lab, hear: d.fromCaller, args: []string{
+		"call", "--to", fmt.Sprintf("sip:demo@%s:%d", netlab.MCPToSBC, sipPort), "--local", netlab.SBCAddr.String(),
+		"--from", "sip:caller@" + netlab.SBCAddr.String(), "--voice", d.options.Voice, "--quiet", "1200ms",
+		"--script", script, "--wav", d.path(recording), "--timeout", callTime.String(), "--log-format", "json",
+	}})
+	if err != nil {
+		return err
+	}
+	d.later(p.stop)
+	if err := p.wait(ctx); err != nil {
+		return fmt.Errorf("the call failed: %w\n%s", err, p.tail())
+	}
+	d.facts.call = &caller.Summary{}
+	if err := json.Unmarshal(p.output.Bytes(), d.facts.call); err != nil {
+		return fmt.Errorf("read the caller's summary: %w", err)
+	}
+	d.facts.heard, err = readHeard(d.path(recording))
+	return err
+}
+
+// readHeard reads the right channel of the recording: what a person would hear
+// is what is checked.
+func readHeard(path string) ([]int16, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	buffer, err := wav.NewDecoder(file).FullPCMBuffer()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	heard := make([]int16, len(buffer.Data)/2)
+	for i := range heard {
+		heard[i] = int16(buffer.Data[2*i+1])
+	}
+	return heard, nil
+}
+
+// settle waits for the call's record and looks at what is left in the kernel.
+func (d *demo) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTime)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for d.facts.record == nil {
+		if err := d.readRecord(); err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("no record of the call: %w", ctx.Err())
+		}
+	}
+	return d.countLegs(ctx)
+}
+
+func (d *demo) readRecord() error {
+	d.facts.records = 0
+	for stored, err := range reporting.Read(d.facts.journal, journal.Position{}) {
+		if err != nil {
+			return fmt.Errorf("read call records: %w", err)
+		}
+		d.facts.records++
+		d.facts.record, d.facts.json = stored.Record, bytes.Clone(stored.JSON)
+	}
+	return nil
+}
+
+// countLegs asks the platform's own tool what the kernel still holds.
+func (d *demo) countLegs(ctx context.Context) error {
+	if !d.inKernel() {
+		return nil
+	}
+	out, err := exec.CommandContext(ctx, d.options.Platform, "plane", "status", "--json", "--pins", d.pins).Output()
+	if err != nil {
+		return fmt.Errorf("plane status: %w: %s", err, out)
+	}
+	var status struct{ Legs int }
+	if err := json.Unmarshal(out, &status); err != nil {
+		return fmt.Errorf("plane status: %w", err)
+	}
+	d.facts.legs = status.Legs
+	return nil
+}
+
+func (d *demo) inKernel() bool {
+	d.facts.mu.Lock()
+	defer d.facts.mu.Unlock()
+	return d.facts.plane != "" && d.facts.plane != "socket"
+}
+
+// unload removes the pins that the platform leaves for its successor.
+func (d *demo) unload() error {
+	if _, err := os.Stat(d.pins); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, d.options.Platform, "plane", "unload", "--pins", d.pins).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("unload the plane: %w: %s", err, out)
+	}
+	return nil
+}
+
+// legsDump is bpftool's view of the legs in mid-call.
+const legsDump = "legs.txt"
+
+// dumpOnce keeps what an operator would see of the legs during the call.
+func (d *demo) dumpOnce() {
+	if d.facts.dumped || !d.inKernel() {
+		return
+	}
+	d.facts.dumped = true
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "bpftool", "map", "dump", "pinned", d.pins+"/legs").CombinedOutput()
+	if err == nil {
+		err = os.WriteFile(d.path(legsDump), out, 0o644)
+	}
+	if err != nil {
+		d.facts.note(func() {
+			d.facts.problems = append(d.facts.problems, fmt.Sprintf("bpftool map dump: %v: %s", err, out))
+		})
+		return
+	}
+	d.timeline.tell("demo", "bpftool map dump pinned %s/legs > %s", d.pins, d.path(legsDump))
+}

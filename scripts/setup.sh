@@ -1,0 +1,64 @@
+#!/bin/sh
+# Installs with apt-get what the demonstration and the tests need, and says what
+# it installs. What is there already is left alone, so it can be run any number
+# of times. Usage: setup.sh [demo] [test]; without arguments both.
+set -eu
+
+# name of a program or file that shows the package to be there, and the package
+demo="ethtool=ethtool ip=iproute2 nsenter=util-linux bpftool=bpftool
+flite=flite espeak-ng=espeak-ng pocketsphinx_continuous=pocketsphinx
+/usr/share/pocketsphinx/model/en-us/en-us/mdef=pocketsphinx-en-us"
+test="clang=clang llvm-strip=llvm sipp=sip-tester baresip=baresip-core gcc=gcc git=git"
+
+wanted=""
+[ $# -gt 0 ] || set -- demo test
+for group in "$@"; do
+	case $group in
+	demo) wanted="$wanted $demo" ;;
+	test) wanted="$wanted $demo $test" ;;
+	*) echo "setup: unknown group $group; known are demo and test" >&2; exit 2 ;;
+	esac
+done
+
+# there NAME: tells whether a program, in a version-suffixed form too, or a file is there.
+there() {
+	case $1 in
+	/*) [ -e "$1" ] ;;
+	clang | llvm-strip) command -v "$1" >/dev/null 2>&1 || ls /usr/bin/"$1"-[0-9]* >/dev/null 2>&1 ;;
+	*) command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] ;;
+	esac
+}
+
+missing=""
+for pair in $wanted; do
+	name=${pair%%=*} package=${pair#*=}
+	there "$name" && continue
+	case " $missing " in *" $package "*) ;; *) missing="$missing $package" ;; esac
+done
+
+if [ -z "$missing" ]; then
+	echo "setup: everything needed is installed"
+	exit 0
+fi
+if [ "$(id -u)" -ne 0 ]; then
+	echo "setup: root is needed to install:$missing" >&2
+	exit 1
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "setup: this is neither Debian nor Ubuntu; install these, or what they are called here:$missing" >&2
+	exit 1
+fi
+echo "setup: installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# Ubuntu has bpftool in its kernel's tools.
+case " $missing " in
+*" bpftool "*)
+	if ! apt-cache show bpftool 2>/dev/null | grep -q '^Filename:'; then
+		missing=$(echo "$missing" | sed 's/ bpftool/ linux-tools-common linux-tools-generic/')
+	fi
+	;;
+esac
+# shellcheck disable=SC2086 # a list of words
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
+echo "setup: done"
