@@ -64,6 +64,7 @@ func TestSIPpCalls(t *testing.T) {
 		{"uac_bye_immediately.xml", patientCallee},
 		{"uac_hold.xml", patientCallee},
 		{"uac_cancel.xml", ringingCallee},
+		{"uac_hears_bye.xml", hangingUpCallee},
 		{"uac_options.xml", patientCallee},
 	} {
 		for _, mode := range []string{"u1", "t1", "tn"} {
