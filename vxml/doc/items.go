@@ -13,7 +13,10 @@ import (
 func (c *compiler) common(n *xmltree.Node) Common {
 	out := Common{
 		Pos: c.pos(n), Name: n.Attr("name"), Expr: n.Attr("expr"), Cond: n.Attr("cond"),
-		Scope: c.scope(n), Prompts: c.prompts(n),
+		Scope: c.scope(n),
+	}
+	if n.Name != "block" { // what a block says is part of its body
+		out.Prompts = c.prompts(n)
 	}
 	out.Visible = out.Name != ""
 	if !out.Visible {
@@ -38,9 +41,7 @@ func (c *compiler) common(n *xmltree.Node) Common {
 func (c *compiler) item(n *xmltree.Node) Item {
 	switch n.Name {
 	case "block":
-		b := &Block{Common: c.common(n), Body: c.actions(n)}
-		b.Prompts = nil // what a block says is part of its body
-		return b
+		return &Block{Common: c.common(n), Body: c.actions(n)}
 	case "field":
 		return c.field(n)
 	case "initial":

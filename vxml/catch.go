@@ -1,0 +1,190 @@
+package vxml
+
+import (
+	"context"
+	"strings"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/script"
+)
+
+// handle finds the handler of an event and runs it (VoiceXML 2.0 section 5.2.4).
+func (s *session) handle(ctx context.Context, event *Event) error {
+	s.last = event
+	s.trace(TraceEvent{Thrown, event.Error()})
+	s.log.Debug("event thrown", "event", event.Name, "message", event.Message, "page", s.stage.url())
+	if s.dialog != nil {
+		s.dialog.count(event.Name)
+		s.dialog.reprompt = false
+	}
+	h, err := s.handler(ctx, event)
+	switch {
+	case err != nil:
+		return err
+	case h == nil:
+		err = s.unhandled(ctx, event)
+	default:
+		err = s.anonymously(func(scope *script.Scope) error {
+			if err := s.announce(scope, event); err != nil {
+				return semantic(ctx, h.Pos, err)
+			}
+			return s.all(ctx, h.Body)
+		})
+	}
+	if s.dialog != nil {
+		s.dialog.silent = !s.dialog.reprompt
+	}
+	return err
+}
+
+// announce sets the variables that a handler sees.
+func (s *session) announce(scope *script.Scope, event *Event) error {
+	message := script.Value{}
+	if event.Message != "" {
+		message = s.machine.Value(event.Message)
+	}
+	if err := scope.Declare("_event", s.machine.Value(event.Name)); err != nil {
+		return err
+	}
+	return scope.Declare("_message", message)
+}
+
+// handler selects among the handlers of the item, the dialog, the document and
+// the application root, in that order: those that match, whose count is reached
+// and whose condition holds; of these, those of the highest count; of these, the
+// first. Nil means the platform's own.
+func (s *session) handler(ctx context.Context, event *Event) (*doc.Catch, error) {
+	var best *doc.Catch
+	err := s.anonymously(func(scope *script.Scope) error {
+		if err := s.announce(scope, event); err != nil {
+			return err
+		}
+		for _, h := range s.handlers() {
+			count := s.reached(h, event)
+			if count < h.Count || best != nil && h.Count <= best.Count {
+				continue
+			}
+			ok, err := s.holds(ctx, h.Pos, h.Cond)
+			if err != nil {
+				return err
+			}
+			if ok {
+				best = h
+			}
+		}
+		return nil
+	})
+	return best, err
+}
+
+func (s *session) handlers() []*doc.Catch {
+	var all []*doc.Catch
+	if d := s.dialog; d != nil {
+		if d.item != nil {
+			all = append(all, d.item.Base().Catches...)
+		}
+		all = append(all, d.form.Catches...)
+	}
+	if s.stage.page != nil {
+		all = append(all, s.stage.page.Catches...)
+	}
+	if s.stage.rootPage != nil && s.stage.rootPage != s.stage.page {
+		all = append(all, s.stage.rootPage.Catches...)
+	}
+	return all
+}
+
+// reached is how often the name by which h catches the event has been thrown;
+// 0 when h does not catch it.
+func (s *session) reached(h *doc.Catch, event *Event) int {
+	names := h.Events
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	most := 0
+	for _, name := range names {
+		if event.Matches(name) {
+			most = max(most, s.dialog.counted(name))
+		}
+	}
+	return most
+}
+
+// count counts an event for the item visited, by its name and by every prefix
+// that a handler may catch it by.
+func (d *dialog) count(name string) {
+	if d.events == nil {
+		return
+	}
+	d.events[d.at("")]++
+	for i, r := range name {
+		if r == '.' {
+			d.events[d.at(name[:i])]++
+		}
+	}
+	d.events[d.at(name)]++
+}
+
+// counted is how often the event was thrown, at least once: it just was.
+func (d *dialog) counted(name string) int {
+	if d == nil || name == "." {
+		return 1
+	}
+	return max(1, d.events[d.at(name)])
+}
+
+// at is the key of the item visited and an event.
+func (d *dialog) at(event string) string {
+	if d.item == nil {
+		return "\x00" + event
+	}
+	return d.item.Base().Name + "\x00" + event
+}
+
+// forget resets the event counters of an item.
+func (d *dialog) forget(item string) {
+	for key := range d.events {
+		if strings.HasPrefix(key, item+"\x00") {
+			delete(d.events, key)
+		}
+	}
+}
+
+// unhandled is what the platform does itself (VoiceXML 2.0 section 5.2.5).
+func (s *session) unhandled(ctx context.Context, event *Event) error {
+	said := map[string]string{
+		"nomatch":          "I did not understand.",
+		"maxspeechtimeout": "That was too long.",
+		"help":             "There is no help for this.",
+	}
+	switch {
+	case event.Name == "cancel":
+		return nil
+	case event.Name == "noinput":
+		s.dialog.again()
+		return nil
+	case event.Matches("nomatch"), event.Matches("help"), event.Matches("maxspeechtimeout"):
+		s.dialog.again()
+		return s.announcement(ctx, said[event.Name])
+	case event.Name == "exit":
+		return &exited{end: Exited}
+	case event.Matches("connection.disconnect"):
+		return &exited{end: or(s.gone, HungUp)}
+	}
+	s.log.Error("no handler for the event: the session ends", "event", event.Name, "message", event.Message, "page", s.stage.url())
+	return &exited{end: or(s.gone, Errored)}
+}
+
+// again asks for the prompts to be repeated.
+func (d *dialog) again() {
+	if d != nil {
+		d.reprompt = true
+	}
+}
+
+func or(e, otherwise End) End {
+	if e == "" {
+		return otherwise
+	}
+	return e
+}

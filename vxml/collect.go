@@ -1,0 +1,327 @@
+package vxml
+
+import (
+	"context"
+	"time"
+
+	"mcp/vxml/grammar"
+)
+
+// waiting is the waiting state: queued prompts play, the caller may speak or
+// press keys, and one of them, the silence or a hang-up ends it (VoiceXML 2.0
+// sections 4.1.8 and 6.3).
+type waiting struct {
+	s         *session
+	active    []*active
+	keypad    *keypad
+	timeout   time.Duration
+	hotword   bool
+	playback  Playback // nil when nothing is being played
+	listening Listening
+	events    <-chan ListenEvent // nil when nobody listens
+	timer     *time.Timer
+	speaking  bool // the caller has begun to speak
+}
+
+// wait plays what is queued and waits for input that matches a grammar.
+func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
+	s.budget.steps, s.budget.fetches = 0, 0
+	if s.gone != "" {
+		return nil, &exited{end: s.gone}
+	}
+	w := &waiting{s: s, active: all, keypad: newKeypad(all, s.properties()), timeout: s.queue.timeout}
+	if w.timeout == 0 {
+		w.timeout = s.properties().Duration("timeout")
+	}
+	w.timer = time.NewTimer(time.Hour)
+	w.timer.Stop()
+	defer w.close()
+	rest, err := s.uninterrupted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, done, err := w.begin(ctx, rest)
+	for !done && err == nil {
+		in, done, err = w.next(ctx)
+	}
+	return in, err
+}
+
+// uninterrupted plays the queue up to its last prompt without barge-in, and
+// returns the rest. Keys pressed before or meanwhile are forgotten, as section
+// 4.1.5 says.
+func (s *session) uninterrupted(ctx context.Context) ([]Prompt, error) {
+	all := s.queue.take()
+	cut := 0
+	for i, p := range all {
+		if !p.BargeIn {
+			cut = i + 1
+		}
+	}
+	if cut == 0 {
+		return all, nil
+	}
+	return all[cut:], s.playOut(ctx, all[:cut], s.platform.Digits())
+}
+
+// flush plays the queue to its end. Keys wait for the next question.
+func (s *session) flush(ctx context.Context) error {
+	return s.playOut(ctx, s.queue.take(), nil)
+}
+
+// playOut plays prompts to their end, swallowing keys when given them.
+func (s *session) playOut(ctx context.Context, prompts []Prompt, keys <-chan Digit) error {
+	if len(prompts) == 0 || s.gone != "" {
+		return nil
+	}
+	playback, err := s.play(ctx, prompts)
+	if err != nil {
+		return err
+	}
+	defer stop(playback)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.platform.HungUp():
+			return s.hungUp()
+		case _, ok := <-keys:
+			if !ok {
+				keys = nil
+			}
+		case <-playback.Done():
+			drain(keys)
+			return playback.Err()
+		}
+	}
+}
+
+func drain(keys <-chan Digit) {
+	for {
+		select {
+		case _, ok := <-keys:
+			if ok {
+				continue
+			}
+		default:
+		}
+		return
+	}
+}
+
+func (s *session) play(ctx context.Context, prompts []Prompt) (Playback, error) {
+	for _, p := range prompts {
+		s.trace(TraceEvent{Said, p.Text()})
+	}
+	return s.platform.Play(ctx, prompts)
+}
+
+// stop ends a playback and waits until it has.
+func stop(p Playback) {
+	p.Stop()
+	<-p.Done()
+}
+
+// begin starts listening and playing. Listening comes first, so that barge-in
+// works from the first word; keys already pressed make the prompts unnecessary.
+func (w *waiting) begin(ctx context.Context, prompts []Prompt) (*input, bool, error) {
+	select {
+	case d, ok := <-w.digits():
+		if ok {
+			return w.press(string(d.Key))
+		}
+	default:
+	}
+	if len(prompts) > 0 {
+		w.hotword = prompts[len(prompts)-1].BargeType == "hotword"
+	} else {
+		w.hotword = w.s.properties().Get("bargeintype") == "hotword"
+	}
+	if err := w.listen(ctx); err != nil {
+		return nil, false, err
+	}
+	if len(prompts) == 0 {
+		w.quiet()
+		return nil, false, nil
+	}
+	var err error
+	w.playback, err = w.s.play(ctx, prompts)
+	return nil, false, err
+}
+
+// listen starts a recognition when a voice grammar is active.
+func (w *waiting) listen(ctx context.Context) error {
+	set := w.s.properties()
+	req := ListenRequest{
+		Language: w.s.language(), NoInput: w.timeout, Hotword: w.hotword,
+		Complete: set.Duration("completetimeout"), Incomplete: set.Duration("incompletetimeout"),
+		MaxSpeech: set.Duration("maxspeechtimeout"), Confidence: set.Float("confidencelevel"),
+		Sensitivity: set.Float("sensitivity"), SpeedAccuracy: set.Float("speedvsaccuracy"),
+		NBest: set.Int("maxnbest"), Properties: set.All(),
+	}
+	for _, a := range w.active {
+		if a.mode == grammar.Voice {
+			req.Grammars = append(req.Grammars, a.speech)
+		}
+	}
+	if len(req.Grammars) == 0 {
+		return nil
+	}
+	var err error
+	if w.listening, err = w.s.platform.Listen(ctx, req); err != nil {
+		w.listening = nil
+		return err
+	}
+	w.events = w.listening.Events()
+	return nil
+}
+
+// quiet is the moment from which silence counts. A recognizer times it itself,
+// and is only trusted so long.
+func (w *waiting) quiet() {
+	limit := w.timeout
+	if w.listening != nil {
+		w.listening.StartTimers()
+		limit += backstop
+	}
+	if len(w.keypad.keys) == 0 && !w.speaking {
+		w.timer.Reset(limit)
+		w.s.trace(TraceEvent{Waiting, w.expected()})
+	}
+}
+
+// expected says what is listened for.
+func (w *waiting) expected() string {
+	switch {
+	case w.listening == nil:
+		return "dtmf"
+	case len(w.keypad.grammars) == 0:
+		return "voice"
+	}
+	return "dtmf voice"
+}
+
+// next waits for one thing to happen.
+func (w *waiting) next(ctx context.Context) (in *input, done bool, err error) {
+	var played <-chan struct{}
+	if w.playback != nil {
+		played = w.playback.Done()
+	}
+	select {
+	case <-ctx.Done():
+		return nil, true, ctx.Err()
+	case <-w.s.platform.HungUp():
+		return nil, true, w.s.hungUp()
+	case <-played:
+		err = w.playback.Err()
+		w.playback = nil
+		if err == nil {
+			w.quiet()
+		}
+		return nil, err != nil, err
+	case d, ok := <-w.digits():
+		if !ok {
+			return nil, true, w.s.hungUp()
+		}
+		return w.press(string(d.Key))
+	case e, ok := <-w.events:
+		return w.heard(ctx, e, ok)
+	case <-w.timer.C:
+		return w.expired()
+	}
+}
+
+// digits are of interest only when a DTMF grammar is active.
+func (w *waiting) digits() <-chan Digit {
+	if len(w.keypad.grammars) == 0 {
+		return nil
+	}
+	return w.s.platform.Digits()
+}
+
+// press takes a key: it ends prompt and recognition, and counts.
+func (w *waiting) press(key string) (*input, bool, error) {
+	w.hush()
+	w.deaf()
+	v := w.keypad.press(key)
+	if v.decided {
+		return w.decide()
+	}
+	w.timer.Reset(v.wait)
+	return nil, false, nil
+}
+
+// decide ends the input of keys.
+func (w *waiting) decide() (*input, bool, error) {
+	if in := w.keypad.result(); in != nil {
+		return in, true, nil
+	}
+	return nil, true, &Event{Name: "nomatch"}
+}
+
+// expired is the end of a time of silence: after keys, they are all there is.
+func (w *waiting) expired() (*input, bool, error) {
+	if len(w.keypad.keys) > 0 {
+		return w.decide()
+	}
+	return nil, true, &Event{Name: "noinput"}
+}
+
+// heard takes what the recognizer reports.
+func (w *waiting) heard(ctx context.Context, e ListenEvent, ok bool) (*input, bool, error) {
+	if !ok {
+		w.events = nil
+		return nil, true, &Event{Name: "error.noresource", Message: "the recognizer gave no result"}
+	}
+	if _, started := e.(SpeechStarted); started {
+		w.speaking = true
+		w.timer.Stop()
+		if !w.hotword {
+			w.hush()
+		}
+		return nil, false, nil
+	}
+	result, _ := e.(SpeechResult)
+	w.events = nil
+	if w.hotword && result.Outcome == NoMatch && w.playback != nil {
+		// Words that are none of the hot ones do not disturb the prompt.
+		w.deaf()
+		w.speaking = false
+		err := w.listen(ctx)
+		return nil, err != nil, err
+	}
+	w.hush()
+	in, err := w.s.recognized(result, w.active)
+	return in, true, err
+}
+
+// hush ends the prompt.
+func (w *waiting) hush() {
+	if w.playback != nil {
+		stop(w.playback)
+		w.playback = nil
+	}
+}
+
+// deaf ends the recognition.
+func (w *waiting) deaf() {
+	if w.listening != nil {
+		w.listening.Stop()
+		w.listening, w.events = nil, nil
+	}
+}
+
+func (w *waiting) close() {
+	w.hush()
+	w.deaf()
+	w.timer.Stop()
+	w.s.queue.drop()
+}
+
+// language is the one spoken on the page.
+func (s *session) language() string {
+	if s.stage.page.Language != "" {
+		return s.stage.page.Language
+	}
+	return "en-US"
+}

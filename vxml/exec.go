@@ -1,0 +1,309 @@
+package vxml
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html/charset"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/fetch"
+	"mcp/vxml/script"
+	"mcp/vxml/ssml"
+)
+
+// block runs executable content in an anonymous scope of its own.
+func (s *session) block(ctx context.Context, body []doc.Action) error {
+	return s.anonymously(func(*script.Scope) error { return s.all(ctx, body) })
+}
+
+func (s *session) all(ctx context.Context, body []doc.Action) error {
+	for _, a := range body {
+		if err := s.spend(ctx); err != nil {
+			return err
+		}
+		if err := s.execute(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// execute carries out one piece of executable content.
+func (s *session) execute(ctx context.Context, a doc.Action) error {
+	switch a := a.(type) {
+	case *doc.Var:
+		return s.declare(ctx, a)
+	case *doc.Assign:
+		return s.assign(ctx, a)
+	case *doc.Script:
+		return s.runScript(ctx, a)
+	case *doc.Say:
+		return s.say(ctx, a.Prompt)
+	case *doc.If:
+		return s.branch(ctx, a)
+	case *doc.Foreach:
+		return s.foreach(ctx, a)
+	case *doc.Log:
+		return s.logged(ctx, a)
+	case *doc.Clear:
+		return s.clear(ctx, a)
+	case *doc.Reprompt:
+		s.dialog.reprompt = true
+		return nil
+	case *doc.Throw:
+		return s.throw(ctx, a)
+	case *doc.Goto:
+		return s.transit(ctx, &a.Transition)
+	case *doc.GotoItem:
+		return s.jump(ctx, a)
+	case *doc.Exit:
+		return s.exit(ctx, a)
+	case *doc.Disconnect:
+		return s.disconnect(ctx, a)
+	case *doc.Return:
+		return s.giveBack(ctx, a)
+	}
+	return unsupported(a.At())
+}
+
+func (s *session) declare(ctx context.Context, a *doc.Var) error {
+	if !script.IsName(a.Name) {
+		return semantic(ctx, a.Pos, errors.New("not the name of a variable: "+a.Name))
+	}
+	var v script.Value
+	if a.Expr != "" {
+		var err error
+		if v, err = s.eval(ctx, a.Pos, a.Expr); err != nil {
+			return err
+		}
+	}
+	return semantic(ctx, a.Pos, s.scope().Declare(a.Name, v))
+}
+
+func (s *session) assign(ctx context.Context, a *doc.Assign) error {
+	v, err := s.eval(ctx, a.Pos, a.Expr)
+	if err != nil {
+		return err
+	}
+	return semantic(ctx, a.Pos, s.scope().Assign(ctx, a.Name, v))
+}
+
+func (s *session) runScript(ctx context.Context, a *doc.Script) error {
+	text, name := a.Text, a.Base
+	if a.Src != "" || a.Expr != "" {
+		ref := a.Src
+		if a.Expr != "" {
+			v, err := s.eval(ctx, a.Pos, a.Expr)
+			if err != nil {
+				return err
+			}
+			ref = v.String()
+		}
+		r, err := s.fetch(ctx, a.Pos, ref, a.Fetch)
+		if err != nil {
+			return err
+		}
+		if text, err = decode(r, a.Charset); err != nil {
+			return &Event{Name: "error.badfetch", Message: a.String() + ": " + err.Error()}
+		}
+		name = r.URL
+	}
+	return semantic(ctx, a.Pos, s.scope().Run(ctx, script.Source{Text: text, Name: name, Line: a.Line}))
+}
+
+// decode converts a script to UTF-8: by the charset that the server states, or
+// else the page (VoiceXML 2.0 section 5.3.12).
+func decode(r *fetch.Resource, label string) (string, error) {
+	if _, stated, ok := strings.Cut(strings.ToLower(r.MediaType), "charset="); ok {
+		label = strings.Trim(stated, `" ;`)
+	}
+	if label == "" {
+		return strings.ToValidUTF8(string(r.Body), "\uFFFD"), nil
+	}
+	encoding, _ := charset.Lookup(label)
+	if encoding == nil {
+		return "", errors.New("unknown charset " + label)
+	}
+	b, err := encoding.NewDecoder().Bytes(r.Body)
+	return string(b), err
+}
+
+// fetch gets what an element refers to.
+func (s *session) fetch(ctx context.Context, pos doc.Pos, ref string, f doc.Fetch) (*fetch.Resource, error) {
+	absolute, _, err := fetch.Resolve(pos.Base, ref)
+	if err != nil {
+		return nil, &Event{Name: "error.badfetch", Message: pos.String() + ": " + err.Error()}
+	}
+	return s.in.library.get(ctx, s.fetching(absolute, f))
+}
+
+func (s *session) branch(ctx context.Context, a *doc.If) error {
+	for _, b := range a.Branches {
+		ok, err := b.Else, error(nil)
+		if !ok {
+			ok, err = s.holds(ctx, b.Pos, b.Cond)
+		}
+		if err != nil {
+			return err
+		}
+		if ok {
+			return s.all(ctx, b.Body)
+		}
+	}
+	return nil
+}
+
+func (s *session) foreach(ctx context.Context, a *doc.Foreach) error {
+	return s.iterate(ctx, a.Pos, a.Array, a.Item, func() error { return s.all(ctx, a.Body) })
+}
+
+// iterate runs body with item set to each element of a shallow copy of the
+// array (VoiceXML 2.1 section 6).
+func (s *session) iterate(ctx context.Context, pos doc.Pos, array, item string, body func() error) error {
+	v, err := s.eval(ctx, pos, "("+array+").slice(0)")
+	if err != nil {
+		return err
+	}
+	return v.Each(func(e script.Value) error {
+		if err := s.spend(ctx); err != nil {
+			return err
+		}
+		if err := s.scope().Declare(item, e); err != nil {
+			return semantic(ctx, pos, err)
+		}
+		return body()
+	})
+}
+
+func (s *session) logged(ctx context.Context, a *doc.Log) error {
+	segments, err := ssml.Render(ctx, ssml.Prompt{Content: a.Content}, &promptEnv{s: s, pos: a.Pos})
+	if err != nil {
+		return err
+	}
+	var parts []string
+	for _, seg := range segments {
+		parts = append(parts, seg.Text)
+	}
+	if a.Expr != "" {
+		v, err := s.eval(ctx, a.Pos, a.Expr)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, v.String())
+	}
+	text := strings.Join(parts, " ")
+	s.log.Info("page log", "label", a.Label, "text", text, "page", a.Base, "line", a.Line)
+	s.trace(TraceEvent{Logged, strings.TrimSpace(a.Label + " " + text)})
+	return nil
+}
+
+// clear resets variables; a form item's counters too.
+func (s *session) clear(ctx context.Context, a *doc.Clear) error {
+	names := a.Namelist
+	if len(names) == 0 {
+		for _, item := range s.dialog.form.Items {
+			names = append(names, item.Base().Name)
+		}
+	}
+	for _, name := range names {
+		if s.dialog.named(name) == nil && len(a.Namelist) > 0 {
+			if err := s.scope().Assign(ctx, name, script.Value{}); err != nil {
+				return semantic(ctx, a.Pos, err)
+			}
+			continue
+		}
+		delete(s.dialog.prompts, name)
+		s.dialog.forget(name)
+		if err := s.dialog.scope.Declare(name, script.Value{}); err != nil {
+			return semantic(ctx, a.Pos, err)
+		}
+	}
+	return nil
+}
+
+// named returns the form item of that name, or nil.
+func (d *dialog) named(name string) doc.Item {
+	i := slices.IndexFunc(d.form.Items, func(item doc.Item) bool { return item.Base().Name == name })
+	if i < 0 {
+		return nil
+	}
+	return d.form.Items[i]
+}
+
+func (s *session) jump(ctx context.Context, a *doc.GotoItem) error {
+	name := a.Name
+	if a.Expr != "" {
+		v, err := s.eval(ctx, a.Pos, a.Expr)
+		if err != nil {
+			return err
+		}
+		name = v.String()
+	}
+	if s.dialog.named(name) == nil {
+		return &Event{Name: "error.badfetch", Message: a.String() + ": there is no form item " + name}
+	}
+	return &jumped{name}
+}
+
+// values evaluates a namelist.
+func (s *session) values(ctx context.Context, pos doc.Pos, names []string) (map[string]script.Value, error) {
+	out := make(map[string]script.Value)
+	for _, name := range names {
+		v, err := s.eval(ctx, pos, name)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = v
+	}
+	return out, nil
+}
+
+func exported(values map[string]script.Value) map[string]any {
+	out := make(map[string]any)
+	for name, v := range values {
+		out[name] = v.Export()
+	}
+	return out
+}
+
+func (s *session) exit(ctx context.Context, a *doc.Exit) error {
+	values, err := s.values(ctx, a.Pos, a.Namelist)
+	if err != nil {
+		return err
+	}
+	out := &exited{end: Exited, values: exported(values)}
+	if a.Expr != "" {
+		v, err := s.eval(ctx, a.Pos, a.Expr)
+		if err != nil {
+			return err
+		}
+		out.result = v.Export()
+	}
+	return out
+}
+
+// disconnect plays what is queued, hangs up, and throws the event that lets
+// handlers do their final processing (VoiceXML 2.0 section 5.3.11).
+func (s *session) disconnect(ctx context.Context, a *doc.Disconnect) error {
+	values, err := s.values(ctx, a.Pos, a.Namelist)
+	if err != nil {
+		return err
+	}
+	if s.gone == "" {
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+		texts := make(map[string]string)
+		for name, v := range values {
+			texts[name] = v.String()
+		}
+		if err := s.platform.Disconnect(ctx, texts); err != nil {
+			s.log.Warn("disconnect failed", "error", err)
+		}
+		s.gone = Disconnected
+	}
+	return &Event{Name: "connection.disconnect.hangup", Message: "disconnected by the application"}
+}

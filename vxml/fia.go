@@ -1,0 +1,283 @@
+package vxml
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/script"
+)
+
+// dialog is one visit to a form or menu.
+type dialog struct {
+	form     *doc.Form
+	scope    *script.Scope
+	inner    *script.Scope  // anonymous scope of what is being executed, or nil
+	item     doc.Item       // being visited, or nil
+	prompts  map[string]int // how often each item has been prompted
+	events   map[string]int // how often each event was thrown, by item
+	filled   map[string]bool
+	next     string // of <goto nextitem>
+	silent   bool   // the last event was handled without <reprompt>
+	reprompt bool   // <reprompt> was executed in the handler
+}
+
+// open begins a visit.
+func (s *session) open(form *doc.Form) {
+	s.dialog = &dialog{
+		form: form, scope: s.machine.NewScope(s.stage.document, "dialog"),
+		prompts: make(map[string]int), events: make(map[string]int),
+	}
+}
+
+// inputs are the names of the input items that the page named.
+func (d *dialog) inputs() []string {
+	var names []string
+	for _, item := range d.form.Items {
+		switch item.(type) {
+		case *doc.Field, *doc.Subdialog, *doc.Unsupported:
+			if item.Base().Visible {
+				names = append(names, item.Base().Name)
+			}
+		}
+	}
+	return names
+}
+
+// interpret is the form interpretation algorithm (VoiceXML 2.0 appendix C).
+// What was said before the dialog was entered, because one of its grammars
+// matched, is processed first.
+func (s *session) interpret(ctx context.Context, said *input) error {
+	err := s.initializeForm(ctx)
+	if err == nil && said != nil {
+		err = s.process(ctx, nil, visit{input: said})
+	}
+	for {
+		if err = s.settle(ctx, err); err != nil {
+			return err
+		}
+		if err = s.spend(ctx); err != nil {
+			continue
+		}
+		var item doc.Item
+		if item, err = s.selectItem(ctx); err != nil {
+			continue
+		}
+		if item == nil {
+			return &exited{end: Exited}
+		}
+		var v visit
+		if v, err = s.collect(ctx, item); err == nil {
+			err = s.process(ctx, item, v)
+		}
+	}
+}
+
+// settle handles the events in err, and whatever their handlers throw, until
+// the dialog goes on (nil) or is left.
+func (s *session) settle(ctx context.Context, err error) error {
+	for err != nil {
+		var jump *jumped
+		event := asEvent(err)
+		switch {
+		case errors.As(err, &jump):
+			s.dialog.next = jump.item
+			return nil
+		case event == nil:
+			return err
+		}
+		err = s.handle(ctx, event)
+		if err == nil && s.dialog == nil {
+			return &exited{end: Exited}
+		}
+	}
+	return nil
+}
+
+// initializeForm declares the form's variables and its items', in document order.
+func (s *session) initializeForm(ctx context.Context) error {
+	d := s.dialog
+	params := s.stage.params
+	s.stage.params = nil
+	declared := make(map[string]bool)
+	for _, a := range d.form.Init {
+		v, ok := a.(*doc.Var)
+		if !ok {
+			if err := s.execute(ctx, a); err != nil {
+				return err
+			}
+			continue
+		}
+		declared[v.Name] = true
+		if given, ok := params[v.Name]; ok {
+			if err := d.scope.Declare(v.Name, given); err != nil {
+				return semantic(ctx, v.Pos, err)
+			}
+		} else if err := s.execute(ctx, v); err != nil {
+			return err
+		}
+	}
+	for name := range params {
+		if !declared[name] {
+			return &Event{Name: "error.semantic", Message: d.form.String() + ": declares no variable for the parameter " + name}
+		}
+	}
+	for _, item := range d.form.Items {
+		if err := s.initializeItem(ctx, item.Base()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) initializeItem(ctx context.Context, c *doc.Common) error {
+	var v script.Value
+	if c.Expr != "" {
+		var err error
+		if v, err = s.eval(ctx, c.Pos, c.Expr); err != nil {
+			return err
+		}
+	}
+	return semantic(ctx, c.Pos, s.dialog.scope.Declare(c.Name, v))
+}
+
+// selectItem is the select phase: the item that <goto nextitem> named, or the
+// first that has no value and whose condition holds.
+func (s *session) selectItem(ctx context.Context) (doc.Item, error) {
+	d := s.dialog
+	next := d.next
+	d.next, d.item = "", nil
+	for _, item := range d.form.Items {
+		c := item.Base()
+		if next != "" {
+			if c.Name == next {
+				d.item = item
+				return item, nil
+			}
+			continue
+		}
+		if !d.scope.Get(c.Name).Undefined() {
+			continue
+		}
+		ok, err := s.holds(ctx, c.Pos, c.Cond)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			d.item = item
+			return item, nil
+		}
+	}
+	if next != "" {
+		return nil, &Event{Name: "error.badfetch", Message: d.form.String() + ": there is no form item " + next}
+	}
+	return nil, nil
+}
+
+// visit is what the collect phase brings: input, or a subdialog's values.
+type visit struct {
+	input *input
+	value script.Value
+}
+
+// collect is the collect phase: prompts are queued and the item is executed.
+func (s *session) collect(ctx context.Context, item doc.Item) (visit, error) {
+	if !s.dialog.silent {
+		if err := s.prompt(ctx, item.Base()); err != nil {
+			return visit{}, err
+		}
+	}
+	s.dialog.silent = false
+	switch item := item.(type) {
+	case *doc.Subdialog:
+		v, err := s.subdialog(ctx, item)
+		return visit{value: v}, err
+	case *doc.Unsupported:
+		return visit{}, unsupported(item.Pos)
+	case *doc.Block:
+		return visit{}, nil
+	}
+	active, err := s.grammars(ctx, item)
+	if err != nil {
+		return visit{}, err
+	}
+	in, err := s.wait(ctx, active)
+	return visit{input: in}, err
+}
+
+func unsupported(pos doc.Pos) error {
+	return &Event{Name: "error.unsupported." + pos.Element, Message: pos.String() + " is not supported"}
+}
+
+// process is the process phase: the item gets its value, and <filled> follows.
+func (s *session) process(ctx context.Context, item doc.Item, v visit) error {
+	s.dialog.filled = make(map[string]bool)
+	if v.input != nil {
+		return s.understand(ctx, v.input)
+	}
+	switch item := item.(type) {
+	case *doc.Block:
+		if err := s.dialog.scope.Declare(item.Name, s.machine.Value(true)); err != nil {
+			return semantic(ctx, item.Pos, err)
+		}
+		return s.block(ctx, item.Body)
+	case *doc.Subdialog:
+		if err := s.fill(item.Name, v.value); err != nil {
+			return semantic(ctx, item.Pos, err)
+		}
+		return s.runFilled(ctx)
+	}
+	return nil
+}
+
+// fill gives an input item its value.
+func (s *session) fill(name string, v script.Value) error {
+	s.dialog.filled[name] = true
+	s.trace(TraceEvent{Filled, name + " = " + v.JSON()})
+	return s.dialog.scope.Declare(name, v)
+}
+
+// runFilled runs the <filled> elements that what was just filled concerns, in
+// document order (VoiceXML 2.0 section 2.4).
+func (s *session) runFilled(ctx context.Context) error {
+	d := s.dialog
+	type due struct {
+		names  []string
+		filled *doc.Filled
+	}
+	var all []due
+	for _, item := range d.form.Items {
+		for _, f := range item.Base().Filled {
+			all = append(all, due{[]string{item.Base().Name}, f})
+		}
+	}
+	for _, f := range d.form.Filled {
+		names := f.Namelist
+		if len(names) == 0 {
+			names = d.inputs()
+		}
+		all = append(all, due{names, f})
+	}
+	slices.SortStableFunc(all, func(a, b due) int { return a.filled.Line - b.filled.Line })
+	for _, f := range all {
+		if !d.concerned(f.names, f.filled.Any) {
+			continue
+		}
+		if err := s.block(ctx, f.filled.Body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// concerned tells whether one of the named items was just filled and, unless
+// any is enough, all have values.
+func (d *dialog) concerned(names []string, enough bool) bool {
+	any, all := false, true
+	for _, name := range names {
+		any = any || d.filled[name]
+		all = all && !d.scope.Get(name).Undefined()
+	}
+	return any && (all || enough)
+}

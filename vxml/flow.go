@@ -1,0 +1,332 @@
+package vxml
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/fetch"
+	"mcp/vxml/property"
+	"mcp/vxml/script"
+)
+
+// Departures leave executable content early. They are errors only in that they
+// travel as one.
+
+// moved goes to a dialog of a loaded page.
+type moved struct {
+	page  *doc.Page
+	root  *doc.Page // the application root; page itself when it names none
+	form  *doc.Form // nil: the page has no dialog
+	keep  bool      // stays within the document: its variables live on
+	fresh bool      // the application's variables start anew, too
+	input *input    // what the caller said that led there, for the dialog to use
+}
+
+// jumped goes to a form item of the same form.
+type jumped struct{ item string }
+
+// exited ends the session.
+type exited struct {
+	end    End
+	values map[string]any
+	result any
+}
+
+// returned ends a subdialog.
+type returned struct {
+	event  *Event
+	values map[string]script.Value
+}
+
+func (*moved) Error() string    { return "moved to another dialog" }
+func (*jumped) Error() string   { return "jumped to another form item" }
+func (*exited) Error() string   { return "exited" }
+func (*returned) Error() string { return "returned from the subdialog" }
+
+// request is a transition with its expressions evaluated.
+func (s *session) request(ctx context.Context, t *doc.Transition) (fetch.Request, string, error) {
+	target := t.Next
+	if t.Expr != "" {
+		v, err := s.eval(ctx, t.Pos, t.Expr)
+		if err != nil {
+			return fetch.Request{}, "", err
+		}
+		target = v.String()
+	}
+	values := make(url.Values)
+	for _, name := range t.Namelist {
+		v, err := s.eval(ctx, t.Pos, name)
+		if err != nil {
+			return fetch.Request{}, "", err
+		}
+		flatten(values, name, v, 0)
+	}
+	if strings.HasPrefix(target, "#") && len(values) == 0 {
+		return fetch.Request{}, target[1:], nil
+	}
+	absolute, fragment, err := fetch.Resolve(t.Base, target)
+	if err != nil {
+		return fetch.Request{}, "", &Event{Name: "error.badfetch", Message: err.Error()}
+	}
+	req := s.fetching(absolute, t.Fetch)
+	switch {
+	case t.Post:
+		req.Method, req.ContentType = http.MethodPost, "application/x-www-form-urlencoded"
+		req.Body = []byte(values.Encode())
+	case len(values) > 0:
+		separator := "?"
+		if strings.Contains(absolute, "?") {
+			separator = "&"
+		}
+		req.URL += separator + values.Encode()
+	}
+	return req, fragment, nil
+}
+
+// flatten submits an object as its members: date.year=2026.
+func flatten(values url.Values, name string, v script.Value, depth int) {
+	if keys := v.Keys(); v.IsObject() && len(keys) > 0 && depth < 8 {
+		for _, k := range keys {
+			flatten(values, name+"."+k, v.Get(k), depth+1)
+		}
+		return
+	}
+	if !v.Undefined() {
+		values.Add(name, v.String())
+	}
+}
+
+// fetching is a GET request with the attributes and properties of fetching.
+func (s *session) fetching(absolute string, f doc.Fetch) fetch.Request {
+	req := fetch.Request{URL: absolute, Jar: s.jar, Timeout: s.properties().Duration("fetchtimeout")}
+	if d, err := property.ParseDuration(f.Timeout); err == nil {
+		req.Timeout = d
+	}
+	if n, err := strconv.Atoi(f.MaxAge); err == nil && n >= 0 {
+		age := time.Duration(n) * time.Second
+		req.MaxAge = &age
+	}
+	if n, err := strconv.Atoi(f.MaxStale); err == nil && n >= 0 {
+		req.MaxStale = time.Duration(n) * time.Second
+	}
+	return req
+}
+
+// transit is <goto>, <submit> and a link or choice: it loads the document, so
+// that what is wrong with it is thrown where the caller still is, and departs.
+func (s *session) transit(ctx context.Context, t *doc.Transition) error {
+	if t.Submit && len(t.Namelist) == 0 && s.dialog != nil {
+		all := *t
+		all.Namelist = s.dialog.inputs()
+		t = &all
+	}
+	req, fragment, err := s.request(ctx, t)
+	if err != nil {
+		return err
+	}
+	if req.URL == "" {
+		return s.within(fragment)
+	}
+	if t.Fetch.Audio != "" {
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+	}
+	move, err := s.load(ctx, req, fragment)
+	if err != nil {
+		return err
+	}
+	move.fresh = t.Submit && move.page.Application == ""
+	return move
+}
+
+// within departs to a dialog of the same document.
+func (s *session) within(id string) error {
+	form := s.stage.page.Dialog(id)
+	if form == nil {
+		return &Event{Name: "error.badfetch", Message: s.stage.page.URL + ": there is no dialog " + strconv.Quote(id)}
+	}
+	return &moved{page: s.stage.page, root: s.stage.rootPage, form: form, keep: true}
+}
+
+// load fetches a document and its application root.
+func (s *session) load(ctx context.Context, req fetch.Request, fragment string) (*moved, error) {
+	if s.fetches++; s.fetches > s.in.limits.Fetches {
+		return nil, s.exhausted("documents entered without a wait for the caller")
+	}
+	req.Jar = s.jar
+	page, err := s.in.library.page(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	move := &moved{page: page, root: page, form: page.Dialog(fragment)}
+	if fragment != "" && move.form == nil {
+		return nil, &Event{Name: "error.badfetch", Message: page.URL + ": there is no dialog " + strconv.Quote(fragment)}
+	}
+	if page.Application == "" {
+		return move, nil
+	}
+	if s.stage.rootPage != nil && s.stage.rootURL() == page.Application {
+		move.root = s.stage.rootPage
+		return move, nil
+	}
+	move.root, err = s.in.library.page(ctx, fetch.Request{URL: page.Application, Jar: s.jar})
+	if err != nil {
+		return nil, err
+	}
+	if move.root.Application != "" {
+		return nil, &Event{Name: "error.semantic", Message: page.Application + ": an application root has an application root itself"}
+	}
+	return move, nil
+}
+
+// exhausted ends a session that runs in circles. It is no event, for a page
+// could catch that and go on.
+func (s *session) exhausted(what string) error {
+	s.last = &Event{Name: "error.noresource", Message: "too many " + what}
+	s.log.Error("session ended: it runs in circles", "reason", s.last.Message, "page", s.stage.url())
+	return &exited{end: Errored}
+}
+
+// throw evaluates and throws.
+func (s *session) throw(ctx context.Context, t *doc.Throw) error {
+	event, err := s.event(ctx, t)
+	if err != nil {
+		return err
+	}
+	return event
+}
+
+// event evaluates <throw> and its kin.
+func (s *session) event(ctx context.Context, t *doc.Throw) (*Event, error) {
+	out := &Event{Name: t.Event, Message: t.Message}
+	for _, part := range []struct {
+		expr string
+		to   *string
+	}{{t.EventExpr, &out.Name}, {t.MessageExpr, &out.Message}} {
+		if part.expr == "" {
+			continue
+		}
+		v, err := s.eval(ctx, t.Pos, part.expr)
+		if err != nil {
+			return nil, err
+		}
+		*part.to = v.String()
+	}
+	return out, nil
+}
+
+// follow goes where a link or choice leads.
+func (s *session) follow(ctx context.Context, t doc.Target) error {
+	if t.Throw != nil {
+		return s.throw(ctx, t.Throw)
+	}
+	return s.transit(ctx, t.Goto)
+}
+
+// asEvent is the event in err, or nil.
+func asEvent(err error) *Event {
+	var e *Event
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
+// subdialog runs a dialog in an execution context of its own and returns its
+// values as one object (VoiceXML 2.0 section 2.3.4).
+func (s *session) subdialog(ctx context.Context, item *doc.Subdialog) (script.Value, error) {
+	if s.nesting == s.in.limits.Subdialogs {
+		return script.Value{}, s.exhausted("subdialogs within each other")
+	}
+	params, err := s.params(ctx, item)
+	if err != nil {
+		return script.Value{}, err
+	}
+	move, err := s.callee(ctx, item)
+	if err != nil {
+		return script.Value{}, err
+	}
+	caller, dialog := s.stage, s.dialog
+	s.stage = &stage{params: params}
+	s.nesting++
+	err = s.converse(ctx, move)
+	s.nesting--
+	s.stage, s.dialog = caller, dialog
+	return s.given(err)
+}
+
+// given is what a subdialog came back with. One that runs out of items exits
+// the session, as any dialog does.
+func (s *session) given(err error) (script.Value, error) {
+	var back *returned
+	if !errors.As(err, &back) {
+		return script.Value{}, err
+	}
+	if back.event != nil {
+		return script.Value{}, back.event
+	}
+	object := s.machine.Object()
+	for name, v := range back.values {
+		if err := object.Set(name, v); err != nil {
+			return script.Value{}, err
+		}
+	}
+	return object, nil
+}
+
+func (s *session) params(ctx context.Context, item *doc.Subdialog) (map[string]script.Value, error) {
+	params := make(map[string]script.Value)
+	for _, p := range item.Params {
+		v := s.machine.Value(p.Value)
+		if p.Expr != "" {
+			var err error
+			if v, err = s.eval(ctx, item.Pos, p.Expr); err != nil {
+				return nil, err
+			}
+		}
+		params[p.Name] = v
+	}
+	return params, nil
+}
+
+// callee loads the subdialog's document, or finds it in the calling one.
+func (s *session) callee(ctx context.Context, item *doc.Subdialog) (*moved, error) {
+	req, fragment, err := s.request(ctx, &item.Call)
+	if err != nil {
+		return nil, err
+	}
+	if req.URL != "" {
+		return s.load(ctx, req, fragment)
+	}
+	form := s.stage.page.Dialog(fragment)
+	if form == nil {
+		return nil, &Event{Name: "error.badfetch", Message: item.String() + ": there is no dialog " + strconv.Quote(fragment)}
+	}
+	return &moved{page: s.stage.page, root: s.stage.rootPage, form: form}, nil
+}
+
+// giveBack is <return>.
+func (s *session) giveBack(ctx context.Context, a *doc.Return) error {
+	if s.nesting == 0 {
+		return &Event{Name: "error.semantic", Message: a.String() + " is not in a subdialog"}
+	}
+	if a.Throw != nil {
+		event, err := s.event(ctx, a.Throw)
+		if err != nil {
+			return err
+		}
+		return &returned{event: event}
+	}
+	values, err := s.values(ctx, a.Pos, a.Namelist)
+	if err != nil {
+		return err
+	}
+	return &returned{values: values}
+}

@@ -1,0 +1,218 @@
+package vxml
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/fetch"
+	"mcp/vxml/grammar"
+	"mcp/vxml/xmltree"
+)
+
+// active is a grammar that is listened for, and whose it is.
+type active struct {
+	linked *grammar.Linked // nil when only a recognizer can read it
+	speech SpeechGrammar
+	mode   grammar.Mode
+	owner  owner
+}
+
+// owner is what a match is for; exactly one is set.
+type owner struct {
+	field  *doc.Field
+	choice *doc.Choice
+	link   *doc.Link
+	form   *doc.Form // and page, which differs from the current one for an application root's form
+	page   *doc.Page
+}
+
+// grammars collects the active grammars, the ones that take precedence first
+// (VoiceXML 2.0 section 3.1.4): the item's, the dialog's, the document's, the
+// application's. A modal field has only its own.
+func (s *session) grammars(ctx context.Context, item doc.Item) ([]*active, error) {
+	c := &activation{s: s}
+	modal := false
+	switch item := item.(type) {
+	case *doc.Field:
+		c.add(ctx, owner{field: item}, item.Grammars)
+		modal = item.Modal
+	case *doc.Menu:
+		for _, choice := range item.Choices {
+			c.add(ctx, owner{choice: choice}, choice.Grammars)
+		}
+	}
+	if !modal {
+		c.links(ctx, item.Base().Links)
+		c.surroundings(ctx)
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	if len(c.out) == 0 {
+		return nil, &Event{Name: "error.semantic", Message: item.Base().String() + ": no grammar is active"}
+	}
+	return c.out, nil
+}
+
+// activation collects grammars until one fails.
+type activation struct {
+	s   *session
+	out []*active
+	err error
+}
+
+func (c *activation) links(ctx context.Context, links []*doc.Link) {
+	for _, l := range links {
+		c.add(ctx, owner{link: l}, l.Grammars)
+	}
+}
+
+// surroundings adds what is active beyond the item.
+func (c *activation) surroundings(ctx context.Context) {
+	s := c.s
+	here := s.dialog.form
+	c.add(ctx, owner{form: here, page: s.stage.page}, here.Grammars)
+	c.links(ctx, here.Links)
+	c.document(ctx, s.stage.page)
+	if s.stage.rootPage != s.stage.page {
+		c.document(ctx, s.stage.rootPage)
+	}
+}
+
+// document adds the links of a page and its dialogs of document scope.
+func (c *activation) document(ctx context.Context, page *doc.Page) {
+	for _, form := range page.Dialogs {
+		if form == c.s.dialog.form {
+			continue
+		}
+		for _, g := range form.Grammars {
+			if form.Document || g.Document {
+				c.add(ctx, owner{form: form, page: page}, []*doc.Grammar{g})
+			}
+		}
+		if menu, ok := form.Items[0:min(1, len(form.Items))], form.Document; ok && len(menu) > 0 {
+			c.menu(ctx, menu[0])
+		}
+	}
+	c.links(ctx, page.Links)
+}
+
+func (c *activation) menu(ctx context.Context, item doc.Item) {
+	if m, ok := item.(*doc.Menu); ok {
+		for _, choice := range m.Choices {
+			c.add(ctx, owner{choice: choice}, choice.Grammars)
+		}
+	}
+}
+
+func (c *activation) add(ctx context.Context, o owner, list []*doc.Grammar) {
+	for _, g := range list {
+		if c.err != nil {
+			return
+		}
+		a, err := c.s.activate(ctx, g)
+		if err != nil {
+			c.err = err
+			return
+		}
+		if !c.s.properties().Lists("inputmodes", a.mode.String()) {
+			continue
+		}
+		a.owner = o
+		a.speech.ID = fmt.Sprintf("g%d", len(c.out)+1)
+		c.out = append(c.out, a)
+	}
+}
+
+// activate makes one grammar ready.
+func (s *session) activate(ctx context.Context, g *doc.Grammar) (*active, error) {
+	a := &active{speech: SpeechGrammar{MediaType: g.Type, Content: []byte(g.Source), URI: g.Base, Weight: g.Weight}}
+	if g.Mode == "dtmf" {
+		a.mode = grammar.DTMF
+	}
+	compiled, start := g.Inline, ""
+	if g.Src != "" || g.Expr != "" {
+		src, fragment, err := s.external(ctx, g)
+		if err != nil {
+			return nil, err
+		}
+		compiled, start = src.compiled, fragment
+		a.speech.MediaType, a.speech.Content, a.speech.URI = src.resource.MediaType, src.resource.Body, src.resource.URL
+		if compiled != nil && start != "" && start != compiled.Root {
+			a.speech.Content = rooted(src.resource.Body, start)
+		}
+	}
+	if compiled == nil {
+		if a.mode == grammar.DTMF {
+			return nil, &Event{Name: "error.unsupported.format", Message: g.String() + ": a DTMF grammar of type " + a.speech.MediaType}
+		}
+		return a, nil
+	}
+	if a.mode = compiled.Mode; g.Mode != "" && g.Src+g.Expr != "" && g.Mode != a.mode.String() {
+		return nil, &Event{Name: "error.grammar", Message: g.String() + ": the page and the grammar differ on its mode"}
+	}
+	a.speech.MediaType = srgsType
+	return a, s.link(ctx, a, compiled, start)
+}
+
+// rooted is a grammar with another root rule: what a recognizer is given when the
+// page names one rule of a document.
+func rooted(source []byte, rule string) []byte {
+	root, err := xmltree.Parse(source)
+	if err != nil {
+		return source
+	}
+	root.Attrs = slices.DeleteFunc(root.Attrs, func(a xmltree.Attr) bool { return a.Name == "root" })
+	root.Attrs = append(root.Attrs, xmltree.Attr{Name: "root", Value: rule})
+	return []byte(xmltree.Write(root))
+}
+
+func (s *session) link(ctx context.Context, a *active, g *grammar.Grammar, start string) error {
+	linked, err := grammar.Link(ctx, g, start, func(ctx context.Context, uri string) (*grammar.Grammar, error) {
+		src, err := s.in.library.grammar(ctx, s.fetching(uri, doc.Fetch{}), "")
+		if err == nil && src.compiled == nil {
+			err = &Event{Name: "error.unsupported.format", Message: uri + ": not SRGS XML"}
+		}
+		return src.compiled, err
+	})
+	if err != nil {
+		// A recognizer may know what the text matcher cannot follow.
+		if a.mode == grammar.Voice {
+			s.log.Debug("voice grammar is left to the recognizer alone", "grammar", g.URI, "error", err)
+			return nil
+		}
+		return grammarEvent(err)
+	}
+	a.linked = linked
+	return nil
+}
+
+// external fetches a grammar that the page refers to.
+func (s *session) external(ctx context.Context, g *doc.Grammar) (source, string, error) {
+	ref := g.Src
+	if g.Expr != "" {
+		v, err := s.eval(ctx, g.Pos, g.Expr)
+		if err != nil {
+			return source{}, "", err
+		}
+		ref = v.String()
+	}
+	absolute, fragment, err := fetch.Resolve(g.Base, ref)
+	if err != nil {
+		return source{}, "", &Event{Name: "error.badfetch", Message: g.String() + ": " + err.Error()}
+	}
+	src, err := s.in.library.grammar(ctx, s.fetching(absolute, g.Fetch), g.Mode)
+	return src, fragment, located(g.Pos, err)
+}
+
+// located adds to an event's message the element that it comes from.
+func located(pos doc.Pos, err error) error {
+	var event *Event
+	if !errors.As(err, &event) {
+		return err
+	}
+	return &Event{Name: event.Name, Message: pos.String() + ": " + event.Message}
+}

@@ -1,0 +1,157 @@
+package vxml
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"sync"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/fetch"
+	"mcp/vxml/grammar"
+)
+
+// library compiles pages and grammars once for all sessions. What is compiled
+// is told by where it came from and what it says, so that a changed document is
+// a new one and a revalidated one is not.
+type library struct {
+	fetcher  *fetch.Fetcher
+	mu       sync.Mutex
+	pages    map[edition]*doc.Page
+	grammars map[edition]*grammar.Grammar
+}
+
+type edition struct {
+	url string
+	sum [sha256.Size]byte
+}
+
+// librarySize is how many pages and how many grammars are kept; when there are
+// more the shelf is cleared and fills again with what is in use.
+const librarySize = 1024
+
+func newLibrary(f *fetch.Fetcher) *library {
+	return &library{fetcher: f, pages: make(map[edition]*doc.Page), grammars: make(map[edition]*grammar.Grammar)}
+}
+
+// shelved returns what the shelf has for key, or makes it.
+func shelved[T any](mu *sync.Mutex, shelf map[edition]T, key edition, make func() (T, error)) (T, error) {
+	mu.Lock()
+	found, ok := shelf[key]
+	mu.Unlock()
+	if ok {
+		return found, nil
+	}
+	made, err := make()
+	if err != nil {
+		return made, err
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(shelf) >= librarySize {
+		clear(shelf)
+	}
+	shelf[key] = made
+	return made, nil
+}
+
+func (l *library) get(ctx context.Context, req fetch.Request) (*fetch.Resource, error) {
+	r, err := l.fetcher.Get(ctx, req)
+	var failed *fetch.Error
+	if errors.As(err, &failed) {
+		return nil, &Event{Name: failed.EventName(), Message: failed.Error()}
+	}
+	return r, err
+}
+
+// page fetches and compiles a document.
+func (l *library) page(ctx context.Context, req fetch.Request) (*doc.Page, error) {
+	r, err := l.get(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	page, err := shelved(&l.mu, l.pages, edition{r.URL, sha256.Sum256(r.Body)}, func() (*doc.Page, error) {
+		return doc.Compile(r.Body, r.URL)
+	})
+	if err != nil {
+		return nil, &Event{Name: "error.badfetch", Message: err.Error()}
+	}
+	return page, nil
+}
+
+// source is a grammar as fetched: compiled when it is SRGS XML, and otherwise
+// for a recognizer to read.
+type source struct {
+	resource *fetch.Resource
+	compiled *grammar.Grammar
+}
+
+// grammar fetches a grammar. Mode is what the page says of it.
+func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (source, error) {
+	if strings.HasPrefix(req.URL, "builtin:") {
+		return l.builtin(req.URL)
+	}
+	r, err := l.get(ctx, req)
+	if err != nil {
+		return source{}, err
+	}
+	out := source{resource: r}
+	if !isXML(r) {
+		if mode == "dtmf" {
+			return out, &Event{Name: "error.unsupported.format", Message: r.URL + ": a DTMF grammar of type " + r.MediaType}
+		}
+		return out, nil
+	}
+	out.compiled, err = l.compile(r.URL, r.Body, mode)
+	return out, err
+}
+
+func (l *library) compile(url string, body []byte, mode string) (*grammar.Grammar, error) {
+	defaults := grammar.Defaults{URI: url}
+	if mode == "dtmf" {
+		defaults.Mode = grammar.DTMF
+	}
+	g, err := shelved(&l.mu, l.grammars, edition{mode + " " + url, sha256.Sum256(body)}, func() (*grammar.Grammar, error) {
+		return grammar.Parse(body, defaults)
+	})
+	return g, grammarEvent(err)
+}
+
+func (l *library) builtin(uri string) (source, error) {
+	body, _, err := grammar.Builtin(uri)
+	if err != nil {
+		event := grammarEvent(err)
+		var wrong *grammar.Error
+		if errors.As(err, &wrong) && wrong.Unsupported {
+			event = &Event{Name: "error.unsupported.builtin", Message: err.Error()}
+		}
+		return source{}, event
+	}
+	g, err := l.compile(uri, body, "")
+	return source{resource: &fetch.Resource{URL: uri, MediaType: srgsType, Body: body}, compiled: g}, err
+}
+
+const srgsType = "application/srgs+xml"
+
+// isXML tells a grammar in XML form by its type or, since servers often do not
+// know, by its beginning.
+func isXML(r *fetch.Resource) bool {
+	if strings.HasPrefix(r.MediaType, srgsType) {
+		return true
+	}
+	head := strings.TrimLeft(strings.TrimPrefix(string(r.Body[:min(len(r.Body), 256)]), "\ufeff"), " \t\r\n")
+	return strings.HasPrefix(head, "<?xml") || strings.HasPrefix(head, "<grammar") || strings.HasPrefix(head, "<!")
+}
+
+// grammarEvent is the event of a grammar that cannot be used.
+func grammarEvent(err error) error {
+	var wrong *grammar.Error
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	if wrong.Unsupported {
+		return &Event{Name: "error.unsupported.format", Message: err.Error()}
+	}
+	return &Event{Name: "error.grammar", Message: err.Error()}
+}

@@ -1,0 +1,255 @@
+package vxml
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/grammar"
+	"mcp/vxml/script"
+	"mcp/vxml/xmltree"
+)
+
+// input is what the caller said or pressed, the likeliest reading first.
+type input struct{ alternatives []alternative }
+
+// alternative is one reading of the input.
+type alternative struct {
+	active         *active
+	tree           *grammar.Tree // nil when only the recognizer knows the grammar
+	utterance      string
+	interpretation string
+	confidence     float64
+	mode           string // "voice" or "dtmf"
+}
+
+// recognized turns the recognizer's result into input or an event.
+func (s *session) recognized(r SpeechResult, all []*active) (*input, error) {
+	switch r.Outcome {
+	case NoMatch:
+		return nil, &Event{Name: "nomatch"}
+	case NoInput:
+		return nil, &Event{Name: "noinput"}
+	case MaxSpeech:
+		return nil, &Event{Name: "maxspeechtimeout"}
+	case Failed:
+		var event *Event
+		if errors.As(r.Err, &event) {
+			return nil, event
+		}
+		return nil, &Event{Name: "error.noresource", Message: text(r.Err)}
+	}
+	least := s.properties().Float("confidencelevel")
+	most := s.properties().Int("maxnbest")
+	in := &input{}
+	for _, a := range r.Alternatives {
+		if a.Confidence < least || len(in.alternatives) == most {
+			break
+		}
+		if out, ok := reading(a, all); ok {
+			in.alternatives = append(in.alternatives, out)
+		}
+	}
+	if len(in.alternatives) == 0 {
+		return nil, &Event{Name: "nomatch"}
+	}
+	return in, nil
+}
+
+func text(err error) string {
+	if err == nil {
+		return "the recognition failed"
+	}
+	return err.Error()
+}
+
+// reading finds the grammar of an alternative: the one that the engine names, or
+// the first whose language the utterance belongs to. Our own reading of an
+// utterance is preferred to the engine's account of it.
+func reading(a Alternative, all []*active) (alternative, bool) {
+	out := alternative{utterance: a.Utterance, interpretation: a.Interpretation, confidence: a.Confidence, mode: a.Mode}
+	if out.mode == "" {
+		out.mode = "voice"
+	}
+	var spoken *active
+	for _, g := range all {
+		if g.mode != grammar.Voice || a.GrammarID != "" && g.speech.ID != a.GrammarID {
+			continue
+		}
+		if spoken == nil {
+			spoken = g
+		}
+		if g.linked == nil {
+			continue
+		}
+		if tree := g.linked.Match(a.Utterance); tree != nil {
+			out.active, out.tree = g, tree
+			return out, true
+		}
+	}
+	out.active = spoken
+	return out, spoken != nil
+}
+
+// meaning is the semantic value of an alternative.
+func (s *session) meaning(ctx context.Context, a alternative) (script.Value, error) {
+	switch {
+	case a.tree != nil:
+		v, err := s.machine.Interpret(ctx, a.tree)
+		if err != nil {
+			return v, semantic(ctx, doc.Pos{Base: a.active.linked.URI, Element: "grammar"}, err)
+		}
+		return v, nil
+	case strings.TrimSpace(a.interpretation) == "":
+		return s.machine.Value(a.utterance), nil
+	}
+	return s.machine.Value(instance(a.interpretation)), nil
+}
+
+// instance reads the content of an NLSML <instance>: text is a string, elements
+// are members of an object, and a repeated element is an array (SISR 1.0 section 7
+// read backwards).
+func instance(text string) any {
+	root, err := xmltree.Parse([]byte("<instance>" + text + "</instance>"))
+	if err != nil {
+		return strings.TrimSpace(text)
+	}
+	if inner := root.Elements(); len(inner) == 1 && inner[0].Name == "instance" {
+		root = inner[0]
+	}
+	return value(root)
+}
+
+func value(n *xmltree.Node) any {
+	elements := n.Elements()
+	if len(elements) == 0 {
+		return strings.TrimSpace(n.Content())
+	}
+	object := make(map[string]any)
+	for _, e := range elements {
+		v := value(e)
+		switch before := object[e.Name].(type) {
+		case nil:
+			object[e.Name] = v
+		case []any:
+			object[e.Name] = append(before, v)
+		default:
+			object[e.Name] = []any{before, v}
+		}
+	}
+	return object
+}
+
+// understand records the input and gives it to whoever owns its grammar.
+func (s *session) understand(ctx context.Context, in *input) error {
+	best := in.alternatives[0]
+	s.trace(TraceEvent{Heard, best.mode + ": " + best.utterance})
+	v, err := s.record(ctx, in)
+	if err != nil {
+		return err
+	}
+	o := best.active.owner
+	switch {
+	case o.choice != nil:
+		return s.follow(ctx, o.choice.Target)
+	case o.link != nil:
+		return s.follow(ctx, o.link.Target)
+	case o.field != nil:
+		return s.fillField(ctx, o.field, best, v)
+	case o.form != s.dialog.form:
+		return &moved{page: o.page, root: s.stage.rootPage, form: o.form, keep: o.page == s.stage.page, input: in}
+	}
+	return s.fillForm(ctx, best, v)
+}
+
+// record sets application.lastresult$ (VoiceXML 2.0 section 5.1.5) and returns
+// the meaning of the best alternative.
+func (s *session) record(ctx context.Context, in *input) (script.Value, error) {
+	var best script.Value
+	results := make([]script.Value, 0, len(in.alternatives))
+	for i, a := range in.alternatives {
+		v, err := s.meaning(ctx, a)
+		if err != nil {
+			return best, err
+		}
+		if i == 0 {
+			best = v
+		}
+		results = append(results, s.shadow(a, v))
+	}
+	last := s.machine.Array(results...)
+	for _, key := range results[0].Keys() {
+		if err := last.Set(key, results[0].Get(key)); err != nil {
+			return best, err
+		}
+	}
+	return best, s.stage.app.Declare("lastresult$", last)
+}
+
+// shadow is an alternative as pages see it.
+func (s *session) shadow(a alternative, meaning script.Value) script.Value {
+	return s.machine.Value(map[string]any{
+		"confidence": a.confidence, "utterance": a.utterance, "inputmode": a.mode, "interpretation": meaning,
+	})
+}
+
+// fillField gives a field the result of its own grammar (section 3.1.6.2): the
+// member that its slot names, or the whole.
+func (s *session) fillField(ctx context.Context, f *doc.Field, a alternative, v script.Value) error {
+	if err := s.setField(ctx, f, a, slot(v, f.Slot, v)); err != nil {
+		return err
+	}
+	return s.runFilled(ctx)
+}
+
+// slot is the member of an object that a dotted name leads to, or otherwise.
+func slot(v script.Value, name string, otherwise script.Value) script.Value {
+	for _, part := range strings.Split(name, ".") {
+		if !v.Has(part) {
+			return otherwise
+		}
+		v = v.Get(part)
+	}
+	return v
+}
+
+func (s *session) setField(ctx context.Context, f *doc.Field, a alternative, v script.Value) error {
+	if err := s.fill(f.Name, v); err != nil {
+		return semantic(ctx, f.Pos, err)
+	}
+	if !f.Visible {
+		return nil
+	}
+	return semantic(ctx, f.Pos, s.dialog.scope.Declare(f.Name+"$", s.shadow(a, v)))
+}
+
+// fillForm gives every field the member of a form-level result that its slot
+// names (section 3.1.6.1); then the form's <initial> has done its work.
+func (s *session) fillForm(ctx context.Context, a alternative, v script.Value) error {
+	d := s.dialog
+	for _, item := range d.form.Items {
+		f, ok := item.(*doc.Field)
+		if !ok {
+			continue
+		}
+		member := slot(v, f.Slot, script.Value{})
+		if member.Undefined() {
+			continue
+		}
+		if err := s.setField(ctx, f, a, member); err != nil {
+			return err
+		}
+	}
+	if len(d.filled) == 0 {
+		return nil
+	}
+	for _, item := range d.form.Items {
+		if initial, ok := item.(*doc.Initial); ok {
+			if err := d.scope.Declare(initial.Name, s.machine.Value(true)); err != nil {
+				return semantic(ctx, initial.Pos, err)
+			}
+		}
+	}
+	return s.runFilled(ctx)
+}

@@ -1,0 +1,312 @@
+package vxml
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/property"
+	"mcp/vxml/script"
+)
+
+// session is one run of an application for one caller. One goroutine owns it.
+type session struct {
+	in       *Interpreter
+	platform Platform
+	log      *slog.Logger
+	trace    func(TraceEvent)
+	jar      http.CookieJar
+	machine  *script.Machine
+	root     *script.Scope // session scope
+	stage    *stage
+	dialog   *dialog
+	queue    queue
+	gone     End // the connection is over, and how
+	last     *Event
+	pages    []string
+	budget
+}
+
+// budget counts what happens without the caller's doing anything.
+type budget struct{ steps, fetches, nesting int }
+
+// stage is the documents in force. A subdialog has one of its own.
+type stage struct {
+	page     *doc.Page
+	rootPage *doc.Page
+	app      *script.Scope
+	document *script.Scope
+	params   map[string]script.Value // of the subdialog's first dialog, until used
+}
+
+func (g *stage) rootURL() string { return g.rootPage.URL }
+
+func (g *stage) url() string {
+	if g.page == nil {
+		return ""
+	}
+	return g.page.URL
+}
+
+// scope is the innermost scope in force.
+func (s *session) scope() *script.Scope {
+	switch {
+	case s.dialog != nil && s.dialog.inner != nil:
+		return s.dialog.inner
+	case s.dialog != nil:
+		return s.dialog.scope
+	case s.stage.document != nil:
+		return s.stage.document
+	}
+	return s.root
+}
+
+// anonymously runs f in a new anonymous scope.
+func (s *session) anonymously(f func(*script.Scope) error) error {
+	if s.dialog == nil {
+		s.dialog = &dialog{form: &doc.Form{}, scope: s.stage.document}
+		defer func() { s.dialog = nil }()
+	}
+	d := s.dialog
+	outer := d.inner
+	d.inner = s.machine.NewScope(d.scope, "")
+	defer func() { d.inner = outer }()
+	return f(d.inner)
+}
+
+// eval evaluates an expression; a script error is error.semantic.
+func (s *session) eval(ctx context.Context, pos doc.Pos, expr string) (script.Value, error) {
+	v, err := s.scope().Eval(ctx, script.Source{Text: expr, Name: pos.Base, Line: pos.Line})
+	return v, semantic(ctx, pos, err)
+}
+
+// holds evaluates a condition; none holds.
+func (s *session) holds(ctx context.Context, pos doc.Pos, cond string) (bool, error) {
+	if cond == "" {
+		return true, nil
+	}
+	v, err := s.eval(ctx, pos, cond)
+	return v.Bool(), err
+}
+
+func semantic(ctx context.Context, pos doc.Pos, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return &Event{Name: "error.semantic", Message: pos.String() + ": " + err.Error()}
+}
+
+// properties in force: the form item's, the dialog's, the document's, the
+// application's, the platform's.
+func (s *session) properties() *property.Set {
+	set := s.in.properties
+	if s.stage.rootPage != nil && s.stage.rootPage != s.stage.page {
+		set = set.Within(s.stage.rootPage.Properties)
+	}
+	if s.stage.page != nil {
+		set = set.Within(s.stage.page.Properties)
+	}
+	if s.dialog == nil {
+		return set
+	}
+	set = set.Within(s.dialog.form.Properties)
+	if s.dialog.item != nil {
+		set = set.Within(s.dialog.item.Base().Properties)
+	}
+	return set
+}
+
+// spend counts a step and notices that the caller has gone.
+func (s *session) spend(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.steps++; s.steps > s.in.limits.Steps {
+		return s.exhausted("steps without a wait for the caller")
+	}
+	if s.gone == "" {
+		select {
+		case <-s.platform.HungUp():
+			return s.hungUp()
+		default:
+		}
+	}
+	return nil
+}
+
+// hungUp notes that the caller is gone. What follows is final processing
+// (VoiceXML 2.0 section 1.5.4): it may compute and submit, and ends where it
+// would wait for the caller.
+func (s *session) hungUp() error {
+	s.gone = HungUp
+	s.queue.drop()
+	return &Event{Name: "connection.disconnect.hangup", Message: "the caller hung up"}
+}
+
+// converse runs dialog after dialog until one ends the session or subdialog.
+func (s *session) converse(ctx context.Context, move *moved) error {
+	for {
+		err := s.enter(ctx, move)
+		if err == nil {
+			err = s.interpret(ctx, move.input)
+		}
+		if !errors.As(err, &move) {
+			return err
+		}
+	}
+}
+
+// outcome tells how the session ended. Prompts still queued are played first.
+func (s *session) outcome(ctx context.Context, err error) (Outcome, error) {
+	out := Outcome{End: Exited, Pages: s.pages, Event: s.last}
+	var left *exited
+	var back *returned
+	switch {
+	case errors.As(err, &left):
+		out.End, out.Values, out.Result = left.end, left.values, left.result
+	case errors.As(err, &back):
+		err = &Event{Name: "error.semantic", Message: "<return> outside a subdialog"}
+		s.last = asEvent(err)
+		out.End, out.Event = Errored, s.last
+	case err != nil:
+		return out, err
+	}
+	if s.gone == "" {
+		if err := s.flush(ctx); ctx.Err() != nil {
+			return out, ctx.Err()
+		} else if err != nil {
+			s.log.Warn("the last prompts were not played", "error", err)
+		}
+	}
+	if s.gone != "" && out.End == Exited {
+		out.End = s.gone
+	}
+	return out, nil
+}
+
+// enter makes a page the current one and initializes what is new of it.
+func (s *session) enter(ctx context.Context, move *moved) error {
+	s.dialog = nil
+	if move.keep {
+		s.open(move.form)
+		return nil
+	}
+	g := s.stage
+	s.pages = append(s.pages, move.page.URL)
+	s.trace(TraceEvent{Entered, move.page.URL})
+	s.log.Debug("page entered", "url", move.page.URL)
+	// A page that is its own root and names itself begins anew; its leaves keep it.
+	again := g.page != nil && g.page.URL == move.page.URL && move.page.Application == ""
+	sameApp := g.rootPage != nil && g.rootURL() == move.root.URL && !move.fresh && !again
+	g.page, g.rootPage = move.page, move.root
+	var err error
+	switch {
+	case !sameApp:
+		g.app = s.machine.NewScope(s.root, "application")
+		g.document = g.app.Alias("document")
+		err = s.initialize(ctx, move.root.Init)
+		if err == nil && move.page != move.root {
+			err = s.document(ctx, move.page)
+		}
+	case move.page.Application == "":
+		g.document = g.app.Alias("document")
+	default:
+		err = s.document(ctx, move.page)
+	}
+	if err = s.settle(ctx, err); err != nil {
+		return err
+	}
+	if move.form == nil {
+		return &exited{end: Exited}
+	}
+	s.open(move.form)
+	return nil
+}
+
+func (s *session) document(ctx context.Context, page *doc.Page) error {
+	s.stage.document = s.machine.NewScope(s.stage.app, "document")
+	return s.initialize(ctx, page.Init)
+}
+
+// initialize runs the <var> and <script> elements of a document.
+func (s *session) initialize(ctx context.Context, init []doc.Action) error {
+	for _, a := range init {
+		if err := s.execute(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describe fills the session scope (VoiceXML 2.0 section 5.1.4).
+func (s *session) describe(vars map[string]any) error {
+	info := s.platform.Info()
+	connection := map[string]any{
+		"local":    map[string]any{"uri": info.LocalURI},
+		"remote":   map[string]any{"uri": info.RemoteURI},
+		"protocol": protocol(info),
+		"callid":   info.CallID,
+		"aai":      "",
+	}
+	all := map[string]any{"connection": connection}
+	for name, value := range vars {
+		if err := place(all, name, value); err != nil {
+			return fmt.Errorf("session variable %q: %w", name, err)
+		}
+	}
+	for name, value := range all {
+		if err := s.root.Declare(name, s.machine.Value(value)); err != nil {
+			return fmt.Errorf("session variable %q: %w", name, err)
+		}
+	}
+	return s.root.Freeze()
+}
+
+// protocol is session.connection.protocol (RFC 5552 section 2.4).
+func protocol(info ConnectionInfo) map[string]any {
+	headers := make(map[string]any)
+	for name, values := range info.Headers {
+		headers[name] = strings.Join(values, ", ")
+	}
+	request := make(map[string]any)
+	for name, value := range info.RequestURI {
+		request[name] = value
+	}
+	p := map[string]any{"name": info.ProtocolName, "version": info.ProtocolVersion}
+	if info.ProtocolName != "" {
+		p[info.ProtocolName] = map[string]any{"headers": headers, "requesturi": request}
+	}
+	return p
+}
+
+var errTaken = errors.New("a part of the name is a plain value")
+
+// place sets a dotted name in nested maps.
+func place(in map[string]any, name string, value any) error {
+	first, rest, dotted := strings.Cut(name, ".")
+	if !dotted {
+		in[first] = value
+		return nil
+	}
+	inner, ok := in[first].(map[string]any)
+	if in[first] != nil && !ok {
+		return errTaken
+	}
+	if inner == nil {
+		inner = make(map[string]any)
+		in[first] = inner
+	}
+	return place(inner, rest, value)
+}
+
+// backstop is how much later than the recognizer the interpreter itself notices
+// that nothing was said.
+const backstop = 3 * time.Second

@@ -1,0 +1,195 @@
+// Package vxml interprets VoiceXML 2.0 and 2.1 documents. It knows no telephone,
+// no media and no speech protocol: it talks to the world through one interface,
+// Platform, which a call implements and so does the text simulator in package
+// sim. The Example runs a page on that simulator.
+//
+// An Interpreter holds what all sessions share: the fetcher with its cache,
+// compiled pages, scripts and grammars, and the limits. Run runs one session.
+//
+// A session is the form interpretation algorithm of VoiceXML 2.0 appendix C:
+// selectItem, collect and process, around which pages are entered and left.
+// Whatever leaves executable content early travels as an error value: an *Event
+// that was thrown, or one of the departures of flow.go.
+package vxml
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/cookiejar"
+
+	"mcp/vxml/fetch"
+	"mcp/vxml/property"
+	"mcp/vxml/script"
+)
+
+// Options make an Interpreter. The zero value is usable.
+type Options struct {
+	Fetcher *fetch.Fetcher // default: one with fetch's defaults
+	Script  script.Limits
+	Limits  Limits
+	Logger  *slog.Logger // default: discards
+	// Properties override the platform's default properties.
+	Properties map[string]string
+}
+
+// Limits bound what a page may do without the caller's doing anything.
+type Limits struct {
+	Steps      int // executed elements between two waits for input; default 10000
+	Fetches    int // documents entered between two waits for input; default 100
+	Subdialogs int // nesting; default 16
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Steps <= 0 {
+		l.Steps = 10000
+	}
+	if l.Fetches <= 0 {
+		l.Fetches = 100
+	}
+	if l.Subdialogs <= 0 {
+		l.Subdialogs = 16
+	}
+	return l
+}
+
+// Interpreter runs sessions; it is safe for concurrent use.
+type Interpreter struct {
+	library    *library
+	scripts    *script.Cache
+	script     script.Limits
+	limits     Limits
+	properties *property.Set
+	log        *slog.Logger
+}
+
+// New makes an Interpreter.
+func New(o Options) *Interpreter {
+	if o.Fetcher == nil {
+		o.Fetcher = fetch.New(fetch.Config{})
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Interpreter{
+		library:    newLibrary(o.Fetcher),
+		scripts:    script.NewCache(),
+		script:     o.Script,
+		limits:     o.Limits.withDefaults(),
+		properties: property.Defaults().Within(o.Properties),
+		log:        o.Logger,
+	}
+}
+
+// Start says what a session begins with.
+type Start struct {
+	URL string // absolute, or a path; a fragment names the first dialog
+	// Vars become members of the page's session object; a name with dots makes
+	// nested objects.
+	Vars   map[string]any
+	Logger *slog.Logger // default: the interpreter's
+	Trace  func(TraceEvent)
+}
+
+// TraceEvent is something that a reader of a transcript wants to know.
+type TraceEvent struct {
+	Kind TraceKind
+	Text string // what was said, heard, thrown or logged; the field and its value; the URL
+}
+
+// TraceKind tells TraceEvents apart.
+type TraceKind string
+
+// The kinds of TraceEvent.
+const (
+	Entered TraceKind = "entered" // a page
+	Said    TraceKind = "said"
+	Heard   TraceKind = "heard"
+	Filled  TraceKind = "filled"
+	Thrown  TraceKind = "thrown"
+	Logged  TraceKind = "logged"
+	Waiting TraceKind = "waiting" // for the caller, prompts played; the text says for "dtmf", "voice" or both
+)
+
+// End tells how a session ended.
+type End string
+
+// The ways a session ends.
+const (
+	Exited       End = "exit"       // <exit>, or nothing was left to do
+	Disconnected End = "disconnect" // <disconnect>
+	HungUp       End = "hangup"     // the caller hung up
+	Errored      End = "error"      // an event that nothing but the platform caught
+)
+
+// Outcome is how a session ended and what it returned.
+type Outcome struct {
+	End    End
+	Values map[string]any // of <exit namelist> or <disconnect namelist>
+	Result any            // of <exit expr>
+	Pages  []string       // URLs of the pages visited, in order
+	Event  *Event         // the last event that was thrown, or nil
+}
+
+// Run runs a session from its first page to its end. Its error is the
+// context's, or wraps an *Event when the first page cannot be had.
+func (in *Interpreter) Run(ctx context.Context, start Start, platform Platform) (Outcome, error) {
+	s, err := in.Prepare(ctx, start, platform)
+	if err != nil {
+		out := Outcome{End: Errored}
+		errors.As(err, &out.Event)
+		return out, err
+	}
+	return s.Run(ctx)
+}
+
+// Session is a session made ready: its first page is fetched and compiled, and
+// nothing of it has been done.
+type Session struct {
+	session *session
+	first   *moved
+}
+
+// Prepare makes a session ready, so that a caller can be answered only when
+// there is something to say. Its error is that of Run for the first page.
+func (in *Interpreter) Prepare(ctx context.Context, start Start, platform Platform) (*Session, error) {
+	s, err := in.session(start, platform)
+	if err != nil {
+		return nil, err
+	}
+	url, fragment, err := fetch.Resolve("", start.URL)
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", &Event{Name: "error.badfetch", Message: err.Error()})
+	}
+	first, err := s.load(ctx, fetch.Request{URL: url}, fragment)
+	if err != nil {
+		return nil, fmt.Errorf("first page: %w", err)
+	}
+	return &Session{session: s, first: first}, nil
+}
+
+// Run runs the session to its end; once.
+func (s *Session) Run(ctx context.Context) (Outcome, error) {
+	return s.session.outcome(ctx, s.session.converse(ctx, s.first))
+}
+
+func (in *Interpreter) session(start Start, platform Platform) (*session, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	s := &session{
+		in: in, platform: platform, log: start.Logger, trace: start.Trace, jar: jar,
+		machine: script.NewMachine(in.script, in.scripts),
+		stage:   &stage{},
+	}
+	if s.log == nil {
+		s.log = in.log
+	}
+	if s.trace == nil {
+		s.trace = func(TraceEvent) {}
+	}
+	s.root = s.machine.NewScope(nil, "session")
+	return s, s.describe(start.Vars)
+}
