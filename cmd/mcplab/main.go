@@ -33,6 +33,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand())
+	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand(), benchCommand())
 	return root
 }

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"mcp/cmd/mcplab/bench"
+)
+
+func benchCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure what relaying a packet costs",
+		Long: `Measure the CPU time of relaying one packet: in the program itself, through veth
+pairs natively and generically, through sockets, and through a program that does
+nothing. Needs root. The results are printed and written as JSON.`,
+		Example: `  mcplab bench --out build/bench`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return bench.Run(cmd.Context(), cmd.OutOrStdout(), out)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "build/bench", "folder of the results")
+	return cmd
+}
