@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"mcp/control/config"
+	"mcp/control/node"
+)
+
+// defaultConfigFile is read when it exists and none is named.
+const defaultConfigFile = "/etc/mcp/mcp.yaml"
+
+func serveCommand() *cobra.Command {
+	var file, plane string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer calls",
+		Long: `Answer calls until interrupted. Without a configuration the platform listens on
+port 5070 (TCP and UDP) and answers with a built-in application.`,
+		Example: `  mcp serve
+  mcp serve --config mcp.yaml
+  mcp serve --media-plane socket
+  MCP_LOG_LEVEL=debug mcp serve`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			if plane != "" {
+				cfg.Media.Plane = plane
+				if err := cfg.Media.Validate(); err != nil {
+					return fmt.Errorf("--media-plane: %w", err)
+				}
+			}
+			log, err := cfg.Log.Logger(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			log.Info("starting", "version", version)
+			return node.Run(cmd.Context(), cfg, log)
+		},
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it exists)")
+	cmd.Flags().StringVar(&plane, "media-plane", "", "auto, xdp, xdp-generic or socket; overrides media.plane")
+	return cmd
+}
+
+// loadConfig reads the file over the defaults, then the environment over both.
+func loadConfig(file string) (node.Config, error) {
+	cfg := node.Defaults()
+	if file == "" {
+		if _, err := os.Stat(defaultConfigFile); errors.Is(err, os.ErrNotExist) {
+			return cfg, config.Load(&cfg, config.Source{Environ: os.Environ()})
+		}
+		file = defaultConfigFile
+	}
+	return cfg, config.Load(&cfg, config.Source{File: file, Environ: os.Environ()})
+}

@@ -1,0 +1,147 @@
+package node
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is everything an operator can set: one section for each part of the
+// platform. Every key is optional; Defaults answers calls as it is.
+type Config struct {
+	SIP         SIP         `yaml:"sip" doc:"signalling"`
+	Calls       Calls       `yaml:"calls" doc:"limits on calls"`
+	Media       Media       `yaml:"media" doc:"callers' and speech servers' audio"`
+	Application Application `yaml:"application" doc:"which VoiceXML application answers"`
+	Fetch       Fetch       `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
+	Speech      Speech      `yaml:"speech" doc:"speech servers"`
+	Reporting   Reporting   `yaml:"reporting" doc:"call records"`
+	Health      Health      `yaml:"health" doc:"probes and metrics for the orchestrator"`
+	Log         Log         `yaml:"log" doc:"the platform's own log"`
+}
+
+// SIP is the signalling section.
+type SIP struct {
+	Listen    []string   `yaml:"listen" doc:"transports and addresses, such as tcp:0.0.0.0:5070"`
+	Advertise netip.Addr `yaml:"advertise" doc:"address in Contact and Via; default: the one the peer is reached from"`
+}
+
+// Calls is the section of limits.
+type Calls struct {
+	Max      int           `yaml:"max" doc:"calls at once, more are refused with 503; 0: as many as there are ports"`
+	Prepare  time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
+	Grace    time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
+	Shutdown time.Duration `yaml:"shutdown" doc:"how long ending calls may take when the platform stops"`
+}
+
+// Media is the audio section.
+type Media struct {
+	Plane      string     `yaml:"plane" doc:"auto, xdp, xdp-generic or socket"`
+	Interfaces []string   `yaml:"interfaces" doc:"network interfaces of the XDP plane; default: all that are up"`
+	Pins       string     `yaml:"pins" doc:"directory of the pinned maps and programs, on a bpf file system"`
+	Address    netip.Addr `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
+	PortMin    uint16     `yaml:"port-min" doc:"first port of the RTP range"`
+	PortMax    uint16     `yaml:"port-max" doc:"last port of the RTP range"`
+}
+
+// Application is the section of applications.
+type Application struct {
+	Default string            `yaml:"default" doc:"URL of the application for calls that name none; empty: the built-in one"`
+	Numbers map[string]string `yaml:"numbers" doc:"application URLs by the number dialled"`
+}
+
+// Fetch is the section of HTTP.
+type Fetch struct {
+	Timeout time.Duration `yaml:"timeout" doc:"the fetchtimeout of pages that set none"`
+}
+
+// Speech is the section of speech servers.
+type Speech struct {
+	MRCP MRCP `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787)"`
+}
+
+// MRCP is one MRCPv2 server.
+type MRCP struct {
+	URI     string        `yaml:"uri" doc:"SIP URI, such as sip:mresources@10.0.0.7:5060;transport=tcp; empty: no speech"`
+	Timeout time.Duration `yaml:"timeout" doc:"how long an answer to a request may take"`
+}
+
+// Reporting is the section of call records.
+type Reporting struct {
+	Journal string `yaml:"journal" doc:"directory of the call record journal"`
+}
+
+// Health is the section of probes and metrics.
+type Health struct {
+	Listen string `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
+}
+
+// Log is the section of the log.
+type Log struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error"`
+	Format string `yaml:"format" doc:"text or json"`
+}
+
+// Defaults is the configuration of a platform that nobody has configured.
+func Defaults() Config {
+	return Config{
+		SIP:       SIP{Listen: []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"}},
+		Calls:     Calls{Prepare: 30 * time.Second, Grace: 10 * time.Second, Shutdown: 10 * time.Second},
+		Media:     Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000},
+		Fetch:     Fetch{Timeout: 10 * time.Second},
+		Speech:    Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
+		Reporting: Reporting{Journal: filepath.Join(stateDir(), "journal")},
+		Health:    Health{Listen: "0.0.0.0:8300"},
+		Log:       Log{Level: "info", Format: "text"},
+	}
+}
+
+// stateDir is where records are kept: the service manager's choice, the
+// system's place for root, the user's own otherwise.
+func stateDir() string {
+	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
+		return strings.Split(dir, ":")[0]
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/mcp"
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, "mcp")
+	}
+	return filepath.Join(os.Getenv("HOME"), ".local", "state", "mcp")
+}
+
+// Validate implements the configuration reader's check of the media section.
+func (m Media) Validate() error {
+	switch m.Plane {
+	case "auto", "xdp", "xdp-generic", "socket":
+	default:
+		return fmt.Errorf("plane: %q is none of auto, xdp, xdp-generic, socket", m.Plane)
+	}
+	if m.PortMin < 1024 || m.PortMax <= m.PortMin {
+		return fmt.Errorf("port-min %d and port-max %d are not a range above 1023", m.PortMin, m.PortMax)
+	}
+	return nil
+}
+
+// Validate checks the section of limits.
+func (c Calls) Validate() error {
+	if c.Max < 0 || c.Prepare <= 0 || c.Grace <= 0 || c.Shutdown <= 0 {
+		return fmt.Errorf("max must not be negative; prepare, grace and shutdown must be above zero")
+	}
+	return nil
+}
+
+// Validate checks the log section.
+func (l Log) Validate() error {
+	if _, err := l.level(); err != nil {
+		return err
+	}
+	if l.Format != "text" && l.Format != "json" {
+		return fmt.Errorf("format: %q is neither text nor json", l.Format)
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+// Package node puts the platform together: it turns one configuration into all
+// the parts, starts them in order and stops them in reverse. It is the only
+// package that knows them all.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"mcp/control/call"
+	"mcp/control/listen"
+	"mcp/control/media"
+	"mcp/control/reporting"
+	"mcp/control/service/voicexml"
+	"mcp/control/sip"
+	"mcp/speech"
+	"mcp/speech/mrcp"
+	"mcp/vxml"
+	"mcp/vxml/fetch"
+)
+
+// Node is a running platform.
+type Node struct {
+	cfg      Config
+	log      *slog.Logger
+	metrics  *prometheus.Registry
+	recorder *reporting.Recorder
+	agent    *sip.Agent
+	calls    *call.Server
+	web      *listen.Server  // nil: none
+	stopping <-chan struct{} // closed when calls should go elsewhere
+	closers  []closer        // what was opened, in order
+}
+
+type closer struct {
+	what  string
+	close func() error
+}
+
+// Run builds the platform, answers calls until ctx ends, and takes it down.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	n := &Node{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), stopping: ctx.Done()}
+	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer n.close()
+	if err := n.build(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	return n.serve(ctx)
+}
+
+// opened remembers how to undo what was just built.
+func (n *Node) opened(what string, close func() error) {
+	n.closers = append(n.closers, closer{what, close})
+}
+
+func (n *Node) close() {
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		if err := n.closers[i].close(); err != nil {
+			n.log.Error("stop", "part", n.closers[i].what, "error", err)
+		}
+	}
+}
+
+func (n *Node) build() error {
+	if err := n.openRecorder(); err != nil {
+		return err
+	}
+	engine, err := n.openMedia()
+	if err != nil {
+		return err
+	}
+	agent, err := sip.New(sip.Config{Listen: n.cfg.SIP.Listen, Advertise: n.cfg.SIP.Advertise, UserAgent: "mcp"}, n.log)
+	if err != nil {
+		return fmt.Errorf("signalling: %w", err)
+	}
+	n.agent = agent
+	n.opened("signalling", func() error { agent.Close(); return nil })
+	service, err := n.openVoiceXML()
+	if err != nil {
+		return err
+	}
+	n.calls = call.NewServer(call.Config{
+		Max: n.cfg.Calls.Max, MediaAddress: n.cfg.Media.Address,
+		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
+	}, call.Parts{Engine: engine, Selector: service, Recorder: n.recorder, Metrics: n.metrics, Log: n.log})
+	if n.web, err = n.openWeb(); err != nil {
+		return fmt.Errorf("probes and metrics: %w", err)
+	}
+	return nil
+}
+
+func (n *Node) openMedia() (*media.Engine, error) {
+	plane, err := n.openPlane()
+	if err != nil {
+		return nil, err
+	}
+	engine, err := media.NewEngine(media.Config{PortMin: n.cfg.Media.PortMin, PortMax: n.cfg.Media.PortMax}, plane, n.log)
+	if err != nil {
+		return nil, fmt.Errorf("media: %w", err)
+	}
+	n.opened("media", engine.Close)
+	n.metrics.MustRegister(engine, planeInfo(plane))
+	return engine, nil
+}
+
+// planeInfo shows which media plane runs, and why.
+func planeInfo(p media.Plane) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "mcp_media_plane_info", Help: "The media plane in use, in its labels; always 1.",
+		ConstLabels: prometheus.Labels{"mode": p.Mode(), "reason": p.Reason()},
+	}, func() float64 { return 1 })
+}
+
+func (n *Node) openVoiceXML() (*voicexml.Service, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if err := voicexml.RegisterBuiltin(transport); err != nil {
+		return nil, err
+	}
+	n.opened("fetching", func() error { transport.CloseIdleConnections(); return nil })
+	interpreter := vxml.New(vxml.Options{
+		Fetcher: fetch.New(fetch.Config{Client: &http.Client{Transport: transport}, Timeout: n.cfg.Fetch.Timeout}),
+		Logger:  n.log,
+	})
+	spoken, err := n.openSpeech()
+	if err != nil {
+		return nil, err
+	}
+	return voicexml.New(voicexml.Config{
+		Default: n.cfg.Application.Default, Numbers: n.cfg.Application.Numbers, Speech: spoken,
+	}, interpreter), nil
+}
+
+func (n *Node) openSpeech() (voicexml.Speech, error) {
+	cfg := n.cfg.Speech.MRCP
+	if cfg.URI == "" {
+		return voicexml.Speech{}, nil
+	}
+	config := mrcp.Config{URI: cfg.URI, ResponseTimeout: cfg.Timeout}
+	if err := config.Validate(); err != nil {
+		return voicexml.Speech{}, fmt.Errorf("speech.mrcp: %w", err)
+	}
+	client := mrcp.NewClient(config, dialer{n.agent, n.log}, n.log)
+	n.opened("speech", client.Close)
+	return voicexml.Speech{
+		Engine: client, Local: localAddressFor(cfg.URI),
+		Codecs: []speech.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: 8000}, {PayloadType: 8, Name: "PCMA", ClockRate: 8000}},
+	}, nil
+}
+
+func (n *Node) openRecorder() error {
+	journal, err := reporting.Open(n.cfg.Reporting.Journal, reporting.Config{}, n.log)
+	if err != nil {
+		return fmt.Errorf("call records: %w", err)
+	}
+	n.opened("call records", journal.Close)
+	n.recorder = reporting.NewRecorder(journal)
+	n.metrics.MustRegister(n.recorder)
+	return nil
+}
+
+// serve runs signalling until ctx ends, and probes and metrics until the last
+// call has ended after that.
+func (n *Node) serve(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var web sync.WaitGroup
+	defer web.Wait()
+	webCtx, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWeb()
+	var webErr error
+	if n.web != nil {
+		web.Go(func() {
+			webErr = n.web.Serve(webCtx)
+			stop() // without probes nobody knows how the platform is
+		})
+	}
+	n.log.Info("ready", "sip", n.agent.Addrs(), "application", n.cfg.Application.Default)
+	err := n.agent.Serve(ctx, n.calls)
+	stopWeb()
+	web.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	if err = errors.Join(err, webErr); err == nil {
+		n.log.Info("stopped")
+	}
+	return err
+}

@@ -1,0 +1,61 @@
+package voicexml
+
+import (
+	"crypto/sha256"
+	"sync"
+
+	"mcp/control/media"
+	"mcp/control/media/codec"
+	"mcp/vxml"
+)
+
+// maxClips bounds the cache: at ten seconds a clip, some 80 MB of G.711.
+const maxClips = 1000
+
+// clips keeps recordings decoded and encoded for a codec, by content, for all
+// calls to share.
+type clips struct {
+	mu    sync.Mutex
+	byKey map[clipKey]*media.Clip
+}
+
+type clipKey struct {
+	content [sha256.Size]byte
+	codec   string
+}
+
+func newClips() *clips { return &clips{byKey: map[clipKey]*media.Clip{}} }
+
+// get returns the clip of a fetched recording, decoding it when it is new.
+func (c *clips) get(a *vxml.Audio, spoken codec.Codec) (*media.Clip, error) {
+	key := clipKey{content: sha256.Sum256(a.Data), codec: spoken.Name}
+	if clip := c.find(key); clip != nil {
+		return clip, nil
+	}
+	clip, err := media.DecodeClip(a.MediaType, a.Data, spoken)
+	if err != nil {
+		return nil, err
+	}
+	c.keep(key, clip)
+	return clip, nil
+}
+
+func (c *clips) find(k clipKey) *media.Clip {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byKey[k]
+}
+
+// keep makes room by dropping an arbitrary clip: the cache serves the few
+// recordings that every call plays, and those come back at once.
+func (c *clips) keep(k clipKey, clip *media.Clip) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.byKey) >= maxClips {
+		for old := range c.byKey {
+			delete(c.byKey, old)
+			break
+		}
+	}
+	c.byKey[k] = clip
+}

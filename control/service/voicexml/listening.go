@@ -1,0 +1,154 @@
+package voicexml
+
+import (
+	"context"
+	"errors"
+
+	"mcp/speech"
+	"mcp/vxml"
+)
+
+// listening is one recognition under way.
+type listening struct {
+	phone  *phone
+	events chan vxml.ListenEvent
+	stop   context.CancelFunc
+	heard  chan struct{} // StartTimers was called
+}
+
+// Listen implements vxml.Listener.
+func (p *phone) Listen(ctx context.Context, req vxml.ListenRequest) (vxml.Listening, error) {
+	ctx, stop := context.WithCancel(ctx)
+	l := &listening{
+		phone: p, stop: stop,
+		events: make(chan vxml.ListenEvent, 2), // a start and a result: sending never blocks
+		heard:  make(chan struct{}, 1),
+	}
+	done := make(chan struct{})
+	before := p.hearing.after(done)
+	p.tasks.Go(func() {
+		defer close(done)
+		defer close(l.events)
+		defer stop()
+		<-before
+		l.run(ctx, req)
+	})
+	return l, nil
+}
+
+func (l *listening) Events() <-chan vxml.ListenEvent { return l.events }
+
+func (l *listening) Stop() { l.stop() }
+
+func (l *listening) StartTimers() {
+	select {
+	case l.heard <- struct{}{}:
+	default:
+	}
+}
+
+func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
+	l.phone.used.recognitions.Add(1)
+	recognizing, err := l.begin(ctx, req)
+	if err != nil {
+		l.fail(ctx, err)
+		return
+	}
+	started := recognizing.Started()
+	for {
+		select {
+		case <-started:
+			started = nil
+			l.events <- vxml.SpeechStarted{}
+		case <-l.heard:
+			if err := recognizing.StartTimers(ctx); err != nil && ctx.Err() == nil {
+				l.phone.call.Log().Warn("start the recognizer's timers", "error", err)
+			}
+		case <-recognizing.Done():
+			l.result(ctx, recognizing)
+			return
+		case <-ctx.Done():
+			l.abandon(recognizing)
+			return
+		}
+	}
+}
+
+func (l *listening) begin(ctx context.Context, req vxml.ListenRequest) (speech.Recognizing, error) {
+	session, err := l.phone.voice.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return session.Recognize(ctx, recognition(req))
+}
+
+// recognition says in the engine's words what the page listens for.
+func recognition(req vxml.ListenRequest) speech.Recognition {
+	r := speech.Recognition{
+		Language: req.Language, NoInput: req.NoInput, Complete: req.Complete, Incomplete: req.Incomplete,
+		MaxSpeech: req.MaxSpeech, Confidence: req.Confidence, Sensitivity: req.Sensitivity,
+		SpeedAccuracy: req.SpeedAccuracy, NBest: req.NBest, Hotword: req.Hotword,
+	}
+	for _, g := range req.Grammars {
+		r.Grammars = append(r.Grammars, speech.Grammar{
+			ID: g.ID, MediaType: g.MediaType, Content: g.Content, URI: g.URI, Weight: g.Weight,
+		})
+	}
+	return r
+}
+
+func (l *listening) fail(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	l.events <- vxml.SpeechResult{Outcome: vxml.Failed, Err: l.phone.failed("recognize", err)}
+}
+
+func (l *listening) result(ctx context.Context, r speech.Recognizing) {
+	result, err := r.Result()
+	switch {
+	case errors.Is(err, speech.ErrClosed) && ctx.Err() != nil:
+		return
+	case err != nil:
+		l.fail(ctx, err)
+		return
+	}
+	out := vxml.SpeechResult{Outcome: outcomes[result.Outcome]}
+	for _, a := range result.Alternatives {
+		out.Alternatives = append(out.Alternatives, vxml.Alternative{
+			GrammarID: a.GrammarID, Utterance: a.Utterance, Confidence: a.Confidence,
+			Interpretation: a.Instance, Mode: a.Mode,
+		})
+	}
+	l.phone.used.outcomes[out.Outcome].Add(1)
+	l.noteResult(out)
+	l.events <- out
+}
+
+var outcomes = map[speech.Outcome]vxml.SpeechOutcome{
+	speech.Match: vxml.Match, speech.NoMatch: vxml.NoMatch,
+	speech.NoInput: vxml.NoInput, speech.TooMuchSpeech: vxml.MaxSpeech,
+}
+
+var outcomeNames = map[vxml.SpeechOutcome]string{
+	vxml.Match: "match", vxml.NoMatch: "nomatch", vxml.NoInput: "noinput", vxml.MaxSpeech: "maxspeech",
+}
+
+func (l *listening) noteResult(r vxml.SpeechResult) {
+	if len(r.Alternatives) == 0 {
+		l.phone.note("understood", "outcome", outcomeNames[r.Outcome])
+		return
+	}
+	best := r.Alternatives[0]
+	l.phone.note("understood", "outcome", outcomeNames[r.Outcome],
+		"utterance", best.Utterance, "confidence", best.Confidence)
+}
+
+// abandon stops the recognizer, which would otherwise hold its resources.
+func (l *listening) abandon(r speech.Recognizing) {
+	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
+	defer cancel()
+	if err := r.Stop(ctx); err != nil && !errors.Is(err, speech.ErrClosed) {
+		l.phone.call.Log().Warn("stop the recognizer", "error", err)
+	}
+}

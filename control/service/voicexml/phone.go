@@ -1,0 +1,166 @@
+package voicexml
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mcp/control/call"
+	"mcp/control/reporting"
+	"mcp/speech"
+	"mcp/vxml"
+)
+
+// tellServer bounds what is told to a speech server after nobody waits any more.
+const tellServer = 5 * time.Second
+
+// phone is a call as a VoiceXML session sees it: vxml.Platform.
+type phone struct {
+	service *Service
+	call    *call.Call
+	voice   *voice
+	digits  chan vxml.Digit
+	used    usage
+	tasks   sync.WaitGroup // playbacks, recognitions, the digit pump
+
+	speaking, hearing queue
+}
+
+// queue lets what the page begins next wait for what it has stopped: a stopped
+// synthesis or recognition lasts until its server has said so, and a session
+// does one of each at a time. Only the interpreter's goroutine uses it.
+type queue struct{ last chan struct{} }
+
+// after makes done the last in the queue and returns what comes before it.
+func (q *queue) after(done chan struct{}) <-chan struct{} {
+	before := q.last
+	q.last = done
+	if before == nil {
+		before = make(chan struct{})
+		close(before)
+	}
+	return before
+}
+
+// usage counts what the call asked of the speech server.
+type usage struct {
+	syntheses, recognitions, failures atomic.Int64
+	outcomes                          [vxml.Failed + 1]atomic.Int64
+}
+
+func (u *usage) report() *reporting.Speech {
+	s := &reporting.Speech{
+		Recognitions: int(u.recognitions.Load()),
+		Matches:      int(u.outcomes[vxml.Match].Load()),
+		NoMatches:    int(u.outcomes[vxml.NoMatch].Load() + u.outcomes[vxml.MaxSpeech].Load()),
+		NoInputs:     int(u.outcomes[vxml.NoInput].Load()),
+		Syntheses:    int(u.syntheses.Load()),
+		Failures:     int(u.failures.Load()),
+	}
+	if *s == (reporting.Speech{}) {
+		return nil
+	}
+	return s
+}
+
+func (s *Service) newPhone(c *call.Call) *phone {
+	return &phone{
+		service: s, call: c, digits: make(chan vxml.Digit, 64),
+		voice: &voice{speech: s.config.Speech, media: c.Media(), caller: c.Caller(), spoken: c.Codec, log: c.Log()},
+	}
+}
+
+// pump hands the leg's digits on until ctx ends.
+func (p *phone) pump(ctx context.Context) {
+	for {
+		select {
+		case d := <-p.call.Caller().Digits():
+			p.note("dtmf", "digit", string(rune(d.Key)))
+			select {
+			case p.digits <- vxml.Digit{Key: d.Key, At: d.At}:
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// close ends what is still playing or listening and returns the speech session.
+func (p *phone) close() {
+	p.tasks.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
+	defer cancel()
+	p.voice.close(ctx)
+}
+
+// Digits implements vxml.Connection.
+func (p *phone) Digits() <-chan vxml.Digit { return p.digits }
+
+// HungUp implements vxml.Connection.
+func (p *phone) HungUp() <-chan struct{} { return p.call.HungUp() }
+
+// Disconnect implements vxml.Connection.
+func (p *phone) Disconnect(ctx context.Context, _ map[string]string) error {
+	p.call.HangUp()
+	select {
+	case <-p.call.HungUp():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Info implements vxml.Connection.
+func (p *phone) Info() vxml.ConnectionInfo {
+	invite := p.call.Invite()
+	return vxml.ConnectionInfo{
+		LocalURI: invite.LocalURI(), RemoteURI: invite.RemoteURI(),
+		ProtocolName: "sip", ProtocolVersion: "2.0", CallID: invite.CallID(),
+		RequestURI: invite.RequestURI().Params, Headers: invite.Headers(),
+	}
+}
+
+// trace logs what the page does; what is said and understood is logged where it
+// happens.
+func (p *phone) trace(e vxml.TraceEvent) {
+	switch e.Kind {
+	case vxml.Entered:
+		p.note("page entered", "url", e.Text)
+	case vxml.Filled:
+		p.note("field filled", "field", e.Text)
+	case vxml.Thrown:
+		p.note("event thrown", "event", e.Text)
+	}
+}
+
+// note logs a step of the dialogue.
+func (p *phone) note(what string, args ...any) { p.call.Log().Info(what, args...) }
+
+// failed turns a speech engine's error into the event that VoiceXML names for
+// it (VoiceXML 2.0 section 5.2.6), and counts it.
+func (p *phone) failed(doing string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	p.used.failures.Add(1)
+	event := &vxml.Event{Name: eventFor(err), Message: fmt.Sprintf("%s: %v", doing, err)}
+	p.call.Log().Warn("speech failed", "doing", doing, "event", event.Name, "error", err)
+	return event
+}
+
+func eventFor(err error) string {
+	switch {
+	case errors.Is(err, speech.ErrLanguage):
+		return "error.unsupported.language"
+	case errors.Is(err, speech.ErrGrammar):
+		return "error.grammar"
+	case errors.Is(err, speech.ErrFetch):
+		return "error.badfetch"
+	}
+	return "error.noresource"
+}

@@ -1,0 +1,148 @@
+package voicexml
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"mcp/control/media"
+	"mcp/speech"
+	"mcp/vxml"
+)
+
+// playback plays prompts one after the other: speech through the synthesizer,
+// recordings through the player.
+type playback struct {
+	phone *phone
+	stop  context.CancelFunc
+	done  chan struct{}
+
+	mu      sync.Mutex
+	err     error
+	bargeIn bool
+}
+
+// Play implements vxml.Speaker.
+func (p *phone) Play(ctx context.Context, prompts []vxml.Prompt) (vxml.Playback, error) {
+	ctx, stop := context.WithCancel(ctx)
+	b := &playback{phone: p, stop: stop, done: make(chan struct{})}
+	before := p.speaking.after(b.done)
+	p.tasks.Go(func() {
+		defer close(b.done)
+		defer stop()
+		<-before
+		b.finish(b.run(ctx, prompts))
+	})
+	return b, nil
+}
+
+func (b *playback) Done() <-chan struct{} { return b.done }
+
+func (b *playback) Err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// Stop silences the caller's ear at once; the server is told beside.
+func (b *playback) Stop() {
+	b.phone.voice.silence()
+	b.stop()
+}
+
+func (b *playback) finish(err error) {
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+}
+
+func (b *playback) run(ctx context.Context, prompts []vxml.Prompt) error {
+	for _, prompt := range prompts {
+		for _, segment := range prompt.Segments {
+			if err := b.segment(ctx, prompt, segment); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *playback) segment(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.Audio != nil {
+		b.phone.note("said", "audio", s.Audio.URI)
+		return b.clip(ctx, s.Audio)
+	}
+	b.phone.note("said", "text", s.Text)
+	return b.speak(ctx, prompt, s)
+}
+
+func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
+	clip, err := b.phone.service.clips.get(a, b.phone.call.Codec())
+	if err != nil {
+		return &vxml.Event{Name: "error.badfetch", Message: fmt.Sprintf("%s: %v", a.URI, err)}
+	}
+	playing, err := b.phone.call.Media().Play(b.phone.call.Caller(), clip)
+	if err != nil {
+		return noResource("play", err)
+	}
+	select {
+	case <-playing.Done():
+		return playErr(playing)
+	case <-ctx.Done():
+		playing.Stop()
+		<-playing.Done()
+		return ctx.Err()
+	}
+}
+
+func playErr(p *media.Playback) error {
+	if err := p.Err(); err != nil {
+		return noResource("play", err)
+	}
+	return nil
+}
+
+func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) error {
+	b.phone.used.syntheses.Add(1)
+	session, err := b.phone.voice.use(ctx)
+	if err != nil {
+		return b.phone.failed("synthesize", err)
+	}
+	b.phone.voice.hear()
+	speaking, err := session.Speak(ctx, speech.Utterance{
+		SSML: s.SSML, Language: prompt.Language, NoBargeIn: !prompt.BargeIn,
+	})
+	if err != nil {
+		return b.phone.failed("synthesize", err)
+	}
+	select {
+	case <-speaking.Done():
+		if err := speaking.Err(); err != nil {
+			return b.phone.failed("synthesize", err)
+		}
+		return nil
+	case <-ctx.Done():
+		b.bargedIn(speaking)
+		return ctx.Err()
+	}
+}
+
+// bargedIn tells the server, whose buffers would otherwise play on.
+func (b *playback) bargedIn(speaking speech.Speaking) {
+	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
+	defer cancel()
+	if err := speaking.BargeIn(ctx); err != nil {
+		b.phone.call.Log().Warn("stop the synthesizer", "error", err)
+	}
+}
+
+func noResource(doing string, err error) error {
+	return &vxml.Event{Name: "error.noresource", Message: fmt.Sprintf("%s: %v", doing, err)}
+}

@@ -1,0 +1,164 @@
+package voicexml
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"mcp/control/media"
+	"mcp/control/media/codec"
+	"mcp/speech"
+)
+
+// Speech is the engine that applications speak and listen with.
+type Speech struct {
+	Engine speech.Engine
+	// Local is the local address that the speech server's audio should come to.
+	Local func(ctx context.Context) (netip.Addr, error)
+	// Codecs are what the platform can offer the engine, by preference; the
+	// caller's own codec goes first, so that the kernel can relay.
+	Codecs []speech.Codec
+}
+
+// voice is one call's speech session with its leg. It opens when first needed,
+// and again after the session was lost.
+type voice struct {
+	speech Speech
+	media  *media.Session
+	caller *media.Leg
+	spoken func() codec.Codec // what the caller speaks
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	opened  int // sessions opened so far, for the leg's name
+	leg     *media.Leg
+	session speech.Session
+}
+
+var errNoSpeech = errors.New("no speech server is configured")
+
+// use returns the open session, opening it if need be.
+func (v *voice) use(ctx context.Context) (speech.Session, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.speech.Engine == nil {
+		return nil, errNoSpeech
+	}
+	if v.session != nil {
+		select {
+		case <-v.session.Done():
+			v.log.Warn("speech session was lost; opening another")
+			v.dropLocked(ctx)
+		default:
+			return v.session, nil
+		}
+	}
+	if err := v.openLocked(ctx); err != nil {
+		return nil, fmt.Errorf("open speech session: %w", err)
+	}
+	return v.session, nil
+}
+
+func (v *voice) openLocked(ctx context.Context) error {
+	local, err := v.speech.Local(ctx)
+	if err != nil {
+		return err
+	}
+	v.opened++
+	name := "speech"
+	if v.opened > 1 {
+		name = fmt.Sprintf("speech-%d", v.opened)
+	}
+	leg, err := v.media.OpenLeg(name, local)
+	if err != nil {
+		return err
+	}
+	v.leg = leg
+	session, err := v.speech.Engine.Open(ctx, speech.Media{Addr: leg.Local(), Codecs: v.offer(), Events: 101})
+	if err != nil {
+		v.dropLocked(ctx)
+		return err
+	}
+	v.session = session
+	if err := v.connectLocked(session.Media()); err != nil {
+		v.dropLocked(ctx)
+		return err
+	}
+	return nil
+}
+
+// offer lists the codecs with the caller's first: when the server takes that
+// one, the audio can stay in the kernel.
+func (v *voice) offer() []speech.Codec {
+	first := v.spoken()
+	var codecs, rest []speech.Codec
+	for _, c := range v.speech.Codecs {
+		if c.Name == first.Name {
+			codecs = append(codecs, c)
+			continue
+		}
+		rest = append(rest, c)
+	}
+	return append(codecs, rest...)
+}
+
+func (v *voice) connectLocked(m speech.Media) error {
+	c := m.Codecs[0]
+	ptime := m.Ptime
+	if ptime == 0 {
+		ptime = 20 * time.Millisecond
+	}
+	err := v.leg.Connect(media.FarEnd{
+		RTP: m.Addr, PayloadType: c.PayloadType, Events: m.Events, ClockRate: c.ClockRate,
+		Ptime: ptime, Send: true, Receive: true,
+	}, codec.Codec{Name: c.Name, PayloadType: c.PayloadType, ClockRate: c.ClockRate})
+	if err != nil {
+		return err
+	}
+	if err := v.media.Join(v.caller, v.leg); err != nil {
+		return err
+	}
+	return v.media.Join(v.leg, v.caller)
+}
+
+// silence keeps the synthesizer's audio from the caller at once, without waiting
+// for the server to stop; hear lets it through again.
+func (v *voice) silence() { v.edge(v.media.Part) }
+func (v *voice) hear()    { v.edge(v.media.Join) }
+
+func (v *voice) edge(change func(from, to *media.Leg) error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.session == nil {
+		return
+	}
+	if err := change(v.leg, v.caller); err != nil {
+		v.log.Warn("change the synthesizer's route", "error", err)
+	}
+}
+
+// close ends the session, if one is open.
+func (v *voice) close(ctx context.Context) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.dropLocked(ctx)
+}
+
+func (v *voice) dropLocked(ctx context.Context) {
+	if v.session != nil {
+		if err := v.session.Close(ctx); err != nil && !errors.Is(err, speech.ErrClosed) {
+			v.log.Warn("close speech session", "error", err)
+		}
+		v.session = nil
+	}
+	if v.leg != nil {
+		if err := v.leg.Close(); err != nil {
+			v.log.Warn("close speech leg", "error", err)
+		}
+		v.leg = nil
+	}
+}
