@@ -66,9 +66,6 @@ func (s *session) say(ctx context.Context, p *doc.Prompt) error {
 }
 
 func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
-	if s.gone != "" {
-		return nil // nobody is there to hear it
-	}
 	language := p.Language
 	if language == "" {
 		language = doc.DefaultLanguage
@@ -101,6 +98,10 @@ func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
 			one.Audio = &Audio{URI: seg.Clip.URI, MediaType: seg.Clip.MediaType, Data: seg.Clip.Data}
 		}
 		out.Segments = append(out.Segments, one)
+	}
+	if s.gone != "" {
+		s.trace(TraceEvent{Unheard, out.Text()})
+		return nil
 	}
 	s.queue.prompts = append(s.queue.prompts, out)
 	return nil

@@ -105,6 +105,7 @@ type TraceKind string
 const (
 	Entered TraceKind = "entered" // a page
 	Said    TraceKind = "said"
+	Unheard TraceKind = "unheard" // a prompt for a caller who is gone
 	Heard   TraceKind = "heard"
 	Filled  TraceKind = "filled"
 	Thrown  TraceKind = "thrown"

@@ -24,6 +24,10 @@ func Compile(data []byte, url string) (*Page, error) {
 		c.fail(root, "the root element is not <vxml>")
 		return nil, c.report()
 	}
+	if root.Space != Namespace && root.Space != "" {
+		c.fail(root, "the namespace %q is not that of VoiceXML, %s", root.Space, Namespace)
+		return nil, c.report()
+	}
 	if base := root.Attr("xml:base"); base != "" {
 		c.page.Base = c.resolve(root, base)
 	}

@@ -55,7 +55,7 @@ func TestRefusals(t *testing.T) {
 		{"two items of one name", wrap("<form><block name='a'/><block name='a'/></form>"), `two form items "a"`},
 		{"goto without target", wrap("<form><block><goto/></block></form>"), "exactly one of next"},
 		{"internal subset", "<!DOCTYPE vxml [<!ENTITY a 'b'>]><vxml version='2.0'/>", "internal subset"},
-		{"audio with src and expr", wrap("<form><block><audio src='a' expr='b'/></block></form>"), "both src and expr"},
+		{"audio with src and expr", wrap("<form><block><audio src='a' expr='b'/></block></form>"), "exactly one of src and expr"},
 		{"bad grammar", wrap("<form><field name='f'><grammar root='x'><rule id='y'>a</rule></grammar></field></form>"), `no root rule "x"`},
 		{"deep", strings.Repeat("<a>", 300), "nested deeper"},
 	}

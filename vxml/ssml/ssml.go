@@ -117,8 +117,10 @@ func parse(n *xmltree.Node) (Node, error) {
 	}
 	switch n.Name {
 	case "audio":
-		if n.Attr("src") != "" && n.Attr("expr") != "" {
-			return nil, fault(n, "<audio> has both src and expr")
+		_, src := n.Lookup("src")
+		_, expr := n.Lookup("expr")
+		if src == expr {
+			return nil, fault(n, "<audio> needs exactly one of src and expr")
 		}
 		return &Audio{n.Attr("src"), n.Attr("expr"), n, content}, nil
 	case "foreach":

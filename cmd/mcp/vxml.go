@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mcp/vxml"
+	"mcp/vxml/sim"
+)
+
+// vxmlCommand holds the tools for people who write voice applications.
+func vxmlCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "vxml", Short: "Tools for VoiceXML applications"}
+	cmd.AddCommand(vxmlRunCommand())
+	return cmd
+}
+
+// vxmlRun is one run of an application on the terminal.
+type vxmlRun struct {
+	script  string
+	vars    map[string]string
+	verbose bool
+}
+
+func vxmlRunCommand() *cobra.Command {
+	var run vxmlRun
+	cmd := &cobra.Command{
+		Use:   "run FILE-OR-URL",
+		Short: "Play a dialogue on the terminal, without a telephone",
+		Long: `Plays a dialogue on the terminal. What the application says is printed; what the
+caller does is read line by line from the script, or from the terminal:
+
+  say:yes       the caller says yes
+  say(0.4):yes  the same, and the recognizer is only so sure of it
+  dtmf:1234     the caller presses keys
+  silence       the caller says nothing until the time is over
+  hangup        the caller hangs up
+
+After the last line the caller hangs up.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return run.run(cmd, args[0]) },
+	}
+	cmd.Flags().StringVar(&run.script, "script", "", "file with the caller's lines (default: the terminal)")
+	cmd.Flags().StringToStringVar(&run.vars, "vars", nil, "members of the page's session object: name=value,...")
+	cmd.Flags().BoolVarP(&run.verbose, "verbose", "v", false, "log what the interpreter does")
+	return cmd
+}
+
+func (r *vxmlRun) run(cmd *cobra.Command, page string) error {
+	steps := cmd.InOrStdin()
+	if r.script != "" {
+		text, err := os.ReadFile(r.script)
+		if err != nil {
+			return fmt.Errorf("read the script: %w", err)
+		}
+		steps = strings.NewReader(string(text))
+	}
+	vars := make(map[string]any, len(r.vars))
+	for name, value := range r.vars {
+		vars[name] = value
+	}
+	caller := sim.New(steps, cmd.OutOrStdout())
+	out, err := vxml.New(vxml.Options{Logger: r.logger(cmd.ErrOrStderr())}).Run(cmd.Context(), vxml.Start{
+		URL: page, Vars: vars, Trace: caller.Trace,
+	}, caller)
+	if err != nil {
+		return err
+	}
+	if err := caller.Err(); err != nil {
+		return fmt.Errorf("script: %w", err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%8s  %s\n", "end", summary(out))
+	if out.End == vxml.Errored {
+		return fmt.Errorf("the session ended with %w", out.Event)
+	}
+	return nil
+}
+
+func summary(out vxml.Outcome) string {
+	text := string(out.End)
+	if len(out.Values) > 0 {
+		text += fmt.Sprint(" ", out.Values)
+	}
+	if out.Result != nil {
+		text += fmt.Sprint(" ", out.Result)
+	}
+	return text
+}
+
+func (r *vxmlRun) logger(w io.Writer) *slog.Logger {
+	level := slog.LevelWarn
+	if r.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
