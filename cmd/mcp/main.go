@@ -31,6 +31,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), planeCommand(), cdrCommand(), configCommand())
+	root.AddCommand(serveCommand(), planeCommand(), vxmlCommand(), cdrCommand(), configCommand())
 	return root
 }
