@@ -80,20 +80,7 @@ func (p *Plane) change(l *Leg, c LegConfig) error {
 	return nil
 }
 
-// sendOwn stamps and sends a packet that userspace made.
-func (p *Plane) sendOwn(l *Leg, packet Packet) error {
-	header := [rtpLength]byte{0x80, packet.PayloadType & 0x7f}
-	if packet.Marker {
-		header[1] |= 0x80
-	}
-	return p.send(l, relaySendRequest{Ticks: packet.Ticks}, header[:], packet.Data)
-}
-
-// sendRelayed stamps and sends a packet that arrived on another leg.
-func (p *Plane) sendRelayed(l *Leg, source uint64, rtp []byte) error {
-	return p.send(l, relaySendRequest{SourceId: source}, rtp)
-}
-
+// send stamps an RTP packet, given in parts, and sends it.
 func (p *Plane) send(l *Leg, req relaySendRequest, rtp ...[]byte) error {
 	req.Local, req.LegId = l.key, l.id
 	headers := ipv6Length + udpLength

@@ -11,6 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// tooLate is when a packet is of no use to its far end any more, as those are
+// that a process left unsent when it died.
+const tooLate = time.Second
+
 // Event is a packet that a leg received and that userspace is to see.
 type Event struct {
 	LegID uint64
@@ -31,6 +35,10 @@ type reader struct {
 
 // Receive starts handing events to the handler until Close. It may be called once.
 func (p *Plane) Receive(handle Handler) error {
+	interfaces, err := p.Interfaces()
+	if err != nil {
+		return fmt.Errorf("read events: %w", err)
+	}
 	ring, err := ringbuf.NewReader(p.objects.Events)
 	if err != nil {
 		return fmt.Errorf("read events: %w", err)
@@ -43,6 +51,7 @@ func (p *Plane) Receive(handle Handler) error {
 	}
 	p.reader = r
 	go p.drain(r, handle)
+	go p.nearby.run(interfaces)
 	return nil
 }
 
@@ -78,6 +87,11 @@ func (p *Plane) dispatch(sample []byte, handle Handler) {
 		return
 	}
 	data := sample[header : header+int(e.Length)]
+	at := wallTime(e.ArrivedNs)
+	if time.Since(at) > tooLate && (e.Kind == relayEventKindEVENT_SEND || e.Kind == relayEventKindEVENT_OTHER_FAMILY) {
+		p.unsent.Add(1)
+		return
+	}
 	switch e.Kind {
 	case relayEventKindEVENT_SEND:
 		p.noteSend(p.raw.sendIP(data))
@@ -87,7 +101,7 @@ func (p *Plane) dispatch(sample []byte, handle Handler) {
 		handle(Event{
 			LegID: e.LegId,
 			RTCP:  e.Kind == relayEventKindEVENT_RTCP,
-			At:    wallTime(e.ArrivedNs),
+			At:    at,
 			Data:  data,
 		})
 	}
@@ -99,7 +113,7 @@ func (p *Plane) relayOther(source uint64, rtp []byte) {
 		return
 	}
 	if to := from.relayTarget(); to != nil {
-		p.noteSend(to.plane.sendRelayed(to, source, rtp))
+		p.noteSend(to.sendRelayed(source, rtp))
 	}
 }
 

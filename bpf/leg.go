@@ -100,11 +100,35 @@ func (l *Leg) Configure(c LegConfig) error {
 // Send sends one packet as the next of the leg's stream. A DropError tells that
 // the leg may not send at present.
 func (l *Leg) Send(p Packet) error {
-	return l.plane.sendOwn(l, p)
+	header := [rtpLength]byte{0x80, p.PayloadType & 0x7f}
+	if p.Marker {
+		header[1] |= 0x80
+	}
+	return l.send(relaySendRequest{Ticks: p.Ticks}, header[:], p.Data)
+}
+
+// sendRelayed sends a packet that arrived on another leg.
+func (l *Leg) sendRelayed(source uint64, rtp []byte) error {
+	return l.send(relaySendRequest{SourceId: source}, rtp)
+}
+
+// send holds the lock, so that packets leave in the order of their stamps.
+func (l *Leg) send(req relaySendRequest, rtp ...[]byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.final != nil {
+		return ErrClosed
+	}
+	return l.plane.send(l, req, rtp...)
 }
 
 // SendRTCP sends a ready RTCP packet from the port above the leg's own.
 func (l *Leg) SendRTCP(to netip.AddrPort, packet []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.final != nil {
+		return ErrClosed
+	}
 	from := netip.AddrPortFrom(l.local.Addr(), l.local.Port()+1)
 	return l.plane.raw.sendUDP(from, to, packet)
 }

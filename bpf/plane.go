@@ -60,11 +60,13 @@ type Plane struct {
 	pins     *pins
 	objects  relayObjects
 	raw      *rawSockets
+	nearby   *neighbors
 	layout   relayLayout
 	verdicts map[relayVerdict]string
 	unsent   atomic.Uint64
 
 	mu     sync.Mutex // guards what follows
+	closed bool
 	reader *reader
 	legs   map[uint64]*Leg
 }
@@ -75,7 +77,7 @@ type Plane struct {
 //
 // Load allows forwarding on the loopback interface, and nowhere else, because
 // the kernel's route lookup for XDP refuses to answer without. Nothing is
-// forwarded from there.
+// forwarded from there. It stays allowed.
 func Load(cfg Config) (*Plane, error) {
 	cfg = cfg.withDefaults()
 	p, err := load(cfg)
@@ -111,7 +113,7 @@ func load(cfg Config) (_ *Plane, err error) {
 	if err := staging.pinObjects(&p.objects); err != nil {
 		return nil, err
 	}
-	if p.raw, err = openRawSockets(); err != nil {
+	if err := p.openSockets(); err != nil {
 		return nil, err
 	}
 	return p, staging.publish(cfg.Dir)
@@ -177,8 +179,15 @@ func open(dir string) (_ *Plane, err error) {
 	if err := checkLinks(dir); err != nil {
 		return nil, err
 	}
-	p.raw, err = openRawSockets()
-	return p, err
+	return p, p.openSockets()
+}
+
+func (p *Plane) openSockets() (err error) {
+	if p.raw, err = openRawSockets(); err != nil {
+		return err
+	}
+	p.nearby, err = openNeighbors()
+	return err
 }
 
 // Mode is how the interfaces are attached: ModeNative or ModeGeneric.
@@ -197,21 +206,32 @@ func (p *Plane) Dir() string {
 }
 
 // Close lets go of the plane, which stays loaded: what is relayed goes on. It
-// waits until the handler given to Receive has returned for the last time.
+// waits until the handler given to Receive has returned for the last time. It is
+// idempotent; legs must not be used any more.
 func (p *Plane) Close() error {
 	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
 	r := p.reader
-	p.reader = nil
 	p.mu.Unlock()
 	var err error
 	if r != nil {
 		err = r.close()
+		p.nearby.close(true)
+		p.nearby = nil
 	}
 	return errors.Join(err, p.release())
 }
 
 func (p *Plane) release() error {
 	var err error
+	if p.nearby != nil {
+		p.nearby.close(false)
+		p.nearby = nil
+	}
 	if p.raw != nil {
 		err = p.raw.close()
 	}

@@ -69,6 +69,7 @@ func TestLifeCycle(t *testing.T) {
 	_, err = p.AddLeg(addrPort("10.1.0.1", 20000), 1)
 	must(t, err)
 	must(t, p.Close())
+	must(t, p.Close())
 
 	// Another process finds what this one left.
 	p, err = openIn(ns, dir)

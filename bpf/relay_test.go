@@ -207,6 +207,23 @@ func TestUnknownNeighbor(t *testing.T) {
 	}
 }
 
+// An entry that only the relay reads would stay stale for ever.
+func TestStaleNeighborsAreProbed(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric})
+	stale := &netlink.Neigh{
+		LinkIndex: r.toServer.Index, State: netlink.NUD_STALE, IP: net.ParseIP("10.2.0.2"), HardwareAddr: r.serverEnd.MAC,
+	}
+	must(t, r.ns.Do(func() error { return netlink.NeighSet(stale) }))
+	interfaces, err := r.plane.Interfaces()
+	must(t, err)
+	must(t, r.plane.nearby.refresh(interfaces))
+	entries, err := r.plane.nearby.handle.NeighList(r.toServer.Index, netlink.FAMILY_V4)
+	must(t, err)
+	if len(entries) != 1 || entries[0].State&(netlink.NUD_DELAY|netlink.NUD_PROBE|netlink.NUD_REACHABLE) == 0 {
+		t.Errorf("%+v", entries)
+	}
+}
+
 // Everything on one host: loopback only, nothing to redirect to.
 func TestLoopback(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1", "::1"} {
@@ -355,7 +372,10 @@ func TestClosedLegReceivesNothing(t *testing.T) {
 	if s := r.stats(t, other); s.TxPackets != 0 {
 		t.Errorf("%+v", s)
 	}
-	if err := r.serverLeg.Send(Packet{}); !errors.As(err, new(*DropError)) {
-		t.Errorf("a closed leg sends: %v", err)
+	wantError(t, r.serverLeg.Send(Packet{}), ErrClosed)
+	muted := r.openLeg(t, addrPort("10.2.0.1", 20004), 1)
+	var dropped *DropError
+	if err := muted.Send(Packet{}); !errors.As(err, &dropped) || dropped.Reason != "muted" {
+		t.Errorf("a muted leg sends: %v", err)
 	}
 }
