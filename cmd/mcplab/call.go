@@ -81,7 +81,10 @@ func (f *callFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) er
 	}
 	voice := &lazyVoice{name: f.voice}
 	defer voice.close()
-	config := caller.Config{To: f.to, From: f.from, Quiet: f.quiet, Voice: voice.say}
+	config := caller.Config{To: f.to, From: f.from, Transport: "tcp", Quiet: f.quiet, Voice: voice.say}
+	if f.udp {
+		config.Transport = "udp"
+	}
 	if f.Calls == 1 {
 		config.Tell = func(what, detail string) { log.Info(what, "detail", detail) }
 	}
@@ -92,12 +95,8 @@ func (f *callFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) er
 		}
 		config.Local = host
 	}
-	transport := "tcp:"
-	if f.udp {
-		transport = "udp:"
-	}
 	agent, err := sip.New(sip.Config{
-		Listen: []string{transport + netip.AddrPortFrom(host, 0).String()}, UserAgent: "mcplab-call",
+		Listen: []string{config.Transport + ":" + netip.AddrPortFrom(host, 0).String()}, UserAgent: "mcplab-call",
 	}, log)
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ type Voice func(ctx context.Context, text string) ([]int16, error)
 // Config is whom a Phone calls, and how it behaves.
 type Config struct {
 	To, From string
+	// Transport is "tcp" or "udp"; where not set, To's.
+	Transport string
 	// Local is the address of the phone's RTP; where not set, the one that
 	// routes to the far end.
 	Local netip.Addr
@@ -147,7 +149,7 @@ func (p *Phone) local() (netip.Addr, error) {
 
 func (p *Phone) invite(ctx context.Context, offer sdp.Local) (*sip.Dialog, sdp.Negotiated, error) {
 	dialog, err := p.agent.Invite(ctx, sip.Outgoing{
-		To: p.config.To, From: p.config.From, Offer: sdp.Offer(offer),
+		To: p.config.To, From: p.config.From, Offer: sdp.Offer(offer), Transport: p.config.Transport,
 		Progress: func(status int, reason string, _ []byte) {
 			p.config.Tell("progress", fmt.Sprintf("%d %s", status, reason))
 		},

@@ -108,7 +108,7 @@ func transcribe(ctx context.Context, e *engine.Engine, heard []int16, expected [
 	var utterances []utterance
 	for _, segment := range caller.Segments(heard, pauseBetween, 100*time.Millisecond) {
 		u := utterance{Segment: segment}
-		result, err := e.Recognize(ctx, []*srgs.Grammar{grammar}, cut(heard, segment))
+		result, err := e.Nearest(ctx, []*srgs.Grammar{grammar}, cut(heard, segment))
 		if err != nil && !errors.Is(err, engine.ErrNoMatch) {
 			return nil, err
 		}
