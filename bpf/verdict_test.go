@@ -12,69 +12,72 @@ const (
 	xdpRedirect = 4
 )
 
-// Each row is the good packet with one thing changed.
+// verdictRow is the good packet with one thing changed.
+type verdictRow struct {
+	name    string
+	mutate  func(*bpftest.Frame)
+	action  uint32
+	verdict string
+	dropped string // reason in the leg's statistics
+}
+
+var verdictRows = []verdictRow{
+	{name: "good", mutate: func(f *bpftest.Frame) {}, action: xdpRedirect, verdict: "relayed"},
+	{name: "no UDP checksum", mutate: func(f *bpftest.Frame) { f.Checksum = bpftest.ChecksumNone }, action: xdpRedirect, verdict: "relayed"},
+	{name: "checksum left to offload", mutate: func(f *bpftest.Frame) { f.Checksum = bpftest.ChecksumPartial }, action: xdpRedirect, verdict: "relayed"},
+	{name: "IP options", mutate: func(f *bpftest.Frame) { f.Options = []byte{1, 1, 1, 0} }, action: xdpRedirect, verdict: "relayed"},
+	{name: "most IP options", mutate: func(f *bpftest.Frame) { f.Options = make([]byte, 40) }, action: xdpRedirect, verdict: "relayed"},
+	{name: "odd length", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:len(f.Payload)-1] }, action: xdpRedirect, verdict: "relayed"},
+	{name: "odd length, checksum left to offload", mutate: func(f *bpftest.Frame) {
+		f.Payload = f.Payload[:len(f.Payload)-1]
+		f.Checksum = bpftest.ChecksumPartial
+	}, action: xdpRedirect, verdict: "relayed"},
+	{name: "Ethernet padding", mutate: func(f *bpftest.Frame) { f.Padding = 18 }, action: xdpRedirect, verdict: "relayed"},
+	{name: "bare RTP header", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:12] }, action: xdpRedirect, verdict: "relayed"},
+	{name: "VLAN", mutate: func(f *bpftest.Frame) { f.VLANs = []uint16{7} }, action: xdpDrop, verdict: "handed"},
+	{name: "QinQ", mutate: func(f *bpftest.Frame) { f.VLANs = []uint16{7, 8} }, action: xdpDrop, verdict: "handed"},
+	{name: "three tags", mutate: func(f *bpftest.Frame) { f.VLANs = []uint16{7, 8, 9} }, action: xdpPass, verdict: "pass_not_ip"},
+	{name: "first fragment", mutate: func(f *bpftest.Frame) { f.Fragment = 0x2000 }, action: xdpPass, verdict: "pass_fragment"},
+	{name: "last fragment", mutate: func(f *bpftest.Frame) { f.Fragment = 0x0010 }, action: xdpPass, verdict: "pass_fragment"},
+	{name: "do not fragment", mutate: func(f *bpftest.Frame) { f.Fragment = 0x4000 }, action: xdpRedirect, verdict: "relayed"},
+	{name: "TCP", mutate: func(f *bpftest.Frame) { f.Protocol = 6 }, action: xdpPass, verdict: "pass_not_udp"},
+	{name: "UDP length too long", mutate: func(f *bpftest.Frame) { f.UDPLength = 1000 }, action: xdpPass, verdict: "pass_malformed"},
+	{name: "UDP length too short", mutate: func(f *bpftest.Frame) { f.UDPLength = 7 }, action: xdpPass, verdict: "pass_malformed"},
+	{name: "other port", mutate: func(f *bpftest.Frame) { f.Dst = addrPort("10.1.0.1", 20004) }, action: xdpPass, verdict: "pass_not_leg"},
+	{name: "other address", mutate: func(f *bpftest.Frame) { f.Dst = addrPort("10.1.0.9", 20000) }, action: xdpPass, verdict: "pass_not_leg"},
+	{name: "wrong source port", mutate: func(f *bpftest.Frame) { f.Src = addrPort("10.1.0.2", 4002) }, action: xdpDrop, verdict: "drop_source", dropped: "source"},
+	{name: "wrong source address", mutate: func(f *bpftest.Frame) { f.Src = addrPort("10.1.0.3", 4000) }, action: xdpDrop, verdict: "drop_source", dropped: "source"},
+	{name: "STUN", mutate: func(f *bpftest.Frame) {
+		f.Payload = append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
+	}, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
+	{name: "DTLS", mutate: func(f *bpftest.Frame) { f.Payload[0] = 22 }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
+	{name: "too short for RTP", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:11] }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
+	{name: "contributing sources cut off", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:20]; f.Payload[0] = 0x83 }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
+	{name: "nothing in it", mutate: func(f *bpftest.Frame) { f.Payload = nil }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
+	{name: "unknown payload type", mutate: func(f *bpftest.Frame) { f.Payload[1] = 18 }, action: xdpDrop, verdict: "drop_type", dropped: "type"},
+	{name: "telephone-event", mutate: func(f *bpftest.Frame) { f.Payload[1] = eventType }, action: xdpDrop, verdict: "to_user"},
+	{name: "longest", mutate: func(f *bpftest.Frame) { f.Payload = append(f.Payload, make([]byte, 1300)...) }, action: xdpRedirect, verdict: "relayed"},
+	{name: "longest, checksum left to offload", mutate: func(f *bpftest.Frame) {
+		f.Payload = append(f.Payload, make([]byte, 1300)...)
+		f.Checksum = bpftest.ChecksumPartial
+	}, action: xdpRedirect, verdict: "relayed"},
+	{name: "too long", mutate: func(f *bpftest.Frame) { f.Payload = append(f.Payload, make([]byte, 1301)...) }, action: xdpDrop, verdict: "drop_too_long", dropped: "too_long"},
+	{name: "RTCP", mutate: func(f *bpftest.Frame) {
+		f.Src, f.Dst = addrPort("10.1.0.2", 4001), addrPort("10.1.0.1", 20001)
+		f.Payload = []byte{0x80, 201, 0, 1, 1, 2, 3, 4}
+	}, action: xdpDrop, verdict: "to_user"},
+	{name: "RTCP on RTP's port", mutate: func(f *bpftest.Frame) { f.Payload = []byte{0x80, 200, 0, 1, 1, 2, 3, 4} }, action: xdpDrop, verdict: "to_user"},
+	{name: "RTCP from elsewhere", mutate: func(f *bpftest.Frame) {
+		f.Src, f.Dst = addrPort("10.1.0.2", 4003), addrPort("10.1.0.1", 20001)
+		f.Payload = []byte{0x80, 201, 0, 1, 1, 2, 3, 4}
+	}, action: xdpDrop, verdict: "drop_source", dropped: "source"},
+	{name: "RTP on RTCP's port", mutate: func(f *bpftest.Frame) { f.Dst = addrPort("10.1.0.1", 20001) }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
+}
+
 func TestVerdicts(t *testing.T) {
-	rows := []struct {
-		name    string
-		mutate  func(*bpftest.Frame)
-		action  uint32
-		verdict string
-		dropped string // reason in the leg's statistics
-	}{
-		{name: "good", mutate: func(f *bpftest.Frame) {}, action: xdpRedirect, verdict: "relayed"},
-		{name: "no UDP checksum", mutate: func(f *bpftest.Frame) { f.Checksum = bpftest.ChecksumNone }, action: xdpRedirect, verdict: "relayed"},
-		{name: "checksum left to offload", mutate: func(f *bpftest.Frame) { f.Checksum = bpftest.ChecksumPartial }, action: xdpRedirect, verdict: "relayed"},
-		{name: "IP options", mutate: func(f *bpftest.Frame) { f.Options = []byte{1, 1, 1, 0} }, action: xdpRedirect, verdict: "relayed"},
-		{name: "most IP options", mutate: func(f *bpftest.Frame) { f.Options = make([]byte, 40) }, action: xdpRedirect, verdict: "relayed"},
-		{name: "odd length", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:len(f.Payload)-1] }, action: xdpRedirect, verdict: "relayed"},
-		{name: "odd length, checksum left to offload", mutate: func(f *bpftest.Frame) {
-			f.Payload = f.Payload[:len(f.Payload)-1]
-			f.Checksum = bpftest.ChecksumPartial
-		}, action: xdpRedirect, verdict: "relayed"},
-		{name: "Ethernet padding", mutate: func(f *bpftest.Frame) { f.Padding = 18 }, action: xdpRedirect, verdict: "relayed"},
-		{name: "bare RTP header", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:12] }, action: xdpRedirect, verdict: "relayed"},
-		{name: "VLAN", mutate: func(f *bpftest.Frame) { f.VLANs = []uint16{7} }, action: xdpDrop, verdict: "handed"},
-		{name: "QinQ", mutate: func(f *bpftest.Frame) { f.VLANs = []uint16{7, 8} }, action: xdpDrop, verdict: "handed"},
-		{name: "three tags", mutate: func(f *bpftest.Frame) { f.VLANs = []uint16{7, 8, 9} }, action: xdpPass, verdict: "pass_not_ip"},
-		{name: "first fragment", mutate: func(f *bpftest.Frame) { f.Fragment = 0x2000 }, action: xdpPass, verdict: "pass_fragment"},
-		{name: "last fragment", mutate: func(f *bpftest.Frame) { f.Fragment = 0x0010 }, action: xdpPass, verdict: "pass_fragment"},
-		{name: "do not fragment", mutate: func(f *bpftest.Frame) { f.Fragment = 0x4000 }, action: xdpRedirect, verdict: "relayed"},
-		{name: "TCP", mutate: func(f *bpftest.Frame) { f.Protocol = 6 }, action: xdpPass, verdict: "pass_not_udp"},
-		{name: "UDP length too long", mutate: func(f *bpftest.Frame) { f.UDPLength = 1000 }, action: xdpPass, verdict: "pass_malformed"},
-		{name: "UDP length too short", mutate: func(f *bpftest.Frame) { f.UDPLength = 7 }, action: xdpPass, verdict: "pass_malformed"},
-		{name: "other port", mutate: func(f *bpftest.Frame) { f.Dst = addrPort("10.1.0.1", 20004) }, action: xdpPass, verdict: "pass_not_leg"},
-		{name: "other address", mutate: func(f *bpftest.Frame) { f.Dst = addrPort("10.1.0.9", 20000) }, action: xdpPass, verdict: "pass_not_leg"},
-		{name: "wrong source port", mutate: func(f *bpftest.Frame) { f.Src = addrPort("10.1.0.2", 4002) }, action: xdpDrop, verdict: "drop_source", dropped: "source"},
-		{name: "wrong source address", mutate: func(f *bpftest.Frame) { f.Src = addrPort("10.1.0.3", 4000) }, action: xdpDrop, verdict: "drop_source", dropped: "source"},
-		{name: "STUN", mutate: func(f *bpftest.Frame) {
-			f.Payload = append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
-		}, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
-		{name: "DTLS", mutate: func(f *bpftest.Frame) { f.Payload[0] = 22 }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
-		{name: "too short for RTP", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:11] }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
-		{name: "contributing sources cut off", mutate: func(f *bpftest.Frame) { f.Payload = f.Payload[:20]; f.Payload[0] = 0x83 }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
-		{name: "nothing in it", mutate: func(f *bpftest.Frame) { f.Payload = nil }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
-		{name: "unknown payload type", mutate: func(f *bpftest.Frame) { f.Payload[1] = 18 }, action: xdpDrop, verdict: "drop_type", dropped: "type"},
-		{name: "telephone-event", mutate: func(f *bpftest.Frame) { f.Payload[1] = eventType }, action: xdpDrop, verdict: "to_user"},
-		{name: "longest", mutate: func(f *bpftest.Frame) { f.Payload = append(f.Payload, make([]byte, 1300)...) }, action: xdpRedirect, verdict: "relayed"},
-		{name: "longest, checksum left to offload", mutate: func(f *bpftest.Frame) {
-			f.Payload = append(f.Payload, make([]byte, 1300)...)
-			f.Checksum = bpftest.ChecksumPartial
-		}, action: xdpRedirect, verdict: "relayed"},
-		{name: "too long", mutate: func(f *bpftest.Frame) { f.Payload = append(f.Payload, make([]byte, 1301)...) }, action: xdpDrop, verdict: "drop_too_long", dropped: "too_long"},
-		{name: "RTCP", mutate: func(f *bpftest.Frame) {
-			f.Src, f.Dst = addrPort("10.1.0.2", 4001), addrPort("10.1.0.1", 20001)
-			f.Payload = []byte{0x80, 201, 0, 1, 1, 2, 3, 4}
-		}, action: xdpDrop, verdict: "to_user"},
-		{name: "RTCP on RTP's port", mutate: func(f *bpftest.Frame) { f.Payload = []byte{0x80, 200, 0, 1, 1, 2, 3, 4} }, action: xdpDrop, verdict: "to_user"},
-		{name: "RTCP from elsewhere", mutate: func(f *bpftest.Frame) {
-			f.Src, f.Dst = addrPort("10.1.0.2", 4003), addrPort("10.1.0.1", 20001)
-			f.Payload = []byte{0x80, 201, 0, 1, 1, 2, 3, 4}
-		}, action: xdpDrop, verdict: "drop_source", dropped: "source"},
-		{name: "RTP on RTCP's port", mutate: func(f *bpftest.Frame) { f.Dst = addrPort("10.1.0.1", 20001) }, action: xdpDrop, verdict: "drop_not_rtp", dropped: "not_rtp"},
-	}
 	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
 	r.openLegs(t)
-	for i, row := range rows {
+	for i, row := range verdictRows {
 		t.Run(row.name, func(t *testing.T) {
 			frame := r.fromCaller(voice(uint16(i), uint32(i)*frameTicks))
 			row.mutate(&frame)
