@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -22,20 +21,15 @@ const (
 	rtpLength  = 12
 )
 
-// networkPort is a port as the maps hold it.
-func networkPort(port uint16) uint16 {
-	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, port))
-}
-
 func endpointOf(a netip.AddrPort) relayEndpoint {
 	if !a.IsValid() {
 		return relayEndpoint{}
 	}
-	return relayEndpoint{Addr: a.Addr().As16(), PortBe: networkPort(a.Port())}
+	return relayEndpoint{Addr: a.Addr().As16(), Port: a.Port()}
 }
 
 func addrPortOf(e relayEndpoint) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom16(e.Addr).Unmap(), networkPort(e.PortBe))
+	return netip.AddrPortFrom(netip.AddrFrom16(e.Addr).Unmap(), e.Port)
 }
 
 // bytesOf views a generated struct as the kernel sees it.

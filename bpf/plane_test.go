@@ -225,7 +225,7 @@ func TestReadableMaps(t *testing.T) {
 	r.openLegs(t)
 	r.run(t, r.fromCaller(voice(1, 1)).Bytes())
 	for pin, words := range map[string][]string{
-		"legs":   {`"port_be"`, `"relay_to"`, `"peer_rtp"`, `"jitter_x16"`, `"last_seq"`, `"rx_relayed": 1`, `"drop_source"`},
+		"legs":   {`"port": 20000`, `"relay_to"`, `"peer_rtp"`, `"jitter_x16"`, `"last_seq"`, `"rx_relayed": 1`, `"drop_source"`},
 		"stats":  {`"packets"`, `RELAYED`, `DROP_SOURCE`},
 		"ifaces": {`"name": "tocaller"`, `"reason"`},
 		"layout": {`"version"`},

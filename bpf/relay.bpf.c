@@ -39,7 +39,7 @@ int record_types(struct packet_event *e, struct send_request *s, struct change_r
 static __always_inline struct leg *leg_of(const struct packet *p, struct endpoint *local)
 {
 	*local = p->destination;
-	local->port_be &= bpf_htons(0xfffe);
+	local->port &= ~1;
 	return bpf_map_lookup_elem(&legs, local);
 }
 
@@ -141,7 +141,7 @@ static __always_inline enum verdict on_rtp(struct run *r, const struct packet *p
 
 static __always_inline enum verdict on_payload(struct run *r, const struct packet *p, struct leg *leg)
 {
-	bool rtcp_port = p->destination.port_be & bpf_htons(1);
+	bool rtcp_port = p->destination.port & 1;
 
 	if (p->length < RTCP_MIN_LENGTH || (void *)(p->payload + RTCP_MIN_LENGTH) > p->end || !is_version_2(p->payload))
 		return DROP_NOT_RTP;

@@ -24,7 +24,7 @@ type relayChangeRequest struct {
 type relayEndpoint struct {
 	_        structs.HostLayout
 	Addr     [16]uint8
-	PortBe   uint16
+	Port     uint16
 	Reserved uint16
 }
 

@@ -84,8 +84,8 @@ static __always_inline enum verdict send_as(struct xdp_md *ctx, struct leg *leg,
 		write_ipv4(p->l3, p, &d);
 	else
 		write_ipv6(p->l3, p, &d);
-	p->udp->source = d.from.port_be;
-	p->udp->dest = d.to.port_be;
+	p->udp->source = bpf_htons(d.from.port);
+	p->udp->dest = bpf_htons(d.to.port);
 	p->udp->len = bpf_htons(p->length + sizeof(*p->udp));
 	p->udp->check = full_checksum(ctx, p, &d);
 	return STAMPED;

@@ -74,7 +74,7 @@ static __always_inline enum verdict judge_rtp(struct leg *leg, const struct pack
 	struct leg_ingress *in = &leg->ingress;
 	__u8 type = rtp->type & RTP_TYPE;
 
-	if (!c->peer_rtp.port_be)
+	if (!c->peer_rtp.port)
 		return DROP_MUTED;
 	if (!same_endpoint(&c->peer_rtp, &p->source))
 		return DROP_SOURCE;
@@ -97,7 +97,7 @@ static __always_inline enum verdict judge_rtcp(struct leg *leg, const struct pac
 {
 	const struct leg_config *c = &leg->config;
 
-	if (!c->peer_rtp.port_be)
+	if (!c->peer_rtp.port)
 		return DROP_MUTED;
 	if (!same_endpoint(&c->peer_rtcp, &p->source) && !same_endpoint(&c->peer_rtp, &p->source))
 		return DROP_SOURCE;
@@ -123,7 +123,7 @@ static __always_inline enum verdict depart(struct leg *leg, __u64 id, const stru
 
 	if (leg->id != id)
 		return DROP_NO_LEG;
-	if (!c->peer_rtp.port_be)
+	if (!c->peer_rtp.port)
 		return DROP_MUTED;
 	if (!c->may_send)
 		return DROP_HELD;

@@ -23,8 +23,8 @@ static __always_inline void ask_for(struct bpf_fib_lookup *ask, const struct pac
 
 	ask->ifindex = LOOPBACK_IFINDEX;
 	ask->l4_protocol = IPPROTO_UDP;
-	ask->sport = d->from.port_be;
-	ask->dport = d->to.port_be;
+	ask->sport = bpf_htons(d->from.port);
+	ask->dport = bpf_htons(d->to.port);
 	ask->tot_len = p->l3_length;
 	if (p->ipv4) {
 		ask->family = AF_INET;

@@ -30,7 +30,7 @@ static __always_inline void set_ipv4(struct endpoint *e, __be32 addr, __be16 por
 	words[1] = 0;
 	words[2] = bpf_htonl(0xffff);
 	words[3] = addr;
-	e->port_be = port;
+	e->port = bpf_ntohs(port);
 	e->reserved = 0;
 }
 
@@ -42,7 +42,7 @@ static __always_inline void set_ipv6(struct endpoint *e, const __be32 *addr, __b
 	words[1] = addr[1];
 	words[2] = addr[2];
 	words[3] = addr[3];
-	e->port_be = port;
+	e->port = bpf_ntohs(port);
 	e->reserved = 0;
 }
 
@@ -58,7 +58,7 @@ static __always_inline bool is_ipv4(const struct endpoint *e)
 
 static __always_inline bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
-	return a->port_be == b->port_be && word(a, 3) == word(b, 3) &&
+	return a->port == b->port && word(a, 3) == word(b, 3) &&
 	       word(a, 2) == word(b, 2) && word(a, 1) == word(b, 1) && word(a, 0) == word(b, 0);
 }
 

@@ -61,10 +61,11 @@ static __always_inline __u64 rewrite_rtp(struct rtphdr *rtp, const struct depart
 
 static __always_inline __u64 rewrite_ports(struct udphdr *udp, const struct departure *d)
 {
-	__u64 change = change_of(udp->source, d->from.port_be) + change_of(udp->dest, d->to.port_be);
+	__be16 source = bpf_htons(d->from.port), dest = bpf_htons(d->to.port);
+	__u64 change = change_of(udp->source, source) + change_of(udp->dest, dest);
 
-	udp->source = d->from.port_be;
-	udp->dest = d->to.port_be;
+	udp->source = source;
+	udp->dest = dest;
 	return change;
 }
 

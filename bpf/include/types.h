@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
  * Everything that kernel and userspace both know: keys, values, records and
- * reasons. The Go side is generated from here; nothing is written twice. Fields
- * ending in _be are in network order, all others in host order.
+ * reasons. The Go side is generated from here; nothing is written twice. Addresses
+ * are octets as they travel; all numbers are in host order, so that a dump of
+ * the maps can be read.
  */
 #pragma once
 
@@ -19,7 +20,7 @@ enum layout_version { LAYOUT_VERSION = 1 };
 /* An address and port; IPv4 addresses are v4-mapped (RFC 4291 section 2.5.5.2). */
 struct endpoint {
 	__u8 addr[16] __attribute__((aligned(4)));
-	__be16 port_be; /* 0: no endpoint */
+	__u16 port; /* 0: no endpoint */
 	__u16 reserved;
 };
 
