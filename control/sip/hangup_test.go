@@ -230,7 +230,7 @@ func TestConnectionClosedWithoutBye(t *testing.T) {
 					_ = d.Answer(ctx, []byte(someSDP))
 				}
 				over <- untilOver(ctx, d)
-			})
+			}, hasty)
 			p, c := newCall(t, a, "tcp")
 			if moment == "during the call" {
 				establish(t, c)
@@ -292,7 +292,7 @@ func TestByeToAFarEndThatIsGone(t *testing.T) {
 			t.Error(err)
 		}
 		byes <- d.Bye(ctx, nil)
-	})
+	}, hasty)
 	p, c := newCall(t, a, "udp")
 	establish(t, c)
 	p.Expect("BYE")
@@ -339,7 +339,7 @@ func stoppable(t *testing.T) (p *siptest.Peer, addr string, stop func()) {
 // of which ends in one of the ways a call can end.
 func TestThousandCallsLeaveNothing(t *testing.T) {
 	bothTransports(t, func(t *testing.T, network string) {
-		a := startAgent(t, answerAndWait)
+		a := startAgent(t, answerAndWait, hasty)
 		var callers sync.WaitGroup
 		for worker := range 50 {
 			callers.Go(func() {

@@ -60,7 +60,7 @@ func TestCallsThroughKamailio(t *testing.T) {
 		"uac_hears_bye.xml":       hangingUpCallee,
 	} {
 		t.Run(scenario, func(t *testing.T) {
-			a := startAgent(t, callee, func(c *Config) { c.T1 = defaultT1 / 5 })
+			a := startAgent(t, callee)
 			runSIPp(t, startKamailio(t, addrOf(a, "tcp")), "u1", scenario)
 			eventually(t, "every dialog is over", func() bool { return len(a.all()) == 0 })
 		})

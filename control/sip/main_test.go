@@ -15,8 +15,12 @@ import (
 	"mcp/control/sip/siptest"
 )
 
-// testT1 makes every timer fifty times as fast as it is by default.
-const testT1 = 10 * time.Millisecond
+// testT1 makes every timer five times as fast as it is by default; still a peer
+// has six seconds for its ACK, which a busy machine needs.
+const testT1 = defaultT1 / 5
+
+// hasty is for tests that wait for timers to run out.
+func hasty(c *Config) { c.T1 = defaultT1 / 50 }
 
 const someSDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 const otherSDP = "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4002 RTP/AVP 0\r\n"

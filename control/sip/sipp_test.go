@@ -69,7 +69,7 @@ func TestSIPpCalls(t *testing.T) {
 	} {
 		for _, mode := range []string{"u1", "t1", "tn"} {
 			t.Run(tc.scenario+"/"+mode, func(t *testing.T) {
-				a := startAgent(t, tc.callee, func(c *Config) { c.T1 = defaultT1 / 5 })
+				a := startAgent(t, tc.callee)
 				network := map[byte]string{'u': "udp", 't': "tcp"}[mode[0]]
 				runSIPp(t, addrOf(a, network), mode, tc.scenario)
 				eventually(t, "every dialog is over", func() bool { return len(a.all()) == 0 })
@@ -127,7 +127,7 @@ func TestCallsToSIPp(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { cancel(); _ = cmd.Wait() }()
-			a := startAgent(t, noCalls, func(c *Config) { c.T1 = defaultT1 / 5 })
+			a := startAgent(t, noCalls)
 			to := fmt.Sprintf("sip:x@127.0.0.1:%d;transport=%s", port, network)
 			var d *Dialog
 			eventually(t, "SIPp answers", func() bool {

@@ -139,7 +139,7 @@ func TestAnswerNeverAcknowledgedEndsInBye(t *testing.T) {
 			if !isEvent[Lost](untilOver(ctx, d)) {
 				t.Error("no event tells of it")
 			}
-		})
+		}, hasty)
 		p, c := newCall(t, a, network)
 		p.Send(c.Request("INVITE").WithSDP(someSDP))
 		bye := p.Expect("BYE", "SIP/2.0 200")
@@ -187,7 +187,7 @@ func TestRejectionIsResentUntilAcknowledged(t *testing.T) {
 		if err := d.Answer(ctx, []byte(someSDP)); !errors.Is(err, ErrEnded) {
 			t.Errorf("answer after rejection: %v", err)
 		}
-	})
+	}, hasty)
 	p, c := newCall(t, a, "udp")
 	p.Send(c.Request("INVITE").WithSDP(someSDP))
 	busy := p.Expect("SIP/2.0 486")
