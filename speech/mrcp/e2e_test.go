@@ -51,7 +51,7 @@ type rig struct {
 
 func quickTimeouts() line.Timeouts {
 	const ms = time.Millisecond
-	return line.Timeouts{NoInput: 600 * ms, Complete: 200 * ms, Incomplete: 400 * ms, MaxSpeech: 3 * time.Second}
+	return line.Timeouts{NoInput: 10 * time.Second, Complete: 400 * ms, Incomplete: 700 * ms, MaxSpeech: 5 * time.Second}
 }
 
 func newRig(t *testing.T, cfg mrcp.Config, hears ...string) *rig {
@@ -373,7 +373,7 @@ func TestOutcomes(t *testing.T) {
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
 	h := hearer{t, ctx, s}
-	h.outcome(h.begin(func(*speech.Recognition) {}), speech.NoInput)
+	h.outcome(h.begin(func(n *speech.Recognition) { n.NoInput = 300 * time.Millisecond }), speech.NoInput)
 
 	rec := h.begin(func(*speech.Recognition) {})
 	far.say(t, s.Media().Addr, r.engine.Beeps(1))

@@ -345,7 +345,7 @@ func oneLife(t *testing.T, ctx context.Context, r *rig, i int) error {
 	if i%5 == 0 {
 		return s.Close(ctx)
 	}
-	rec, err := s.Recognize(ctx, speech.Recognition{Grammars: []speech.Grammar{yesNo()}})
+	rec, err := s.Recognize(ctx, speech.Recognition{Grammars: []speech.Grammar{yesNo()}, NoInput: 300 * time.Millisecond})
 	if err != nil {
 		return err
 	}

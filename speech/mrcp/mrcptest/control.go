@@ -30,7 +30,8 @@ func newControl(s *Server, nc net.Conn) *control {
 		peer: nc.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()}
 }
 
-// run reads requests until the connection ends, and the sessions on it with it.
+// run reads requests until the connection ends. The sessions on it do not
+// outlive it for long.
 func (c *control) run() {
 	r := wire.NewReader(c.nc, c.server.cfg.MaxMessage)
 	for {
@@ -55,7 +56,7 @@ func (c *control) run() {
 	c.sessions = nil
 	c.mu.Unlock()
 	for session := range orphans {
-		session.end()
+		session.orphan()
 	}
 }
 

@@ -60,7 +60,8 @@ type client struct {
 
 func newServer(t *testing.T, engine Engine, cfg Config) *Server {
 	t.Helper()
-	cfg.Timeouts = line.Timeouts{NoInput: 500 * time.Millisecond, Complete: 200 * time.Millisecond, Incomplete: 400 * time.Millisecond, MaxSpeech: 3 * time.Second}
+	cfg.Timeouts = line.Timeouts{NoInput: 10 * time.Second, Complete: 400 * time.Millisecond, Incomplete: 700 * time.Millisecond, MaxSpeech: 5 * time.Second}
+	cfg.LossTimeout = 100 * time.Millisecond
 	server, err := NewServer(cfg, engine, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -65,11 +65,10 @@ func (l *listening) startTimer() {
 // run listens until there is a result. Time goes by the audio; where that stays
 // away, silence stands in for it.
 func (l *listening) run() {
-	l.flush()
 	ticker := time.NewTicker(line.Frame)
 	defer ticker.Stop()
 	begun, elapsed := time.Now(), time.Duration(0)
-	for {
+	for l.ctx.Err() == nil {
 		var next heard
 		select {
 		case <-l.ctx.Done():
@@ -86,17 +85,6 @@ func (l *listening) run() {
 		}
 		elapsed += line.Frame
 		if l.feed(next) {
-			return
-		}
-	}
-}
-
-// flush forgets what was said before.
-func (l *listening) flush() {
-	for {
-		select {
-		case <-l.recognizer.frames:
-		default:
 			return
 		}
 	}

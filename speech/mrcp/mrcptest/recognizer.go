@@ -150,15 +150,14 @@ func (z *recognizer) recognize(m *wire.Message) {
 	defer z.session.mu.Unlock()
 	l := newListening(z, m, grammars)
 	z.queue = append(z.queue, l)
-	state := wire.Pending
 	if len(z.queue) == 1 {
-		state = wire.InProgress
-	}
-	z.session.sendLocked(wire.NewResponse(m, wire.StatusSuccess, state))
-	switch {
-	case len(z.queue) == 1:
+		// Before the response: the client may speak as soon as it has that.
 		z.startLocked(l)
-	case strings.EqualFold(z.queue[0].request.Header.Get(wire.HeaderCancelIfQueue), "true"):
+		z.session.sendLocked(wire.NewResponse(m, wire.StatusSuccess, wire.InProgress))
+		return
+	}
+	z.session.sendLocked(wire.NewResponse(m, wire.StatusSuccess, wire.Pending))
+	if strings.EqualFold(z.queue[0].request.Header.Get(wire.HeaderCancelIfQueue), "true") {
 		z.cancelLocked(z.queue[0])
 	}
 }
@@ -166,6 +165,7 @@ func (z *recognizer) recognize(m *wire.Message) {
 // startLocked lets the first of the queue listen to what is said from now on
 // (RFC 6787 section 9.9 forbids to listen to what was said before).
 func (z *recognizer) startLocked(l *listening) {
+	z.flush()
 	before, gone := z.running, make(chan struct{})
 	z.running = gone
 	z.session.wg.Go(func() {
@@ -175,6 +175,17 @@ func (z *recognizer) startLocked(l *listening) {
 		}
 		l.run()
 	})
+}
+
+// flush forgets what was said before.
+func (z *recognizer) flush() {
+	for {
+		select {
+		case <-z.frames:
+		default:
+			return
+		}
+	}
 }
 
 // cancelLocked ends a recognition because another was queued behind it.

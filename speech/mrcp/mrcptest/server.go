@@ -37,6 +37,9 @@ type Config struct {
 	Timeouts line.Timeouts
 	// MaxSessions is how many sessions there may be at a time; 0 is no limit.
 	MaxSessions int
+	// LossTimeout is how long after the loss of its TCP connection a session ends,
+	// so that a client that closes first has the time to send its BYE; 3 s.
+	LossTimeout time.Duration
 	// MaxMessage bounds requests, in octets; 1 MiB.
 	MaxMessage int
 	// HTTP fetches grammars; nil is a client with a timeout of 5 s.
@@ -58,6 +61,7 @@ func (c Config) withDefaults() Config {
 		{&c.Timeouts.Complete, 800 * time.Millisecond},
 		{&c.Timeouts.Incomplete, 1500 * time.Millisecond},
 		{&c.Timeouts.MaxSpeech, 10 * time.Second},
+		{&c.LossTimeout, 3 * time.Second},
 	} {
 		if *t.value <= 0 {
 			*t.value = t.usual

@@ -198,14 +198,14 @@ func TestRecognizerQueue(t *testing.T) {
 	c.expect("1 200 IN-PROGRESS")
 	c.send("DEFINE-GRAMMAR "+recog, gram, "Content-Type", "application/srgs+xml", "Content-Id", "a@b")
 	c.expect("2 402 COMPLETE")
-	c.recognize()
+	c.recognize("No-Input-Timeout", "300")
 	c.expect("3 200 PENDING")
 	c.send("STOP "+recog, "", "Active-Request-Id-List", "1")
 	c.expect("4 200 COMPLETE", "Active-Request-Id-List", "1")
 	c.expect("RECOGNITION-COMPLETE 3 COMPLETE", "Completion-Cause", "002 no-input-timeout")
 	c.recognize("Start-Input-Timers", "false", "Cancel-If-Queue", "true")
 	c.expect("5 200 IN-PROGRESS")
-	c.recognize("Start-Input-Timers", "false")
+	c.recognize("Start-Input-Timers", "false", "No-Input-Timeout", "300")
 	c.expect("6 200 PENDING")
 	c.expect("RECOGNITION-COMPLETE 5 COMPLETE", "Completion-Cause", "011 cancelled")
 	c.send("START-INPUT-TIMERS "+recog, "")
@@ -231,7 +231,7 @@ func TestHotword(t *testing.T) {
 	c.recognize("Recognition-Mode", "hotword", "Start-Input-Timers", "false")
 	c.expect("1 200 IN-PROGRESS")
 	c.say(engine.Beeps(1))
-	c.say(make([]int16, 6400))
+	c.say(make([]int16, 9600))
 	c.say(engine.Beeps(1))
 	// What was no hotword started nothing.
 	c.expect("START-OF-INPUT 1 IN-PROGRESS")
@@ -289,7 +289,7 @@ func TestEngineIsToldEverything(t *testing.T) {
 		t.Errorf("%s\n%s\n%s %d", got, want, h.Language, h.NBest)
 	}
 	// 300 ms before the words, the words, and the silence after them.
-	if seconds := float64(len(h.Audio)) / line.Rate; math.Abs(seconds-0.85) > 0.2 || line.Level(h.Audio[:1600]) > -60 {
+	if seconds := float64(len(h.Audio)) / line.Rate; math.Abs(seconds-1.05) > 0.3 || line.Level(h.Audio[:1600]) > -60 {
 		t.Errorf("%.2f s of audio, beginning at %.0f dB", seconds, line.Level(h.Audio[:1600]))
 	}
 	c.send("DEFINE-GRAMMAR "+recog, "", "Content-Id", "<one@x>")
@@ -333,5 +333,36 @@ func TestByeDuringEverything(t *testing.T) {
 		if n := server.Sessions(); n != 0 {
 			t.Errorf("%d sessions", n)
 		}
+	}
+}
+
+// brokenVoice is an engine that cannot speak.
+type brokenVoice struct{ *Canned }
+
+func (brokenVoice) Synthesize(context.Context, string, string) ([]int16, error) {
+	return nil, errors.New("no voice")
+}
+
+func TestSynthesisFails(t *testing.T) {
+	c := newClient(t, newServer(t, brokenVoice{NewCanned()}, Config{}))
+	c.speak(talk)
+	c.expect("1 200 IN-PROGRESS")
+	c.expect("SPEAK-COMPLETE 1 COMPLETE", "Completion-Cause", "004 error", "Completion-Reason", `"no voice"`)
+}
+
+// A session whose connection is lost falls silent at once, and ends when its
+// client has had the time to end it.
+func TestConnectionLost(t *testing.T) {
+	server := newServer(t, NewCanned(), Config{})
+	c := newClient(t, server)
+	c.speak(talk)
+	c.expect("1 200 IN-PROGRESS")
+	c.recognize()
+	c.expect("2 200 IN-PROGRESS")
+	server.DropConnections()
+	<-c.session.Done()
+	sent, _ := c.session.Packets()
+	if sent > 100 {
+		t.Errorf("%d packets after the loss", sent)
 	}
 }

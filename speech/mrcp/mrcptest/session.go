@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"mcp/speech"
 	"mcp/speech/mrcp"
@@ -144,6 +145,28 @@ func (s *Session) end() {
 	// The server must know of this before it can have forgotten the session.
 	s.server.wg.Go(s.Close)
 	s.server.forget(s)
+}
+
+// orphan silences a session whose connection is lost, and ends it unless its
+// client does so first.
+func (s *Session) orphan() {
+	s.mu.Lock()
+	s.port.Stop()
+	s.synth.queue = nil
+	for _, l := range s.recog.queue {
+		l.cancel()
+	}
+	s.recog.queue = nil
+	s.mu.Unlock()
+	s.server.wg.Go(func() {
+		timer := time.NewTimer(s.server.cfg.LossTimeout)
+		defer timer.Stop()
+		select {
+		case <-s.done:
+		case <-timer.C:
+			s.end()
+		}
+	})
 }
 
 // submit queues a request for the session's goroutine.
