@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"runtime"
@@ -376,4 +377,26 @@ func openDescriptors(t *testing.T) int {
 		t.Skip("no /proc/self/fd to count descriptors in")
 	}
 	return len(entries)
+}
+
+// What a session costs both sides, but for SIP.
+func BenchmarkOpenClose(b *testing.B) {
+	server, err := mrcptest.NewServer(mrcptest.Config{}, mrcptest.NewCanned(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	client := mrcp.NewClient(mrcp.Config{URI: "sip:x@127.0.0.1"}, &mrcptest.Dialer{Server: server}, slog.New(slog.DiscardHandler))
+	far := newCaller(b)
+	for b.Loop() {
+		s, err := client.Open(b.Context(), far.media())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := errors.Join(client.Close(), server.Close()); err != nil {
+		b.Fatal(err)
+	}
 }

@@ -52,7 +52,7 @@ func (d *Dialer) Dial(ctx context.Context, target string, offer []byte, refresh 
 	return g, nil
 }
 
-// Dialogs is how many dialogs are open; Byes is how many ended with a BYE.
+// Dialogs is how many dialogs are open.
 func (d *Dialer) Dialogs() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
