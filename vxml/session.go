@@ -26,7 +26,8 @@ type session struct {
 	stage    *stage
 	dialog   *dialog
 	queue    queue
-	gone     End // the connection is over, and how
+	gone     End            // the connection is over, and how
+	values   map[string]any // of <disconnect namelist>
 	last     *Event
 	pages    []string
 	budget
@@ -182,12 +183,18 @@ func (s *session) outcome(ctx context.Context, err error) (Outcome, error) {
 	if s.gone == "" {
 		if err := s.flush(ctx); ctx.Err() != nil {
 			return out, ctx.Err()
-		} else if err != nil {
+		} else if err != nil && s.gone == "" {
+			// No dialog is left to catch it.
 			s.log.Warn("the last prompts were not played", "error", err)
+			s.last = asEvent(err)
+			out.End, out.Event = Errored, s.last
 		}
 	}
 	if s.gone != "" && out.End == Exited {
 		out.End = s.gone
+	}
+	if out.End == Disconnected && len(out.Values) == 0 {
+		out.Values = s.values
 	}
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -181,7 +182,7 @@ func (n *Node) serve(ctx context.Context) error {
 			stop() // without probes nobody knows how the platform is
 		})
 	}
-	n.log.Info("ready", "sip", n.agent.Addrs(), "application", n.cfg.Application.Default)
+	n.ready()
 	err := n.agent.Serve(ctx, n.calls)
 	stopWeb()
 	web.Wait()
@@ -192,4 +193,17 @@ func (n *Node) serve(ctx context.Context) error {
 		n.log.Info("stopped")
 	}
 	return err
+}
+
+// ready says where the platform can be reached.
+func (n *Node) ready() {
+	var sip []string
+	for _, a := range n.agent.Addrs() {
+		sip = append(sip, a.Network()+":"+a.String())
+	}
+	args := []any{"sip", strings.Join(sip, " ")}
+	if n.web != nil {
+		args = append(args, "probes", n.web.Addr().String())
+	}
+	n.log.Info("ready", args...)
 }

@@ -76,10 +76,8 @@ func (b *playback) segment(ctx context.Context, prompt vxml.Prompt, s vxml.Segme
 		return err
 	}
 	if s.Audio != nil {
-		b.phone.note("said", "audio", s.Audio.URI)
 		return b.clip(ctx, s.Audio)
 	}
-	b.phone.note("said", "text", s.Text)
 	return b.speak(ctx, prompt, s)
 }
 
@@ -92,6 +90,7 @@ func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
 	if err != nil {
 		return noResource("play", err)
 	}
+	b.phone.note("said", "audio", a.URI)
 	select {
 	case <-playing.Done():
 		return playErr(playing)
@@ -122,6 +121,7 @@ func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment
 	if err != nil {
 		return b.phone.failed("synthesize", err)
 	}
+	b.phone.note("said", "text", s.Text)
 	select {
 	case <-speaking.Done():
 		if err := speaking.Err(); err != nil {

@@ -58,7 +58,7 @@ func (v *voice) use(ctx context.Context) (speech.Session, error) {
 		}
 	}
 	if err := v.openLocked(ctx); err != nil {
-		return nil, fmt.Errorf("open speech session: %w", err)
+		return nil, err
 	}
 	return v.session, nil
 }
@@ -75,7 +75,7 @@ func (v *voice) openLocked(ctx context.Context) error {
 	}
 	leg, err := v.media.OpenLeg(name, local)
 	if err != nil {
-		return err
+		return fmt.Errorf("open speech session: %w", err)
 	}
 	v.leg = leg
 	session, err := v.speech.Engine.Open(ctx, speech.Media{Addr: leg.Local(), Codecs: v.offer(), Events: 101})
