@@ -249,7 +249,7 @@ func (s *session) jump(ctx context.Context, a *doc.GotoItem) error {
 }
 
 // values evaluates a namelist.
-func (s *session) values(ctx context.Context, pos doc.Pos, names []string) (map[string]script.Value, error) {
+func (s *session) namelist(ctx context.Context, pos doc.Pos, names []string) (map[string]script.Value, error) {
 	out := make(map[string]script.Value)
 	for _, name := range names {
 		v, err := s.eval(ctx, pos, name)
@@ -270,7 +270,7 @@ func exported(values map[string]script.Value) map[string]any {
 }
 
 func (s *session) exit(ctx context.Context, a *doc.Exit) error {
-	values, err := s.values(ctx, a.Pos, a.Namelist)
+	values, err := s.namelist(ctx, a.Pos, a.Namelist)
 	if err != nil {
 		return err
 	}
@@ -288,7 +288,7 @@ func (s *session) exit(ctx context.Context, a *doc.Exit) error {
 // disconnect plays what is queued, hangs up, and throws the event that lets
 // handlers do their final processing (VoiceXML 2.0 section 5.3.11).
 func (s *session) disconnect(ctx context.Context, a *doc.Disconnect) error {
-	values, err := s.values(ctx, a.Pos, a.Namelist)
+	values, err := s.namelist(ctx, a.Pos, a.Namelist)
 	if err != nil {
 		return err
 	}
@@ -303,7 +303,7 @@ func (s *session) disconnect(ctx context.Context, a *doc.Disconnect) error {
 		if err := s.platform.Disconnect(ctx, texts); err != nil {
 			s.log.Warn("disconnect failed", "error", err)
 		}
-		s.gone = Disconnected
+		s.gone, s.values = Disconnected, exported(values)
 	}
 	return &Event{Name: "connection.disconnect.hangup", Message: "disconnected by the application"}
 }

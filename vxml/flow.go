@@ -324,7 +324,7 @@ func (s *session) giveBack(ctx context.Context, a *doc.Return) error {
 		}
 		return &returned{event: event}
 	}
-	values, err := s.values(ctx, a.Pos, a.Namelist)
+	values, err := s.namelist(ctx, a.Pos, a.Namelist)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,8 @@ func (s site) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+func (s site) client() *http.Client { return &http.Client{Transport: s} }
+
 // dialogue is one run of a site.
 type dialogue struct {
 	out     vxml.Outcome
@@ -47,7 +49,7 @@ func run(t *testing.T, pages site, steps string, options ...func(*vxml.Options))
 	t.Helper()
 	var d dialogue
 	synctest.Test(t, func(t *testing.T) {
-		o := vxml.Options{Fetcher: fetch.New(fetch.Config{Client: &http.Client{Transport: pages}})}
+		o := vxml.Options{Fetcher: fetch.New(fetch.Config{Client: pages.client()})}
 		for _, f := range options {
 			f(&o)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/dop251/goja"
 )
@@ -110,11 +111,13 @@ func (v Value) JSON() string {
 	if v.Undefined() {
 		return "undefined"
 	}
-	b, err := json.Marshal(v.Export())
-	if err != nil {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v.Export()); err != nil {
 		return v.String()
 	}
-	return string(b)
+	return strings.TrimSpace(b.String())
 }
 
 // Value makes a value of plain Go: nil becomes null, a map an object, a slice an array.

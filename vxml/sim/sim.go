@@ -23,6 +23,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"mcp/vxml"
@@ -35,7 +36,7 @@ type Caller struct {
 	pace    time.Duration
 	digits  chan vxml.Digit
 	hungUp  chan struct{}
-	gone    bool
+	once    sync.Once
 	hearing *listening // recognition under way, or nil
 	peeked  *string
 	err     error
@@ -117,7 +118,7 @@ func (c *Caller) act(step string) {
 			c.hearing.finish(vxml.SpeechResult{Outcome: vxml.NoInput})
 		}
 	case "hangup":
-		c.hangUp()
+		c.HangUp()
 	default:
 		c.fault(step)
 	}
@@ -125,7 +126,7 @@ func (c *Caller) act(step string) {
 
 func (c *Caller) fault(step string) {
 	c.err = errors.Join(c.err, fmt.Errorf("unknown step %q: say:, dtmf:, silence or hangup", step))
-	c.hangUp()
+	c.HangUp()
 }
 
 func (c *Caller) press(key byte) {
@@ -135,12 +136,8 @@ func (c *Caller) press(key byte) {
 	}
 }
 
-func (c *Caller) hangUp() {
-	if !c.gone {
-		c.gone = true
-		close(c.hungUp)
-	}
-}
+// HangUp hangs up, from any goroutine and as often as one likes.
+func (c *Caller) HangUp() { c.once.Do(func() { close(c.hungUp) }) }
 
 // Digits implements vxml.Connection.
 func (c *Caller) Digits() <-chan vxml.Digit { return c.digits }

@@ -124,7 +124,10 @@ func (r *renderer) element(ctx context.Context, e *Element) error {
 	}
 	r.open = r.open[:len(r.open)-1]
 	r.markup.WriteString("</" + e.Name + ">")
-	r.text.WriteByte(' ')
+	switch e.Name {
+	case "p", "paragraph", "s", "sentence", "break":
+		r.text.WriteByte(' ')
+	}
 	return nil
 }
 

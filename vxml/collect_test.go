@@ -1,0 +1,307 @@
+package vxml_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mcp/vxml"
+	"mcp/vxml/fetch"
+)
+
+// phone is a platform whose every move is a function of simulated time: prompts
+// last a second each, keys and words come when the test says.
+type phone struct {
+	digits    chan vxml.Digit
+	hungUp    chan struct{}
+	play      time.Duration // of each prompt
+	stopped   []time.Duration
+	began     time.Time
+	listening *ear
+	requests  []vxml.ListenRequest
+}
+
+func newPhone() *phone {
+	return &phone{digits: make(chan vxml.Digit, 64), hungUp: make(chan struct{}), play: time.Second, began: time.Now()}
+}
+
+func (p *phone) Digits() <-chan vxml.Digit                           { return p.digits }
+func (p *phone) HungUp() <-chan struct{}                             { return p.hungUp }
+func (p *phone) Disconnect(context.Context, map[string]string) error { return nil }
+func (p *phone) Info() vxml.ConnectionInfo                           { return vxml.ConnectionInfo{} }
+
+type tape struct {
+	phone *phone
+	done  chan struct{}
+	timer *time.Timer
+}
+
+func (p *phone) Play(_ context.Context, prompts []vxml.Prompt) (vxml.Playback, error) {
+	t := &tape{phone: p, done: make(chan struct{})}
+	t.timer = time.AfterFunc(time.Duration(len(prompts))*p.play, func() { close(t.done) })
+	return t, nil
+}
+
+func (t *tape) Done() <-chan struct{} { return t.done }
+func (t *tape) Err() error            { return nil }
+
+func (t *tape) Stop() {
+	if t.timer.Stop() {
+		t.phone.stopped = append(t.phone.stopped, time.Since(t.phone.began))
+		close(t.done)
+	}
+}
+
+// ear is a recognition: it hears what the test sends.
+type ear struct {
+	events  chan vxml.ListenEvent
+	started chan struct{}
+	stopped bool
+}
+
+func (p *phone) Listen(_ context.Context, req vxml.ListenRequest) (vxml.Listening, error) {
+	p.requests = append(p.requests, req)
+	p.listening = &ear{events: make(chan vxml.ListenEvent, 2), started: make(chan struct{}, 1)}
+	return p.listening, nil
+}
+
+func (e *ear) Events() <-chan vxml.ListenEvent { return e.events }
+func (e *ear) StartTimers()                    { e.started <- struct{}{} }
+func (e *ear) Stop()                           { e.stopped = true }
+
+// press presses keys, one each interval, the first after the delay.
+func (p *phone) press(delay, interval time.Duration, keys string) {
+	go func() {
+		time.Sleep(delay)
+		for i, k := range keys {
+			if i > 0 {
+				time.Sleep(interval)
+			}
+			p.digits <- vxml.Digit{Key: byte(k), At: time.Now()}
+		}
+	}()
+}
+
+// event is something that happened, and when.
+type event struct {
+	at   time.Duration
+	kind vxml.TraceKind
+	text string
+}
+
+// timed runs a page on the phone and returns what happened when.
+func timed(t *testing.T, p *phone, body string) []event {
+	t.Helper()
+	var all []event
+	client := page(body).client()
+	_, err := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: client})}).Run(
+		context.Background(), vxml.Start{URL: "http://site/a.vxml", Trace: func(e vxml.TraceEvent) {
+			all = append(all, event{time.Since(p.began), e.Kind, e.Text})
+		}}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func find(t *testing.T, all []event, kind vxml.TraceKind, text string) time.Duration {
+	t.Helper()
+	for _, e := range all {
+		if e.kind == kind && strings.HasPrefix(e.text, text) {
+			return e.at
+		}
+	}
+	t.Fatalf("no %s %q in %v", kind, text, all)
+	return 0
+}
+
+const pin = `<field name="pin" type="digits"><prompt>Pin?</prompt><noinput><exit/></noinput><nomatch><exit/></nomatch></field>`
+
+// Every timer of appendix D, with simulated time: when the input is decided.
+func TestTimers(t *testing.T) {
+	const two = `<field name="pin" type="digits?length=2"><prompt>Pin?</prompt><nomatch><exit/></nomatch></field>`
+	tests := []struct {
+		name, body string
+		keys       string
+		interval   time.Duration
+		kind       vxml.TraceKind
+		text       string
+		at         time.Duration // after the start; the prompt ends after 1 s; keys start at 3 s
+	}{
+		{"noinput counts from the end of the prompt", pin, "", 0, vxml.Thrown, "noinput", 6 * time.Second},
+		{"the property sets the timeout", `<property name="timeout" value="2500ms"/>` + pin, "", 0, vxml.Thrown, "noinput", 3500 * time.Millisecond},
+		{"the prompt sets the timeout", `<field name="a" type="digits"><prompt timeout="1s">Q</prompt><noinput><exit/></noinput></field>`,
+			"", 0, vxml.Thrown, "noinput", 2 * time.Second},
+		{"a pause ends digits of any length", pin, "12", time.Second, vxml.Filled, `pin = "12"`, 7 * time.Second},
+		{"the property sets the pause", `<property name="interdigittimeout" value="1500ms"/>` + pin, "12", time.Second,
+			vxml.Filled, `pin = "12"`, 5500 * time.Millisecond},
+		{"digits that are too few are no match", two, "1", 0, vxml.Thrown, "nomatch", 6 * time.Second},
+		{"digits that are complete are taken at once", two, "12", time.Second, vxml.Filled, `pin = "12"`, 4 * time.Second},
+		{"the terminating key ends digits", pin, "12#", time.Second, vxml.Filled, `pin = "12"`, 5 * time.Second},
+		{"another terminating key", `<property name="termchar" value="*"/>` + pin, "12*", time.Second, vxml.Filled, `pin = "12"`, 5 * time.Second},
+		{"no terminating key at all", `<property name="termchar" value=""/>` + pin, "1#", time.Second, vxml.Thrown, "nomatch", 4 * time.Second},
+		{"termtimeout waits for the terminating key", `<property name="termtimeout" value="2s"/>` + two, "12", time.Second,
+			vxml.Filled, `pin = "12"`, 6 * time.Second},
+		{"termtimeout ends with the terminating key", `<property name="termtimeout" value="2s"/>` + two, "12#", time.Second,
+			vxml.Filled, `pin = "12"`, 5 * time.Second},
+		{"the terminating key alone is no match", pin, "#", 0, vxml.Thrown, "nomatch", 3 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPhone()
+				p.press(3*time.Second, tt.interval, tt.keys)
+				all := timed(t, p, `<form><property name="inputmodes" value="dtmf"/>`+tt.body+"</form>")
+				if at := find(t, all, tt.kind, tt.text); at != tt.at {
+					t.Errorf("%s %q after %v, want %v\n%v", tt.kind, tt.text, at, tt.at, all)
+				}
+				time.Sleep(time.Minute) // let the keys go
+			})
+		})
+	}
+}
+
+const spoken = `<field name="a"><prompt>One</prompt><prompt>two</prompt>
+	<grammar mode="voice" root="r"><rule id="r"><one-of><item>yes</item><item>no</item></one-of></rule></grammar>
+	<grammar mode="dtmf" root="r"><rule id="r">1 2</rule></grammar>
+	<noinput><exit/></noinput><nomatch><exit/></nomatch></field>`
+
+// say makes the recognizer hear speech begin and, a second later, give a result.
+func (p *phone) say(delay time.Duration, result vxml.SpeechResult) {
+	go func() {
+		time.Sleep(delay)
+		ear := p.listening
+		ear.events <- vxml.SpeechStarted{}
+		time.Sleep(time.Second)
+		ear.events <- result
+		close(ear.events)
+	}()
+}
+
+func yes() vxml.SpeechResult {
+	return vxml.SpeechResult{Alternatives: []vxml.Alternative{{Utterance: "yes", Confidence: 0.9, Mode: "voice"}}}
+}
+
+func TestSpeechBargesIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPhone()
+		p.say(500*time.Millisecond, yes())
+		all := timed(t, p, "<form>"+spoken+"</form>")
+		if len(p.stopped) != 1 || p.stopped[0] != 500*time.Millisecond {
+			t.Errorf("prompts stopped at %v, want after 500ms", p.stopped)
+		}
+		if at := find(t, all, vxml.Filled, `a = "yes"`); at != 1500*time.Millisecond {
+			t.Errorf("filled after %v", at)
+		}
+		if len(p.listening.started) != 0 {
+			t.Error("the no-input timer was started though the caller spoke")
+		}
+	})
+}
+
+func TestKeysBargeIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPhone()
+		p.press(500*time.Millisecond, time.Second, "12")
+		all := timed(t, p, "<form>"+spoken+"</form>")
+		if len(p.stopped) != 1 || p.stopped[0] != 500*time.Millisecond || !p.listening.stopped {
+			t.Errorf("prompts stopped at %v, recognition stopped: %t", p.stopped, p.listening.stopped)
+		}
+		find(t, all, vxml.Filled, `a = "12"`)
+	})
+}
+
+// Without barge-in nobody listens until the prompts are over, and keys are
+// forgotten.
+func TestNoBargeIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPhone()
+		p.press(500*time.Millisecond, 0, "9")
+		p.press(3*time.Second, 100*time.Millisecond, "12")
+		all := timed(t, p, `<form><property name="bargein" value="false"/>`+spoken+`</form>`)
+		if len(p.stopped) != 0 {
+			t.Errorf("prompts stopped at %v", p.stopped)
+		}
+		find(t, all, vxml.Filled, `a = "12"`)
+	})
+}
+
+// With a hot word, other speech does not disturb the prompt.
+func TestHotword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPhone()
+		p.play = 10 * time.Second
+		p.say(time.Second, vxml.SpeechResult{Outcome: vxml.NoMatch})
+		p.say(5*time.Second, yes())
+		all := timed(t, p, `<form><property name="bargeintype" value="hotword"/>`+spoken+`</form>`)
+		if len(p.stopped) != 1 || p.stopped[0] != 6*time.Second {
+			t.Errorf("prompts stopped at %v, want only when the word was recognized", p.stopped)
+		}
+		if !p.requests[0].Hotword || len(p.requests) != 2 {
+			t.Errorf("%d recognitions", len(p.requests))
+		}
+		find(t, all, vxml.Filled, `a = "yes"`)
+	})
+}
+
+// A recognizer times the silence itself; one that does not answer is not waited
+// for without end.
+func TestSilentRecognizer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPhone()
+		all := timed(t, p, "<form>"+spoken+"</form>")
+		if len(p.listening.started) != 1 {
+			t.Error("the no-input timer was not started")
+		}
+		if at := find(t, all, vxml.Thrown, "noinput"); at != 10*time.Second {
+			t.Errorf("noinput after %v, want prompts 2s + timeout 5s + 3s", at)
+		}
+	})
+}
+
+// What the recognizer reports becomes the event that the specification names.
+func TestRecognizerOutcomes(t *testing.T) {
+	tests := []struct {
+		result vxml.SpeechResult
+		event  string
+	}{
+		{vxml.SpeechResult{Outcome: vxml.NoMatch}, "nomatch"},
+		{vxml.SpeechResult{Outcome: vxml.NoInput}, "noinput"},
+		{vxml.SpeechResult{Outcome: vxml.MaxSpeech}, "maxspeechtimeout"},
+		{vxml.SpeechResult{Outcome: vxml.Failed, Err: &vxml.Event{Name: "error.noresource", Message: "down"}}, "error.noresource: down"},
+		{vxml.SpeechResult{Outcome: vxml.Failed}, "error.noresource"},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPhone()
+			p.say(time.Second, tt.result)
+			all := timed(t, p, `<form><catch event="maxspeechtimeout"><exit/></catch>`+spoken+`</form>`)
+			find(t, all, vxml.Thrown, tt.event)
+		})
+	}
+}
+
+// The engine's account of a result is read when our own matcher has none.
+func TestInterpretations(t *testing.T) {
+	const opaque = `<form><field name="a"><prompt>Q</prompt><grammar type="application/x-other">rules</grammar><nomatch><exit/></nomatch></field></form>`
+	tests := []struct{ interpretation, want string }{
+		{"", `a = "one two"`},
+		{"12", `a = "12"`},
+		{"<instance>12</instance>", `a = "12"`},
+		{"<city>Oslo</city><zip>0150</zip>", `a = {"city":"Oslo","zip":"0150"}`},
+		{"<d><n>1</n><n>2</n></d>", `a = {"d":{"n":["1","2"]}}`},
+		{"<a>only this</a>", `a = "only this"`},
+		{"not <xml", `a = "not <xml"`},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPhone()
+			p.say(2*time.Second, vxml.SpeechResult{Alternatives: []vxml.Alternative{
+				{Utterance: "one two", Confidence: 1, Interpretation: tt.interpretation},
+			}})
+			find(t, timed(t, p, opaque), vxml.Filled, tt.want)
+		})
+	}
+}

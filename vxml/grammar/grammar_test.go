@@ -1,0 +1,248 @@
+package grammar
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func compile(t *testing.T, body, attrs string) *Linked {
+	t.Helper()
+	g, err := Parse([]byte(wrap(body, attrs)), Defaults{URI: "http://h/g.grxml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Link(context.Background(), g, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func wrap(body, attrs string) string {
+	return fmt.Sprintf(`<grammar xmlns=%q version="1.0" xml:lang="en-US" root="r" %s>%s</grammar>`, Namespace, attrs, body)
+}
+
+// parse writes a tree as $rule[token,{tag},...].
+func parse(t *Tree) string {
+	if t == nil {
+		return "no match"
+	}
+	var parts []string
+	for _, n := range t.Nodes {
+		switch {
+		case n.Rule != nil:
+			parts = append(parts, parse(n.Rule))
+		case n.Tag != nil:
+			parts = append(parts, "{"+*n.Tag+"}")
+		default:
+			parts = append(parts, n.Token)
+		}
+	}
+	return "$" + t.Rule + "[" + strings.Join(parts, ",") + "]"
+}
+
+func TestMatch(t *testing.T) {
+	tests := []struct{ name, rules, text, want string }{
+		{"sequence", `<rule id="r">please <item>go</item> <token>home</token></rule>`, "Please go home.", "$r[please,go,home]"},
+		{"too short", `<rule id="r">go home</rule>`, "go", "no match"},
+		{"too long", `<rule id="r">go</rule>`, "go home", "no match"},
+		{"alternatives", `<rule id="r"><one-of><item>a<tag>1</tag></item><item>b<tag>2</tag></item></one-of></rule>`, "b", "$r[b,{2}]"},
+		{"the first alternative wins", `<rule id="r"><one-of><item>a<tag>1</tag></item><item>a<tag>2</tag></item></one-of></rule>`, "a", "$r[a,{1}]"},
+		{"optional, taken", `<rule id="r"><item repeat="0-1">a</item>b</rule>`, "a b", "$r[a,b]"},
+		{"optional, left out", `<rule id="r"><item repeat="0-1">a</item>b</rule>`, "b", "$r[b]"},
+		{"exact repeat", `<rule id="r"><item repeat="3">a</item></rule>`, "a a a", "$r[a,a,a]"},
+		{"exact repeat, too few", `<rule id="r"><item repeat="3">a</item></rule>`, "a a", "no match"},
+		{"range", `<rule id="r"><item repeat="2-4">a</item></rule>`, "a a a a", "$r[a,a,a,a]"},
+		{"range, too many", `<rule id="r"><item repeat="2-4">a</item></rule>`, "a a a a a", "no match"},
+		{"without bound", `<rule id="r"><item repeat="1-">a</item></rule>`, "a a a a a", "$r[a,a,a,a,a]"},
+		{"a loop around nothing", `<rule id="r"><item repeat="0-"><item repeat="0-">a</item></item>b</rule>`, "a b", "$r[a,b]"},
+		{"zero times", `<rule id="r"><item repeat="0">a</item>b</rule>`, "b", "$r[b]"},
+		{"reference", `<rule id="r">to <ruleref uri="#c"/></rule><rule id="c"><one-of><item>rome</item><item>oslo</item></one-of></rule>`,
+			"to oslo", "$r[to,$c[oslo]]"},
+		{"right recursion", `<rule id="r">a <item repeat="0-1"><ruleref uri="#r"/></item></rule>`, "a a a", "$r[a,$r[a,$r[a]]]"},
+		{"nested recursion", `<rule id="r"><one-of><item>x</item><item>a <ruleref uri="#r"/> b</item></one-of></rule>`, "a a x b b", "$r[a,$r[a,$r[x],b],b]"},
+		{"left recursion ends", `<rule id="r"><one-of><item><ruleref uri="#r"/> a</item><item>a</item></one-of></rule>`, "a b", "no match"},
+		{"NULL", `<rule id="r">a <ruleref special="NULL"/> b</rule>`, "a b", "$r[a,b]"},
+		{"VOID", `<rule id="r"><one-of><item>a <ruleref special="VOID"/></item><item>b</item></one-of></rule>`, "a", "no match"},
+		{"GARBAGE", `<rule id="r">a <ruleref special="GARBAGE"/> b</rule>`, "a well er b", "$r[a,well,er,b]"},
+		{"GARBAGE of nothing", `<rule id="r">a <ruleref special="GARBAGE"/> b</rule>`, "a b", "$r[a,b]"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := parse(compile(t, tt.rules, "").Match(tt.text)); got != tt.want {
+				t.Errorf("%q parses as %s, want %s", tt.text, got, tt.want)
+			}
+		})
+	}
+}
+
+// The state after each key is what collection goes by.
+func TestStates(t *testing.T) {
+	const digits = `<rule id="r"><item repeat="2-3"><ruleref uri="#d"/></item></rule>
+		<rule id="d"><one-of><item>1</item><item>2</item></one-of></rule>`
+	tests := []struct {
+		rules, keys string
+		want        []State
+	}{
+		{digits, "1212", []State{Partial, Extendable, Complete, Failed}},
+		{digits, "13", []State{Partial, Failed}},
+		{`<rule id="r">1 2 3</rule>`, "123", []State{Partial, Partial, Complete}},
+		{`<rule id="r">123</rule>`, "123", []State{Partial, Partial, Complete}},
+		{`<rule id="r"><one-of><item>1</item><item>1 2</item></one-of></rule>`, "12", []State{Extendable, Complete}},
+		{`<rule id="r"><item repeat="0-">*</item>#</rule>`, "**#", []State{Partial, Partial, Complete}},
+	}
+	for _, tt := range tests {
+		m := compile(t, tt.rules, `mode="dtmf"`).NewMatcher()
+		for i, k := range tt.keys {
+			if got := m.Feed(string(k)); got != tt.want[i] {
+				t.Errorf("%s: state %d after %s, want %d", tt.rules, got, tt.keys[:i+1], tt.want[i])
+			}
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	tests := []struct{ name, source, want string }{
+		{"not xml", "<grammar", ":1:"},
+		{"namespace", `<grammar version="1.0"/>`, "namespace"},
+		{"version", `<grammar xmlns="` + Namespace + `"/>`, "version"},
+		{"no rule", wrap("", ""), "no rule"},
+		{"no root rule", wrap(`<rule id="x">a</rule>`, ""), `no root rule "r"`},
+		{"empty rule", wrap(`<rule id="r"> </rule>`, ""), "empty"},
+		{"two rules", wrap(`<rule id="r">a</rule><rule id="r">a</rule>`, ""), "two rules"},
+		{"reserved id", wrap(`<rule id="NULL">a</rule>`, ""), "may not be the id"},
+		{"dangling reference", wrap(`<rule id="r"><ruleref uri="#x"/></rule>`, ""), `no rule "x"`},
+		{"no reference", wrap(`<rule id="r"><ruleref/></rule>`, ""), "either uri or special"},
+		{"repeat", wrap(`<rule id="r"><item repeat="3-1">a</item></rule>`, ""), "repeat"},
+		{"too large", wrap(`<rule id="r"><item repeat="1000"><item repeat="1000">a</item></item></rule>`, ""), "too large"},
+		{"not a key", wrap(`<rule id="r">hello</rule>`, `mode="dtmf"`), "not a DTMF key"},
+		{"element", wrap(`<rule id="r"><b>a</b></rule>`, ""), "<b> is not allowed"},
+		{"mode", wrap(`<rule id="r">a</rule>`, `mode="video"`), "unknown mode"},
+		{"tag format", wrap(`<rule id="r">a</rule>`, `tag-format="lua"`), "tag-format"},
+		{"weight", wrap(`<rule id="r"><one-of><item weight="much">a</item></one-of></rule>`, ""), "weight"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse([]byte(tt.source), Defaults{URI: "u"})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestExternalRules(t *testing.T) {
+	other := wrap(`<rule id="r"><ruleref uri="g.grxml#back"/></rule><rule id="private">p</rule><rule id="city" scope="public">rome</rule>`, "")
+	load := func(_ context.Context, uri string) (*Grammar, error) {
+		if uri != "http://h/o.grxml" {
+			return nil, fmt.Errorf("unexpected %s", uri)
+		}
+		return Parse([]byte(other), Defaults{URI: uri})
+	}
+	tests := []struct{ ref, text, want string }{
+		{"o.grxml#city", "go rome", "$r[go,$city[rome]]"},
+		{"o.grxml", "go back", "$r[go,$r[$back[back]]]"},
+		{"o.grxml#private", "", "not a public rule"},
+		{"o.grxml#none", "", "not a public rule"},
+	}
+	for _, tt := range tests {
+		g, err := Parse([]byte(wrap(`<rule id="r">go <ruleref uri="`+tt.ref+`"/></rule><rule id="back" scope="public">back</rule>`, "")), Defaults{URI: "http://h/g.grxml"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := Link(context.Background(), g, "", load)
+		if err != nil {
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: %v", tt.ref, err)
+			}
+			continue
+		}
+		if got := parse(l.Match(tt.text)); got != tt.want {
+			t.Errorf("%s parses as %s, want %s", tt.ref, got, tt.want)
+		}
+	}
+}
+
+func TestBuiltins(t *testing.T) {
+	tests := []struct {
+		uri, input string
+		want       bool
+	}{
+		{"builtin:dtmf/digits", "1234567890", true},
+		{"builtin:dtmf/digits?length=4", "123", false},
+		{"builtin:dtmf/digits?length=4", "1234", true},
+		{"builtin:dtmf/digits?minlength=1;maxlength=3", "1234", false},
+		{"builtin:dtmf/boolean", "1", true},
+		{"builtin:dtmf/boolean?y=7;n=9", "7", true},
+		{"builtin:dtmf/boolean?y=7;n=9", "1", false},
+		{"builtin:dtmf/number", "12*5", true},
+		{"builtin:dtmf/currency", "12*50", true},
+		{"builtin:dtmf/currency", "12*5", false},
+		{"builtin:dtmf/phone", "5551234*77", true},
+		{"builtin:dtmf/date", "20261123", true},
+		{"builtin:dtmf/date", "20261323", false},
+		{"builtin:dtmf/time", "2359", true},
+		{"builtin:dtmf/time", "2460", false},
+		{"builtin:grammar/boolean", "yes", true},
+		{"builtin:voice/digits?length=3", "one oh three", true},
+		{"builtin:voice/digits?length=3", "one two", false},
+	}
+	for _, tt := range tests {
+		source, mode, err := Builtin(tt.uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := Parse(source, Defaults{URI: tt.uri})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := Link(context.Background(), g, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.Match(tt.input) != nil; got != tt.want || g.Mode != mode {
+			t.Errorf("%s matches %q: %t", tt.uri, tt.input, got)
+		}
+	}
+	for _, uri := range []string{"builtin:dtmf/digits?length=x", "builtin:dtmf/digits?minlength=5;maxlength=2", "builtin:dtmf/nonsense", "builtin:voice/date", "builtin:odd/digits"} {
+		if _, _, err := Builtin(uri); err == nil {
+			t.Errorf("%s was accepted", uri)
+		}
+	}
+}
+
+// Grammars that make naive matchers take exponential time.
+func TestAmbiguityIsCheap(t *testing.T) {
+	nested := `a`
+	for range 6 {
+		nested = `<item repeat="0-">` + nested + `</item><item repeat="0-1">` + nested + `</item>`
+	}
+	l := compile(t, `<rule id="r">`+nested+` b</rule>`, "")
+	begin := time.Now()
+	if l.Match(strings.Repeat("a ", 50)) != nil {
+		t.Error("matched without the b")
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(wrap(`<rule id="r"><item repeat="0-2">a</item><ruleref special="GARBAGE"/></rule>`, "")), "a b")
+	f.Add([]byte(wrap(`<rule id="r"><one-of><item>1</item><item>2<ruleref uri="#r"/></item></one-of></rule>`, `mode="dtmf"`)), "221")
+	f.Fuzz(func(t *testing.T, source []byte, text string) {
+		g, err := Parse(source, Defaults{URI: "u"})
+		if err != nil {
+			return
+		}
+		l, err := Link(context.Background(), g, "", func(context.Context, string) (*Grammar, error) {
+			return nil, fmt.Errorf("no other grammars")
+		})
+		if err == nil && len(text) < 40 {
+			l.Match(text)
+		}
+	})
+}
