@@ -1,0 +1,213 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"mcp/vxml/grammar"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// chain is session, application, document, dialog and an anonymous scope.
+func chain(m *Machine) []*Scope {
+	out := []*Scope{m.NewScope(nil, "session")}
+	for _, name := range []string{"application", "document", "dialog", ""} {
+		out = append(out, m.NewScope(out[len(out)-1], name))
+	}
+	return out
+}
+
+func TestScopes(t *testing.T) {
+	tests := []struct {
+		name    string
+		scripts []string // of application, document, dialog, anonymous, in that order; "" for none
+		expr    string
+		want    string // or an error's text
+	}{
+		{"inner shadows outer", []string{"var x=1", "var x=2", "var x=3", "var x=4"}, "[application.x,document.x,dialog.x,x].join()", "1,2,3,4"},
+		{"outer is seen", []string{"var x=1"}, "x", "1"},
+		{"assignment lands outside", []string{"var x=1", "", "", "x=7"}, "application.x", "7"},
+		{"undefined is declared", []string{"", "var x"}, "x === undefined", "true"},
+		{"undeclared is an error", nil, "x", "ReferenceError"},
+		{"functions keep their scope", []string{"", "var n=2; function f(){return n}", "var n=3"}, "f()", "2"},
+		{"functions are hoisted", []string{"", "var a=f(); function f(){return 5}"}, "a", "5"},
+		{"let and const are kept", []string{"", "let a=1; const b=2; class C{}"}, "a+b+typeof C", "3function"},
+		{"var in a block is the scope's", []string{"", "if (true) { var a=1 }"}, "document.a", "1"},
+		{"for declares", []string{"", "for (var i=0;i<3;i++){}"}, "i", "3"},
+		{"an undeclared dialog scope is not named", []string{"", "var t=typeof dialog"}, "document.t", "undefined"},
+		{"object literals", nil, "{a:1}.a", "1"},
+		{"a comment at the end", nil, "1 // one", "1"},
+		{"names of Object are free", []string{"var constructor=1, toString=2"}, "constructor+toString", "3"},
+		{"modern syntax", nil, "[1,2].map(x => `${x}!`).join('')", "1!2!"},
+		{"thrown values", nil, "(function(){throw 'oops'})()", "oops"},
+		{"syntax", nil, "1 +", "SyntaxError"},
+		{"deep recursion", []string{"", "function f(){return f()}"}, "f()", "nested too deeply"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			scopes := chain(NewMachine(Limits{}, NewCache()))
+			var err error
+			for i, s := range tt.scripts {
+				if s != "" {
+					err = errors.Join(err, scopes[i+1].Run(context.Background(), Source{Text: s}))
+				}
+			}
+			v, evalErr := scopes[4].Eval(context.Background(), Source{Text: tt.expr})
+			got := v.String()
+			if err = errors.Join(err, evalErr); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want && (err == nil || !strings.Contains(got, tt.want)) {
+				t.Errorf("%s is %q, want %q", tt.expr, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAssign(t *testing.T) {
+	tests := []struct{ target, check, want string }{
+		{"x", "dialog.x", "9"},
+		{"document.x", "document.x", "9"},
+		{"o.a.b", "o.a.b", "9"},
+		{"o['k']", "o.k", "9"},
+		{"dialog.o.n", "o.n", "9"},
+		{"nope", "", "not declared"},
+		{"document.nope", "", "not declared"},
+		{"session.s", "", "read-only"},
+		{"s", "", "read-only"},
+		{"nope.a", "", "not declared"},
+		{"o.missing.b", "", "TypeError"},
+	}
+	for _, tt := range tests {
+		m := NewMachine(Limits{}, NewCache())
+		scopes := chain(m)
+		ctx := context.Background()
+		for i, s := range []string{"var s = 1", "", "var x = 1", "var x = 2, o = {a: {}}"} {
+			if err := scopes[i].Run(ctx, Source{Text: s}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := scopes[0].Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		err := scopes[4].Assign(ctx, tt.target, m.Value(9))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else if v, err := scopes[4].Eval(ctx, Source{Text: tt.check}); err == nil {
+			got = v.String()
+		}
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("assign to %s gives %q, want %q", tt.target, got, tt.want)
+		}
+	}
+}
+
+// A script that does not end is stopped, and the machine goes on.
+func TestTimeLimit(t *testing.T) {
+	m := NewMachine(Limits{Time: 50 * time.Millisecond}, NewCache())
+	s := chain(m)[4]
+	for _, text := range []string{"(function(){for(;;);})()", "({toString(){for(;;);}}) + ''"} {
+		_, err := s.Eval(context.Background(), Source{Text: text})
+		var e *Error
+		if !errors.As(err, &e) || !e.Limit {
+			t.Errorf("%s: error %v, want the limit", text, err)
+		}
+	}
+	v, err := s.Eval(context.Background(), Source{Text: "({toString(){for(;;);}})"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := v.String(); got != "undefined" {
+		t.Errorf("an endless conversion gave %q", got)
+	}
+	if v, err := s.Eval(context.Background(), Source{Text: "6*7"}); err != nil || v.Int() != 42 {
+		t.Errorf("afterwards: %v, %v", v.String(), err)
+	}
+}
+
+func TestContextEndsScript(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := chain(NewMachine(Limits{Time: time.Minute}, NewCache()))[4].Eval(ctx, Source{Text: "(function(){for(;;);})()"})
+	if err == nil {
+		t.Error("the script ended by itself")
+	}
+}
+
+// Machines share compiled programs but no values.
+func TestCacheIsShared(t *testing.T) {
+	cache := NewCache()
+	for range 3 {
+		s := chain(NewMachine(Limits{}, cache))[4]
+		if err := s.Run(context.Background(), Source{Text: "var n = typeof n === 'undefined' ? 1 : n + 1"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Get("n").Int(); got != 1 {
+			t.Errorf("n is %d in a new machine", got)
+		}
+	}
+	if len(cache.programs) != 1 {
+		t.Errorf("%d programs, want 1", len(cache.programs))
+	}
+}
+
+// What a match means, by tag format (SISR 1.0).
+func TestInterpret(t *testing.T) {
+	const colours = `<rule id="r">paint it <ruleref uri="#c"/>%s</rule>
+		<rule id="c"><one-of><item>red<tag>%s</tag></item><item>blue</item></one-of></rule>`
+	rules := func(rule, colour string) string {
+		return strings.Replace(strings.Replace(colours, "%s", rule, 1), "%s", colour, 1)
+	}
+	const script, literals = `tag-format="semantics/1.0"`, `tag-format="semantics/1.0-literals"`
+	tests := []struct{ name, attrs, rules, text, want string }{
+		{"a rule's value", script, rules("<tag>out.c=rules.c</tag>", "out='#f00'"), "paint it red", `{"c":"#f00"}`},
+		{"default of a rule without tags is its text", script, rules("<tag>out=rules.c</tag>", "out=1"), "paint it blue", `"blue"`},
+		{"default of a rule is its latest rule", script, rules("", "out={rgb:3}"), "paint it red", `{"rgb":3}`},
+		{"rules.latest", script, rules("<tag>out=rules.latest()+'!'</tag>", "out='x'"), "paint it red", `"x!"`},
+		{"meta", script, rules("<tag>out=[meta.current().text, meta.c.text, meta.latest().score]</tag>", "out=1"), "paint it red", `["paint it red","red",1]`},
+		{"tags of a rule share variables", script, `<rule id="r"><tag>var n=1;</tag>a<tag>n+=1;</tag>b<tag>out=n</tag></rule>`, "a b", `2`},
+		{"out begins as an object", script, `<rule id="r">a<tag>out.x=1</tag>b<tag>out.y=2</tag></rule>`, "a b", `{"x":1,"y":2}`},
+		{"literals", literals, rules("", "crimson"), "paint it red", `"crimson"`},
+		{"the last literal wins", literals, `<rule id="r">a<tag>one</tag>b<tag>two</tag></rule>`, "a b", `"two"`},
+		{"no format, no tags: the text", "", rules("", "")[:0] + `<rule id="r">paint <ruleref uri="#c"/></rule><rule id="c">it</rule>`, "paint it", `"paint it"`},
+		{"no format: an expression", "", `<rule id="r">a<tag>'alpha'</tag></rule>`, "a", `"alpha"`},
+		{"no format: a script", "", `<rule id="r">a<tag>out.x=1;</tag></rule>`, "a", `{"x":1}`},
+		{"no format: a literal", "", `<rule id="r">a<tag>sales department</tag></rule>`, "a", `"sales department"`},
+		{"no format: a word", "", `<rule id="r">a<tag>sales</tag></rule>`, "a", `"sales"`},
+		{"keys are joined", `mode="dtmf"`, `<rule id="r">1 2 <item repeat="2">3</item></rule>`, "1233", `"1233"`},
+		{"header tags", script, `<tag>var base = 10;</tag><rule id="r">a<tag>out = base + 1</tag></rule>`, "a", `11`},
+		{"a tag that throws", script, `<rule id="r">a<tag>out = nothing.x</tag></rule>`, "a", "ReferenceError"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			source := `<grammar xmlns="` + grammar.Namespace + `" version="1.0" xml:lang="en" root="r" ` + tt.attrs + `>` + tt.rules + `</grammar>`
+			g, err := grammar.Parse([]byte(source), grammar.Defaults{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := grammar.Link(context.Background(), g, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree := l.Match(tt.text)
+			if tree == nil {
+				t.Fatal("no match")
+			}
+			v, err := NewMachine(Limits{}, NewCache()).Interpret(context.Background(), tree)
+			got := v.JSON()
+			if err != nil {
+				got = err.Error()
+			}
+			if got != tt.want && (err == nil || !strings.Contains(got, tt.want)) {
+				t.Errorf("means %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
