@@ -67,10 +67,14 @@ func (s *session) request(ctx context.Context, t *doc.Transition) (fetch.Request
 		}
 		flatten(values, name, v, 0)
 	}
+	base := t.Base
 	if strings.HasPrefix(target, "#") && len(values) == 0 {
-		return fetch.Request{}, target[1:], nil
+		if t.Page == s.stage.page.URL {
+			return fetch.Request{}, target[1:], nil
+		}
+		base = t.Page
 	}
-	absolute, fragment, err := fetch.Resolve(t.Base, target)
+	absolute, fragment, err := fetch.Resolve(base, target)
 	if err != nil {
 		return fetch.Request{}, "", &Event{Name: "error.badfetch", Message: err.Error()}
 	}

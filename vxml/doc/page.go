@@ -191,6 +191,7 @@ type Fetch struct{ Audio, Timeout, MaxAge, MaxStale string }
 // Transition is where <goto>, <submit>, <subdialog>, <link> and <choice> go.
 type Transition struct {
 	Pos
+	Page       string // URL of the document it stands in: what a bare fragment refers to
 	Next, Expr string
 	Submit     bool
 	Post       bool

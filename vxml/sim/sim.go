@@ -63,7 +63,7 @@ func (c *Caller) Trace(e vxml.TraceEvent) {
 	switch e.Kind {
 	case vxml.Waiting:
 		c.act(c.next())
-	case vxml.Filled, vxml.Thrown, vxml.Logged, vxml.Entered:
+	case vxml.Filled, vxml.Thrown, vxml.Logged:
 		c.print(string(e.Kind), e.Text)
 	}
 }

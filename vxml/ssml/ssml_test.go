@@ -1,0 +1,96 @@
+package ssml
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"mcp/vxml/xmltree"
+)
+
+// env has a value for every expression and one recording.
+type env struct{}
+
+func (env) Value(_ context.Context, v *Value) (string, error) { return "<" + v.Expr + ">", nil }
+func (env) Mark(_ context.Context, m *Mark) (string, error)   { return m.Name, nil }
+
+func (env) Audio(_ context.Context, a *Audio) (*Clip, error) {
+	switch {
+	case a.Expr != "":
+		return nil, nil
+	case a.Src == "have.wav":
+		return &Clip{URI: a.Src}, nil
+	}
+	return nil, ErrUnavailable
+}
+
+func (env) Foreach(_ context.Context, _ *Foreach, body func() error) error {
+	return errors.Join(body(), body())
+}
+
+func (env) Enumerate(_ context.Context, _ *Enumerate, _ func() error, say func(string)) error {
+	say("choices")
+	return nil
+}
+
+func TestRender(t *testing.T) {
+	tests := []struct{ name, content, want string }{
+		{"text", "Hello  you", "Hello  you"},
+		{"nothing", "  \n ", ""},
+		{"values are escaped", `a <value expr="x"/>`, "a &lt;x&gt;"},
+		{"markup is kept", `<emphasis level="strong">now</emphasis><break time="1s"/>`, `<emphasis level="strong">now</emphasis><break time="1s"></break>`},
+		{"a pause alone", `<break/>`, `<break></break>`},
+		{"audio splits", `a<audio src="have.wav">alt</audio>b`, "a|have.wav|b"},
+		{"audio splits markup", `<p>a<audio src="have.wav"/>b</p>`, "<p>a</p>|have.wav|<p>b</p>"},
+		{"alternate content", `<audio src="no.wav">alt <audio src="have.wav"/></audio>`, "alt|have.wav"},
+		{"audio left out", `a<audio expr="undefined">alt</audio>b`, "ab"},
+		{"foreach", `<foreach item="i" array="a">x</foreach>`, "xx"},
+		{"enumerate", `<enumerate/>`, "choices"},
+		{"mark", `<mark name="m"/>`, `<mark name="m"/>`},
+		{"description is not spoken", `<audio src="no.wav"><desc>d</desc>alt</audio>`, "alt"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			root, err := xmltree.Parse([]byte("<prompt>" + tt.content + "</prompt>"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := Parse(root.Children)
+			if err != nil {
+				t.Fatal(err)
+			}
+			segments, err := Render(t.Context(), Prompt{Content: content, Language: "en-GB"}, env{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range segments {
+				if s.Clip != nil {
+					got = append(got, s.Clip.URI)
+					continue
+				}
+				if _, err := xmltree.Parse([]byte(s.SSML)); err != nil {
+					t.Errorf("%s: %v", s.SSML, err)
+				}
+				_, inner, _ := strings.Cut(s.SSML, `xml:lang="en-GB">`)
+				got = append(got, strings.TrimSuffix(inner, "</speak>"))
+			}
+			if strings.Join(got, "|") != tt.want {
+				t.Errorf("rendered %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, bad := range []string{"<b>x</b>", `<break length="1"/>`, "<value/>", `<audio src="a" expr="b"/>`, "<audio/>"} {
+		root, err := xmltree.Parse([]byte("<prompt>" + bad + "</prompt>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(root.Children); err == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+	}
+}
