@@ -22,20 +22,25 @@ type Plane interface {
 
 // PlaneLeg is one open leg of a Plane. Methods may be called from any goroutine.
 type PlaneLeg interface {
+	Sender
 	// Connect sets or replaces what is known of the far end. The outgoing
 	// stream goes on: same SSRC, next sequence number.
 	Connect(FarEnd) error
 	// Route sets where arriving audio goes.
 	Route(Route) error
+	Stats() (LegStats, error)
+	// Close ends the leg and tells what it carried. It is idempotent.
+	Close() (LegStats, error)
+}
+
+// Sender sends what userspace makes to a leg's far end.
+type Sender interface {
 	// Send sends one packet as the next of the leg's outgoing stream. The plane
 	// stamps SSRC, sequence number and timestamp so that the stream stays
 	// continuous whatever was relayed before.
 	Send(Payload) error
 	// SendRTCP sends a ready RTCP packet to the far end.
 	SendRTCP([]byte) error
-	Stats() (LegStats, error)
-	// Close ends the leg and tells what it carried. It is idempotent.
-	Close() (LegStats, error)
 }
 
 // LegConfig describes a leg when it opens.
