@@ -62,7 +62,7 @@ Steps of a script, separated by semicolons:
 	f.StringVar(&flags.local, "local", "", "own address (default: the one that routes to the far end)")
 	f.BoolVar(&flags.udp, "udp", false, "signal over UDP instead of TCP")
 	f.StringVar(&flags.script, "script", "listen; hangup", "what to do")
-	f.StringVar(&flags.voice, "voice", "rms", "voice: slt, rms, awb, kal or kal16")
+	f.StringVar(&flags.voice, "voice", "slt", "voice: slt, rms, awb, kal or kal16")
 	f.StringVar(&flags.wav, "wav", "", "record the call here in stereo: left what was said, right what was heard")
 	f.DurationVar(&flags.quiet, "quiet", time.Second, "silence by which the far end has finished speaking")
 	f.DurationVar(&flags.timeout, "timeout", 2*time.Minute, "longest time for everything")

@@ -37,7 +37,7 @@ at the end, however it ends.`,
 	f.StringVar(&options.Out, "out", "build/demo", "folder for logs, the recording and the record")
 	f.StringVar(&options.Prefix, "prefix", "", "put before the namespaces' names")
 	f.StringVar(&options.Plane, "media-plane", "auto", "auto, xdp, xdp-generic or socket")
-	f.StringVar(&options.Voice, "voice", "rms", "the caller's voice: slt, rms, awb, kal or kal16")
+	f.StringVar(&options.Voice, "voice", "slt", "the caller's voice: slt, rms, awb, kal or kal16")
 	f.StringVar(&options.Answer, "answer", "support please", "what the caller answers")
 	f.StringVar(&options.Digits, "digits", "2749", "what the caller presses")
 	return cmd

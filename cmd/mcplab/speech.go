@@ -26,7 +26,7 @@ against any other sequence of sounds, strictly or leniently judged, and 0.3 for
 words that are only the nearest the grammar has.`,
 		Example: `  mcplab speech
   mcplab speech --addr 10.0.2.2
-  mcplab speech --addr 10.0.2.2 --listen tcp:10.0.2.2:5070 --voice rms`,
+  mcplab speech --addr 10.0.2.2 --listen tcp:10.0.2.2:5070 --voice slt`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
@@ -48,7 +48,7 @@ words that are only the nearest the grammar has.`,
 	flags := cmd.Flags()
 	flags.StringVar(&addr, "addr", "127.0.0.1", "address of SIP, MRCP and RTP")
 	flags.StringArrayVar(&config.Listen, "listen", nil, "SIP socket such as tcp:10.0.0.2:5060; may be repeated (default tcp and udp, port 5060)")
-	flags.StringVar(&config.Engine.Voice, "voice", "slt", "voice for English: slt, rms, awb, kal or kal16")
+	flags.StringVar(&config.Engine.Voice, "voice", "rms", "voice for English: rms, slt, awb, kal or kal16")
 	flags.IntVar(&config.Engine.Jobs, "jobs", 0, "engine processes at once (default one a CPU)")
 	flags.IntVar(&config.MaxSessions, "max-sessions", 0, "sessions at once, more are refused; 0: no limit")
 	logs.register(cmd)

@@ -40,27 +40,35 @@ func (d *demo) mountBPF() error {
 
 // call has the caller call, and reads what it tells.
 func (d *demo) call(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
 	script := fmt.Sprintf("listen; say %s; listen; dtmf %s; await", d.options.Answer, d.options.Digits)
-	p, err := d.start(program{name: "caller", namespace: d.lab.SBC, path: d.options.Lab, hear: d.fromCaller, args: []string{
-		"call", "--to", fmt.Sprintf("sip:demo@%s:%d", netlab.MCPToSBC, sipPort), "--local", netlab.SBCAddr.String(),
-		"--from", "sip:caller@" + netlab.SBCAddr.String(), "--voice", d.options.Voice, "--quiet", "1200ms",
-		"--script", script, "--wav", d.path(recording), "--timeout", callTime.String(), "--log-format", "json",
-	}})
+	summary, err := d.place(ctx, "--script", script, "--voice", d.options.Voice, "--quiet", "1200ms", "--wav", d.path(recording))
 	if err != nil {
 		return err
 	}
-	d.later(p.stop)
-	if err := p.wait(ctx); err != nil {
-		return fmt.Errorf("the call failed: %w\n%s", err, p.tail())
-	}
 	d.facts.call = &caller.Summary{}
-	if err := json.Unmarshal(p.output.Bytes(), d.facts.call); err != nil {
+	if err := json.Unmarshal(summary, d.facts.call); err != nil {
 		return fmt.Errorf("read the caller's summary: %w", err)
 	}
 	d.facts.heard, err = readHeard(d.path(recording))
 	return err
+}
+
+// place runs a caller to its end and returns what it prints.
+func (d *demo) place(ctx context.Context, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	p, err := d.start(program{name: "caller", namespace: d.lab.SBC, path: d.options.Lab, hear: d.fromCaller, args: append([]string{
+		"call", "--to", fmt.Sprintf("sip:demo@%s:%d", netlab.MCPToSBC, sipPort), "--local", netlab.SBCAddr.String(),
+		"--from", "sip:caller@" + netlab.SBCAddr.String(), "--timeout", callTime.String(), "--log-format", "json",
+	}, args...)})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.wait(ctx); err != nil {
+		err = errors.Join(err, p.abandon())
+		return nil, fmt.Errorf("the call failed: %w\n%s%s", err, p.tail(), p.printed())
+	}
+	return p.output.Bytes(), nil
 }
 
 // readHeard reads the right channel of the recording: what a person would hear

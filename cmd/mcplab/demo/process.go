@@ -123,26 +123,36 @@ func (p *process) wait(ctx context.Context) error {
 
 // stop asks the program to end, and makes it after a while. It is idempotent.
 func (p *process) stop() error {
-	select {
-	case <-p.ended:
-		return nil
-	default:
+	if err := p.abandon(); err != nil {
+		return err
 	}
-	// A program that has just ended by itself cannot be signalled, and need not be.
+	if p.err != nil {
+		return fmt.Errorf("%s: %w\n%s", p.name, p.err, p.tail())
+	}
+	return nil
+}
+
+// abandon is stop for a program whose work may be unfinished, and which then
+// says so by its exit status.
+func (p *process) abandon() error {
+	// A program that has ended by itself cannot be signalled, and need not be.
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	timer := time.NewTimer(stopTime)
 	defer timer.Stop()
 	select {
 	case <-p.ended:
-		if p.err != nil {
-			return fmt.Errorf("%s: %w\n%s", p.name, p.err, p.tail())
-		}
 		return nil
 	case <-timer.C:
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 		return fmt.Errorf("%s did not end within %v of being asked to and was killed\n%s", p.name, stopTime, p.tail())
 	}
+}
+
+// printed is what a program that has ended wrote to its standard output.
+func (p *process) printed() string {
+	<-p.ended
+	return p.output.String()
 }
 
 // tail is the end of the program's log.

@@ -107,28 +107,50 @@ func transcribe(ctx context.Context, e *engine.Engine, heard []int16, expected [
 	}
 	var utterances []utterance
 	for _, segment := range caller.Segments(heard, pauseBetween, 100*time.Millisecond) {
-		u := utterance{Segment: segment}
-		result, err := e.Nearest(ctx, []*srgs.Grammar{grammar}, cut(heard, segment))
-		if err != nil && !errors.Is(err, engine.ErrNoMatch) {
+		numbers, err := agree(ctx, e, grammar, heard, segment)
+		if err != nil {
 			return nil, err
 		}
-		if err == nil {
-			for _, number := range strings.Fields(fmt.Sprint(result.Meaning)) {
-				i, err := strconv.Atoi(number)
-				if err != nil {
-					return nil, fmt.Errorf("meaning of %q: %w", result.Utterance, err)
-				}
-				u.sentences = append(u.sentences, sentences[i])
+		u := utterance{Segment: segment}
+		for _, number := range strings.Fields(numbers) {
+			i, err := strconv.Atoi(number)
+			if err != nil {
+				return nil, fmt.Errorf("number of a sentence: %w", err)
 			}
+			u.sentences = append(u.sentences, sentences[i])
 		}
 		utterances = append(utterances, u)
 	}
 	return utterances, nil
 }
 
+// margins are how much of what is around a segment the decoder gets. How its
+// frames fall on the audio can change what it hears, so it listens until two
+// hearings agree.
+var margins = []time.Duration{100 * time.Millisecond, 105 * time.Millisecond, 113 * time.Millisecond, 91 * time.Millisecond, 97 * time.Millisecond}
+
+// agree returns the sentences that two hearings of a segment agree on, as the
+// grammar numbers them; nothing when none do.
+func agree(ctx context.Context, e *engine.Engine, g *srgs.Grammar, heard []int16, s caller.Segment) (string, error) {
+	votes := map[string]int{}
+	for _, margin := range margins {
+		result, err := e.Nearest(ctx, []*srgs.Grammar{g}, cut(heard, s, margin))
+		if errors.Is(err, engine.ErrNoMatch) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		numbers := fmt.Sprint(result.Meaning)
+		if votes[numbers]++; votes[numbers] == 2 {
+			return numbers, nil
+		}
+	}
+	return "", nil
+}
+
 // cut takes a segment with a little of what is around it.
-func cut(audio []int16, s caller.Segment) []int16 {
-	const margin = 100 * time.Millisecond
+func cut(audio []int16, s caller.Segment, margin time.Duration) []int16 {
 	sample := func(at time.Duration) int {
 		return min(max(int(at*engine.Rate/time.Second), 0), len(audio))
 	}

@@ -69,7 +69,7 @@ func TestTranscriptionTellsRightFromWrong(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var audio []int16
 			for _, text := range tc.said(slices.Clone(application)) {
-				said, err := e.Say(t.Context(), "slt", text)
+				said, err := e.Say(t.Context(), "rms", text)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -30,8 +30,9 @@ type Config struct {
 	Model string
 	// Jobs bounds how many engine processes run at once. Default: one a CPU.
 	Jobs int
-	// Voice speaks English where neither SSML nor the request names one: slt
-	// (default), rms, awb, kal or kal16.
+	// Voice speaks English where neither SSML nor the request names one: rms
+	// (default), slt, awb, kal or kal16. The recognizer understands rms and awb
+	// best, digits above all.
 	Voice string
 }
 
@@ -56,7 +57,7 @@ func New(c Config) (*Engine, error) {
 		c.Jobs = runtime.NumCPU()
 	}
 	if c.Voice == "" {
-		c.Voice = "slt"
+		c.Voice = "rms"
 	}
 	if err := installed(c.Model); err != nil {
 		return nil, err

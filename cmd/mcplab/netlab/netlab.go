@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -84,28 +85,54 @@ func remove(names []string) error {
 	return errors.Join(faults...)
 }
 
-// create makes a namespace from a thread of its own, which is thrown away if it
-// cannot be put back where it was.
+// create makes a namespace.
 func create(name string) error {
-	failed := make(chan error)
+	return apart(func() error {
+		made, err := netns.NewNamed(name)
+		if err != nil {
+			return err
+		}
+		return made.Close()
+	})
+}
+
+// apart runs f on a thread of its own, whose namespace f may change: the thread
+// is put back where it was, or thrown away if it cannot be.
+func apart(f func() error) error {
+	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
 		home, err := netns.Get()
 		if err != nil {
-			failed <- err
+			done <- err
 			return
 		}
 		defer home.Close()
-		made, err := netns.NewNamed(name)
-		if err == nil {
-			err = made.Close()
-		}
+		err = f()
 		if netns.Set(home) == nil {
 			runtime.UnlockOSThread()
 		}
-		failed <- err
+		done <- err
 	}()
-	return <-failed
+	return <-done
+}
+
+// Dial connects from within a namespace to an address in numbers.
+func (l *Lab) Dial(ctx context.Context, namespace, network string, to netip.AddrPort) (conn net.Conn, err error) {
+	ns, err := netns.GetFromName(namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer ns.Close()
+	err = apart(func() error {
+		if err := netns.Set(ns); err != nil {
+			return err
+		}
+		// With one address in numbers the dialer makes its socket right here.
+		conn, err = new(net.Dialer).DialContext(ctx, network, to.String())
+		return err
+	})
+	return conn, err
 }
 
 // join lays the veth pairs.

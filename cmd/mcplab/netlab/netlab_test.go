@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -45,11 +47,13 @@ func TestLabIsBuiltAndTakenDown(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for _, ping := range [][2]string{{lab.SBC, MCPToSBC.String()}, {lab.MCP, NuanceAddr.String()}} {
-		// A TCP connection to a closed port is refused at once where the way is open.
-		out, _ := lab.Command(t.Context(), ping[0], "bash", "-c", "exec 3<>/dev/tcp/"+ping[1]+"/9").CombinedOutput()
-		if !strings.Contains(string(out), "refused") {
-			t.Errorf("%s does not reach %s: %s", ping[0], ping[1], out)
+	for _, ping := range []struct {
+		from string
+		to   netip.Addr
+	}{{lab.SBC, MCPToSBC}, {lab.MCP, NuanceAddr}} {
+		// A closed port refuses at once where the way is open.
+		if _, err := lab.Dial(t.Context(), ping.from, "tcp", netip.AddrPortFrom(ping.to, 9)); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("%s does not reach %s: %v", ping.from, ping.to, err)
 		}
 	}
 	if out, err := lab.Command(t.Context(), lab.SBC, "ethtool", "-k", toMCP).Output(); err != nil || !strings.Contains(string(out), "generic-receive-offload: on") {
