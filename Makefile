@@ -19,7 +19,9 @@ build: ## build build/mcp (the platform) and build/mcplab (the far ends)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/mcp ./cmd/mcp
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/mcplab ./cmd/mcplab
 
-demo: setup build ## one whole call through three network namespaces, with a timeline
+demo: ## one whole call through three network namespaces, with a timeline
+	@scripts/setup.sh demo
+	@$(MAKE) --no-print-directory build
 	@$(BUILD)/mcplab demo --platform $(BUILD)/mcp --out $(BUILD)/demo
 
 test: setup generate-check fmt-check vet ## every test, kernel and namespaces included (needs root)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -31,10 +32,9 @@ type SIP struct {
 
 // Calls is the section of limits.
 type Calls struct {
-	Max      int           `yaml:"max" doc:"calls at once, more are refused with 503; 0: as many as there are ports"`
-	Prepare  time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
-	Grace    time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
-	Shutdown time.Duration `yaml:"shutdown" doc:"how long ending calls may take when the platform stops"`
+	Max     int           `yaml:"max" doc:"calls at once, more are refused with 503; 0: as many as there are ports"`
+	Prepare time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
+	Grace   time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
 }
 
 // Media is the audio section.
@@ -89,7 +89,7 @@ type Log struct {
 func Defaults() Config {
 	return Config{
 		SIP:       SIP{Listen: []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"}},
-		Calls:     Calls{Prepare: 30 * time.Second, Grace: 10 * time.Second, Shutdown: 10 * time.Second},
+		Calls:     Calls{Prepare: 30 * time.Second, Grace: 10 * time.Second},
 		Media:     Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000},
 		Fetch:     Fetch{Timeout: 10 * time.Second},
 		Speech:    Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
@@ -129,8 +129,8 @@ func (m Media) Validate() error {
 
 // Validate checks the section of limits.
 func (c Calls) Validate() error {
-	if c.Max < 0 || c.Prepare <= 0 || c.Grace <= 0 || c.Shutdown <= 0 {
-		return fmt.Errorf("max must not be negative; prepare, grace and shutdown must be above zero")
+	if c.Max < 0 || c.Prepare <= 0 || c.Grace <= 0 {
+		return errors.New("max must not be negative; prepare and grace must be above zero")
 	}
 	return nil
 }

@@ -47,8 +47,8 @@ func (b *playback) Err() error {
 
 // Stop silences the caller's ear at once; the server is told beside.
 func (b *playback) Stop() {
-	b.phone.voice.silence()
 	b.stop()
+	b.phone.voice.silence()
 }
 
 func (b *playback) finish(err error) {
