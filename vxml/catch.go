@@ -2,6 +2,7 @@ package vxml
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 
 	"mcp/vxml/doc"
@@ -12,7 +13,11 @@ import (
 func (s *session) handle(ctx context.Context, event *Event) error {
 	s.last = event
 	s.trace(TraceEvent{Thrown, event.Error()})
-	s.log.Debug("event thrown", "event", event.Name, "message", event.Message, "page", s.stage.url())
+	level := slog.LevelDebug
+	if event.Matches("error") {
+		level = slog.LevelWarn // the author of the page will want to know
+	}
+	s.log.Log(ctx, level, "event thrown", "event", event.Name, "message", event.Message, "page", s.stage.url())
 	if s.dialog != nil {
 		s.dialog.count(event.Name)
 		s.dialog.reprompt = false

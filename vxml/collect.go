@@ -23,6 +23,10 @@ type waiting struct {
 	speaking  bool // the caller has begun to speak
 }
 
+// backstop is how much later than the recognizer the interpreter itself notices
+// that nothing was said.
+const backstop = 3 * time.Second
+
 // wait plays what is queued and waits for input that matches a grammar.
 func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	s.budget.steps, s.budget.fetches = 0, 0

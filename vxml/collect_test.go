@@ -3,6 +3,7 @@ package vxml_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ type phone struct {
 	play      time.Duration // of each prompt
 	stopped   []time.Duration
 	began     time.Time
+	mu        sync.Mutex
 	listening *ear
 	requests  []vxml.ListenRequest
 }
@@ -62,6 +64,8 @@ type ear struct {
 }
 
 func (p *phone) Listen(_ context.Context, req vxml.ListenRequest) (vxml.Listening, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.requests = append(p.requests, req)
 	p.listening = &ear{events: make(chan vxml.ListenEvent, 2), started: make(chan struct{}, 1)}
 	return p.listening, nil
@@ -172,7 +176,9 @@ const spoken = `<field name="a"><prompt>One</prompt><prompt>two</prompt>
 func (p *phone) say(delay time.Duration, result vxml.SpeechResult) {
 	go func() {
 		time.Sleep(delay)
+		p.mu.Lock()
 		ear := p.listening
+		p.mu.Unlock()
 		ear.events <- vxml.SpeechStarted{}
 		time.Sleep(time.Second)
 		ear.events <- result
@@ -304,4 +310,29 @@ func TestInterpretations(t *testing.T) {
 			find(t, timed(t, p, opaque), vxml.Filled, tt.want)
 		})
 	}
+}
+
+// Music plays while a document is fetched, after what was queued before it.
+func TestFetchAudio(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPhone()
+		pages := site{
+			"/a.vxml": vxmlPage(`<form><block>Wait.<goto next="b.vxml" fetchaudio="m.wav"/></block></form>`),
+			"/b.vxml": vxmlPage(`<form><block>Thanks.</block></form>`),
+			"/m.wav":  "RIFF",
+		}
+		var said []string
+		_, err := vxml.New(vxml.Options{Fetcher: fetcher(pages)}).Run(context.Background(), vxml.Start{
+			URL: "http://site/a.vxml", Trace: func(e vxml.TraceEvent) {
+				if e.Kind == vxml.Said {
+					said = append(said, e.Text)
+				}
+			}}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(said, "|"); got != "Wait.|[http://site/m.wav]|Thanks." || len(p.stopped) != 1 {
+			t.Errorf("said %q, stopped %v", got, p.stopped)
+		}
+	})
 }

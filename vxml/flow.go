@@ -137,17 +137,40 @@ func (s *session) transit(ctx context.Context, t *doc.Transition) error {
 	if req.URL == "" {
 		return s.within(fragment)
 	}
-	if t.Fetch.Audio != "" {
-		if err := s.flush(ctx); err != nil {
-			return err
-		}
-	}
-	move, err := s.load(ctx, req, fragment)
+	move, err := s.loadWithMusic(ctx, t, req, fragment)
 	if err != nil {
 		return err
 	}
 	move.fresh = t.Submit && move.page.Application == ""
 	return move
+}
+
+// loadWithMusic loads a document. With fetchaudio, what is queued is played
+// first, and the recording until the document is there (section 6.1.1).
+func (s *session) loadWithMusic(ctx context.Context, t *doc.Transition, req fetch.Request, fragment string) (*moved, error) {
+	uri := t.Fetch.Audio
+	if uri == "" {
+		uri = s.properties().Get("fetchaudio")
+	}
+	if uri == "" || s.gone != "" {
+		return s.load(ctx, req, fragment)
+	}
+	if err := s.flush(ctx); err != nil {
+		return nil, err
+	}
+	r, err := s.fetch(ctx, t.Pos, uri, doc.Fetch{})
+	if err != nil {
+		s.log.Warn("fetchaudio is not available", "uri", uri, "error", err)
+		return s.load(ctx, req, fragment)
+	}
+	playback, err := s.play(ctx, []Prompt{{
+		Segments: []Segment{{Audio: &Audio{URI: r.URL, MediaType: r.MediaType, Data: r.Body}}},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	defer stop(playback)
+	return s.load(ctx, req, fragment)
 }
 
 // within departs to a dialog of the same document.
@@ -307,7 +330,7 @@ func (s *session) callee(ctx context.Context, item *doc.Subdialog) (*moved, erro
 		return nil, err
 	}
 	if req.URL != "" {
-		return s.load(ctx, req, fragment)
+		return s.loadWithMusic(ctx, &item.Call, req, fragment)
 	}
 	form := s.stage.page.Dialog(fragment)
 	if form == nil {

@@ -141,8 +141,13 @@ func (s *session) activate(ctx context.Context, g *doc.Grammar) (*active, error)
 		}
 		compiled, start = src.compiled, fragment
 		a.speech.MediaType, a.speech.Content, a.speech.URI = src.resource.MediaType, src.resource.Body, src.resource.URL
-		if compiled != nil && start != "" && start != compiled.Root {
-			a.speech.Content = rooted(src.resource.Body, start)
+		if compiled != nil {
+			if start == "" {
+				start = compiled.Start()
+			}
+			if start != compiled.Root {
+				a.speech.Content = rooted(src.resource.Body, start)
+			}
 		}
 	}
 	if compiled == nil {

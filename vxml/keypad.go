@@ -1,9 +1,10 @@
 package vxml
 
 import (
+	"time"
+
 	"mcp/vxml/grammar"
 	"mcp/vxml/property"
-	"time"
 )
 
 // keypad matches key presses against the active DTMF grammars (VoiceXML 2.0

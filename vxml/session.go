@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/property"
@@ -313,7 +312,3 @@ func place(in map[string]any, name string, value any) error {
 	}
 	return place(inner, rest, value)
 }
-
-// backstop is how much later than the recognizer the interpreter itself notices
-// that nothing was said.
-const backstop = 3 * time.Second

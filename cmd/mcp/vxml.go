@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -52,7 +53,7 @@ After the last line the caller hangs up.`,
 }
 
 func (r *vxmlRun) run(cmd *cobra.Command, page string) error {
-	steps := cmd.InOrStdin()
+	var steps io.Reader = interruptible{cmd.Context(), cmd.InOrStdin()}
 	if r.script != "" {
 		text, err := os.ReadFile(r.script)
 		if err != nil {
@@ -98,4 +99,30 @@ func (r *vxmlRun) logger(w io.Writer) *slog.Logger {
 		level = slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// interruptible is a terminal that stops being waited for when the context ends.
+// The read itself cannot be ended; the process is about to.
+type interruptible struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (r interruptible) Read(p []byte) (int, error) {
+	type result struct {
+		text []byte
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		own := make([]byte, len(p))
+		n, err := r.in.Read(own)
+		read <- result{own[:n], err}
+	}()
+	select {
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	case got := <-read:
+		return copy(p, got.text), got.err
+	}
 }

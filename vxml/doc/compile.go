@@ -262,7 +262,7 @@ func standalone(n *xmltree.Node, g *grammar.Grammar) string {
 		}
 		root.Attrs = append(root.Attrs, xmltree.Attr{Name: "xml:lang", Space: xmltree.XMLNamespace, Value: language})
 	}
-	add("root", g.Root)
+	add("root", g.Start())
 	add("tag-format", n.Attr("tag-format"))
 	return `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + xmltree.Write(root)
 }

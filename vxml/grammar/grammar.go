@@ -115,7 +115,7 @@ const maxGrammars = 64
 func Link(ctx context.Context, g *Grammar, start string, load Loader) (*Linked, error) {
 	l := &Linked{Grammar: g, foreign: map[string]*Grammar{g.URI: g}}
 	if start == "" {
-		start = g.Root
+		start = g.Start()
 	}
 	if start == "" {
 		return nil, &Error{URI: g.URI, Text: "the grammar names no root rule"}
@@ -143,6 +143,28 @@ func Link(ctx context.Context, g *Grammar, start string, load Loader) (*Linked, 
 		}
 	}
 	return l, l.check()
+}
+
+// Start is the rule to match when nobody names one: the root or, since authors
+// leave it out where there is no choice, the only rule or the only public one.
+func (g *Grammar) Start() string {
+	if g.Root != "" {
+		return g.Root
+	}
+	var public, all []string
+	for id, r := range g.rules {
+		all = append(all, id)
+		if r.public {
+			public = append(public, id)
+		}
+	}
+	switch {
+	case len(all) == 1:
+		return all[0]
+	case len(public) == 1:
+		return public[0]
+	}
+	return ""
 }
 
 func (l *Linked) check() error {

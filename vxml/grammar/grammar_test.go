@@ -166,6 +166,30 @@ func TestExternalRules(t *testing.T) {
 	}
 }
 
+func TestImpliedRoot(t *testing.T) {
+	tests := []struct{ rules, text, want string }{
+		{`<rule id="x">a</rule>`, "a", "$x[a]"},
+		{`<rule id="x">a</rule><rule id="y" scope="public">b <ruleref uri="#x"/></rule>`, "b a", "$y[b,$x[a]]"},
+		{`<rule id="x">a</rule><rule id="y">b</rule>`, "a", "names no root rule"},
+	}
+	for _, tt := range tests {
+		g, err := Parse([]byte(strings.Replace(wrap(tt.rules, ""), `root="r"`, "", 1)), Defaults{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := Link(context.Background(), g, "", nil)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = parse(l.Match(tt.text))
+		}
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %s, want %s", tt.rules, got, tt.want)
+		}
+	}
+}
+
 func TestBuiltins(t *testing.T) {
 	tests := []struct {
 		uri, input string
