@@ -18,6 +18,7 @@ type life struct {
 	stop    context.CancelFunc // ends the program, after the grace
 	grace   *time.Timer
 	program Program
+	kept    *sip.Reinvite // waits for the call to be up; the end of the dialog refuses it
 	facts   facts
 }
 
@@ -94,6 +95,8 @@ func (c *Call) perform(e Effect, m message) {
 		c.sendBye()
 	case Renegotiate:
 		c.renegotiate(m.offer)
+	case KeepOffer:
+		c.life.kept = m.offer
 	case RefuseOffer:
 		c.beside(func() { c.warn("refuse re-INVITE", m.offer.Reject(context.Background(), 491, "Request Pending")) })
 	case Finish:
@@ -161,6 +164,9 @@ func (c *Call) startService() {
 		defer stop()
 		c.tell(message{trigger: ServiceEnded, ending: program.Run(ctx)})
 	})
+	if c.life.kept != nil {
+		c.renegotiate(c.life.kept)
+	}
 }
 
 // tellService lets the program finish what it is about (the final processing of

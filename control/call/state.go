@@ -67,13 +67,14 @@ const (
 	TellService                  // let the service know that the far end is gone
 	SendBye                      // end the dialog
 	Renegotiate                  // answer a re-INVITE
+	KeepOffer                    // a re-INVITE has overtaken the news of the ACK: answer it then
 	RefuseOffer                  // refuse a re-INVITE that comes at the wrong time
 	Finish                       // release everything, write the record
 )
 
 var effectNames = [...]string{
 	"send answer", "send refusal", "abandon prepare", "start service", "tell service",
-	"send bye", "renegotiate", "refuse offer", "finish",
+	"send bye", "renegotiate", "keep offer", "refuse offer", "finish",
 }
 
 func (e Effect) String() string { return nameOf(effectNames[:], uint8(e)) }
@@ -130,7 +131,7 @@ func nextAborting(t Trigger) (State, []Effect) {
 }
 
 // nextAnswering leaves a CANCEL to the dialog, which ends the answering with an
-// error then. A BYE may overtake the news of the ACK before it.
+// error then. A BYE or a re-INVITE may overtake the news of the ACK before it.
 func nextAnswering(t Trigger) (State, []Effect) {
 	switch t {
 	case Acknowledged:
@@ -142,7 +143,7 @@ func nextAnswering(t Trigger) (State, []Effect) {
 	case ShutDown:
 		return Aborting, []Effect{SendBye}
 	case Renegotiation:
-		return Answering, []Effect{RefuseOffer}
+		return Answering, []Effect{KeepOffer}
 	}
 	return Answering, nil
 }

@@ -32,7 +32,7 @@ var transitions = map[State]map[Trigger]struct {
 		AnswerFailed:  {Over, []Effect{Finish}},
 		FarEndHungUp:  {Aborting, nil},
 		ShutDown:      {Aborting, []Effect{SendBye}},
-		Renegotiation: {Answering, []Effect{RefuseOffer}},
+		Renegotiation: {Answering, []Effect{KeepOffer}},
 	},
 	Up: {
 		FarEndHungUp:  {Clearing, []Effect{TellService}},
