@@ -17,7 +17,7 @@ nothing. Needs root. The results are printed and written as JSON.`,
 		Example: `  mcplab bench --out build/bench`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return bench.Run(cmd.Context(), cmd.OutOrStdout(), out)
+			return bench.Run(cmd.Context(), cmd.OutOrStdout(), bench.Options{Out: out, Commit: version})
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "build/bench", "folder of the results")

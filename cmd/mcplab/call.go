@@ -39,6 +39,7 @@ not whole. With --calls above one it places many and sums them up.
 
 Steps of a script, separated by semicolons:
   listen [SILENCE]  until the far end has spoken and then been silent
+  hear              until the far end has begun to speak
   say TEXT          aloud, with a voice of flite's
   dtmf KEYS         as RFC 4733 events
   wait DURATION

@@ -23,9 +23,15 @@ const (
 
 const rounds = 5
 
-// Run measures everything, prints a table and writes relay.json into outDir.
-func Run(ctx context.Context, out io.Writer, outDir string) error {
-	report := Report{Machine: thisMachine(), Commit: commit()}
+// Options say where the report goes, and what it is about.
+type Options struct {
+	Out    string // folder for relay.json
+	Commit string // what was built
+}
+
+// Run measures everything, prints a table and writes relay.json.
+func Run(ctx context.Context, out io.Writer, o Options) error {
+	report := Report{Machine: thisMachine(), Commit: o.Commit}
 	program, err := timePrograms()
 	if err != nil {
 		return fmt.Errorf("time the programs: %w", err)
@@ -47,7 +53,7 @@ func Run(ctx context.Context, out io.Writer, outDir string) error {
 		report.Results = append(report.Results, m)
 	}
 	report.compare()
-	if err := report.write(outDir); err != nil {
+	if err := report.write(o.Out); err != nil {
 		return err
 	}
 	return report.print(out)

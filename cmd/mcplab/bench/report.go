@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"text/tabwriter"
 
@@ -75,18 +74,6 @@ func (r *Report) print(out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%.1f\t%.2f%%\t%s\t%s\t\n", one.Name, one.Value, 100*one.Lost, ratio, one.Against)
 	}
 	return w.Flush()
-}
-
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return s.Value
-			}
-		}
-	}
-	return "unknown"
 }
 
 func cpuModel() string {

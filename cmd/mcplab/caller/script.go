@@ -12,6 +12,7 @@ type Verb string
 // The verbs of a script.
 const (
 	Listen Verb = "listen" // until the far end has spoken and fallen silent
+	Hear   Verb = "hear"   // until the far end has begun to speak
 	Say    Verb = "say"    // a text, aloud
 	Press  Verb = "dtmf"   // digits
 	Wait   Verb = "wait"   // a duration
@@ -68,13 +69,13 @@ func parseStep(line string) (Step, error) {
 			return step, nil
 		}
 		return step.timed()
-	case Await, HangUp:
+	case Await, HangUp, Hear:
 		if step.Text != "" {
 			return step, fmt.Errorf("takes nothing")
 		}
 		return step, nil
 	}
-	return step, fmt.Errorf("unknown verb; known are listen, say, dtmf, wait, await, hangup")
+	return step, fmt.Errorf("unknown verb; known are listen, hear, say, dtmf, wait, await, hangup")
 }
 
 func (s Step) timed() (Step, error) {

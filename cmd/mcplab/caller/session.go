@@ -97,6 +97,9 @@ func (s *session) step(ctx context.Context, step Step) error {
 	switch step.Verb {
 	case Listen:
 		return s.listen(ctx, step.After)
+	case Hear:
+		const noSilence = 1 // a word that lasts is enough
+		return s.listen(ctx, noSilence)
 	case Say:
 		s.phone.config.Tell("says", step.Text)
 		audio := s.spoken[step.Text]

@@ -22,7 +22,8 @@ import (
 // bpfFS is where BPF objects are pinned.
 const bpfFS = "/sys/fs/bpf"
 
-// mountBPF mounts the BPF file system where nobody has, until the end.
+// mountBPF mounts the BPF file system where nobody has. It stays: by the end
+// others may use it.
 func (d *demo) mountBPF() error {
 	var at unix.Statfs_t
 	if err := unix.Statfs(bpfFS, &at); err != nil {
@@ -34,7 +35,6 @@ func (d *demo) mountBPF() error {
 	if err := unix.Mount("bpf", bpfFS, "bpf", 0, "mode=0700"); err != nil {
 		return fmt.Errorf("mount %s: %w", bpfFS, err)
 	}
-	d.later(func() error { return unix.Unmount(bpfFS, 0) })
 	return nil
 }
 

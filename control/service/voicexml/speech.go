@@ -148,7 +148,14 @@ func (v *voice) close(ctx context.Context) {
 	v.dropLocked(ctx)
 }
 
+// dropLocked sends the server nothing more before it is told to go: what came
+// after its end would be lost, and complained about.
 func (v *voice) dropLocked(ctx context.Context) {
+	if v.leg != nil {
+		if err := v.media.Part(v.caller, v.leg); err != nil {
+			v.log.Warn("stop the recognizer's audio", "error", err)
+		}
+	}
 	if v.session != nil {
 		if err := v.session.Close(ctx); err != nil && !errors.Is(err, speech.ErrClosed) {
 			v.log.Warn("close speech session", "error", err)
