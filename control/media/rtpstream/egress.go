@@ -29,6 +29,13 @@ type Stamp struct {
 	Marker    bool
 }
 
+// Frame is when a packet leaves and how long it lasts.
+type Frame struct {
+	Now   time.Time
+	Ticks uint32 // of its samples, in units of the timestamp
+	Rate  int    // of the timestamp's clock, Hz
+}
+
 // Egress is the state of a stream towards one far end.
 type Egress struct {
 	started bool
@@ -53,74 +60,70 @@ func NewEgress(sequence uint16, timestamp uint32) Egress {
 	return Egress{last: sequence, nextTS: timestamp}
 }
 
-// Own stamps a packet that the platform made. It is the next of the stream, and
-// its timeline advances by ticks.
-func (e *Egress) Own(marker bool, ticks uint32, rate int, now time.Time) Stamp {
+// Own stamps a packet that the platform made. It is the next of the stream; one
+// with the marker goes on by the clock, others where the one before ended.
+func (e *Egress) Own(marker bool, f Frame) Stamp {
 	s := Stamp{Sequence: e.last + 1, Timestamp: e.nextTS, Marker: marker}
-	elapsed := e.elapsed(rate, now)
 	if !e.started || e.source != (Source{}) {
-		e.change(Source{}, now)
+		e.change(Source{}, f.Now)
 		s.Marker = true
 	}
 	if s.Marker {
-		s.Timestamp = e.resume(elapsed)
+		s.Timestamp = e.resume(f)
 	}
 	e.floor = s.Sequence
-	e.advance(s, ticks, now)
-	e.started = true
+	e.advance(s, f)
 	return s
 }
 
 // Relayed stamps a packet of another stream. Its losses, reordering and pauses
 // show; a change or a restart of the source goes on where the stream is. It
 // answers false for a packet that comes too late to be sent.
-func (e *Egress) Relayed(from Source, in Stamp, ticks uint32, rate int, now time.Time) (Stamp, bool) {
+func (e *Egress) Relayed(from Source, in Stamp, f Frame) (Stamp, bool) {
 	s := Stamp{Sequence: in.Sequence + e.seqOffset, Timestamp: in.Timestamp + e.tsOffset, Marker: in.Marker}
-	elapsed := e.elapsed(rate, now)
-	if e.started && from == e.source && e.continues(s, elapsed, rate) {
+	if e.started && from == e.source && e.continues(s, f) {
 		if int16(s.Sequence-e.floor) < 0 {
 			return Stamp{}, false
 		}
 		if int16(s.Sequence-e.last) > 0 {
-			e.advance(s, ticks, now)
+			e.advance(s, f)
 		}
 		return s, true
 	}
-	if e.straggler(from, in.Sequence, now) {
+	if e.straggler(from, in.Sequence, f.Now) {
 		return Stamp{}, false
 	}
-	e.change(from, now)
-	s = Stamp{Sequence: e.last + 1, Timestamp: e.resume(elapsed), Marker: true}
+	e.change(from, f.Now)
+	s = Stamp{Sequence: e.last + 1, Timestamp: e.resume(f), Marker: true}
 	e.seqOffset, e.tsOffset = s.Sequence-in.Sequence, s.Timestamp-in.Timestamp
 	e.floor = s.Sequence
-	e.advance(s, ticks, now)
-	e.started = true
+	e.advance(s, f)
 	return s, true
 }
 
-func (e *Egress) elapsed(rate int, now time.Time) uint32 {
-	if !e.started {
-		return 0
-	}
-	return uint32(int64(now.Sub(e.lastTime)) * int64(rate) / int64(time.Second))
-}
+// ticksOf is a span of time in units of a clock.
+func ticksOf(d time.Duration, rate int) int64 { return int64(d) * int64(rate) / int64(time.Second) }
 
 // resume is where the timeline is by now, and never before the last packet's end.
-func (e *Egress) resume(elapsed uint32) uint32 {
-	byClock := e.lastTS + elapsed
-	if !e.started || int32(byClock-e.nextTS) < 0 {
+func (e *Egress) resume(f Frame) uint32 {
+	if !e.started {
+		return e.nextTS
+	}
+	byClock := e.lastTS + uint32(ticksOf(f.Now.Sub(e.lastTime), f.Rate))
+	if int32(byClock-e.nextTS) < 0 {
 		return e.nextTS
 	}
 	return byClock
 }
 
 // continues tells whether a packet goes on where the stream is.
-func (e *Egress) continues(s Stamp, elapsed uint32, rate int) bool {
+func (e *Egress) continues(s Stamp, f Frame) bool {
 	ahead := int16(s.Sequence - e.last)
-	if ahead > 0 {
-		return ahead < maxDropout && s.Timestamp-e.lastTS <= elapsed+uint32(maxLeap*rate)
+	if ahead <= 0 {
+		return ahead >= -maxMisorder && e.lastTS-s.Timestamp <= uint32(maxLeap*f.Rate)
 	}
-	return ahead >= -maxMisorder && e.lastTS-s.Timestamp <= uint32(maxLeap*rate)
+	leap := int64(s.Timestamp - e.lastTS)
+	return ahead < maxDropout && leap <= int64(maxLeap*f.Rate)+ticksOf(f.Now.Sub(e.lastTime), f.Rate)
 }
 
 // straggler tells whether a packet is of the source that was replaced a moment ago.
@@ -134,8 +137,9 @@ func (e *Egress) change(to Source, now time.Time) {
 	e.source = to
 }
 
-func (e *Egress) advance(s Stamp, ticks uint32, now time.Time) {
-	e.last, e.lastTS, e.nextTS, e.lastTime = s.Sequence, s.Timestamp, s.Timestamp+ticks, now
+func (e *Egress) advance(s Stamp, f Frame) {
+	e.started = true
+	e.last, e.lastTS, e.nextTS, e.lastTime = s.Sequence, s.Timestamp, s.Timestamp+f.Ticks, f.Now
 	if s.Sequence-e.floor > 2*maxMisorder {
 		e.floor = s.Sequence - 2*maxMisorder
 	}

@@ -67,8 +67,7 @@ func (i *Ingress) Lost() int64 {
 // timestamp and would spoil it.
 func (i *Ingress) Audio(timestamp uint32, rate int, now time.Time) {
 	if i.timed {
-		arrived := int32(int64(now.Sub(i.lastTime)) * int64(rate) / int64(time.Second))
-		d := arrived - int32(timestamp-i.lastTS)
+		d := int32(ticksOf(now.Sub(i.lastTime), rate)) - int32(timestamp-i.lastTS)
 		i.jitterX16 += uint32(max(d, -d)) - (i.jitterX16+8)>>4
 	}
 	i.timed, i.lastTS, i.lastTime = true, timestamp, now
@@ -79,5 +78,5 @@ func (i *Ingress) Jitter(rate int) time.Duration {
 	if rate == 0 {
 		return 0
 	}
-	return time.Duration(i.jitterX16>>4) * time.Second / time.Duration(rate)
+	return time.Duration(i.jitterX16) * time.Second / 16 / time.Duration(rate)
 }

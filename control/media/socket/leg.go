@@ -2,21 +2,17 @@ package socket
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"net/netip"
 	"sync"
-	"time"
-
-	"github.com/pion/rtp"
 
 	"mcp/control/media"
 	"mcp/control/media/rtpstream"
 )
 
-// maxPacket is the longest datagram that is read; voice packets are far shorter.
-const maxPacket = 2048
+// maxPacket is the longest packet that is taken, as by the kernel's plane.
+const maxPacket = 1472
 
 // leg implements media.PlaneLeg.
 type leg struct {
@@ -25,30 +21,31 @@ type leg struct {
 	rtp      *net.UDPConn
 	rtcp     *net.UDPConn
 	receiver media.Receiver
-	ssrc     uint32
 	readers  sync.WaitGroup
+	handing  sync.Mutex // the receiver is called from one goroutine at a time
+	out      stream
 
-	handing sync.Mutex // the receiver is called from one goroutine at a time
-
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	far     media.FarEnd
 	route   media.Route
 	ingress rtpstream.Ingress
-	egress  rtpstream.Egress
 	stats   media.LegStats
 	dropped map[string]uint64
 	closed  bool
 }
 
+var _ media.PlaneLeg = (*leg)(nil)
+
 // Reasons for refusing a packet, named as the kernel's plane names them.
 const (
-	dropMuted  = "muted"
-	dropSource = "source"
-	dropHeld   = "held"
-	dropNotRTP = "not_rtp"
-	dropType   = "type"
-	dropLate   = "late"
-	dropNoLeg  = "no_leg"
+	dropMuted   = "muted"
+	dropSource  = "source"
+	dropHeld    = "held"
+	dropNotRTP  = "not_rtp"
+	dropType    = "type"
+	dropLate    = "late"
+	dropNoLeg   = "no_leg"
+	dropTooLong = "too_long"
 )
 
 var errClosed = errors.New("leg is closed")
@@ -86,65 +83,6 @@ func (l *leg) Route(r media.Route) error {
 	return nil
 }
 
-// Send implements media.PlaneLeg.
-func (l *leg) Send(p media.Payload) error {
-	l.mu.Lock()
-	far, err := l.mayLeaveLocked()
-	if err != nil {
-		l.mu.Unlock()
-		return err
-	}
-	s := l.egress.Own(p.Marker, p.Samples, far.ClockRate, time.Now())
-	l.mu.Unlock()
-	return l.write(far, s, p.PayloadType, p.Data)
-}
-
-// mayLeaveLocked tells where packets go, or why they may not.
-func (l *leg) mayLeaveLocked() (media.FarEnd, error) {
-	switch {
-	case l.closed:
-		return l.far, errClosed
-	case !l.far.RTP.IsValid():
-		return l.far, errors.New("packet not sent: " + dropMuted)
-	case !l.far.Send:
-		return l.far, errors.New("packet not sent: " + dropHeld)
-	}
-	return l.far, nil
-}
-
-// write sends one packet with its stamp.
-func (l *leg) write(far media.FarEnd, s rtpstream.Stamp, payloadType uint8, payload []byte) error {
-	packet := rtp.Packet{Header: rtp.Header{
-		Version: 2, Marker: s.Marker, PayloadType: payloadType,
-		SequenceNumber: s.Sequence, Timestamp: s.Timestamp, SSRC: l.ssrc,
-	}, Payload: payload}
-	var buf [maxPacket]byte
-	n, err := packet.MarshalTo(buf[:])
-	if err != nil {
-		return fmt.Errorf("packet not sent: %w", err)
-	}
-	if _, err := l.rtp.WriteToUDPAddrPort(buf[:n], far.RTP); err != nil {
-		return fmt.Errorf("packet not sent: %w", err)
-	}
-	l.mu.Lock()
-	l.stats.TxPackets++
-	l.stats.TxBytes += uint64(n)
-	l.mu.Unlock()
-	return nil
-}
-
-// SendRTCP implements media.PlaneLeg.
-func (l *leg) SendRTCP(packet []byte) error {
-	l.mu.Lock()
-	to := l.far.RTCP
-	l.mu.Unlock()
-	if !to.IsValid() {
-		return errors.New("send RTCP: the far end is not known")
-	}
-	_, err := l.rtcp.WriteToUDPAddrPort(packet, to)
-	return err
-}
-
 // Stats implements media.PlaneLeg. Everything passes through userspace here.
 func (l *leg) Stats() (media.LegStats, error) {
 	l.mu.Lock()
@@ -157,7 +95,8 @@ func (l *leg) Stats() (media.LegStats, error) {
 	return s, nil
 }
 
-// Close implements media.PlaneLeg.
+// Close implements media.PlaneLeg. When it returns, no packet leaves and the
+// receiver is not called again.
 func (l *leg) Close() (media.LegStats, error) {
 	l.mu.Lock()
 	closed := l.closed

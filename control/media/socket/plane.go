@@ -50,14 +50,14 @@ func (p *Plane) Open(c media.LegConfig) (media.PlaneLeg, error) {
 	if err != nil {
 		return nil, errors.Join(err, rtp.Close())
 	}
-	l := &leg{plane: p, rtp: rtp, rtcp: rtcp, receiver: c.Receiver, ssrc: c.SSRC}
-	l.egress = rtpstream.NewEgress(uint16(rand.Uint32()), rand.Uint32())
-	l.dropped = map[string]uint64{}
+	l := &leg{plane: p, rtp: rtp, rtcp: rtcp, receiver: c.Receiver, dropped: map[string]uint64{}}
+	l.out.conn, l.out.ssrc = rtp, c.SSRC
+	l.out.egress = rtpstream.NewEgress(uint16(rand.Uint32()), rand.Uint32())
 	if err := p.add(l); err != nil {
 		return nil, errors.Join(err, rtp.Close(), rtcp.Close())
 	}
-	l.readers.Go(l.readRTP)
-	l.readers.Go(l.readRTCP)
+	l.readers.Go(func() { l.read(rtp, l.media) })
+	l.readers.Go(func() { l.read(rtcp, l.reports) })
 	return l, nil
 }
 

@@ -1,147 +1,120 @@
 package socket
 
 import (
+	"errors"
+	"net"
 	"net/netip"
 	"time"
-
-	"github.com/pion/rtp"
 
 	"mcp/control/media"
 	"mcp/control/media/rtpstream"
 )
 
-func (l *leg) readRTP() {
-	buf := make([]byte, maxPacket)
+// read takes packets from one of the leg's sockets until the leg closes.
+func (l *leg) read(conn *net.UDPConn, take func(p []byte, from netip.AddrPort, now time.Time)) {
+	var buf [maxPacket + 1]byte
 	for {
-		n, from, err := l.rtp.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			if l.isClosed() {
-				return
-			}
-			continue // an ICMP error of a packet sent before
+		n, from, err := conn.ReadFromUDPAddrPort(buf[:])
+		if errors.Is(err, net.ErrClosed) {
+			return
 		}
-		l.arrived(buf[:n], unmap(from), time.Now())
-	}
-}
-
-func (l *leg) readRTCP() {
-	buf := make([]byte, maxPacket)
-	for {
-		n, from, err := l.rtcp.ReadFromUDPAddrPort(buf)
 		if err != nil {
-			if l.isClosed() {
-				return
-			}
+			l.plane.log.Debug("read media socket", "local", conn.LocalAddr(), "error", err)
 			continue
 		}
-		if p := buf[:n]; isRTCP(p) {
-			l.control(p, unmap(from), time.Now())
-		} else {
-			l.drop(dropNotRTP)
-		}
+		take(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), time.Now())
 	}
 }
 
-func (l *leg) isClosed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed
-}
-
-func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
-
-// isRTCP tells a control packet by its type (RFC 5761 section 4).
-func isRTCP(p []byte) bool {
-	return len(p) >= 8 && p[0]>>6 == 2 && p[1] >= 192 && p[1] <= 223
-}
-
-// arrived judges one packet that came to the RTP port.
-func (l *leg) arrived(p []byte, from netip.AddrPort, now time.Time) {
-	if isRTCP(p) {
+// media takes what came to the RTP port. RTCP may share it (RFC 5761).
+func (l *leg) media(p []byte, from netip.AddrPort, now time.Time) {
+	h, ok := rtpstream.Parse(p)
+	switch {
+	case l.unfit(p):
+	case rtpstream.IsControl(p):
 		l.control(p, from, now)
-		return
-	}
-	var h rtp.Header
-	n, err := h.Unmarshal(p)
-	if err != nil || h.Version != 2 {
+	case !ok:
 		l.drop(dropNotRTP)
-		return
+	default:
+		l.audio(p, h, from, now)
 	}
-	l.mu.Lock()
-	reason := l.judgeLocked(&h, from, len(p), now)
-	far, route := l.far, l.route
-	l.mu.Unlock()
+}
+
+// reports takes what came to the RTCP port.
+func (l *leg) reports(p []byte, from netip.AddrPort, now time.Time) {
+	switch {
+	case l.unfit(p):
+	case rtpstream.IsControl(p):
+		l.control(p, from, now)
+	default:
+		l.drop(dropNotRTP)
+	}
+}
+
+func (l *leg) unfit(p []byte) bool {
+	switch {
+	case !rtpstream.IsVersion2(p):
+		l.drop(dropNotRTP)
+	case len(p) > maxPacket:
+		l.drop(dropTooLong)
+	default:
+		return false
+	}
+	return true
+}
+
+// audio takes an RTP packet on its way: to the receiver, to another leg, or both.
+func (l *leg) audio(p []byte, h rtpstream.Header, from netip.AddrPort, now time.Time) {
+	route, event, reason := l.judge(h, from, len(p), now)
 	if reason != "" {
 		l.drop(reason)
 		return
 	}
-	event := far.Events >= 0 && int(h.PayloadType) == far.Events
-	if event || route.Copy {
-		l.hand(func() { l.receiver.RTP(p, now) })
+	if l.receiver != nil && (event || route.Copy) {
+		l.handing.Lock()
+		l.receiver.RTP(p, now)
+		l.handing.Unlock()
 	}
-	if !event && route.To != nil {
-		l.relay(route.To.(*leg), &h, unpadded(&h, p[n:]), now)
+	if event || route.To == nil {
+		return
+	}
+	if err := route.To.(*leg).relay(p, h, l.id, now); err != nil {
+		l.unsent(err)
 	}
 }
 
-// unpadded takes off the padding, whose last octet says how much there is.
-func unpadded(h *rtp.Header, payload []byte) []byte {
-	if !h.Padding || len(payload) == 0 {
-		return payload
+// unsent counts a packet that did not leave, by relay or by Send.
+func (l *leg) unsent(err error) {
+	if reason, ok := errors.AsType[refusal](err); ok {
+		l.drop(string(reason))
+		return
 	}
-	return payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
+	l.plane.log.Debug("send RTP", "error", err)
 }
 
-// judgeLocked checks, in the kernel plane's order, and counts.
-func (l *leg) judgeLocked(h *rtp.Header, from netip.AddrPort, size int, now time.Time) string {
+// judge checks and counts an RTP packet, in the kernel plane's order.
+func (l *leg) judge(h rtpstream.Header, from netip.AddrPort, size int, now time.Time) (_ media.Route, event bool, reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
 	case !l.far.RTP.IsValid():
-		return dropMuted
+		return l.route, false, dropMuted
 	case from != l.far.RTP:
-		return dropSource
+		return l.route, false, dropSource
 	case !l.far.Receive:
-		return dropHeld
+		return l.route, false, dropHeld
 	}
-	l.ingress.Packet(h.SSRC, h.SequenceNumber)
-	event := l.far.Events >= 0 && int(h.PayloadType) == l.far.Events
-	if !event && h.PayloadType != l.far.PayloadType {
-		return dropType
+	l.ingress.Packet(h.SSRC, h.Sequence)
+	event = l.far.Events >= 0 && int(h.Type) == l.far.Events
+	if !event && h.Type != l.far.PayloadType {
+		return l.route, false, dropType
 	}
 	l.stats.RxPackets++
 	l.stats.RxBytes += uint64(size)
 	if !event {
 		l.ingress.Audio(h.Timestamp, l.far.ClockRate, now)
 	}
-	return ""
-}
-
-// relay sends a packet on in another leg's stream.
-func (l *leg) relay(to *leg, h *rtp.Header, payload []byte, now time.Time) {
-	to.mu.Lock()
-	far, err := to.mayLeaveLocked()
-	if err != nil {
-		reason := dropMuted
-		switch {
-		case to.closed:
-			reason = dropNoLeg
-		case far.RTP.IsValid():
-			reason = dropHeld
-		}
-		to.mu.Unlock()
-		l.drop(reason)
-		return
-	}
-	ticks := uint32(int64(far.Ptime) * int64(far.ClockRate) / int64(time.Second))
-	in := rtpstream.Stamp{Sequence: h.SequenceNumber, Timestamp: h.Timestamp, Marker: h.Marker}
-	s, ok := to.egress.Relayed(rtpstream.Source{Leg: l.id, SSRC: h.SSRC}, in, ticks, far.ClockRate, now)
-	to.mu.Unlock()
-	if !ok {
-		l.drop(dropLate)
-		return
-	}
-	if err := to.write(far, s, far.PayloadType, payload); err != nil {
-		l.plane.log.Debug("relay", "error", err)
-	}
+	return l.route, event, ""
 }
 
 // control judges one RTCP packet: it comes from its own port, or from RTP's
@@ -159,19 +132,11 @@ func (l *leg) control(p []byte, from netip.AddrPort, now time.Time) {
 		l.drop(dropMuted)
 	case !accepted:
 		l.drop(dropSource)
-	default:
-		l.hand(func() { l.receiver.RTCP(p, now) })
+	case l.receiver != nil:
+		l.handing.Lock()
+		l.receiver.RTCP(p, now)
+		l.handing.Unlock()
 	}
-}
-
-// hand gives a packet to the receiver, if there is one.
-func (l *leg) hand(give func()) {
-	if l.receiver == nil {
-		return
-	}
-	l.handing.Lock()
-	defer l.handing.Unlock()
-	give()
 }
 
 func (l *leg) drop(reason string) {
@@ -179,5 +144,3 @@ func (l *leg) drop(reason string) {
 	defer l.mu.Unlock()
 	l.dropped[reason]++
 }
-
-var _ media.PlaneLeg = (*leg)(nil)

@@ -1,0 +1,124 @@
+package planetest
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"mcp/control/media"
+)
+
+func countsLossAndJitter(b *bench) {
+	from, _, speaker, listener := b.joined()
+	speaker.next.Sequence = 65500 // wraps on the way
+	const sent, lost = 90, 10
+	for i := range sent + lost {
+		if i%10 == 5 {
+			speaker.next.Sequence++
+			speaker.next.Timestamp += ticks
+			continue
+		}
+		speaker.say(someAudio(ticks))
+		listener.hear()
+	}
+	from.stats("all counted", func(s media.LegStats) bool {
+		return s.RxPackets == sent && s.RxLost == lost && s.RxBytes == sent*(12+ticks)
+	})
+	// They came faster than their timestamps say: by nearly a frame each.
+	from.stats("jitter", func(s media.LegStats) bool { return s.RxJitter > time.Millisecond && s.RxJitter < patience })
+}
+
+func closeStopsALeg(b *bench) {
+	from, to, speaker, listener := b.joined()
+	b.heardFirst(speaker, listener)
+	final, err := to.Close()
+	b.must(err)
+	if final.TxPackets != 1 {
+		b.Errorf("%+v", final)
+	}
+	again, err := to.Close()
+	if err != nil || again.TxPackets != final.TxPackets {
+		b.Errorf("closed again: %+v, %v", again, err)
+	}
+	speaker.say(someAudio(ticks))
+	from.dropped("no_leg", 1)
+	if to.Connect(listener.agreed(otherType)) == nil || to.Send(media.Payload{Data: someAudio(ticks)}) == nil {
+		b.Error("a closed leg works")
+	}
+	if s, err := to.Stats(); err != nil || s.TxPackets != final.TxPackets {
+		b.Errorf("a closed leg's counters are %+v, %v", s, err)
+	}
+	// The port is free, and its next leg is another.
+	next := &leg{bench: b, local: to.local, ssrc: to.ssrc + 1, inbox: newInbox()}
+	next.PlaneLeg, err = b.openAt(next)
+	b.must(err)
+	if _, err := b.openAt(next); !errors.Is(err, media.ErrPortTaken) {
+		b.Errorf("opened twice: %v", err)
+	}
+	b.must(next.Connect(listener.agreed(otherType)))
+	speaker.say(someAudio(ticks))
+	from.dropped("no_leg", 2)
+	listener.leg = next
+	b.must(from.Route(media.Route{To: next.PlaneLeg}))
+	b.heardFirst(speaker, listener)
+}
+
+func closeStopsThePlane(b *bench) {
+	from, to, speaker, listener := b.joined()
+	b.heardFirst(speaker, listener)
+	b.must(b.Plane.Close())
+	b.must(b.Plane.Close())
+	if _, err := b.Plane.Open(media.LegConfig{Local: from.local}); err == nil {
+		b.Error("a closed plane opens legs")
+	}
+	if to.Send(media.Payload{Data: someAudio(ticks)}) == nil {
+		b.Error("a leg of a closed plane sends")
+	}
+	if s, err := from.Close(); err != nil || s.RxPackets != 1 {
+		b.Errorf("%+v, %v", s, err)
+	}
+}
+
+func fiftyLegsLeaveNothing(b *bench) {
+	const pairs = 25
+	for range 2 {
+		var working sync.WaitGroup
+		for range pairs {
+			working.Go(func() { b.talkAndClose() })
+		}
+		working.Wait()
+	}
+}
+
+// talkAndClose is a short call; the plane's owner sees what it left.
+func (b *bench) talkAndClose() {
+	from, err := b.tryOpen(b.A)
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	to, err := b.tryOpen(b.B)
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	err = errors.Join(from.Route(media.Route{To: to.PlaneLeg, Copy: true}), to.Route(media.Route{To: from.PlaneLeg}))
+	_, fromErr := from.Close()
+	_, toErr := to.Close()
+	if err := errors.Join(err, fromErr, toErr); err != nil {
+		b.Error(err)
+	}
+	for _, l := range []*leg{from, to} {
+		reopened, err := b.openAt(l)
+		if errors.Is(err, media.ErrPortTaken) {
+			continue // by one of the others
+		}
+		if err != nil {
+			b.Error(err)
+			continue
+		}
+		if _, err := reopened.Close(); err != nil {
+			b.Error(err)
+		}
+	}
+}
