@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -335,15 +334,4 @@ func (b *logBook) wait(t *testing.T, msg string) map[string]any {
 	var found []map[string]any
 	await(t, "log line "+msg, func() bool { found = b.lines(msg); return len(found) > 0 })
 	return found[0]
-}
-
-func root(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("needs root")
-	}
-	t.Skip("needs root")
 }
