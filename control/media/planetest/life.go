@@ -2,6 +2,7 @@ package planetest
 
 import (
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -26,6 +27,17 @@ func countsLossAndJitter(b *bench) {
 	})
 	// They came faster than their timestamps say: by nearly a frame each.
 	from.stats("jitter", func(s media.LegStats) bool { return s.RxJitter > time.Millisecond && s.RxJitter < patience })
+}
+
+func opensOnEvenPortsOnly(b *bench) {
+	any := netip.IPv4Unspecified()
+	for _, local := range []netip.AddrPort{
+		{}, netip.AddrPortFrom(b.A.Local, 0), netip.AddrPortFrom(b.A.Local, 20001), netip.AddrPortFrom(any, 20000),
+	} {
+		if _, err := b.Plane.Open(media.LegConfig{Local: local}); err == nil {
+			b.Errorf("a leg opened at %s", local)
+		}
+	}
 }
 
 func closeStopsALeg(b *bench) {

@@ -52,6 +52,7 @@ var tests = map[string]func(*bench){
 	"Holds":                    holds,
 	"FollowsTheFarEnd":         followsTheFarEnd,
 	"CountsLossAndJitter":      countsLossAndJitter,
+	"OpensOnEvenPortsOnly":     opensOnEvenPortsOnly,
 	"CloseStopsALeg":           closeStopsALeg,
 	"CloseStopsThePlane":       closeStopsThePlane,
 	"FiftyLegsLeaveNothing":    fiftyLegsLeaveNothing,

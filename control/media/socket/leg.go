@@ -58,6 +58,7 @@ func (l *leg) Connect(far media.FarEnd) error {
 	if far.RTP.IsValid() && !far.RTCP.IsValid() {
 		far.RTCP = netip.AddrPortFrom(far.RTP.Addr(), far.RTP.Port()+1)
 	}
+	far.RTP, far.RTCP = unmap(far.RTP), unmap(far.RTCP)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -66,6 +67,9 @@ func (l *leg) Connect(far media.FarEnd) error {
 	l.far = far
 	return nil
 }
+
+// unmap makes an IPv4 address of an IPv6 one that stands for it.
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 // Route implements media.PlaneLeg.
 func (l *leg) Route(r media.Route) error {

@@ -42,6 +42,9 @@ func (p *Plane) Reason() string { return p.reason }
 
 // Open binds the leg's two ports and begins to read them.
 func (p *Plane) Open(c media.LegConfig) (media.PlaneLeg, error) {
+	if a := c.Local; !a.Addr().IsValid() || a.Addr().IsUnspecified() || a.Port() == 0 || a.Port()%2 != 0 {
+		return nil, fmt.Errorf("open leg: %s is not an address with an even port", a)
+	}
 	rtp, err := bind(c.Local)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ func (l *leg) read(conn *net.UDPConn, take func(p []byte, from netip.AddrPort, n
 			l.plane.log.Debug("read media socket", "local", conn.LocalAddr(), "error", err)
 			continue
 		}
-		take(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), time.Now())
+		take(buf[:n], unmap(from), time.Now())
 	}
 }
 
