@@ -147,7 +147,7 @@ func sourcesFollowEachOther(b *bench) {
 // On the wire two of them may change places.
 func sourcesShareTheStream(b *bench) {
 	_, to, speaker, listener := b.joined()
-	const each = 100 // as many as a socket keeps until they are read
+	const each = 50 // as many as a socket keeps until they are read
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		for range each {

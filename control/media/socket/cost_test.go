@@ -90,18 +90,22 @@ func TestLeavesInTheOrderOfStamps(t *testing.T) {
 	if err := to.Connect(far); err != nil {
 		t.Fatal(err)
 	}
-	const each = 100
+	const each = 50
 	sent := make(chan struct{}, 2)
 	go func() {
 		for range each {
-			to.Send(media.Payload{Samples: 160, Data: []byte{1}})
+			if err := to.Send(media.Payload{Samples: 160, Data: []byte{1}}); err != nil {
+				t.Error(err)
+			}
 		}
 		sent <- struct{}{}
 	}()
 	go func() {
 		for i := range each {
 			h := rtpstream.Header{Stamp: rtpstream.Stamp{Sequence: uint16(i), Timestamp: uint32(160 * i)}}
-			to.relay(h.Append(nil), h, from.id, time.Now())
+			if err := to.relay(h.Append(nil), h, from.id, time.Now()); err != nil {
+				t.Error(err)
+			}
 		}
 		sent <- struct{}{}
 	}()
