@@ -110,8 +110,8 @@ func TestApplicationsThatCannotStart(t *testing.T) {
 			if rec.End.Cause != reporting.ApplicationError || !strings.Contains(rec.End.Error, c.says) {
 				t.Errorf("record: %+v, want it to say %q", rec.End, c.says)
 			}
-			if lines := r.log.lines("call ended"); len(lines) != 1 || lines[0]["call"] != rec.ID {
-				t.Errorf("log lines of the end: %v", lines)
+			if line := r.log.wait(t, "call ended"); line["call"] != rec.ID {
+				t.Errorf("log line of the end: %v", line)
 			}
 			r.nothingLeft()
 		})
