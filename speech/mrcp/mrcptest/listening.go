@@ -11,8 +11,8 @@ import (
 	"mcp/speech/nlsml"
 )
 
-// slack is how far a caller's audio may be behind the clock before silence is
-// put in its place: callers with silence suppression just stop sending.
+// slack is how long a caller's audio may stay away before silence is put in its
+// place: callers with silence suppression just stop sending.
 const slack = 5 * line.Frame
 
 // listening is one RECOGNIZE request: it hears what is said, finds where it
@@ -63,11 +63,12 @@ func (l *listening) startTimer() {
 }
 
 // run listens until there is a result. Time goes by the audio; where that stays
-// away, silence stands in for it.
+// away, silence stands in for it. Audio that comes haltingly is left whole:
+// silence put between its frames would not be what was said.
 func (l *listening) run() {
 	ticker := time.NewTicker(line.Frame)
 	defer ticker.Stop()
-	begun, elapsed := time.Now(), time.Duration(0)
+	begun, elapsed := time.Now(), time.Duration(0) // of the silence since the last frame
 	for l.ctx.Err() == nil {
 		var next heard
 		select {
@@ -77,13 +78,14 @@ func (l *listening) run() {
 			l.turn.StartTimer()
 			continue
 		case next = <-l.recognizer.frames:
+			begun, elapsed = time.Now(), 0
 		case <-ticker.C:
 			if time.Since(begun)-elapsed <= slack || len(l.recognizer.frames) > 0 {
 				continue
 			}
 			next.frame = make([]int16, line.FrameSamples)
+			elapsed += line.Frame
 		}
-		elapsed += line.Frame
 		if l.feed(next) {
 			return
 		}
