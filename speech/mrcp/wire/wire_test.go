@@ -14,33 +14,6 @@ import (
 	"testing/iotest"
 )
 
-// rfcExamples are the messages printed in RFC 6787, with CRLF line ends and their
-// lengths reckoned: the RFC abbreviates all but six of them to "...", and those
-// six do not agree with each other on what a line end is.
-func rfcExamples(t testing.TB) []string {
-	t.Helper()
-	text, err := os.ReadFile("testdata/rfc6787.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	contentLength := regexp.MustCompile(`Content-Length:[.\d]+`)
-	messageLength := regexp.MustCompile(`^MRCP/2\.0 [.\d]+`)
-	var examples []string
-	for example := range strings.SplitSeq(string(text), "%%\n") {
-		head, body, found := strings.Cut(example, "\n\n")
-		if !found {
-			head = strings.TrimSuffix(head, "\n")
-		}
-		body = strings.ReplaceAll(body, "\n", "\r\n")
-		head = strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n"
-		head = contentLength.ReplaceAllString(head, fmt.Sprintf("Content-Length:%d", len(body)))
-		bare := len(messageLength.ReplaceAllString(head, "MRCP/2.0 ")) + len(body)
-		head = messageLength.ReplaceAllString(head, "MRCP/2.0 "+strconv.Itoa(totalLength(bare)))
-		examples = append(examples, head+body)
-	}
-	return examples
-}
-
 // captured are the messages of the captured exchanges, octet for octet.
 func captured(t testing.TB) []string {
 	t.Helper()
