@@ -3,10 +3,7 @@ package media
 import (
 	"errors"
 	"log/slog"
-	"net/netip"
-	"sync/atomic"
-
-	"github.com/prometheus/client_golang/prometheus"
+	"sync"
 )
 
 // ErrPortTaken is what a Plane answers when another holds the local port.
@@ -19,13 +16,12 @@ type Config struct {
 
 // Engine opens the media of calls on one plane.
 type Engine struct {
-	plane  Plane
-	log    *slog.Logger
-	ports  *ports
-	pacer  *pacer
-	opened atomic.Int64 // legs that are open
-	legs   *prometheus.Desc
-	used   *prometheus.Desc
+	plane Plane
+	log   *slog.Logger
+	ports *ports
+	pacer *pacer
+	tally *tally
+	stop  sync.Once
 }
 
 // NewEngine makes an Engine. Close it after the calls, before the plane.
@@ -37,11 +33,7 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{
-		plane: plane, log: log, ports: pool, pacer: newPacer(),
-		legs: prometheus.NewDesc("mcp_media_legs", "Media legs that are open.", nil, nil),
-		used: prometheus.NewDesc("mcp_media_ports_used", "RTP port pairs that are taken.", nil, nil),
-	}, nil
+	return &Engine{plane: plane, log: log, ports: pool, pacer: newPacer(), tally: newTally()}, nil
 }
 
 // NewSession begins the media of a call; id is for the log.
@@ -56,27 +48,16 @@ func (e *Engine) NewSession(id string) *Session {
 func (e *Engine) release(l *Leg) (Summary, error) {
 	stats, err := l.plane.Close()
 	e.ports.give(l.local.Port())
-	e.opened.Add(-1)
+	e.tally.closed(l, stats)
 	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats}
 	if s := l.state.Load(); s != nil {
 		summary.Remote = s.far.RTP
-	} else {
-		summary.Remote = netip.AddrPort{}
 	}
 	return summary, err
 }
 
-// Close stops the pacer.
+// Close stops what is still being played.
 func (e *Engine) Close() error {
-	e.pacer.close()
+	e.stop.Do(e.pacer.close)
 	return nil
-}
-
-// Describe implements prometheus.Collector.
-func (e *Engine) Describe(ch chan<- *prometheus.Desc) { ch <- e.legs; ch <- e.used }
-
-// Collect implements prometheus.Collector.
-func (e *Engine) Collect(ch chan<- prometheus.Metric) {
-	ch <- prometheus.MustNewConstMetric(e.legs, prometheus.GaugeValue, float64(e.opened.Load()))
-	ch <- prometheus.MustNewConstMetric(e.used, prometheus.GaugeValue, float64(e.ports.used()))
 }

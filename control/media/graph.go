@@ -33,18 +33,24 @@ type Plan map[string]Rule
 type Rule struct {
 	// Relay names the leg that the plane relays to by itself; empty: none.
 	Relay string
-	// Forward names the legs that userspace sends to: those of another codec,
-	// and all but the first where several hear one leg.
-	Forward []string
+	// Forward lists those that userspace sends to: legs of another codec, and
+	// all but the first where several hear one leg.
+	Forward []Forward
+}
+
+// Forward is one leg that userspace sends another's audio to.
+type Forward struct {
+	To       string
+	From, As codec.Codec // transcoded where they differ
 }
 
 // Equal tells whether two rules do the same.
 func (r Rule) Equal(s Rule) bool { return r.Relay == s.Relay && slices.Equal(r.Forward, s.Forward) }
 
-// planGraph turns a graph into rules. The plane relays wherever both ends speak
-// the same codec; everything else is left to userspace.
-func planGraph(g Graph) (Plan, error) {
-	if err := checkGraph(g); err != nil {
+// Plan turns a graph into rules. The plane relays wherever both ends speak the
+// same codec; everything else is left to userspace.
+func (g Graph) Plan() (Plan, error) {
+	if err := g.check(); err != nil {
 		return nil, err
 	}
 	plan := Plan{}
@@ -57,14 +63,14 @@ func planGraph(g Graph) (Plan, error) {
 		if rule.Relay == "" && from.Same(to) {
 			rule.Relay = e.To
 		} else {
-			rule.Forward = append(rule.Forward, e.To)
+			rule.Forward = append(rule.Forward, Forward{To: e.To, From: from, As: to})
 		}
 		plan[e.From] = rule
 	}
 	return plan, nil
 }
 
-func checkGraph(g Graph) error {
+func (g Graph) check() error {
 	heard := map[string]string{}
 	for _, e := range g.Edges {
 		if e.From == e.To {

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"errors"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -10,6 +9,7 @@ import (
 	"github.com/pion/rtp"
 
 	"mcp/control/media/codec"
+	"mcp/control/media/dtmf"
 )
 
 // digitQueue is how many digits wait for a reader; a caller cannot press more
@@ -23,15 +23,15 @@ type Leg struct {
 	local   netip.AddrPort
 	plane   PlaneLeg
 	digits  chan Digit
-	lost    atomic.Uint64 // digits that nobody read in time
 
 	state   atomic.Pointer[legState]     // what is agreed with the far end
 	forward atomic.Pointer[[]*forwarder] // legs that userspace sends this one's audio to
 
-	receiving sync.Mutex // the plane calls from one goroutine; Close comes from another
+	receiving sync.Mutex // guards what follows, of the plane's receiver
 	header    rtp.Header
-	detector  digitDetector
-	buf       []byte
+	detector  dtmf.Detector
+	keys      []byte
+	passage   passage
 }
 
 // legState is what Connect said last.
@@ -40,10 +40,16 @@ type legState struct {
 	codec codec.Codec
 }
 
-// forwarder sends a leg's audio on to another, from userspace.
-type forwarder struct {
-	to         *Leg
-	transcoder *codec.Transcoder // nil when both speak the same
+// speaks tells whether the far end is to hear anything at present.
+func (s *legState) speaks() bool { return s != nil && s.far.Send && s.far.RTP.IsValid() }
+
+// samples is how many are in a frame that the far end wants.
+func (s *legState) samples() (int, time.Duration) {
+	span := s.far.Ptime
+	if span <= 0 {
+		span = frame
+	}
+	return int(int64(span) * int64(s.codec.ClockRate) / int64(time.Second)), span
 }
 
 // Name is the leg's name within its session.
@@ -52,7 +58,7 @@ func (l *Leg) Name() string { return l.name }
 // Local is where the far end is to send RTP.
 func (l *Leg) Local() netip.AddrPort { return l.local }
 
-// Digits delivers DTMF (RFC 4733), each key press once.
+// Digits delivers DTMF (RFC 4733), each key press once, when it begins.
 func (l *Leg) Digits() <-chan Digit { return l.digits }
 
 // Connect sets or replaces what was agreed with the far end.
@@ -73,18 +79,17 @@ func (l *Leg) spoken() codec.Codec {
 	return codec.Codec{}
 }
 
-var errNotConnected = errors.New("leg is not connected")
-
-// sendAudio sends one frame in the leg's codec.
-func (l *Leg) sendAudio(payload []byte, marker bool) error {
-	s := l.state.Load()
-	if s == nil {
-		return errNotConnected
+// send sends one packet as was agreed when the caller looked. On hold it goes
+// unheard: the sender's time goes on.
+func (l *Leg) send(agreed *legState, p Payload) error {
+	if !agreed.speaks() {
+		return nil
 	}
-	if !s.far.Send {
-		return nil // held: the clip goes on unheard
+	err := l.plane.Send(p)
+	if err != nil && l.state.Load() != agreed {
+		return nil // renegotiated meanwhile
 	}
-	return l.plane.Send(Payload{PayloadType: s.far.PayloadType, Marker: marker, Samples: uint32(len(payload)), Data: payload})
+	return err
 }
 
 // RTP implements Receiver.
@@ -96,49 +101,20 @@ func (l *Leg) RTP(packet []byte, at time.Time) {
 	if err != nil || s == nil {
 		return
 	}
-	payload := packet[n:]
+	payload := unpadded(&l.header, packet[n:])
 	if s.far.Events >= 0 && int(l.header.PayloadType) == s.far.Events {
 		l.event(payload, at)
 		return
 	}
-	if l.header.Padding && len(payload) > 0 {
-		payload = payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
-	}
 	l.pass(payload)
 }
 
-func (l *Leg) event(payload []byte, at time.Time) {
-	key, begins := l.detector.packet(l.header.Timestamp, payload)
-	if !begins {
-		return
+// unpadded takes off the padding, whose last octet says how much there is.
+func unpadded(h *rtp.Header, payload []byte) []byte {
+	if !h.Padding || len(payload) == 0 {
+		return payload
 	}
-	select {
-	case l.digits <- Digit{Key: key, At: at}:
-	default:
-		l.lost.Add(1)
-		l.session.log.Warn("DTMF digit lost: nobody reads them", "leg", l.name, "lost", l.lost.Load())
-	}
-}
-
-// pass sends audio on to the legs that the plane does not relay to.
-func (l *Leg) pass(payload []byte) {
-	targets := l.forward.Load()
-	if targets == nil {
-		return
-	}
-	for _, f := range *targets {
-		out := payload
-		if f.transcoder != nil {
-			if cap(l.buf) < len(payload) {
-				l.buf = make([]byte, len(payload))
-			}
-			out = l.buf[:len(payload)]
-			f.transcoder.Rewrite(out, payload)
-		}
-		if err := f.to.sendAudio(out, l.header.Marker); err != nil {
-			l.session.log.Debug("forward audio", "from", l.name, "to", f.to.name, "error", err)
-		}
-	}
+	return payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
 }
 
 // RTCP implements Receiver. The plane has counted it; nothing here needs more.

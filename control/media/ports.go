@@ -22,13 +22,12 @@ type ports struct {
 }
 
 func newPorts(first, last uint16) (*ports, error) {
-	first += first % 2
-	if last <= first {
-		return nil, fmt.Errorf("RTP ports %d to %d hold no pair", first, last)
-	}
 	p := &ports{}
-	for port := int(first); port < int(last); port += 2 {
+	for port := int(first) + int(first)%2; port < int(last); port += 2 {
 		p.free = append(p.free, uint16(port))
+	}
+	if len(p.free) == 0 {
+		return nil, fmt.Errorf("RTP ports %d to %d hold no pair", first, last)
 	}
 	rand.Shuffle(len(p.free), func(i, j int) { p.free[i], p.free[j] = p.free[j], p.free[i] })
 	p.n = len(p.free)

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
 
 	"mcp/control/media/codec"
+	"mcp/control/media/dtmf"
 )
 
 // Session is one call's media: its legs and the graph between them.
@@ -72,7 +74,7 @@ func (e *Engine) place(l *Leg, local netip.Addr) error {
 		l.local = netip.AddrPortFrom(local, port)
 		l.plane, last = e.plane.Open(LegConfig{Local: l.local, SSRC: rand.Uint32(), Receiver: l})
 		if last == nil {
-			e.opened.Add(1)
+			e.tally.opened(l)
 			return nil
 		}
 		e.ports.give(port)
@@ -83,13 +85,20 @@ func (e *Engine) place(l *Leg, local netip.Addr) error {
 	return last
 }
 
+// connect tells the plane first, but for a leg that is to fall silent: those who
+// send must know before the plane refuses them.
 func (s *Session) connect(l *Leg, state *legState) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.legs[l.name] != l {
+	if s.over || s.legs[l.name] != l {
 		return ErrClosed
 	}
+	before := l.state.Load()
+	if !state.speaks() {
+		l.state.Store(state)
+	}
 	if err := l.plane.Connect(state.far); err != nil {
+		l.state.Store(before)
 		return fmt.Errorf("connect leg %s: %w", l.name, err)
 	}
 	l.state.Store(state)
@@ -101,7 +110,7 @@ func (s *Session) Join(from, to *Leg) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	edge := Edge{from.name, to.name}
-	if s.legs[from.name] != from || s.legs[to.name] != to {
+	if s.over || s.legs[from.name] != from || s.legs[to.name] != to {
 		return ErrClosed
 	}
 	if slices.Contains(s.edges, edge) {
@@ -126,18 +135,38 @@ func (s *Session) Part(from, to *Leg) error {
 // Play plays a clip to a leg's far end, which hears nothing else until it ends.
 // A clip that is still playing there is stopped.
 func (s *Session) Play(to *Leg, clip *Clip) (*Playback, error) {
+	state := to.state.Load()
+	if state == nil || !state.codec.Same(clip.codec) {
+		return nil, fmt.Errorf("play to leg %s: the clip is %s, the leg is not", to.name, clip.codec.Name)
+	}
+	samples, span := state.samples()
+	return s.perform(newPlayback(to, newClipScript(clip, samples), span))
+}
+
+// press begins to send key presses.
+func (s *Session) press(to *Leg, keys string) (*Playback, error) {
+	state := to.state.Load()
+	if state == nil || state.far.Events < 0 {
+		return nil, ErrNoEvents
+	}
+	_, span := state.samples()
+	sequence, err := dtmf.NewSequence(keys, span, state.far.ClockRate)
+	if err != nil {
+		return nil, err
+	}
+	return s.perform(newPlayback(to, keyScript{sequence}, span))
+}
+
+// perform lets a playback have its leg for itself.
+func (s *Session) perform(b *Playback) (*Playback, error) {
 	s.mu.Lock()
-	state, before := to.state.Load(), s.playing[to.name]
-	if s.legs[to.name] != to {
+	name := b.leg.name
+	if s.over || s.legs[name] != b.leg {
 		s.mu.Unlock()
 		return nil, ErrClosed
 	}
-	if state == nil || !state.codec.Same(clip.codec) {
-		s.mu.Unlock()
-		return nil, fmt.Errorf("play to leg %s: the clip is %s, the leg is not", to.name, clip.codec.Name)
-	}
-	b := newPlayback(to, clip, state.far.Ptime)
-	s.playing[to.name] = b
+	before := s.playing[name]
+	s.playing[name] = b
 	err := s.applyLocked()
 	s.mu.Unlock()
 	if before != nil {
@@ -180,7 +209,7 @@ func (s *Session) applyLocked() error {
 	if s.over {
 		return nil
 	}
-	plan, err := planGraph(s.graphLocked())
+	plan, err := s.graphLocked().Plan()
 	if err != nil {
 		return err
 	}
@@ -191,23 +220,19 @@ func (s *Session) applyLocked() error {
 		if err := s.routeLocked(l, plan[name]); err != nil {
 			return fmt.Errorf("route leg %s: %w", name, err)
 		}
+		s.applied[name] = plan[name]
 	}
-	s.applied = plan
 	return nil
 }
 
 func (s *Session) routeLocked(l *Leg, r Rule) error {
 	var targets []*forwarder
-	for _, name := range r.Forward {
-		f := &forwarder{to: s.legs[name]}
-		if from, to := l.spoken(), f.to.spoken(); !from.Same(to) {
-			t, err := codec.NewTranscoder(from, to)
-			if err != nil {
-				return err
-			}
-			f.transcoder = t
+	for _, f := range r.Forward {
+		target, err := newForwarder(s.legs[f.To], f)
+		if err != nil {
+			return err
 		}
-		targets = append(targets, f)
+		targets = append(targets, target)
 	}
 	l.forward.Store(&targets)
 	route := Route{Copy: len(targets) > 0}
@@ -220,46 +245,49 @@ func (s *Session) routeLocked(l *Leg, r Rule) error {
 func (s *Session) closeLeg(l *Leg) error {
 	s.mu.Lock()
 	playing := s.playing[l.name]
+	s.mu.Unlock()
+	if playing != nil && playing.leg == l {
+		playing.Stop()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.legs[l.name] != l {
-		s.mu.Unlock()
 		return nil
 	}
 	s.edges = slices.DeleteFunc(s.edges, func(e Edge) bool { return e.From == l.name || e.To == l.name })
 	err := s.applyLocked()
-	delete(s.legs, l.name)
-	delete(s.applied, l.name)
-	summary, cerr := s.engine.release(l)
-	s.closed = append(s.closed, summary)
-	s.mu.Unlock()
-	if playing != nil {
-		playing.Stop()
-	}
-	return errors.Join(err, cerr)
+	return errors.Join(err, s.endLocked(l))
 }
 
-// Close ends every leg, frees the ports and tells what each carried, in the
-// order in which they were opened.
+// endLocked ends a leg and keeps what it carried.
+func (s *Session) endLocked(l *Leg) error {
+	delete(s.legs, l.name)
+	delete(s.applied, l.name)
+	summary, err := s.engine.release(l)
+	s.closed = append(s.closed, summary)
+	return err
+}
+
+// Close ends every leg, frees the ports and tells what each carried: those that
+// ended before, then the others in the order in which they were opened.
 func (s *Session) Close() []Summary {
 	s.mu.Lock()
-	playing := s.playing
-	s.playing = map[string]*Playback{}
 	s.over = true
+	playing := slices.Collect(maps.Values(s.playing))
+	s.mu.Unlock()
+	for _, b := range playing {
+		b.Stop()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, name := range s.order {
 		l := s.legs[name]
 		if l == nil {
 			continue
 		}
-		summary, err := s.engine.release(l)
-		if err != nil {
+		if err := s.endLocked(l); err != nil {
 			s.log.Error("close leg", "leg", name, "error", err)
 		}
-		delete(s.legs, name)
-		s.closed = append(s.closed, summary)
 	}
-	summaries := s.closed
-	s.mu.Unlock()
-	for _, b := range playing {
-		b.Stop()
-	}
-	return summaries
+	return slices.Clone(s.closed)
 }

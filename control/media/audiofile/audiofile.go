@@ -1,0 +1,50 @@
+// Package audiofile reads recordings as they come from files and web servers
+// into what telephony plays: one channel of linear samples at 8 kHz.
+package audiofile
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"strings"
+
+	"mcp/control/media/codec"
+)
+
+// Rate is the sample rate of what Decode returns, in Hz.
+const Rate = 8000
+
+// The sample rates of files that are read.
+const (
+	minRate = 4000
+	maxRate = 192000
+)
+
+// ErrUnsupported says that a recording is of a type that cannot be played.
+var ErrUnsupported = errors.New("unsupported audio")
+
+// Decode reads a recording: WAV (linear of 8 or 16 bits, either law of G.711,
+// any sample rate, up to eight channels) or headerless G.711 (audio/basic,
+// audio/x-alaw-basic and their other names). What the file is counts more than
+// what its server says: a RIFF header is believed.
+func Decode(mediaType string, data []byte) ([]int16, error) {
+	if isWAV(data) {
+		return decodeWAV(data)
+	}
+	name, params, err := mime.ParseMediaType(mediaType)
+	if err != nil {
+		name = strings.ToLower(strings.TrimSpace(mediaType))
+	}
+	if rate := params["rate"]; rate != "" && rate != "8000" {
+		return nil, fmt.Errorf("%w: %s", ErrUnsupported, mediaType)
+	}
+	switch name {
+	case "audio/basic", "audio/pcmu", "audio/x-mulaw", "audio/mulaw", "audio/ulaw":
+		return codec.PCMU.Decode(data)
+	case "audio/x-alaw-basic", "audio/pcma", "audio/x-alaw", "audio/alaw":
+		return codec.PCMA.Decode(data)
+	case "":
+		name = "data of an unknown type"
+	}
+	return nil, fmt.Errorf("%w: %s is neither WAV nor G.711", ErrUnsupported, name)
+}

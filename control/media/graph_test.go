@@ -1,0 +1,70 @@
+package media
+
+import (
+	"errors"
+	"testing"
+
+	"mcp/control/media/codec"
+)
+
+func TestPlan(t *testing.T) {
+	u, a := codec.PCMU, codec.PCMA
+	dynamic := codec.Codec{Name: "PCMU", PayloadType: 96, ClockRate: 8000}
+	legs := map[string]codec.Codec{"caller": u, "server": u, "dynamic": dynamic, "alaw": a, "unconnected": {}}
+	tests := []struct {
+		name    string
+		edges   []Edge
+		playing []string
+		want    Plan
+		err     error
+	}{
+		{name: "nothing"},
+		{name: "one way", edges: []Edge{{"caller", "server"}}, want: Plan{"caller": {Relay: "server"}}},
+		{
+			name: "both ways", edges: []Edge{{"caller", "server"}, {"server", "caller"}},
+			want: Plan{"caller": {Relay: "server"}, "server": {Relay: "caller"}},
+		},
+		{
+			name: "payload types do not matter", edges: []Edge{{"caller", "dynamic"}},
+			want: Plan{"caller": {Relay: "dynamic"}},
+		},
+		{
+			name: "another codec", edges: []Edge{{"caller", "alaw"}, {"alaw", "caller"}},
+			want: Plan{"caller": {Forward: []Forward{{"alaw", u, a}}}, "alaw": {Forward: []Forward{{"caller", a, u}}}},
+		},
+		{
+			name: "several hear one", edges: []Edge{{"caller", "alaw"}, {"caller", "server"}, {"caller", "dynamic"}},
+			want: Plan{"caller": {Relay: "server", Forward: []Forward{{"alaw", u, a}, {"dynamic", u, dynamic}}}},
+		},
+		{
+			name: "a clip is heard alone", edges: []Edge{{"server", "caller"}, {"caller", "server"}}, playing: []string{"caller"},
+			want: Plan{"caller": {Relay: "server"}},
+		},
+		{
+			name: "a clip to one of several", edges: []Edge{{"caller", "server"}, {"caller", "dynamic"}}, playing: []string{"server"},
+			want: Plan{"caller": {Relay: "dynamic"}},
+		},
+		{name: "not connected yet", edges: []Edge{{"caller", "unconnected"}, {"unconnected", "caller"}}, want: Plan{}},
+		{name: "a leg that is gone", edges: []Edge{{"caller", "gone"}}, want: Plan{}},
+		{name: "two sources", edges: []Edge{{"server", "caller"}, {"alaw", "caller"}}, err: ErrNeedsMixer},
+		{name: "two sources while a clip plays", edges: []Edge{{"server", "caller"}, {"alaw", "caller"}}, playing: []string{"caller"}, err: ErrNeedsMixer},
+	}
+	for _, tt := range tests {
+		g := Graph{Legs: legs, Edges: tt.edges, Playing: map[string]bool{}}
+		for _, name := range tt.playing {
+			g.Playing[name] = true
+		}
+		got, err := g.Plan()
+		if !errors.Is(err, tt.err) || len(got) != len(tt.want) {
+			t.Errorf("%s: %+v, %v, want %+v, %v", tt.name, got, err, tt.want, tt.err)
+		}
+		for name := range tt.want {
+			if !got[name].Equal(tt.want[name]) {
+				t.Errorf("%s: %s: %+v, want %+v", tt.name, name, got[name], tt.want[name])
+			}
+		}
+	}
+	if _, err := (Graph{Legs: legs, Edges: []Edge{{"caller", "caller"}}}).Plan(); err == nil {
+		t.Error("a leg hears itself")
+	}
+}

@@ -1,0 +1,103 @@
+package media
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// tally is what an engine's legs carry and have carried.
+type tally struct {
+	digits     atomic.Uint64
+	lostDigits atomic.Uint64 // that nobody read in time
+
+	mu   sync.Mutex // guards what follows
+	open map[*Leg]struct{}
+	past LegStats // of the legs that have ended
+}
+
+func newTally() *tally {
+	return &tally{open: map[*Leg]struct{}{}, past: LegStats{Dropped: map[string]uint64{}}}
+}
+
+func (t *tally) opened(l *Leg) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open[l] = struct{}{}
+}
+
+// closed keeps what a leg has carried.
+func (t *tally) closed(l *Leg, s LegStats) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.open, l)
+	t.past.add(s)
+}
+
+// sum adds up all legs, and tells how many are open. The planes are asked
+// without the lock: a leg that ends meanwhile still tells what it carried.
+func (t *tally) sum() (LegStats, int) {
+	t.mu.Lock()
+	total := t.past
+	total.Dropped = maps.Clone(t.past.Dropped)
+	open := slices.Collect(maps.Keys(t.open))
+	t.mu.Unlock()
+	for _, l := range open {
+		if s, err := l.plane.Stats(); err == nil {
+			total.add(s)
+		}
+	}
+	return total, len(open)
+}
+
+// add adds what can be added: packets and their fates.
+func (s *LegStats) add(o LegStats) {
+	s.RxPackets += o.RxPackets
+	s.RxRelayed += o.RxRelayed
+	s.RxUser += o.RxUser
+	s.TxPackets += o.TxPackets
+	s.TxRelayed += o.TxRelayed
+	s.RTCP += o.RTCP
+	for reason, n := range o.Dropped {
+		s.Dropped[reason] += n
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (e *Engine) Describe(ch chan<- *prometheus.Desc) {
+	prometheus.DescribeByCollect(e, ch)
+	ch <- droppedDesc()
+}
+
+func droppedDesc() *prometheus.Desc {
+	return prometheus.NewDesc("mcp_media_dropped_packets_total", "Packets of legs that were refused, by reason.", []string{"reason"}, nil)
+}
+
+// Collect implements prometheus.Collector. No label comes from the wire.
+func (e *Engine) Collect(ch chan<- prometheus.Metric) {
+	total, legs := e.tally.sum()
+	gauge := func(name, help string, v float64) { ch <- sample(prometheus.GaugeValue, name, help, v) }
+	count := func(name, help string, v uint64) { ch <- sample(prometheus.CounterValue, name, help, float64(v)) }
+	gauge("mcp_media_legs", "Media legs that are open.", float64(legs))
+	gauge("mcp_media_ports_used", "RTP port pairs that are taken.", float64(e.ports.used()))
+	gauge("mcp_media_playbacks", "Clips and key presses that are being played.", float64(e.pacer.active()))
+	count("mcp_media_rx_packets_total", "RTP packets accepted from far ends.", total.RxPackets)
+	count("mcp_media_rx_relayed_packets_total", "Of the packets accepted, those relayed without entering userspace.", total.RxRelayed)
+	count("mcp_media_rx_user_packets_total", "Of the packets accepted, those handed to userspace.", total.RxUser)
+	count("mcp_media_tx_packets_total", "RTP packets sent to far ends.", total.TxPackets)
+	count("mcp_media_tx_relayed_packets_total", "Of the packets sent, those relayed without entering userspace.", total.TxRelayed)
+	count("mcp_media_rtcp_packets_total", "RTCP packets accepted from far ends.", total.RTCP)
+	count("mcp_media_digits_total", "DTMF digits received as telephone-event.", e.tally.digits.Load())
+	count("mcp_media_digits_lost_total", "DTMF digits that nobody read in time.", e.tally.lostDigits.Load())
+	dropped := droppedDesc()
+	for _, reason := range slices.Sorted(maps.Keys(total.Dropped)) {
+		ch <- prometheus.MustNewConstMetric(dropped, prometheus.CounterValue, float64(total.Dropped[reason]), reason)
+	}
+}
+
+func sample(kind prometheus.ValueType, name, help string, v float64) prometheus.Metric {
+	return prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, nil), kind, v)
+}
