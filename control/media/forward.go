@@ -49,7 +49,7 @@ func (p *passage) follow(ssrc uint32, sequence uint16, timestamp, samples uint32
 // something is missing the marker lets their timelines go on by the clock.
 func (l *Leg) pass(payload []byte) {
 	targets := l.forward.Load()
-	if targets == nil || len(*targets) == 0 {
+	if targets == nil || len(*targets) == 0 || len(payload) == 0 {
 		return
 	}
 	h := &l.header

@@ -135,13 +135,13 @@ func (l *recorded) hears(h rtpstream.Header, payload []byte) {
 
 // studio is an engine with a recorder under it and one session.
 type studio struct {
-	*testing.T
+	testing.TB
 	plane   *recorder
 	engine  *Engine
 	session *Session
 }
 
-func newStudio(t *testing.T) *studio {
+func newStudio(t testing.TB) *studio {
 	t.Helper()
 	plane := newRecorder()
 	e, err := NewEngine(Config{}, plane, slog.New(slog.DiscardHandler))
