@@ -23,6 +23,18 @@ type LegStats struct {
 	TxRelayed          uint64 // of those, in the kernel
 	RTCP               uint64
 	Dropped            map[string]uint64 // by reason
+	Source             Source
+	TxTimestamp        uint32    // of the latest packet that left
+	TxAt               time.Time // when it left; zero: none has
+}
+
+// Source is what receiver reports tell of the stream that arrives at present
+// (RFC 3550 section 6.4.1).
+type Source struct {
+	SSRC    uint32
+	Highest uint32 // extended sequence number
+	Lost    int64  // of this source
+	Jitter  uint32 // timestamp units
 }
 
 // Verdict counts the packets with one fate.
@@ -42,7 +54,12 @@ func statsOf(e *relayLeg) LegStats {
 	}
 	if in.LastNs != 0 {
 		expected := int64(in.Cycles) + int64(in.MaxSeq) - int64(in.BaseSeq) + 1
-		s.RxLost = in.LostBefore + expected - int64(in.Received)
+		lost := expected - int64(in.Received)
+		s.RxLost = in.LostBefore + lost
+		s.Source = Source{SSRC: in.Ssrc, Highest: in.Cycles + uint32(in.MaxSeq), Lost: lost, Jitter: in.JitterX16 >> 4}
+	}
+	if out := &e.Egress; out.Started != 0 {
+		s.TxTimestamp, s.TxAt = out.LastTs, wallTime(out.LastNs)
 	}
 	if rate := e.Config.ClockRate; rate != 0 {
 		s.RxJitter = time.Duration(in.JitterX16) * time.Second / 16 / time.Duration(rate)

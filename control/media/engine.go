@@ -1,9 +1,12 @@
 package media
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // ErrPortTaken is what a Plane answers when another holds the local port.
@@ -11,7 +14,8 @@ var ErrPortTaken = errors.New("local port is taken")
 
 // Config is what an operator can set about media.
 type Config struct {
-	PortMin, PortMax uint16 // the RTP range; 20000 to 45000 when both are zero
+	PortMin, PortMax uint16        // the RTP range; 20000 to 45000 when both are zero
+	ReportInterval   time.Duration // between a leg's RTCP reports; 5 s when zero
 }
 
 // Engine opens the media of calls on one plane.
@@ -22,6 +26,8 @@ type Engine struct {
 	pacer *pacer
 	tally *tally
 	stop  sync.Once
+
+	reporter *reporter
 }
 
 // NewEngine makes an Engine. Close it after the calls, before the plane.
@@ -33,31 +39,50 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{plane: plane, log: log, ports: pool, pacer: newPacer(), tally: newTally()}, nil
+	if c.ReportInterval <= 0 {
+		c.ReportInterval = reportInterval
+	}
+	return &Engine{
+		plane: plane, log: log, ports: pool, tally: newTally(),
+		pacer: newPacer(), reporter: newReporter(c.ReportInterval),
+	}, nil
 }
 
 // NewSession begins the media of a call; id is for the log.
 func (e *Engine) NewSession(id string) *Session {
 	return &Session{
-		engine: e, log: e.log.With("call", id),
+		engine: e, log: e.log.With("call", id), cname: newCNAME(),
 		legs: map[string]*Leg{}, playing: map[string]*Playback{}, applied: Plan{},
 	}
 }
 
 // release ends a leg and gives its port back.
 func (e *Engine) release(l *Leg) (Summary, error) {
+	e.reporter.remove(l)
 	stats, err := l.plane.Close()
 	e.ports.give(l.local.Port())
 	e.tally.closed(l, stats)
 	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats}
+	summary.Far, _ = l.FarReport()
 	if s := l.state.Load(); s != nil {
 		summary.Remote = s.far.RTP
 	}
 	return summary, err
 }
 
-// Close stops what is still being played.
+// newCNAME names a session's streams as those of one participant, for as long as
+// it lasts (RFC 7022 section 5).
+func newCNAME() string {
+	var random [12]byte
+	rand.Read(random[:]) // never fails
+	return base64.StdEncoding.EncodeToString(random[:])
+}
+
+// Close stops what is still being played and reported.
 func (e *Engine) Close() error {
-	e.stop.Do(e.pacer.close)
+	e.stop.Do(func() {
+		e.pacer.close()
+		e.reporter.close()
+	})
 	return nil
 }

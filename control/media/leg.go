@@ -23,6 +23,7 @@ type Leg struct {
 	local   netip.AddrPort
 	plane   PlaneLeg
 	digits  chan Digit
+	control control
 
 	state   atomic.Pointer[legState]     // what is agreed with the far end
 	forward atomic.Pointer[[]*forwarder] // legs that userspace sends this one's audio to
@@ -116,6 +117,3 @@ func unpadded(h *rtp.Header, payload []byte) []byte {
 	}
 	return payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
 }
-
-// RTCP implements Receiver. The plane has counted it; nothing here needs more.
-func (l *Leg) RTCP([]byte, time.Time) {}

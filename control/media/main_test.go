@@ -59,14 +59,15 @@ type recorded struct {
 	plane  *recorder
 	config LegConfig
 
-	mu     sync.Mutex // guards what follows
-	far    FarEnd
-	routes []Route
-	sent   []sentPayload
-	keep   bool  // what is sent
-	refuse error // what everything answers
-	closed int
-	stats  LegStats
+	mu      sync.Mutex // guards what follows
+	far     FarEnd
+	routes  []Route
+	sent    []sentPayload
+	control [][]byte
+	keep    bool  // what is sent
+	refuse  error // what everything answers
+	closed  int
+	stats   LegStats
 }
 
 type sentPayload struct {
@@ -98,7 +99,12 @@ func (l *recorded) Send(p Payload) error {
 	return l.refuse
 }
 
-func (l *recorded) SendRTCP([]byte) error { return nil }
+func (l *recorded) SendRTCP(p []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.control = append(l.control, bytes.Clone(p))
+	return nil
+}
 
 func (l *recorded) Stats() (LegStats, error) {
 	l.mu.Lock()

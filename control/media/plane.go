@@ -102,4 +102,17 @@ type LegStats struct {
 	TxRelayed          uint64            // of those, relayed from another leg without entering userspace
 	RTCP               uint64            // RTCP packets received
 	Dropped            map[string]uint64 // refused packets by reason
+
+	Source      Source    // what arrives at present
+	TxTimestamp uint32    // of the latest packet that left
+	TxAt        time.Time // when it left; zero: none has
+}
+
+// Source is what receiver reports tell of an arriving stream (RFC 3550 section
+// 6.4.1). Reports are the business of userspace, whoever carries the packets.
+type Source struct {
+	SSRC    uint32
+	Highest uint32 // extended sequence number
+	Lost    int64  // of this source
+	Jitter  uint32 // timestamp units
 }

@@ -12,12 +12,14 @@ import (
 
 	"mcp/control/media/codec"
 	"mcp/control/media/dtmf"
+	"mcp/control/media/report"
 )
 
 // Session is one call's media: its legs and the graph between them.
 type Session struct {
 	engine *Engine
 	log    *slog.Logger
+	cname  string // of all its streams, in RTCP
 
 	mu      sync.Mutex
 	legs    map[string]*Leg
@@ -35,6 +37,7 @@ type Summary struct {
 	Codec  codec.Codec
 	Remote netip.AddrPort
 	Stats  LegStats
+	Far    report.Far // what the far end reported last; zero: nothing
 }
 
 // ErrClosed says that the session or leg is closed.
@@ -71,10 +74,13 @@ func (e *Engine) place(l *Leg, local netip.Addr) error {
 		if err != nil {
 			return errors.Join(err, last)
 		}
+		ssrc := rand.Uint32()
 		l.local = netip.AddrPortFrom(local, port)
-		l.plane, last = e.plane.Open(LegConfig{Local: l.local, SSRC: rand.Uint32(), Receiver: l})
+		l.control.reports = report.NewSession(ssrc, l.session.cname)
+		l.plane, last = e.plane.Open(LegConfig{Local: l.local, SSRC: ssrc, Receiver: l})
 		if last == nil {
 			e.tally.opened(l)
+			e.reporter.add(l)
 			return nil
 		}
 		e.ports.give(port)

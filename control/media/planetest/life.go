@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"mcp/control/media"
+	"mcp/control/media/rtpstream"
 )
 
 func countsLossAndJitter(b *bench) {
-	from, _, speaker, listener := b.joined()
+	from, to, speaker, listener := b.joined()
+	to.stats("nothing sent", func(s media.LegStats) bool { return s.TxAt.IsZero() })
 	speaker.next.Sequence = 65500 // wraps on the way
 	const sent, lost = 90, 10
+	var last rtpstream.Header
 	for i := range sent + lost {
 		if i%10 == 5 {
 			speaker.next.Sequence++
@@ -20,10 +23,17 @@ func countsLossAndJitter(b *bench) {
 			continue
 		}
 		speaker.say(someAudio(ticks))
-		listener.hear()
+		last = listener.hear().header()
 	}
+	to.stats("what has left", func(s media.LegStats) bool {
+		return s.TxTimestamp == last.Timestamp && time.Since(s.TxAt).Abs() < patience
+	})
 	from.stats("all counted", func(s media.LegStats) bool {
 		return s.RxPackets == sent && s.RxLost == lost && s.RxBytes == sent*(12+ticks)
+	})
+	from.stats("what reports tell", func(s media.LegStats) bool {
+		highest := uint32(65500 + sent + lost - 1)
+		return s.Source.SSRC == speaker.next.SSRC && s.Source.Highest == highest && s.Source.Lost == lost && s.Source.Jitter > 8
 	})
 	// They came faster than their timestamps say: by nearly a frame each.
 	from.stats("jitter", func(s media.LegStats) bool { return s.RxJitter > time.Millisecond && s.RxJitter < patience })

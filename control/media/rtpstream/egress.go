@@ -60,6 +60,9 @@ func NewEgress(sequence uint16, timestamp uint32) Egress {
 	return Egress{last: sequence, nextTS: timestamp}
 }
 
+// Latest is the highest timestamp that left, and when; false: nothing has left.
+func (e *Egress) Latest() (uint32, time.Time, bool) { return e.lastTS, e.lastTime, e.started }
+
 // Own stamps a packet that the platform made. It is the next of the stream; one
 // with the marker goes on by the clock, others where the one before ended.
 func (e *Egress) Own(marker bool, f Frame) Stamp {

@@ -56,11 +56,28 @@ func (i *Ingress) restart(ssrc uint32, sequence uint16) {
 
 // Lost is how many packets were expected and did not come; negative when some
 // came twice.
-func (i *Ingress) Lost() int64 {
+func (i *Ingress) Lost() int64 { return i.lostBefore + i.lost() }
+
+// lost is of the present source.
+func (i *Ingress) lost() int64 {
 	if !i.seen {
 		return 0
 	}
-	return i.lostBefore + int64(i.cycles) + int64(i.max) - int64(i.base) + 1 - i.received
+	return int64(i.cycles) + int64(i.max) - int64(i.base) + 1 - i.received
+}
+
+// Report is what a receiver report tells of the present source (RFC 3550
+// section 6.4.1).
+type Report struct {
+	SSRC    uint32
+	Highest uint32 // extended sequence number
+	Lost    int64
+	Jitter  uint32 // timestamp units
+}
+
+// Report tells of the present source.
+func (i *Ingress) Report() Report {
+	return Report{SSRC: i.ssrc, Highest: i.cycles + uint32(i.max), Lost: i.lost(), Jitter: i.jitterX16 >> 4}
 }
 
 // Audio takes an audio packet's timestamp into the jitter. Events repeat their

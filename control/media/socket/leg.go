@@ -89,6 +89,9 @@ func (l *leg) Route(r media.Route) error {
 
 // Stats implements media.PlaneLeg. Everything passes through userspace here.
 func (l *leg) Stats() (media.LegStats, error) {
+	l.out.mu.Lock()
+	timestamp, at, _ := l.out.egress.Latest()
+	l.out.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
@@ -96,6 +99,8 @@ func (l *leg) Stats() (media.LegStats, error) {
 	s.RxLost = l.ingress.Lost()
 	s.RxJitter = l.ingress.Jitter(l.far.ClockRate)
 	s.Dropped = maps.Clone(l.dropped)
+	s.Source = media.Source(l.ingress.Report())
+	s.TxTimestamp, s.TxAt = timestamp, at
 	return s, nil
 }
 

@@ -114,5 +114,6 @@ func statsOf(s bpf.LegStats) media.LegStats {
 		RxLost: s.RxLost, RxJitter: s.RxJitter,
 		TxPackets: s.TxPackets, TxBytes: s.TxBytes, TxRelayed: s.TxRelayed,
 		RTCP: s.RTCP, Dropped: s.Dropped,
+		Source: media.Source(s.Source), TxTimestamp: s.TxTimestamp, TxAt: s.TxAt,
 	}
 }

@@ -1,0 +1,168 @@
+// Package report makes and reads RTCP (RFC 3550 section 6): what each side of an
+// RTP session tells the other of what it sent and what it received.
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// Streams is what has passed between a leg and its far end so far.
+type Streams struct {
+	Rate int // of the timestamps' clock, Hz
+
+	SentPackets, SentOctets uint64 // octets of payload
+	Timestamp               uint32 // of the latest packet sent
+	SentAt                  time.Time
+
+	Received uint64 // packets of all sources
+	Source   Source
+}
+
+// Source is the stream that arrives at present; the fields are those of a
+// report block.
+type Source struct {
+	SSRC    uint32
+	Highest uint32 // extended sequence number
+	Lost    int64
+	Jitter  uint32 // timestamp units
+}
+
+// Far is what the far end last told of our stream.
+type Far struct {
+	At           time.Time
+	FractionLost float64 // since its report before
+	Lost         uint32
+	Jitter       time.Duration
+	RoundTrip    time.Duration // zero: not known yet
+}
+
+// Session is the state of one RTP session's reports. It is not safe for
+// concurrent use.
+type Session struct {
+	ssrc  uint32
+	cname string
+
+	sent     uint64 // packets at the latest report
+	idle     int    // reports since a packet was sent
+	received uint64 // packets at the latest report
+	source   Source // at the latest report
+
+	remote   uint32 // SSRC that the latest sender report came from
+	remoteAt time.Time
+	remoteTS uint32 // the middle of its NTP timestamp
+	far      Far
+}
+
+// NewSession begins the reports of a stream. The CNAME says which sessions are
+// of one participant (RFC 7022).
+func NewSession(ssrc uint32, cname string) *Session {
+	return &Session{ssrc: ssrc, cname: cname, idle: 2}
+}
+
+// Compound makes the packet that is due now; the last one says good-bye.
+func (r *Session) Compound(s Streams, now time.Time, last bool) ([]byte, error) {
+	packets := []rtcp.Packet{r.report(s, now), rtcp.NewCNAMESourceDescription(r.ssrc, r.cname)}
+	if last {
+		packets = append(packets, &rtcp.Goodbye{Sources: []uint32{r.ssrc}})
+	}
+	b, err := rtcp.Marshal(packets)
+	if err != nil {
+		return nil, fmt.Errorf("make RTCP: %w", err)
+	}
+	return b, nil
+}
+
+// report is a sender's if anything was sent since the report before the last
+// one, and a receiver's otherwise (RFC 3550 section 6.4).
+func (r *Session) report(s Streams, now time.Time) rtcp.Packet {
+	blocks := r.blocks(s, now)
+	r.idle++
+	if s.SentPackets != r.sent {
+		r.sent, r.idle = s.SentPackets, 0
+	}
+	if r.idle > 1 {
+		return &rtcp.ReceiverReport{SSRC: r.ssrc, Reports: blocks}
+	}
+	return &rtcp.SenderReport{
+		SSRC: r.ssrc, NTPTime: ntp(now), RTPTime: s.Timestamp + ticks(now.Sub(s.SentAt), s.Rate),
+		PacketCount: uint32(s.SentPackets), OctetCount: uint32(s.SentOctets), Reports: blocks,
+	}
+}
+
+// blocks has one for the source if anything came of it since the last report.
+func (r *Session) blocks(s Streams, now time.Time) []rtcp.ReceptionReport {
+	if s.Received == r.received {
+		return nil
+	}
+	b := rtcp.ReceptionReport{
+		SSRC: s.Source.SSRC, TotalLost: uint32(min(max(s.Source.Lost, 0), 0x7fffff)),
+		LastSequenceNumber: s.Source.Highest, Jitter: s.Source.Jitter,
+	}
+	if r.source.SSRC == s.Source.SSRC && r.received > 0 {
+		expected, lost := s.Source.Highest-r.source.Highest, s.Source.Lost-r.source.Lost
+		if expected > 0 && lost > 0 {
+			b.FractionLost = uint8(min(lost*256/int64(expected), 255))
+		}
+	}
+	if r.remote == s.Source.SSRC && !r.remoteAt.IsZero() {
+		b.LastSenderReport, b.Delay = r.remoteTS, ticks(now.Sub(r.remoteAt), 1<<16)
+	}
+	r.received, r.source = s.Received, s.Source
+	return []rtcp.ReceptionReport{b}
+}
+
+// Take reads a compound packet of the far end.
+func (r *Session) Take(packet []byte, rate int, now time.Time) error {
+	packets, err := rtcp.Unmarshal(packet)
+	if err != nil {
+		return fmt.Errorf("read RTCP: %w", err)
+	}
+	for _, p := range packets {
+		switch p := p.(type) {
+		case *rtcp.SenderReport:
+			r.remote, r.remoteAt, r.remoteTS = p.SSRC, now, uint32(p.NTPTime>>16)
+			r.told(p.Reports, rate, now)
+		case *rtcp.ReceiverReport:
+			r.told(p.Reports, rate, now)
+		}
+	}
+	return nil
+}
+
+// told keeps what a report says of our stream.
+func (r *Session) told(blocks []rtcp.ReceptionReport, rate int, now time.Time) {
+	for _, b := range blocks {
+		if b.SSRC != r.ssrc || rate <= 0 {
+			continue
+		}
+		trip := r.far.RoundTrip
+		if b.LastSenderReport != 0 {
+			// RFC 3550 section 6.4.1; clocks that are set meanwhile may make it negative.
+			elapsed := int32(uint32(ntp(now)>>16) - b.LastSenderReport - b.Delay)
+			trip = time.Duration(max(elapsed, 0)) * time.Second >> 16
+		}
+		r.far = Far{
+			At: now, FractionLost: float64(b.FractionLost) / 256, Lost: b.TotalLost,
+			Jitter: time.Duration(b.Jitter) * time.Second / time.Duration(rate), RoundTrip: trip,
+		}
+	}
+}
+
+// Far tells what the far end last reported; false: nothing yet.
+func (r *Session) Far() (Far, bool) { return r.far, !r.far.At.IsZero() }
+
+// epoch is NTP's, in seconds before Unix's.
+const epoch = 2208988800
+
+// ntp is a time as NTP writes it: seconds and 2^-32 seconds.
+func ntp(t time.Time) uint64 {
+	return uint64(t.Unix()+epoch)<<32 | uint64(t.Nanosecond())<<32/uint64(time.Second)
+}
+
+// ticks is a span of time in units of a clock.
+func ticks(d time.Duration, rate int) uint32 {
+	return uint32(int64(d/time.Second)*int64(rate) + int64(d%time.Second)*int64(rate)/int64(time.Second))
+}

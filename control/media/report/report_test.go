@@ -1,0 +1,146 @@
+package report
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+func compound(t *testing.T, r *Session, s Streams, now time.Time, last bool) []rtcp.Packet {
+	t.Helper()
+	b, err := r.Compound(s, now, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets, err := rtcp.Unmarshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rtcp.CompoundPacket(packets).Validate(); err != nil {
+		t.Error(err)
+	}
+	if name, err := rtcp.CompoundPacket(packets).CNAME(); err != nil || name != r.cname {
+		t.Errorf("CNAME is %q, %v", name, err)
+	}
+	return packets
+}
+
+func TestKindsOfReports(t *testing.T) {
+	r := NewSession(7, "me")
+	now := time.Unix(1e9, 0)
+	s := Streams{Rate: 8000}
+	if p, ok := compound(t, r, s, now, false)[0].(*rtcp.ReceiverReport); !ok || p.SSRC != 7 || len(p.Reports) != 0 {
+		t.Errorf("before anything: %+v", p)
+	}
+	s.SentPackets, s.SentOctets, s.Timestamp, s.SentAt = 10, 1600, 0xffffff00, now
+	now = now.Add(250 * time.Millisecond)
+	p, ok := compound(t, r, s, now, false)[0].(*rtcp.SenderReport)
+	if !ok || p.PacketCount != 10 || p.OctetCount != 1600 || p.RTPTime != 0x6d0 {
+		t.Fatalf("after sending: %+v", p)
+	}
+	if p.NTPTime>>32 != 1e9+epoch || p.NTPTime&0xffffffff != 1<<30 {
+		t.Errorf("NTP time %x", p.NTPTime)
+	}
+	if _, ok := compound(t, r, s, now, false)[0].(*rtcp.SenderReport); !ok {
+		t.Error("one interval later it is a sender still")
+	}
+	if _, ok := compound(t, r, s, now, false)[0].(*rtcp.ReceiverReport); !ok {
+		t.Error("two intervals later it is none any more")
+	}
+	packets := compound(t, r, s, now, true)
+	if bye, ok := packets[len(packets)-1].(*rtcp.Goodbye); !ok || len(bye.Sources) != 1 || bye.Sources[0] != 7 {
+		t.Errorf("the last is %+v", packets)
+	}
+}
+
+func TestReportBlocks(t *testing.T) {
+	r := NewSession(7, "me")
+	now := time.Unix(1e9, 0)
+	block := func(s Streams) rtcp.ReceptionReport {
+		t.Helper()
+		p := compound(t, r, s, now, false)[0].(*rtcp.ReceiverReport)
+		if len(p.Reports) != 1 {
+			t.Fatalf("%+v", p)
+		}
+		return p.Reports[0]
+	}
+	s := Streams{Rate: 8000, Received: 100, Source: Source{SSRC: 9, Highest: 65600, Lost: 4, Jitter: 12}}
+	if b := block(s); b != (rtcp.ReceptionReport{SSRC: 9, TotalLost: 4, LastSequenceNumber: 65600, Jitter: 12}) {
+		t.Errorf("%+v", b)
+	}
+	s.Received, s.Source.Highest, s.Source.Lost = 175, 65700, 29
+	if b := block(s); b.FractionLost != 64 || b.TotalLost != 29 {
+		t.Errorf("a quarter was lost: %+v", b)
+	}
+	s.Received, s.Source.Highest, s.Source.Lost = 300, 65800, 20 // late ones and repeated
+	if b := block(s); b.FractionLost != 0 || b.TotalLost != 20 {
+		t.Errorf("%+v", b)
+	}
+	s.Received, s.Source = 400, Source{SSRC: 10, Highest: 50, Lost: -3}
+	if b := block(s); b.FractionLost != 0 || b.TotalLost != 0 {
+		t.Errorf("another source: %+v", b)
+	}
+	if p := compound(t, r, s, now, false)[0].(*rtcp.ReceiverReport); len(p.Reports) != 0 {
+		t.Errorf("nothing came since: %+v", p)
+	}
+	s.Received, s.Source.Lost = 401, math.MaxInt32
+	if b := block(s); b.TotalLost != 0x7fffff {
+		t.Errorf("%+v", b)
+	}
+}
+
+// TestTwoSidesMeasureTheRoundTrip follows the example of RFC 3550 section 6.4.1.
+func TestTwoSidesMeasureTheRoundTrip(t *testing.T) {
+	here, there := NewSession(1, "here"), NewSession(2, "there")
+	now := time.Unix(1e9, 123456789)
+	take := func(r *Session, b []byte, err error) {
+		t.Helper()
+		if err == nil {
+			err = r.Take(b, 8000, now)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := here.Compound(Streams{Rate: 8000, SentPackets: 5, SentAt: now}, now, false)
+	now = now.Add(40 * time.Millisecond)
+	take(there, b, err)
+	if _, ok := there.Far(); ok {
+		t.Error("nothing was told of the other stream")
+	}
+	now = now.Add(3 * time.Second)
+	b, err = there.Compound(Streams{Rate: 8000, Received: 5, Source: Source{SSRC: 1, Highest: 5, Lost: 2, Jitter: 80}}, now, false)
+	now = now.Add(60 * time.Millisecond)
+	take(here, b, err)
+	far, ok := here.Far()
+	if !ok || (far.RoundTrip-100*time.Millisecond).Abs() > time.Millisecond || far.Lost != 2 || far.Jitter != 10*time.Millisecond || far.At != now {
+		t.Errorf("%+v", far)
+	}
+	// A report about somebody else's stream is none of ours.
+	b, err = there.Compound(Streams{Rate: 8000, Received: 6, Source: Source{SSRC: 3, Lost: 9}}, now, true)
+	take(here, b, err)
+	if far, _ := here.Far(); far.Lost != 2 {
+		t.Errorf("%+v", far)
+	}
+}
+
+func FuzzTake(f *testing.F) {
+	r := NewSession(7, "me")
+	b, err := r.Compound(Streams{Rate: 8000, Received: 1, Source: Source{SSRC: 7}, SentPackets: 1}, time.Unix(1e9, 0), true)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte{0x81, 201, 0, 1})
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		r := NewSession(7, "me")
+		if err := r.Take(packet, 8000, time.Unix(1e9, 0)); err != nil {
+			return
+		}
+		if far, ok := r.Far(); ok && (far.RoundTrip < 0 || far.FractionLost > 1) {
+			t.Errorf("%+v", far)
+		}
+	})
+}

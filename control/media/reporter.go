@@ -1,0 +1,156 @@
+package media
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"mcp/control/media/report"
+)
+
+// reportInterval is how often each leg reports, on average (RFC 3550 section 6.2).
+const reportInterval = 5 * time.Second
+
+// The legs are spread over a wheel, of which one slot is served at each tick.
+// Around the interval, reports keep a random distance of half to one and a half
+// of it, so that those of many calls do not fall into step (section 6.3.1).
+const (
+	slots    = 32
+	interval = 20 // ticks
+)
+
+// reporter sends the RTCP of an engine's legs.
+type reporter struct {
+	quit    chan struct{}
+	running sync.WaitGroup
+
+	mu    sync.Mutex // guards what follows
+	wheel [slots]map[*Leg]struct{}
+	at    int
+}
+
+func newReporter(every time.Duration) *reporter {
+	r := &reporter{quit: make(chan struct{})}
+	for i := range r.wheel {
+		r.wheel[i] = map[*Leg]struct{}{}
+	}
+	r.running.Go(func() { r.run(every / interval) })
+	return r
+}
+
+func (r *reporter) run(tick time.Duration) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			r.serve()
+		case <-r.quit:
+			return
+		}
+	}
+}
+
+// serve has the legs of the present slot report, and turns the wheel.
+func (r *reporter) serve() {
+	r.mu.Lock()
+	due := r.wheel[r.at]
+	r.wheel[r.at] = map[*Leg]struct{}{}
+	for l := range due {
+		r.placeLocked(l, interval/2+rand.IntN(interval+1))
+	}
+	r.at = (r.at + 1) % slots
+	r.mu.Unlock()
+	for l := range due {
+		l.report(false)
+	}
+}
+
+// add begins a leg's reports, the first after half the time (section 6.2).
+func (r *reporter) add(l *Leg) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.placeLocked(l, interval/4+rand.IntN(interval/2+1))
+}
+
+func (r *reporter) placeLocked(l *Leg, ahead int) {
+	l.control.slot = (r.at + ahead) % slots
+	r.wheel[l.control.slot][l] = struct{}{}
+}
+
+// remove ends a leg's reports with a good-bye.
+func (r *reporter) remove(l *Leg) {
+	r.mu.Lock()
+	delete(r.wheel[l.control.slot], l)
+	r.mu.Unlock()
+	l.report(true)
+}
+
+func (r *reporter) close() {
+	close(r.quit)
+	r.running.Wait()
+}
+
+// control is a leg's RTCP.
+type control struct {
+	slot int // of the reporter's wheel, under its lock
+
+	mu      sync.Mutex // guards what follows
+	reports *report.Session
+	over    bool
+}
+
+// report tells the far end, if there is one, what has passed so far.
+func (l *Leg) report(last bool) {
+	c := &l.control
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	state := l.state.Load()
+	if c.over || state == nil || !state.far.RTP.IsValid() {
+		return
+	}
+	c.over = last
+	stats, err := l.plane.Stats()
+	if err != nil {
+		l.session.log.Debug("report", "leg", l.name, "error", err)
+		return
+	}
+	packet, err := c.reports.Compound(streamsOf(stats, state.far.ClockRate), time.Now(), last)
+	if err == nil {
+		err = l.plane.SendRTCP(packet)
+	}
+	if err != nil {
+		l.session.log.Debug("report", "leg", l.name, "error", err)
+	}
+}
+
+// headerLength is that of RTP's fixed header, which senders' octet counts leave out.
+const headerLength = 12
+
+func streamsOf(s LegStats, rate int) report.Streams {
+	return report.Streams{
+		Rate: rate, SentPackets: s.TxPackets, SentOctets: s.TxBytes - headerLength*s.TxPackets,
+		Timestamp: s.TxTimestamp, SentAt: s.TxAt, Received: s.RxPackets, Source: report.Source(s.Source),
+	}
+}
+
+// RTCP implements Receiver.
+func (l *Leg) RTCP(packet []byte, at time.Time) {
+	state := l.state.Load()
+	if state == nil {
+		return
+	}
+	l.control.mu.Lock()
+	defer l.control.mu.Unlock()
+	if err := l.control.reports.Take(packet, state.far.ClockRate, at); err != nil {
+		l.session.log.Debug("far end's report", "leg", l.name, "error", err)
+	}
+}
+
+// FarReport is what the far end last told of the stream towards it; false:
+// nothing yet.
+func (l *Leg) FarReport() (report.Far, bool) {
+	l.control.mu.Lock()
+	defer l.control.mu.Unlock()
+	return l.control.reports.Far()
+}
