@@ -34,7 +34,7 @@ func newReporter(every time.Duration) *reporter {
 	for i := range r.wheel {
 		r.wheel[i] = map[*Leg]struct{}{}
 	}
-	r.running.Go(func() { r.run(every / interval) })
+	r.running.Go(func() { r.run(max(every/interval, time.Millisecond)) })
 	return r
 }
 
