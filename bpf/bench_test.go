@@ -28,7 +28,9 @@ func BenchmarkProgram(b *testing.B) {
 		// A leg whose far end is its own address: what it relays arrives again.
 		loop := r.openLeg(b, addrPort("10.2.0.2", 20000), serverSSRC)
 		must(b, loop.Configure(legConfig(addrPort("10.2.0.2", 20000), loop)))
-		frame := r.fromCaller(voice(1, 1))
+		rtp := voice(1, 1)
+		rtp.SSRC = serverSSRC
+		frame := r.fromCaller(rtp)
 		frame.Src, frame.Dst = loop.Local(), loop.Local()
 		r.repeat(b, frame.Bytes())
 		if s := r.stats(b, loop); s.RxRelayed < uint64(b.N) {

@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 )
 
 // The programs userspace calls: change and send. They exist so that a leg is
@@ -44,26 +43,43 @@ func flag(b bool) uint8 {
 	return 0
 }
 
-func isFull(err error) bool {
-	return errors.Is(err, unix.E2BIG) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.ENOMEM)
+// isEnd tells that a batch was the last one.
+func isEnd(err error) bool {
+	return errors.Is(err, ebpf.ErrKeyNotExist)
 }
 
-func (p *Plane) change(l *Leg, c LegConfig) error {
-	req := relayChangeRequest{Local: l.key, LegId: l.id}
-	req.Config = relayLegConfig{
-		PeerRtp:    endpointOf(c.RTP),
-		PeerRtcp:   endpointOf(c.RTCP),
-		ClockRate:  c.ClockRate,
-		FrameTicks: c.FrameTicks,
-		AudioType:  c.AudioType,
-		EventType:  c.EventType,
-		MaySend:    flag(c.MaySend),
-		MayReceive: flag(c.MayReceive),
-		CopyToUser: flag(c.Copy),
+func (f FarEnd) trafficClass() uint8 { return f.DSCP << 2 }
+
+// configOf translates a configuration for the programs.
+func configOf(c LegConfig) relayLegConfig {
+	k := relayLegConfig{
+		PeerRtp:      endpointOf(c.Far.RTP),
+		PeerRtcp:     endpointOf(c.Far.RTCP),
+		LatchMs:      uint32(c.Far.Latch.Milliseconds()),
+		ClockRate:    c.ClockRate,
+		FrameTicks:   c.FrameTicks,
+		AudioType:    c.AudioType,
+		EventType:    c.EventType,
+		MaySend:      flag(c.MaySend),
+		MayReceive:   flag(c.MayReceive),
+		CopyToUser:   flag(c.Copy),
+		RelayEvents:  flag(c.RelayEvent),
+		TrafficClass: c.Far.trafficClass(),
+	}
+	if c.Far.LatchFrom.IsValid() {
+		k.LatchFrom.Addr = c.Far.LatchFrom.As16()
+	}
+	if c.Far.MaxRate > 0 {
+		k.PacketGapNs = uint32(time.Second) / uint32(c.Far.MaxRate)
 	}
 	if c.RelayTo != nil {
-		req.Config.RelayTo, req.Config.RelayToId = c.RelayTo.key, c.RelayTo.id
+		k.RelayTo, k.RelayToId = c.RelayTo.slot, c.RelayTo.id
 	}
+	return k
+}
+
+func (p *Plane) change(l *Leg, req relayChangeRequest) error {
+	req.Slot, req.LegId = l.slot, l.id
 	ret, err := p.objects.Change.Run(&ebpf.RunOptions{Data: bytesOf(&req)})
 	if err != nil {
 		return err
@@ -75,8 +91,8 @@ func (p *Plane) change(l *Leg, c LegConfig) error {
 }
 
 // send stamps an RTP packet, given in parts, and sends it.
-func (p *Plane) send(l *Leg, req relaySendRequest, rtp ...[]byte) error {
-	req.Local, req.LegId = l.key, l.id
+func (p *Plane) send(l *Leg, ticks uint32, rtp ...[]byte) error {
+	req := relaySendRequest{Slot: l.slot, LegId: l.id, Ticks: ticks}
 	headers := ipv6Length + udpLength
 	if l.local.Addr().Unmap().Is4() {
 		headers = ipv4Length + udpLength

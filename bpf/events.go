@@ -88,15 +88,13 @@ func (p *Plane) dispatch(sample []byte, handle Handler) {
 	}
 	data := sample[header : header+int(e.Length)]
 	at := wallTime(e.ArrivedNs)
-	if time.Since(at) > tooLate && (e.Kind == relayEventKindEVENT_SEND || e.Kind == relayEventKindEVENT_OTHER_FAMILY) {
+	if time.Since(at) > tooLate && e.Kind == relayEventKindEVENT_SEND {
 		p.unsent.Add(1)
 		return
 	}
 	switch e.Kind {
 	case relayEventKindEVENT_SEND:
 		p.noteSend(p.raw.sendIP(data))
-	case relayEventKindEVENT_OTHER_FAMILY:
-		p.relayOther(e.LegId, data)
 	case relayEventKindEVENT_RTP, relayEventKindEVENT_RTCP:
 		handle(Event{
 			LegID: e.LegId,
@@ -104,16 +102,6 @@ func (p *Plane) dispatch(sample []byte, handle Handler) {
 			At:    at,
 			Data:  data,
 		})
-	}
-}
-
-func (p *Plane) relayOther(source uint64, rtp []byte) {
-	from := p.leg(source)
-	if from == nil {
-		return
-	}
-	if to := from.relayTarget(); to != nil {
-		p.noteSend(to.sendRelayed(source, rtp))
 	}
 }
 
@@ -126,11 +114,16 @@ func (p *Plane) noteSend(err error) {
 	}
 }
 
-// wallTime converts the kernel's monotonic clock.
-func wallTime(ns uint64) time.Time {
+// monotonic is the clock that the programs read, in nanoseconds.
+func monotonic() uint64 {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return time.Now()
+		return 0
 	}
-	return time.Now().Add(time.Duration(int64(ns) - now.Nano()))
+	return uint64(now.Nano())
+}
+
+// wallTime converts the programs' clock.
+func wallTime(ns uint64) time.Time {
+	return time.Now().Add(time.Duration(ns - monotonic()))
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -17,25 +18,43 @@ const NoType = 255
 type Leg struct {
 	plane *Plane
 	local netip.AddrPort
-	key   relayEndpoint
+	slot  uint32
 	id    uint64
 
 	mu     sync.Mutex // guards what follows
-	target *Leg
+	config LegConfig
 	final  *LegStats
 }
 
 // LegConfig is what a leg does from now on.
 type LegConfig struct {
-	RTP, RTCP  netip.AddrPort // the far end; no RTP: muted both ways
-	RelayTo    *Leg           // audio goes on as this leg's; nil: nowhere
-	Copy       bool           // audio goes to the handler of Receive, too
-	ClockRate  uint32         // Hz
-	FrameTicks uint32         // timestamp units of a frame
+	Far        FarEnd
+	RelayTo    *Leg   // audio goes on as this leg's; nil: nowhere
+	RelayEvent bool   // telephone-event goes there, too, as that leg's payload type
+	Copy       bool   // audio goes to the handler of Receive, too
+	ClockRate  uint32 // Hz
+	FrameTicks uint32 // timestamp units of a frame
 	AudioType  uint8
 	EventType  uint8 // NoType for none
 	MaySend    bool
 	MayReceive bool
+}
+
+// FarEnd says where a leg's packets go to and come from.
+type FarEnd struct {
+	// RTP and RTCP as signalled. They are the only sources accepted, unless Latch
+	// is set. No RTP: the leg is muted both ways. RTCP equal to RTP: the two are
+	// multiplexed (RFC 5761).
+	RTP, RTCP netip.AddrPort
+	// Latch is for how long, after a change of the far end, the leg may learn from
+	// arriving RTP where it truly is; it sends nothing until then. Only the
+	// addresses of RTP and LatchFrom are believed, at any port. Zero: never.
+	Latch     time.Duration
+	LatchFrom netip.Addr // where signalling comes from; may be unset
+	// MaxRate is the most RTP packets a second that are accepted in the long run;
+	// a second's worth may come at once. Zero: no ceiling.
+	MaxRate int
+	DSCP    uint8 // of what is sent, RFC 2474
 }
 
 // Packet is one to send, before its stamp.
@@ -47,27 +66,23 @@ type Packet struct {
 }
 
 // AddLeg opens a leg, muted. Its stream starts at a random sequence number and
-// timestamp, RFC 3550 section 5.1.
+// timestamp, RFC 3550 section 5.1. ErrPortTaken: another leg is open there.
+// ErrFull: there is no room for more legs, or legs on more addresses.
 func (p *Plane) AddLeg(local netip.AddrPort, ssrc uint32) (*Leg, error) {
 	if !local.Addr().IsValid() || local.Addr().IsUnspecified() || local.Port() == 0 || local.Port()%2 != 0 {
 		return nil, fmt.Errorf("open leg: %s is not an address with an even port", local)
 	}
-	l := &Leg{plane: p, local: local, key: endpointOf(local), id: rand.Uint64() | 1}
-	entry := relayLeg{Id: l.id}
+	entry := relayLeg{Id: rand.Uint64() | 1, Local: endpointOf(local)}
 	entry.Config.EventType = NoType
 	entry.Config.AudioType = NoType
 	entry.Egress.Ssrc = ssrc
 	entry.Egress.LastSeq = uint16(rand.Uint32())
 	entry.Egress.NextTs = rand.Uint32()
-	err := p.objects.Legs.Update(&l.key, &entry, ebpf.UpdateNoExist)
-	switch {
-	case errors.Is(err, ebpf.ErrKeyExist):
-		return nil, fmt.Errorf("open leg %s: %w", local, ErrPortTaken)
-	case err != nil && isFull(err):
-		return nil, fmt.Errorf("open leg %s: %w", local, ErrFull)
-	case err != nil:
+	slot, err := p.slots.open(&entry)
+	if err != nil {
 		return nil, fmt.Errorf("open leg %s: %w", local, err)
 	}
+	l := &Leg{plane: p, local: local, slot: slot, id: entry.Id}
 	p.mu.Lock()
 	p.legs[l.id] = l
 	p.mu.Unlock()
@@ -87,50 +102,100 @@ func (l *Leg) Configure(c LegConfig) error {
 	if l.final != nil {
 		return ErrClosed
 	}
-	if c.RTP.IsValid() && c.RTP.Addr().Unmap().Is4() != l.local.Addr().Unmap().Is4() {
-		return fmt.Errorf("configure leg %s: far end %s is of the other IP version", l.local, c.RTP)
+	if far := c.Far.RTP; far.IsValid() && far.Addr().Unmap().Is4() != l.local.Addr().Unmap().Is4() {
+		return fmt.Errorf("configure leg %s: far end %s is of the other IP version", l.local, far)
 	}
-	if err := l.plane.change(l, c); err != nil {
+	if err := l.plane.change(l, relayChangeRequest{Config: configOf(c)}); err != nil {
 		return fmt.Errorf("configure leg %s: %w", l.local, err)
 	}
-	l.target = c.RelayTo
+	l.config = c
 	return nil
 }
 
 // Send sends one packet as the next of the leg's stream. A DropError tells that
-// the leg may not send at present.
+// the leg may not send at present. Packets leave in the order of their stamps.
 func (l *Leg) Send(p Packet) error {
 	header := [rtpLength]byte{0x80, p.PayloadType & 0x7f}
 	if p.Marker {
 		header[1] |= 0x80
 	}
-	return l.send(relaySendRequest{Ticks: p.Ticks}, header[:], p.Data)
-}
-
-// sendRelayed sends a packet that arrived on another leg.
-func (l *Leg) sendRelayed(source uint64, rtp []byte) error {
-	return l.send(relaySendRequest{SourceId: source}, rtp)
-}
-
-// send holds the lock, so that packets leave in the order of their stamps.
-func (l *Leg) send(req relaySendRequest, rtp ...[]byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.final != nil {
 		return ErrClosed
 	}
-	return l.plane.send(l, req, rtp...)
+	return l.plane.send(l, p.Ticks, header[:], p.Data)
 }
 
-// SendRTCP sends a ready RTCP packet from the port above the leg's own.
-func (l *Leg) SendRTCP(to netip.AddrPort, packet []byte) error {
+// SendRTCP sends a ready RTCP packet to the far end: from the port above the
+// leg's own, or from its own when RTP and RTCP are multiplexed. A DropError tells
+// that the leg does not know where to.
+func (l *Leg) SendRTCP(packet []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.final != nil {
 		return ErrClosed
 	}
-	from := netip.AddrPortFrom(l.local.Addr(), l.local.Port()+1)
-	return l.plane.raw.sendUDP(from, to, packet)
+	from, to, err := l.rtcpPath()
+	if err != nil {
+		return err
+	}
+	return l.plane.raw.sendUDP(from, to, l.config.Far.trafficClass(), packet)
+}
+
+// Far is where RTP goes: as signalled, or as learned. It is invalid while that is
+// not known.
+func (l *Leg) Far() (netip.AddrPort, error) {
+	entry, err := l.read()
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	far := entry.Gate.FarRtp
+	if far.Port == 0 && monotonic() >= entry.Gate.WindowUntilNs {
+		far = entry.Config.PeerRtp
+	}
+	if far.Port == 0 {
+		return netip.AddrPort{}, nil
+	}
+	return addrPortOf(far), nil
+}
+
+// rtcpPath says between which ports RTCP travels. From a far end that was learned
+// it is expected, as usual, one port above RTP.
+func (l *Leg) rtcpPath() (from, to netip.AddrPort, err error) {
+	signalled := l.config.Far
+	muxed := signalled.RTCP == signalled.RTP
+	from, to = netip.AddrPortFrom(l.local.Addr(), l.local.Port()+1), signalled.RTCP
+	if muxed {
+		from = l.local
+	}
+	if signalled.Latch > 0 {
+		far, err := l.Far()
+		if err != nil {
+			return from, to, err
+		}
+		if !far.IsValid() {
+			return from, to, &DropError{Reason: l.plane.verdictName(relayVerdictDROP_UNLATCHED)}
+		}
+		if muxed {
+			to = far
+		} else if far != signalled.RTP {
+			to = netip.AddrPortFrom(far.Addr(), far.Port()+1)
+		}
+	}
+	if !to.IsValid() {
+		return from, to, &DropError{Reason: l.plane.verdictName(relayVerdictDROP_MUTED)}
+	}
+	return from, to, nil
+}
+
+// read copies the leg's entry under its lock.
+func (l *Leg) read() (*relayLeg, error) {
+	var entry relayLeg
+	if err := l.plane.objects.Legs.LookupWithFlags(l.slot, &entry, ebpf.LookupLock); err != nil {
+		return nil, fmt.Errorf("read leg %s: %w", l.local, err)
+	}
+	return &entry, nil
 }
 
 // Stats reads the leg's counters; those of a closed leg stay as they were.
@@ -140,11 +205,11 @@ func (l *Leg) Stats() (LegStats, error) {
 	if l.final != nil {
 		return *l.final, nil
 	}
-	var entry relayLeg
-	if err := l.plane.objects.Legs.LookupWithFlags(&l.key, &entry, ebpf.LookupLock); err != nil {
-		return LegStats{}, fmt.Errorf("read leg %s: %w", l.local, err)
+	entry, err := l.read()
+	if err != nil {
+		return LegStats{}, err
 	}
-	return statsOf(&entry), nil
+	return statsOf(entry), nil
 }
 
 // Close ends the leg and tells what it carried. It is idempotent.
@@ -156,20 +221,16 @@ func (l *Leg) Close() (LegStats, error) {
 	}
 	l.plane.forget(l.id)
 	l.final = &LegStats{}
-	l.target = nil
-	var entry relayLeg
-	err := l.plane.objects.Legs.LookupAndDeleteWithFlags(&l.key, &entry, ebpf.LookupLock)
-	if err != nil {
+	l.config.RelayTo = nil
+	if err := l.plane.change(l, relayChangeRequest{Closing: 1}); err != nil {
 		return *l.final, fmt.Errorf("close leg %s: %w", l.local, err)
 	}
-	*l.final = statsOf(&entry)
-	return *l.final, nil
-}
-
-func (l *Leg) relayTarget() *Leg {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.target
+	entry, err := l.read()
+	if err != nil {
+		return *l.final, errors.Join(err, l.plane.slots.close(l.slot, endpointOf(l.local)))
+	}
+	*l.final = statsOf(entry)
+	return *l.final, l.plane.slots.close(l.slot, entry.Local)
 }
 
 func (p *Plane) forget(id uint64) {
@@ -187,18 +248,13 @@ func (p *Plane) leg(id uint64) *Leg {
 // Reset removes legs that no Leg of this process stands for, as a process that
 // died left them, and says how many.
 func (p *Plane) Reset() (int, error) {
-	var key relayEndpoint
-	var entry relayLeg
-	var stale []relayEndpoint
-	for it := p.objects.Legs.Iterate(); it.Next(&key, &entry); {
-		if p.leg(entry.Id) == nil {
-			stale = append(stale, key)
+	removed := 0
+	err := eachLeg(p.objects.Legs, func(slot uint32, entry *relayLeg) error {
+		if p.leg(entry.Id) != nil {
+			return nil
 		}
-	}
-	for n, key := range stale {
-		if err := p.objects.Legs.Delete(&key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return n, fmt.Errorf("remove leg %s: %w", addrPortOf(key), err)
-		}
-	}
-	return len(stale), nil
+		removed++
+		return p.slots.close(slot, entry.Local)
+	})
+	return removed, err
 }

@@ -118,7 +118,8 @@ func (p *pins) remove() error {
 // serves the start only.
 func pinned(o *relayObjects) (map[string]**ebpf.Map, map[string]**ebpf.Program) {
 	maps := map[string]**ebpf.Map{
-		"legs": &o.Legs, "stats": &o.Stats, "events": &o.Events,
+		"legs": &o.Legs, "addresses": &o.Addresses, "ports": &o.Ports,
+		"stats": &o.Stats, "events": &o.Events, "vlans": &o.Vlans,
 		"tx_ports": &o.TxPorts, "ifaces": &o.Ifaces, "layout": &o.Layout,
 	}
 	programs := map[string]**ebpf.Program{

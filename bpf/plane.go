@@ -1,8 +1,8 @@
 // Package bpf is the media plane in the kernel: XDP programs that relay RTP
 // between legs, and the only Go code that touches programs and maps.
 //
-// A leg is an entry in one hash map, keyed by the local address and port; it
-// needs no socket. The programs and maps live pinned in a directory of bpffs,
+// A leg is an entry in a map, found by the local address and port; it needs no
+// socket. The programs and maps live pinned in a directory of bpffs,
 // so that an operator can read them with bpftool and media goes on while the
 // process that controls it is away. Keys, values and reasons are generated
 // from include/types.h.
@@ -18,7 +18,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -Wall -Werror" -type packet_event -type event_kind -type send_request -type change_request -type layout_version -type verdict -type leg_config -type leg_ingress -type leg_egress -type leg_counts relay relay.bpf.c
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type packet_event -type event_kind -type send_request -type change_request -type layout_version -type verdict -type index -type endpoint -type leg_config -type leg_ingress -type leg_egress -type leg_counts relay relay.bpf.c
 
 // DefaultDir is where the plane is pinned unless told otherwise.
 const DefaultDir = "/sys/fs/bpf/mcp"
@@ -51,6 +51,9 @@ func (c Config) withDefaults() Config {
 	if c.Mode == "" {
 		c.Mode = ModeAuto
 	}
+	if c.MaxLegs == 0 {
+		c.MaxLegs = 32768
+	}
 	return c
 }
 
@@ -62,6 +65,7 @@ type Plane struct {
 	raw      *rawSockets
 	nearby   *neighbors
 	layout   relayLayout
+	slots    *slots
 	verdicts map[relayVerdict]string
 	unsent   atomic.Uint64
 
@@ -129,9 +133,7 @@ func loadObjects(cfg Config, objects *relayObjects) error {
 	if err != nil {
 		return err
 	}
-	if cfg.MaxLegs != 0 {
-		spec.Maps["legs"].MaxEntries = cfg.MaxLegs
-	}
+	spec.Maps["legs"].MaxEntries = cfg.MaxLegs + 1 // the first slot stays empty
 	if cfg.EventBytes != 0 {
 		spec.Maps["events"].MaxEntries = cfg.EventBytes
 	}
@@ -183,6 +185,9 @@ func open(dir string) (_ *Plane, err error) {
 }
 
 func (p *Plane) openSockets() (err error) {
+	if p.slots, err = newSlots(&p.objects); err != nil {
+		return err
+	}
 	if p.raw, err = openRawSockets(); err != nil {
 		return err
 	}

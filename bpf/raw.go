@@ -61,7 +61,7 @@ func sendError(err error, to []byte) error {
 }
 
 // sendUDP builds and sends one datagram.
-func (r *rawSockets) sendUDP(from, to netip.AddrPort, payload []byte) error {
+func (r *rawSockets) sendUDP(from, to netip.AddrPort, class uint8, payload []byte) error {
 	src, dst := from.Addr().Unmap(), to.Addr().Unmap()
 	if !dst.IsValid() || src.Is4() != dst.Is4() {
 		return fmt.Errorf("send from %s to %s: not one IP version", from, to)
@@ -74,13 +74,13 @@ func (r *rawSockets) sendUDP(from, to netip.AddrPort, payload []byte) error {
 	pseudo := append(src.AsSlice(), dst.AsSlice()...)
 	pseudo = append(pseudo, 0, unix.IPPROTO_UDP)
 	binary.BigEndian.PutUint16(udp[6:], neverZero(^checksum(pseudo, udp[4:6], udp)))
-	return r.sendIP(append(ipHeader(src, dst, len(udp)), udp...))
+	return r.sendIP(append(ipHeader(src, dst, class, len(udp)), udp...))
 }
 
-func ipHeader(src, dst netip.Addr, length int) []byte {
+func ipHeader(src, dst netip.Addr, class uint8, length int) []byte {
 	if src.Is4() {
 		h := make([]byte, ipv4Length)
-		h[0], h[6], h[8], h[9] = 0x45, 0x40, 64, unix.IPPROTO_UDP
+		h[0], h[1], h[6], h[8], h[9] = 0x45, class, 0x40, 64, unix.IPPROTO_UDP
 		binary.BigEndian.PutUint16(h[2:], uint16(ipv4Length+length))
 		copy(h[12:], src.AsSlice())
 		copy(h[16:], dst.AsSlice())
@@ -88,7 +88,7 @@ func ipHeader(src, dst netip.Addr, length int) []byte {
 		return h
 	}
 	h := make([]byte, ipv6Length)
-	h[0], h[6], h[7] = 0x60, unix.IPPROTO_UDP, 64
+	h[0], h[1], h[6], h[7] = 0x60|class>>4, class<<4, unix.IPPROTO_UDP, 64
 	binary.BigEndian.PutUint16(h[4:], uint16(length))
 	copy(h[8:], src.AsSlice())
 	copy(h[24:], dst.AsSlice())

@@ -15,6 +15,7 @@
  */
 #include "include/count.h"
 #include "include/decide.h"
+#include "include/find.h"
 #include "include/hop.h"
 #include "include/rewrite.h"
 #include "include/user.h"
@@ -30,17 +31,9 @@ struct run {
 };
 
 /* Keeps the types of records in the type information; no map mentions them. */
-int record_types(struct packet_event *e, struct send_request *s, struct change_request *c)
+int record_types(struct packet_event *e, struct send_request *s, struct change_request *c, enum index *i)
 {
-	return e && s && c;
-}
-
-/* The leg a packet is for. RTCP arrives one port above RTP. */
-static __always_inline struct leg *leg_of(const struct packet *p, struct endpoint *local)
-{
-	*local = p->destination;
-	local->port &= ~1;
-	return bpf_map_lookup_elem(&legs, local);
+	return e && s && c && i;
 }
 
 static __always_inline enum verdict to_user(struct run *r, const struct packet *p, __u64 leg_id, enum event_kind kind)
@@ -57,14 +50,14 @@ static __always_inline enum verdict to_user(struct run *r, const struct packet *
 }
 
 /* Userspace sends what the kernel could not send from here. */
-static __always_inline enum verdict hand(struct run *r, const struct packet *p, struct leg *from, struct leg *to)
+static __always_inline enum verdict hand(struct run *r, struct leg *from, struct leg *to, __u16 length)
 {
 	struct parcel parcel = {
 		.leg_id = to->id,
 		.now = r->now,
 		.kind = EVENT_SEND,
-		.offset = p->l3_offset,
-		.length = p->l3_length,
+		.offset = sizeof(struct ethhdr),
+		.length = length,
 	};
 
 	if (!deliver(r->ctx, &parcel))
@@ -73,40 +66,33 @@ static __always_inline enum verdict hand(struct run *r, const struct packet *p, 
 	return HANDED;
 }
 
-/* The other IP version has another length: userspace builds the packet, with send. */
-static __always_inline enum verdict hand_rtp(struct run *r, const struct packet *p, struct leg *from)
-{
-	if (to_user(r, p, from->id, EVENT_OTHER_FAMILY) != TO_USER)
-		return DROP_OVERRUN;
-	from->counts.rx_handed++;
-	return HANDED;
-}
-
-/* Sends a leg's audio on as another leg's. */
+/* Sends a leg's packet on as another leg's. */
 static __always_inline enum verdict relay_on(struct run *r, const struct packet *p, struct leg *from)
 {
-	struct leg *to = bpf_map_lookup_elem(&legs, &from->config.relay_to);
-	struct departure d;
-	struct origin o;
+	struct rtphdr *rtp = (struct rtphdr *)p->payload;
+	struct leg *to = leg_in(from->config.relay_to);
+	struct departure d = {};
+	struct origin o = {};
 	enum verdict v;
+	__u16 length;
+	bool found;
 
 	if (!to)
 		return DROP_NO_LEG;
-	d.from = from->config.relay_to;
-	if (is_ipv4(&d.from) != p->ipv4)
-		return hand_rtp(r, p, from);
-	origin_of(&o, (struct rtphdr *)p->payload, from->id);
+	origin_of(&o, rtp, from->id, r->now);
+	o.event = is_event(from, rtp);
 	bpf_spin_lock(&to->lock);
-	v = depart(to, from->config.relay_to_id, &o, p->length, r->now, &d);
+	v = depart(to, from->config.relay_to_id, &o, p->length, &d);
 	bpf_spin_unlock(&to->lock);
 	if (v != UNDECIDED)
 		return v;
-	if (!find_hop(r->ctx, p, to, &d, r->now)) {
-		rewrite(r->ctx, p, &d, false);
-		return hand(r, p, from, to);
-	}
-	rewrite(r->ctx, p, &d, r->generic);
-	r->action = leave(r->ctx, &d.hop);
+	length = departing_length(p, &d);
+	found = find_hop(r->ctx, to, &d, length, r->now);
+	if (!rewrite(r->ctx, p, &d, found && r->generic))
+		return DROP_TOO_LONG;
+	if (!found)
+		return hand(r, from, to, length);
+	r->action = leave(&d.hop);
 	from->counts.rx_relayed++;
 	add(&to->counts.tx_relayed, 1);
 	return RELAYED;
@@ -114,7 +100,7 @@ static __always_inline enum verdict relay_on(struct run *r, const struct packet 
 
 static __always_inline enum verdict on_rtcp(struct run *r, const struct packet *p, struct leg *leg)
 {
-	enum verdict v = judge_rtcp(leg, p);
+	enum verdict v = judge_rtcp(leg, p, r->now);
 
 	return v == TO_USER ? to_user(r, p, leg->id, EVENT_RTCP) : v;
 }
@@ -122,14 +108,17 @@ static __always_inline enum verdict on_rtcp(struct run *r, const struct packet *
 static __always_inline enum verdict on_rtp(struct run *r, const struct packet *p, struct leg *leg)
 {
 	struct rtphdr *rtp = (struct rtphdr *)p->payload;
+	bool event, relay;
 	enum verdict v;
-	bool relay;
 
 	if ((void *)(rtp + 1) > p->end || p->length < sizeof(*rtp) + (rtp->flags & 0xf) * 4)
 		return DROP_NOT_RTP;
 	v = judge_rtp(leg, p, rtp, r->now);
-	relay = v == UNDECIDED && leg->config.relay_to_id;
-	if (v == TO_USER || (v == UNDECIDED && leg->config.copy_to_user)) {
+	if (v != UNDECIDED)
+		return v;
+	event = is_event(leg, rtp);
+	relay = leg->config.relay_to_id && (!event || leg->config.relay_events);
+	if (event || leg->config.copy_to_user) {
 		v = to_user(r, p, leg->id, EVENT_RTP);
 		if (v == TO_USER)
 			leg->counts.rx_user++;
@@ -155,14 +144,13 @@ static __always_inline enum verdict on_payload(struct run *r, const struct packe
 static __always_inline int relay_frame(struct xdp_md *ctx, bool generic)
 {
 	struct run r = {.ctx = ctx, .generic = generic, .action = XDP_ABORTED};
-	struct endpoint local;
 	struct packet p = {};
 	struct leg *leg;
 	enum verdict v;
 
 	v = parse(ctx, &p);
 	if (v == UNDECIDED) {
-		leg = leg_of(&p, &local);
+		leg = leg_at(&p.destination);
 		if (leg) {
 			r.now = bpf_ktime_get_ns();
 			v = on_payload(&r, &p, leg);

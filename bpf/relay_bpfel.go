@@ -13,12 +13,18 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type relayAddressList struct {
+	_     structs.HostLayout
+	Count uint32
+	At    [8]relayEndpoint
+}
+
 type relayChangeRequest struct {
-	_        structs.HostLayout
-	Local    relayEndpoint
-	Reserved uint32
-	LegId    uint64
-	Config   relayLegConfig
+	_       structs.HostLayout
+	Slot    uint32
+	Closing uint32
+	LegId   uint64
+	Config  relayLegConfig
 }
 
 type relayEndpoint struct {
@@ -31,10 +37,9 @@ type relayEndpoint struct {
 type relayEventKind uint32
 
 const (
-	relayEventKindEVENT_RTP          relayEventKind = 1
-	relayEventKindEVENT_RTCP         relayEventKind = 2
-	relayEventKindEVENT_SEND         relayEventKind = 3
-	relayEventKindEVENT_OTHER_FAMILY relayEventKind = 4
+	relayEventKindEVENT_RTP  relayEventKind = 1
+	relayEventKindEVENT_RTCP relayEventKind = 2
+	relayEventKindEVENT_SEND relayEventKind = 3
 )
 
 type relayIface struct {
@@ -43,6 +48,14 @@ type relayIface struct {
 	Native uint32
 	Reason [172]int8
 }
+
+type relayIndex uint32
+
+const (
+	relayIndexMAX_ADDRESSES     relayIndex = 8
+	relayIndexPORTS_PER_ADDRESS relayIndex = 32768
+	relayIndexNO_SLOT           relayIndex = 0
+)
 
 type relayLayout struct {
 	_       structs.HostLayout
@@ -55,12 +68,26 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 1
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 2
 )
 
 type relayLeg struct {
-	_       structs.HostLayout
-	Id      uint64
+	_        structs.HostLayout
+	Id       uint64
+	Local    relayEndpoint
+	Reserved uint32
+	Gate     struct {
+		_             structs.HostLayout
+		FarRtp        relayEndpoint
+		Candidate     relayEndpoint
+		WindowUntilNs uint64
+		RtpPaidNs     uint64
+		RtcpPaidNs    uint64
+		CandidateSsrc uint32
+		CandidateSeq  uint16
+		OnProbation   uint8
+		Reserved      uint8
+	}
 	Config  relayLegConfig
 	Ingress relayLegIngress
 	Egress  relayLegEgress
@@ -71,53 +98,62 @@ type relayLeg struct {
 		Length   uint32
 		ToMac    [6]uint8
 		FromMac  [6]uint8
-		Reserved uint32
+		TagProto uint16
+		TagTci   uint16
 	}
 	Counts relayLegCounts
 	Lock   struct {
 		_   structs.HostLayout
 		Val uint32
 	}
-	Reserved uint32
+	Reserved2 uint32
 }
 
 type relayLegConfig struct {
-	_          structs.HostLayout
-	PeerRtp    relayEndpoint
-	PeerRtcp   relayEndpoint
-	RelayTo    relayEndpoint
-	Reserved   uint32
-	RelayToId  uint64
-	ClockRate  uint32
-	FrameTicks uint32
-	AudioType  uint8
-	EventType  uint8
-	MaySend    uint8
-	MayReceive uint8
-	CopyToUser uint8
-	Reserved2  [11]uint8
+	_            structs.HostLayout
+	PeerRtp      relayEndpoint
+	PeerRtcp     relayEndpoint
+	LatchFrom    relayEndpoint
+	LatchMs      uint32
+	RelayToId    uint64
+	RelayTo      uint32
+	ClockRate    uint32
+	FrameTicks   uint32
+	PacketGapNs  uint32
+	AudioType    uint8
+	EventType    uint8
+	MaySend      uint8
+	MayReceive   uint8
+	CopyToUser   uint8
+	RelayEvents  uint8
+	TrafficClass uint8
+	Reserved     uint8
 }
 
 type relayLegCounts struct {
-	_           structs.HostLayout
-	RxPackets   uint64
-	RxBytes     uint64
-	RxRelayed   uint64
-	RxHanded    uint64
-	RxUser      uint64
-	RxRtcp      uint64
-	TxPackets   uint64
-	TxBytes     uint64
-	TxRelayed   uint64
-	DropSource  uint64
-	DropNotRtp  uint64
-	DropType    uint64
-	DropHeld    uint64
-	DropMuted   uint64
-	DropLate    uint64
-	DropNoLeg   uint64
-	DropTooLong uint64
-	DropOverrun uint64
+	_             structs.HostLayout
+	RxPackets     uint64
+	RxBytes       uint64
+	RxRelayed     uint64
+	RxHanded      uint64
+	RxUser        uint64
+	RxRtcp        uint64
+	TxPackets     uint64
+	TxBytes       uint64
+	TxRelayed     uint64
+	DropSource    uint64
+	DropSsrc      uint64
+	DropProbation uint64
+	DropRate      uint64
+	DropNotRtp    uint64
+	DropType      uint64
+	DropHeld      uint64
+	DropMuted     uint64
+	DropUnlatched uint64
+	DropLate      uint64
+	DropNoLeg     uint64
+	DropTooLong   uint64
+	DropOverrun   uint64
 }
 
 type relayLegEgress struct {
@@ -154,7 +190,8 @@ type relayLegIngress struct {
 	MaxSeq     uint16
 	NextBadSeq uint16
 	BadSeqSet  uint8
-	Reserved   [3]uint8
+	Renewed    uint8
+	Reserved   [2]uint8
 }
 
 type relayPacketEvent struct {
@@ -166,11 +203,10 @@ type relayPacketEvent struct {
 }
 
 type relaySendRequest struct {
-	_        structs.HostLayout
-	Local    relayEndpoint
-	Ticks    uint32
-	LegId    uint64
-	SourceId uint64
+	_     structs.HostLayout
+	Slot  uint32
+	Ticks uint32
+	LegId uint64
 }
 
 type relayTally struct {
@@ -197,27 +233,41 @@ const (
 	relayVerdictSTAMPED        relayVerdict = 10
 	relayVerdictCHANGED        relayVerdict = 11
 	relayVerdictDROP_SOURCE    relayVerdict = 12
-	relayVerdictDROP_NOT_RTP   relayVerdict = 13
-	relayVerdictDROP_TYPE      relayVerdict = 14
-	relayVerdictDROP_HELD      relayVerdict = 15
-	relayVerdictDROP_MUTED     relayVerdict = 16
-	relayVerdictDROP_LATE      relayVerdict = 17
-	relayVerdictDROP_NO_LEG    relayVerdict = 18
-	relayVerdictDROP_TOO_LONG  relayVerdict = 19
-	relayVerdictDROP_OVERRUN   relayVerdict = 20
-	relayVerdictVERDICTS       relayVerdict = 21
+	relayVerdictDROP_SSRC      relayVerdict = 13
+	relayVerdictDROP_PROBATION relayVerdict = 14
+	relayVerdictDROP_RATE      relayVerdict = 15
+	relayVerdictDROP_NOT_RTP   relayVerdict = 16
+	relayVerdictDROP_TYPE      relayVerdict = 17
+	relayVerdictDROP_HELD      relayVerdict = 18
+	relayVerdictDROP_MUTED     relayVerdict = 19
+	relayVerdictDROP_UNLATCHED relayVerdict = 20
+	relayVerdictDROP_LATE      relayVerdict = 21
+	relayVerdictDROP_NO_LEG    relayVerdict = 22
+	relayVerdictDROP_TOO_LONG  relayVerdict = 23
+	relayVerdictDROP_OVERRUN   relayVerdict = 24
+	relayVerdictVERDICTS       relayVerdict = 25
 )
+
+type relayVlan struct {
+	_       structs.HostLayout
+	Ifindex uint32
+	Proto   uint16
+	Tci     uint16
+}
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	relayMapAddresses = "addresses"
 	relayMapEvents    = "events"
 	relayMapIfaces    = "ifaces"
 	relayMapLayout    = "layout"
 	relayMapLegs      = "legs"
+	relayMapPorts     = "ports"
 	relayMapStats     = "stats"
 	relayMapTxPorts   = "tx_ports"
+	relayMapVlans     = "vlans"
 	relayProgChange   = "change"
 	relayProgProbe    = "probe"
 	relayProgRelay    = "relay"
@@ -278,12 +328,15 @@ type relayProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type relayMapSpecs struct {
-	Events  *ebpf.MapSpec `ebpf:"events"`
-	Ifaces  *ebpf.MapSpec `ebpf:"ifaces"`
-	Layout  *ebpf.MapSpec `ebpf:"layout"`
-	Legs    *ebpf.MapSpec `ebpf:"legs"`
-	Stats   *ebpf.MapSpec `ebpf:"stats"`
-	TxPorts *ebpf.MapSpec `ebpf:"tx_ports"`
+	Addresses *ebpf.MapSpec `ebpf:"addresses"`
+	Events    *ebpf.MapSpec `ebpf:"events"`
+	Ifaces    *ebpf.MapSpec `ebpf:"ifaces"`
+	Layout    *ebpf.MapSpec `ebpf:"layout"`
+	Legs      *ebpf.MapSpec `ebpf:"legs"`
+	Ports     *ebpf.MapSpec `ebpf:"ports"`
+	Stats     *ebpf.MapSpec `ebpf:"stats"`
+	TxPorts   *ebpf.MapSpec `ebpf:"tx_ports"`
+	Vlans     *ebpf.MapSpec `ebpf:"vlans"`
 }
 
 // relayVariableSpecs contains global variables before they are loaded into the kernel.
@@ -312,22 +365,28 @@ func (o *relayObjects) Close() error {
 //
 // It can be passed to loadRelayObjects or ebpf.CollectionSpec.LoadAndAssign.
 type relayMaps struct {
-	Events  *ebpf.Map `ebpf:"events"`
-	Ifaces  *ebpf.Map `ebpf:"ifaces"`
-	Layout  *ebpf.Map `ebpf:"layout"`
-	Legs    *ebpf.Map `ebpf:"legs"`
-	Stats   *ebpf.Map `ebpf:"stats"`
-	TxPorts *ebpf.Map `ebpf:"tx_ports"`
+	Addresses *ebpf.Map `ebpf:"addresses"`
+	Events    *ebpf.Map `ebpf:"events"`
+	Ifaces    *ebpf.Map `ebpf:"ifaces"`
+	Layout    *ebpf.Map `ebpf:"layout"`
+	Legs      *ebpf.Map `ebpf:"legs"`
+	Ports     *ebpf.Map `ebpf:"ports"`
+	Stats     *ebpf.Map `ebpf:"stats"`
+	TxPorts   *ebpf.Map `ebpf:"tx_ports"`
+	Vlans     *ebpf.Map `ebpf:"vlans"`
 }
 
 func (m *relayMaps) Close() error {
 	return _RelayClose(
+		m.Addresses,
 		m.Events,
 		m.Ifaces,
 		m.Layout,
 		m.Legs,
+		m.Ports,
 		m.Stats,
 		m.TxPorts,
+		m.Vlans,
 	)
 }
 

@@ -95,7 +95,8 @@ func (r *rig) openLeg(t testing.TB, local netip.AddrPort, ssrc uint32) *Leg {
 
 func legConfig(peer netip.AddrPort, to *Leg) LegConfig {
 	return LegConfig{
-		RTP: peer, RTCP: netip.AddrPortFrom(peer.Addr(), peer.Port()+1), RelayTo: to,
+		Far:       FarEnd{RTP: peer, RTCP: netip.AddrPortFrom(peer.Addr(), peer.Port()+1)},
+		RelayTo:   to,
 		ClockRate: 8000, FrameTicks: frameTicks, AudioType: audioType, EventType: eventType,
 		MaySend: true, MayReceive: true,
 	}

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 	"unsafe"
@@ -15,24 +16,41 @@ import (
 // server's, or sends userspace's own there.
 type stream struct {
 	*rig
-	t testing.TB
+	t    testing.TB
+	legs map[uint32]*Leg // that arriving sources have, by SSRC
 }
 
 func newStream(t testing.TB) *stream {
 	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
 	r.openLegs(t)
-	return &stream{rig: r, t: t}
+	return &stream{rig: r, t: t, legs: make(map[uint32]*Leg)}
 }
 
 // relay returns nothing when the packet was dropped.
 func (s *stream) relay(in bpftest.RTP) (bpftest.RTP, bool) {
 	s.t.Helper()
 	in.Payload = []byte{1, 2, 3, 4}
-	action, out := s.run(s.t, s.fromCaller(in).Bytes())
+	frame := s.fromCaller(in)
+	frame.Dst = s.legOf(in.SSRC).Local()
+	action, out := s.run(s.t, frame.Bytes())
 	if action == xdpDrop {
 		return bpftest.RTP{}, false
 	}
 	return s.leaving(bpftest.Dissect(out)), true
+}
+
+// legOf gives each source a leg, because one leg has one source at a time.
+func (s *stream) legOf(ssrc uint32) *Leg {
+	s.t.Helper()
+	if len(s.legs) == 0 {
+		s.legs[ssrc] = s.callerLeg
+	}
+	if s.legs[ssrc] == nil {
+		local := netip.AddrPortFrom(s.callerLocal.Addr(), s.callerLocal.Port()+uint16(100*len(s.legs)))
+		s.legs[ssrc] = s.openLeg(s.t, local, ssrc)
+		must(s.t, s.legs[ssrc].Configure(legConfig(s.callerPeer, s.serverLeg)))
+	}
+	return s.legs[ssrc]
 }
 
 // own sends a packet of userspace's own and returns it as it leaves.
@@ -40,7 +58,7 @@ func (s *stream) own(marker bool, ticks uint32) bpftest.RTP {
 	s.t.Helper()
 	const request = int(unsafe.Sizeof(relaySendRequest{}))
 	buf := make([]byte, request+ipv4Length+udpLength)
-	copy(buf, bytesOf(&relaySendRequest{Local: s.serverLeg.key, LegId: s.serverLeg.id, Ticks: ticks}))
+	copy(buf, bytesOf(&relaySendRequest{Slot: s.serverLeg.slot, LegId: s.serverLeg.id, Ticks: ticks}))
 	buf = append(buf, bpftest.RTP{Type: audioType, Marker: marker, Payload: []byte{9}}.Bytes()...)
 	run := ebpf.RunOptions{Data: buf, DataOut: make([]byte, len(buf))}
 	ret, err := s.plane.objects.Send.Run(&run)
@@ -238,7 +256,11 @@ func TestStatisticsOfIngress(t *testing.T) {
 	if got := s.stats(t, s.callerLeg); got.RxLost != 1 || got.RxPackets != 6 {
 		t.Errorf("%+v", got)
 	}
-	s.relay(bpftest.RTP{Seq: 9000, SSRC: 2}) // another source starts over
+	// The far end is signalled anew, and another source starts over.
+	must(t, s.callerLeg.Configure(legConfig(addrPort("10.1.0.2", 4444), s.serverLeg)))
+	must(t, s.callerLeg.Configure(legConfig(s.callerPeer, s.serverLeg)))
+	s.legs[2] = s.callerLeg
+	s.relay(bpftest.RTP{Seq: 9000, SSRC: 2})
 	s.relay(bpftest.RTP{Seq: 9003, SSRC: 2})
 	if got := s.stats(t, s.callerLeg); got.RxLost != 3 || got.RxPackets != 8 {
 		t.Errorf("%+v", got)

@@ -32,9 +32,10 @@ type LegStats struct {
 // (RFC 3550 section 6.4.1).
 type Source struct {
 	SSRC    uint32
-	Highest uint32 // extended sequence number
-	Lost    int64  // of this source
-	Jitter  uint32 // timestamp units
+	Highest uint32    // extended sequence number
+	Lost    int64     // of this source
+	Jitter  uint32    // timestamp units
+	At      time.Time // of the latest packet; zero: none yet
 }
 
 // Verdict counts the packets with one fate.
@@ -56,7 +57,7 @@ func statsOf(e *relayLeg) LegStats {
 		expected := int64(in.Cycles) + int64(in.MaxSeq) - int64(in.BaseSeq) + 1
 		lost := expected - int64(in.Received)
 		s.RxLost = in.LostBefore + lost
-		s.Source = Source{SSRC: in.Ssrc, Highest: in.Cycles + uint32(in.MaxSeq), Lost: lost, Jitter: in.JitterX16 >> 4}
+		s.Source = Source{SSRC: in.Ssrc, Highest: in.Cycles + uint32(in.MaxSeq), Lost: lost, Jitter: in.JitterX16 >> 4, At: wallTime(in.LastNs)}
 	}
 	if out := &e.Egress; out.Started != 0 {
 		s.TxTimestamp, s.TxAt = out.LastTs, wallTime(out.LastNs)
@@ -70,8 +71,9 @@ func statsOf(e *relayLeg) LegStats {
 // drops lists the reasons that occurred.
 func drops(c *relayLegCounts) map[string]uint64 {
 	all := map[string]uint64{
-		"source": c.DropSource, "not_rtp": c.DropNotRtp, "type": c.DropType,
-		"held": c.DropHeld, "muted": c.DropMuted, "late": c.DropLate,
+		"source": c.DropSource, "ssrc": c.DropSsrc, "probation": c.DropProbation, "rate": c.DropRate,
+		"not_rtp": c.DropNotRtp, "type": c.DropType,
+		"held": c.DropHeld, "muted": c.DropMuted, "unlatched": c.DropUnlatched, "late": c.DropLate,
 		"no_leg": c.DropNoLeg, "too_long": c.DropTooLong, "overrun": c.DropOverrun,
 	}
 	for reason, n := range all {

@@ -39,11 +39,13 @@ func Inspect(dir string) (_ Status, err error) {
 		return s, fmt.Errorf("inspect media plane in %s: %w", dir, classify(err))
 	}
 	s.Mode, s.Reason = modeOf(layout.Generic == 0), goString(layout.Reason[:])
-	s.MaxLegs = int(objects.Legs.MaxEntries())
-	var key relayEndpoint
-	var leg relayLeg
-	for it := objects.Legs.Iterate(); it.Next(&key, &leg); {
+	s.MaxLegs = int(objects.Legs.MaxEntries()) - 1
+	err = eachLeg(objects.Legs, func(uint32, *relayLeg) error {
 		s.Legs++
+		return nil
+	})
+	if err != nil {
+		return s, err
 	}
 	if s.Interfaces, err = readInterfaces(objects.Ifaces); err != nil {
 		return s, err

@@ -3,54 +3,26 @@
 #pragma once
 
 #include "count.h"
+#include "find.h"
 #include "rewrite.h"
 
-static __always_inline void write_ipv4(struct iphdr *ip, const struct packet *p, const struct departure *d)
+/* The leg a request means, unless it is gone. */
+static __always_inline struct leg *leg_named(__u32 slot, __u64 id)
 {
-	__u16 *words = (__u16 *)ip;
-	__u64 sum = 0;
-	int i;
+	struct leg *leg = leg_in(slot);
 
-	ip->version_ihl = 0x45;
-	ip->tos = 0;
-	ip->tot_len = bpf_htons(p->l3_length);
-	ip->id = 0;
-	ip->frag_off = bpf_htons(0x4000); /* do not fragment */
-	ip->ttl = TTL;
-	ip->protocol = IPPROTO_UDP;
-	ip->check = 0;
-	ip->saddr = word(&d->from, 3);
-	ip->daddr = word(&d->to, 3);
-#pragma unroll
-	for (i = 0; i < IP_MIN_LENGTH / 2; i++)
-		sum += words[i];
-	ip->check = ~fold(sum);
-}
-
-static __always_inline void write_ipv6(struct ipv6hdr *ip, const struct packet *p, const struct departure *d)
-{
-	int i;
-
-	ip->version_flow = bpf_htonl(0x60000000);
-	ip->payload_len = bpf_htons(p->l3_length - sizeof(*ip));
-	ip->nexthdr = IPPROTO_UDP;
-	ip->hop_limit = TTL;
-#pragma unroll
-	for (i = 0; i < 4; i++) {
-		ip->saddr[i] = word(&d->from, i);
-		ip->daddr[i] = word(&d->to, i);
-	}
+	return leg && leg->id == id ? leg : NULL;
 }
 
 /* Finds the places of the headers in a request's frame. */
-static __always_inline bool lay_out(struct xdp_md *ctx, struct packet *p, const struct endpoint *local)
+static __always_inline bool lay_out(struct xdp_md *ctx, struct packet *p, bool ipv4)
 {
 	void *data = (void *)(long)ctx->data;
 
 	p->end = (void *)(long)ctx->data_end;
-	p->ipv4 = is_ipv4(local);
 	p->l3 = data + sizeof(struct send_request);
-	p->udp = p->l3 + (p->ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	p->udp = p->l3 + ip_length(ipv4);
+	p->udp_offset = sizeof(struct send_request) + ip_length(ipv4);
 	p->payload = (void *)(p->udp + 1);
 	if ((void *)p->payload + sizeof(struct rtphdr) > p->end)
 		return false;
@@ -59,35 +31,30 @@ static __always_inline bool lay_out(struct xdp_md *ctx, struct packet *p, const 
 	return p->length <= MAX_RTP;
 }
 
+/* Stamps a packet of userspace, which may be an event as well as audio, and writes its headers. */
 static __always_inline enum verdict send_as(struct xdp_md *ctx, struct leg *leg, struct packet *p,
 					    const struct send_request *req)
 {
 	struct rtphdr *rtp = (struct rtphdr *)p->payload;
-	struct departure d = {.from = req->local};
-	struct origin o = {};
-	enum verdict v;
+	struct origin o = {.now = bpf_ktime_get_ns(), .ticks = req->ticks, .marker = rtp->type & RTP_MARKER};
+	struct departure d = {};
 	__u64 id = req->leg_id;
-	__u64 now = bpf_ktime_get_ns();
+	enum verdict v;
 
-	origin_of(&o, rtp, req->source_id);
-	o.ticks = req->ticks;
-	d.type = rtp->type & RTP_TYPE;
 	bpf_spin_lock(&leg->lock);
-	v = depart(leg, id, &o, p->length, now, &d);
+	v = depart(leg, id, &o, p->length, &d);
 	bpf_spin_unlock(&leg->lock);
 	if (v != UNDECIDED)
 		return v;
-	if (!o.source_id)
-		d.type = rtp->type & RTP_TYPE; /* userspace also sends events */
+	d.type = rtp->type & RTP_TYPE;
 	rewrite_rtp(rtp, &d);
-	if (p->ipv4)
-		write_ipv4(p->l3, p, &d);
-	else
-		write_ipv6(p->l3, p, &d);
-	p->udp->source = bpf_htons(d.from.port);
-	p->udp->dest = bpf_htons(d.to.port);
+	rewrite_ports(p->udp, &d);
 	p->udp->len = bpf_htons(p->length + sizeof(*p->udp));
-	p->udp->check = full_checksum(ctx, p, &d);
+	p->udp->check = full_checksum(ctx, p, pseudo_sum(&d.from, &d.to, d.ipv4, p->udp->len));
+	if (d.ipv4)
+		write_ipv4(p->l3, &d, p->l3_length);
+	else
+		write_ipv6(p->l3, &d, p->l3_length);
 	return STAMPED;
 }
 
@@ -96,18 +63,16 @@ SEC("xdp")
 int send(struct xdp_md *ctx)
 {
 	struct send_request *req = (void *)(long)ctx->data;
-	struct endpoint local;
 	struct packet p = {};
 	struct leg *leg;
 	enum verdict v;
 
 	if ((void *)(req + 1) > (void *)(long)ctx->data_end)
 		return PASS_MALFORMED;
-	local = req->local;
-	leg = bpf_map_lookup_elem(&legs, &local);
+	leg = leg_named(req->slot, req->leg_id);
 	if (!leg)
 		v = DROP_NO_LEG;
-	else if (!lay_out(ctx, &p, &local))
+	else if (!lay_out(ctx, &p, is_ipv4(&leg->local)))
 		v = DROP_TOO_LONG;
 	else
 		v = send_as(ctx, leg, &p, req);
@@ -117,26 +82,29 @@ int send(struct xdp_md *ctx)
 	return v;
 }
 
-/* Gives a leg its new configuration; its streams and counters go on. */
+/* Gives a leg its new configuration, or ends it; its streams and counters go on. */
 SEC("xdp")
 int change(struct xdp_md *ctx)
 {
 	struct change_request *req = (void *)(long)ctx->data;
-	struct endpoint local;
-	enum verdict v;
+	enum verdict v = DROP_NO_LEG;
 	struct leg *leg;
+	__u64 id, now;
 
 	if ((void *)(req + 1) > (void *)(long)ctx->data_end)
 		return PASS_MALFORMED;
-	local = req->local;
-	leg = bpf_map_lookup_elem(&legs, &local);
+	id = req->leg_id;
+	now = bpf_ktime_get_ns();
+	leg = leg_named(req->slot, id);
 	if (!leg)
-		return DROP_NO_LEG;
+		return v;
 	bpf_spin_lock(&leg->lock);
-	v = leg->id == req->leg_id ? CHANGED : DROP_NO_LEG;
-	if (v == CHANGED) {
-		leg->config = req->config;
-		leg->hop.until_ns = 0;
+	if (leg->id == id) {
+		v = CHANGED;
+		if (req->closing)
+			leg->id = 0;
+		else
+			reconfigure(leg, &req->config, now);
 	}
 	bpf_spin_unlock(&leg->lock);
 	count(v, 0);

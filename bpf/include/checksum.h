@@ -9,7 +9,7 @@
 
 #define BLOCK 32         /* bytes summed at one bounds check */
 #define MAX_UDP 1504     /* blocks to hold MAX_RTP and the UDP header */
-#define MAX_OFFSET 0x1ff /* of a UDP header: two tags and the longest IP header fit */
+#define MAX_OFFSET 0x1ff /* of a UDP header: a request, two tags and the longest IP header fit */
 
 static __always_inline __u16 fold(__u64 sum)
 {

@@ -17,6 +17,12 @@ static __always_inline void count_drop(struct leg *leg, enum verdict v)
 	switch (v) {
 	case DROP_SOURCE:
 		return add(&c->drop_source, 1);
+	case DROP_SSRC:
+		return add(&c->drop_ssrc, 1);
+	case DROP_PROBATION:
+		return add(&c->drop_probation, 1);
+	case DROP_RATE:
+		return add(&c->drop_rate, 1);
 	case DROP_NOT_RTP:
 		return add(&c->drop_not_rtp, 1);
 	case DROP_TYPE:
@@ -25,6 +31,8 @@ static __always_inline void count_drop(struct leg *leg, enum verdict v)
 		return add(&c->drop_held, 1);
 	case DROP_MUTED:
 		return add(&c->drop_muted, 1);
+	case DROP_UNLATCHED:
+		return add(&c->drop_unlatched, 1);
 	case DROP_LATE:
 		return add(&c->drop_late, 1);
 	case DROP_NO_LEG:

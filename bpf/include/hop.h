@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "decide.h"
 #include "maps.h"
+#include "rewrite.h"
 
 #define HOP_NS (50 * 1000 * 1000)
 
@@ -17,7 +17,7 @@
  */
 #define LOOPBACK_IFINDEX 1
 
-static __always_inline void ask_for(struct bpf_fib_lookup *ask, const struct packet *p, const struct departure *d)
+static __always_inline void ask_for(struct bpf_fib_lookup *ask, const struct departure *d, __u16 length)
 {
 	int i;
 
@@ -25,8 +25,9 @@ static __always_inline void ask_for(struct bpf_fib_lookup *ask, const struct pac
 	ask->l4_protocol = IPPROTO_UDP;
 	ask->sport = bpf_htons(d->from.port);
 	ask->dport = bpf_htons(d->to.port);
-	ask->tot_len = p->l3_length;
-	if (p->ipv4) {
+	ask->tot_len = length;
+	if (d->ipv4) {
+		ask->tos = d->traffic_class;
 		ask->family = AF_INET;
 		ask->ipv4_src = word(&d->from, 3);
 		ask->ipv4_dst = word(&d->to, 3);
@@ -41,44 +42,55 @@ static __always_inline void ask_for(struct bpf_fib_lookup *ask, const struct pac
 }
 
 /* Keeps an answer with the leg, unless the far end has moved meanwhile. */
-static __always_inline void remember_hop(struct leg *leg, const struct departure *d)
+static __always_inline void remember_hop(struct leg *leg, const struct departure *d, __u64 now)
 {
 	bpf_spin_lock(&leg->lock);
-	if (same_endpoint(&leg->config.peer_rtp, &d->to))
+	if (same_endpoint(far_end(leg, now), &d->to))
 		leg->hop = d->hop;
 	bpf_spin_unlock(&leg->lock);
+}
+
+/* A route may lead to a VLAN's interface; the frame leaves, tagged, by the one below. */
+static __always_inline void see_through_vlan(struct leg_hop *hop)
+{
+	const struct vlan *v = bpf_map_lookup_elem(&vlans, &hop->ifindex);
+
+	hop->tag_proto = v ? v->proto : 0;
+	hop->tag_tci = v ? v->tci : 0;
+	if (v)
+		hop->ifindex = v->ifindex;
 }
 
 /*
  * Asks the kernel for the next hop. False: it cannot be reached from here now,
  * or not by an interface whose transmission was proven.
  */
-static __always_inline bool ask_hop(struct xdp_md *ctx, const struct packet *p, struct departure *d, __u64 now)
+static __always_inline bool ask_hop(struct xdp_md *ctx, struct departure *d, __u16 length, __u64 now)
 {
 	struct bpf_fib_lookup ask = {};
 
-	ask_for(&ask, p, d);
+	ask_for(&ask, d, length);
 	if (bpf_fib_lookup(ctx, &ask, sizeof(ask), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
 	d->hop.until_ns = now + HOP_NS;
 	d->hop.ifindex = ask.ifindex;
-	d->hop.length = p->l3_length;
+	d->hop.length = length;
 	__builtin_memcpy(d->hop.from_mac, ask.smac, sizeof(ask.smac));
 	__builtin_memcpy(d->hop.to_mac, ask.dmac, sizeof(ask.dmac));
-	return bpf_map_lookup_elem(&tx_ports, &ask.ifindex);
+	see_through_vlan(&d->hop);
+	return bpf_map_lookup_elem(&tx_ports, &d->hop.ifindex);
 }
 
-/* Finds the way for a packet. A tagged frame would need another length: none. */
-static __always_inline bool find_hop(struct xdp_md *ctx, const struct packet *p, struct leg *to, struct departure *d,
-				     __u64 now)
+/* Finds the way for a packet of a length, from IP's header on. */
+static __always_inline bool find_hop(struct xdp_md *ctx, struct leg *to, struct departure *d, __u16 length, __u64 now)
 {
-	if (p->tagged)
-		return false;
-	if (now < d->hop.until_ns && p->l3_length <= d->hop.length)
+	if (now < d->hop.until_ns && length <= d->hop.length)
 		return true;
-	if (!ask_hop(ctx, p, d, now))
+	if (!ask_hop(ctx, d, length, now)) {
+		d->hop.tag_proto = 0;
 		return false;
-	remember_hop(to, d);
+	}
+	remember_hop(to, d, now);
 	return true;
 }
 
@@ -88,15 +100,7 @@ static __always_inline bool find_hop(struct xdp_md *ctx, const struct packet *p,
  * program delivers redirected frames at once and those of XDP_TX only with the
  * next ones.
  */
-static __always_inline int leave(struct xdp_md *ctx, const struct leg_hop *hop)
+static __always_inline int leave(const struct leg_hop *hop)
 {
-	__u32 *frame = (void *)(long)ctx->data;
-	const __u32 *macs = (const __u32 *)hop->to_mac;
-
-	if ((void *)(frame + 3) > (void *)(long)ctx->data_end)
-		return XDP_ABORTED;
-	frame[0] = macs[0];
-	frame[1] = macs[1];
-	frame[2] = macs[2];
 	return bpf_redirect_map(&tx_ports, hop->ifindex, XDP_ABORTED);
 }

@@ -5,13 +5,29 @@
 #include "types.h"
 #include "libbpf/bpf_helpers.h"
 
-/* The legs. Default size: 25,000 legs of one machine, and room; set at load. */
+/* The legs, in slots that the map ports leads to. Default size: 25,000 legs, and room; set at load. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 32768);
-	__type(key, struct endpoint);
+	__type(key, __u32);
 	__type(value, struct leg);
 } legs SEC(".maps");
+
+/* Exactly one: the addresses that legs are open on. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct address_list);
+} addresses SEC(".maps");
+
+/* The slot of the leg at an address and port; see slot_of. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_ADDRESSES * PORTS_PER_ADDRESS);
+	__type(key, __u32);
+	__type(value, __u32);
+} ports SEC(".maps");
 
 /* Packets by what became of them; one slot for each verdict, which is the key. */
 struct {
@@ -34,6 +50,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } tx_ports SEC(".maps");
+
+/* VLAN interfaces, by index: a route leads to them, but frames leave by the one below. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct vlan);
+} vlans SEC(".maps");
 
 /* Interfaces attached to, for userspace only; as many as tx_ports. */
 struct {

@@ -15,9 +15,9 @@ struct packet {
 	__u8 *payload; /* of UDP */
 	__u16 length;  /* of the payload */
 	__u16 l3_length;
-	__u16 l3_offset;
+	__u16 l3_offset;  /* from the frame's start */
+	__u16 udp_offset;
 	bool ipv4;
-	bool tagged;
 	struct endpoint source;
 	struct endpoint destination;
 };
@@ -56,10 +56,16 @@ static __always_inline bool is_ipv4(const struct endpoint *e)
 	return !word(e, 0) && !word(e, 1) && word(e, 2) == bpf_htonl(0xffff);
 }
 
+/* The last word first: it is where addresses differ. */
+static __always_inline bool same_address(const struct endpoint *a, const struct endpoint *b)
+{
+	return word(a, 3) == word(b, 3) && word(a, 2) == word(b, 2) && word(a, 1) == word(b, 1) &&
+	       word(a, 0) == word(b, 0);
+}
+
 static __always_inline bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
-	return a->port == b->port && word(a, 3) == word(b, 3) &&
-	       word(a, 2) == word(b, 2) && word(a, 1) == word(b, 1) && word(a, 0) == word(b, 0);
+	return a->port == b->port && same_address(a, b);
 }
 
 /* Finds the network header behind up to two VLAN tags. */
@@ -73,6 +79,7 @@ static __always_inline enum verdict parse_ethernet(struct packet *p, void *data,
 		return PASS_MALFORMED;
 	*proto = eth->h_proto;
 	p->l3 = eth + 1;
+	p->l3_offset = sizeof(*eth);
 #pragma unroll
 	for (i = 0; i < MAX_TAGS; i++) {
 		if (*proto != bpf_htons(ETH_P_8021Q) && *proto != bpf_htons(ETH_P_8021AD))
@@ -82,18 +89,19 @@ static __always_inline enum verdict parse_ethernet(struct packet *p, void *data,
 			return PASS_MALFORMED;
 		*proto = tag->proto;
 		p->l3 = tag + 1;
-		p->tagged = true;
+		p->l3_offset += sizeof(*tag);
 	}
-	p->l3_offset = p->l3 - data;
 	return UNDECIDED;
 }
 
-/* Checks the UDP header against the space the IP header gives it. */
-static __always_inline enum verdict parse_udp(struct packet *p, void *udp, __u16 space)
+/* Checks the UDP header behind an IP header against the space that gives it. */
+static __always_inline enum verdict parse_udp(struct packet *p, __u32 header, __u16 space)
 {
+	void *udp = p->l3 + header;
 	__u16 length;
 
 	p->udp = udp;
+	p->udp_offset = p->l3_offset + header;
 	p->payload = udp + sizeof(*p->udp);
 	if ((void *)p->payload > p->end)
 		return PASS_MALFORMED;
@@ -121,7 +129,7 @@ static __always_inline enum verdict parse_ipv4(struct packet *p)
 		return PASS_NOT_UDP;
 	if (ip->frag_off & bpf_htons(IP_FRAGMENT_BITS))
 		return PASS_FRAGMENT;
-	v = parse_udp(p, p->l3 + header, p->l3_length - header);
+	v = parse_udp(p, header, p->l3_length - header);
 	if (v != UNDECIDED)
 		return v;
 	p->ipv4 = true;
@@ -147,7 +155,7 @@ static __always_inline enum verdict parse_ipv6(struct packet *p)
 	if ((void *)(ip + 1) + space > p->end)
 		return PASS_MALFORMED;
 	p->l3_length = sizeof(*ip) + space;
-	v = parse_udp(p, ip + 1, space);
+	v = parse_udp(p, sizeof(*ip), space);
 	if (v != UNDECIDED)
 		return v;
 	set_ipv6(&p->source, ip->saddr, p->udp->source);

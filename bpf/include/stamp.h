@@ -13,9 +13,8 @@
  */
 #pragma once
 
-#include "rtp.h"
+#include "gate.h"
 
-#define NSEC_PER_SEC 1000000000ULL
 #define MAX_DROPOUT 3000       /* RFC 3550 A.1 */
 #define MAX_MISORDER 100       /* RFC 3550 A.1 */
 #define MAX_LEAP 10            /* seconds a timestamp may run off the clock */
@@ -24,11 +23,13 @@
 /* A packet before its stamp. */
 struct origin {
 	__u64 source_id; /* 0: userspace */
+	__u64 now;
 	__u32 ssrc;
 	__u32 ts;
 	__u32 ticks;
 	__u16 seq;
 	bool marker;
+	bool event;      /* telephone-event */
 };
 
 struct stamp {
@@ -44,8 +45,9 @@ static __always_inline __u32 ticks_of(__u64 ns, __u32 clock_rate)
 	return ns * clock_rate / NSEC_PER_SEC;
 }
 
-static __always_inline void origin_of(struct origin *o, const struct rtphdr *rtp, __u64 source_id)
+static __always_inline void origin_of(struct origin *o, const struct rtphdr *rtp, __u64 source_id, __u64 now)
 {
+	o->now = now;
 	o->source_id = source_id;
 	o->ssrc = bpf_ntohl(rtp->ssrc);
 	o->ts = bpf_ntohl(rtp->ts);
@@ -154,16 +156,16 @@ static __always_inline enum verdict stamp_relayed(struct leg_egress *e, const st
 }
 
 /* Called with the leg's lock held. */
-static __always_inline enum verdict stamp(struct leg *leg, const struct origin *o, __u64 now, struct stamp *s)
+static __always_inline enum verdict stamp(struct leg *leg, const struct origin *o, struct stamp *s)
 {
 	struct leg_egress *e = &leg->egress;
 	enum verdict v = UNDECIDED;
 
 	s->ssrc = e->ssrc;
 	if (o->source_id)
-		v = stamp_relayed(e, &leg->config, o, now, s);
+		v = stamp_relayed(e, &leg->config, o, o->now, s);
 	else
-		stamp_own(e, &leg->config, o, now, s);
+		stamp_own(e, &leg->config, o, o->now, s);
 	if (v == UNDECIDED)
 		e->started = true;
 	return v;

@@ -10,12 +10,19 @@
 #include "kernel.h"
 
 /* Grows whenever a map's layout changes; pins of another layout are refused. */
-enum layout_version { LAYOUT_VERSION = 1 };
+enum layout_version { LAYOUT_VERSION = 2 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
 #define SMALL_EVENT 256
 #define LARGE_EVENT 2048
 #define NO_TYPE 255 /* a payload type no packet has */
+
+/* How legs are found: the number of the address in the map addresses, and the port. */
+enum index {
+	MAX_ADDRESSES = 8,
+	PORTS_PER_ADDRESS = 32768, /* a leg has an even port, and the odd one above */
+	NO_SLOT = 0,               /* the first slot of the map legs stays empty */
+};
 
 /* An address and port; IPv4 addresses are v4-mapped (RFC 4291 section 2.5.5.2). */
 struct endpoint {
@@ -43,10 +50,14 @@ enum verdict {
 	STAMPED,        /* userspace's own packet, ready to leave */
 	CHANGED,        /* a leg took its new configuration */
 	DROP_SOURCE,    /* not from the far end's address and port */
+	DROP_SSRC,      /* another source while the present one is alive */
+	DROP_PROBATION, /* the first packet of a new source: the next one in sequence proves it */
+	DROP_RATE,      /* more than the leg's ceiling */
 	DROP_NOT_RTP,   /* STUN, DTLS, or too short for RTP or RTCP */
 	DROP_TYPE,      /* neither the audio's nor the events' payload type */
 	DROP_HELD,      /* the direction attribute forbids it */
 	DROP_MUTED,     /* the far end is not known */
+	DROP_UNLATCHED, /* the far end's true address is not known yet */
 	DROP_LATE,      /* belongs to a source that was replaced, or comes before the present one */
 	DROP_NO_LEG,    /* the leg it goes to is gone */
 	DROP_TOO_LONG,
@@ -56,19 +67,36 @@ enum verdict {
 
 /* What userspace decides about a leg. Written by the program change only. */
 struct leg_config {
-	struct endpoint peer_rtp;  /* the only RTP source, and where RTP goes; none: muted */
+	struct endpoint peer_rtp;  /* as signalled: the only RTP source, and where RTP goes; none: muted */
 	struct endpoint peer_rtcp;
-	struct endpoint relay_to;  /* local endpoint of the leg that sends this one's audio on */
-	__u32 reserved;
-	__u64 relay_to_id;         /* 0: no relay */
+	struct endpoint latch_from; /* its address may be the far end's, too: where signalling comes from */
+	__u32 latch_ms;            /* how long the true source may be learned; 0: never */
+	__u64 relay_to_id;         /* the leg that sends this one's audio on; 0: none */
+	__u32 relay_to;            /* its slot */
 	__u32 clock_rate;          /* Hz */
 	__u32 frame_ticks;         /* timestamp units of one frame (ptime) */
+	__u32 packet_gap_ns;       /* the shortest a sender may keep up; 0: no ceiling */
 	__u8 audio_type;
 	__u8 event_type;           /* NO_TYPE: none */
 	__u8 may_send;
 	__u8 may_receive;
 	__u8 copy_to_user;
-	__u8 reserved2[11];
+	__u8 relay_events;         /* telephone-event goes where the audio goes, too */
+	__u8 traffic_class;        /* of what is sent: DSCP times four (RFC 2474) */
+	__u8 reserved;
+};
+
+/* Who may send to a leg: RTP from one address and port, and from one source there. */
+struct leg_gate {
+	struct endpoint far_rtp;   /* as signalled, or as learned; none: not known yet */
+	struct endpoint candidate; /* who sent the packet that is on probation */
+	__u64 window_until_ns;     /* the far end may be learned until then; 0: never */
+	__u64 rtp_paid_ns;         /* when the RTP received so far would be due at the ceiling's rate */
+	__u64 rtcp_paid_ns;
+	__u32 candidate_ssrc;
+	__u16 candidate_seq;       /* that it must go on with */
+	__u8 on_probation;
+	__u8 reserved;
 };
 
 /*
@@ -88,7 +116,8 @@ struct leg_ingress {
 	__u16 max_seq;
 	__u16 next_bad_seq;
 	__u8 bad_seq_set;
-	__u8 reserved[3];
+	__u8 renewed;      /* the far end was signalled anew: any source may be next */
+	__u8 reserved[2];
 };
 
 /*
@@ -121,7 +150,8 @@ struct leg_hop {
 	__u32 length;      /* the longest packet known to fit the MTU */
 	__u8 to_mac[6] __attribute__((aligned(4))); /* the two in a frame's order */
 	__u8 from_mac[6];
-	__u32 reserved;
+	__be16 tag_proto;  /* of a VLAN tag; 0: none */
+	__be16 tag_tci;
 };
 
 struct leg_counts {
@@ -135,10 +165,14 @@ struct leg_counts {
 	__u64 tx_bytes;
 	__u64 tx_relayed;  /* of those, in the kernel */
 	__u64 drop_source;
+	__u64 drop_ssrc;
+	__u64 drop_probation;
+	__u64 drop_rate;
 	__u64 drop_not_rtp;
 	__u64 drop_type;
 	__u64 drop_held;
 	__u64 drop_muted;
+	__u64 drop_unlatched;
 	__u64 drop_late;
 	__u64 drop_no_leg;
 	__u64 drop_too_long;
@@ -147,14 +181,30 @@ struct leg_counts {
 
 /* One leg: a local endpoint and all that is known of the far end behind it. */
 struct leg {
-	__u64 id; /* never used twice: a stale route or record cannot hit a later leg */
+	__u64 id; /* never used twice: a stale route or record cannot hit a later leg; 0: no leg */
+	struct endpoint local;
+	__u32 reserved;
+	struct leg_gate gate;
 	struct leg_config config;
 	struct leg_ingress ingress;
 	struct leg_egress egress;
 	struct leg_hop hop;
 	struct leg_counts counts;
 	struct bpf_spin_lock lock;
-	__u32 reserved;
+	__u32 reserved2;
+};
+
+/* The local addresses that legs are open on. A leg's place is found by the number of its address. */
+struct address_list {
+	__u32 count;
+	struct endpoint at[MAX_ADDRESSES]; /* the port is 0 */
+};
+
+/* What a VLAN interface adds to a frame, and where the frame leaves. */
+struct vlan {
+	__u32 ifindex;
+	__be16 proto;
+	__be16 tci;
 };
 
 /* How many packets met one fate. The fate is the key, too; here it is readable. */
@@ -184,7 +234,6 @@ enum event_kind {
 	EVENT_RTP = 1,     /* an RTP packet for the leg's receiver */
 	EVENT_RTCP,        /* an RTCP packet for the leg's receiver */
 	EVENT_SEND,        /* a whole IP packet, stamped: send it */
-	EVENT_OTHER_FAMILY, /* an RTP packet to relay to a leg of the other IP version */
 };
 
 /* What the ring buffer carries; the packet's bytes follow. */
@@ -200,16 +249,15 @@ struct packet_event {
  * then an RTP packet. Output: the same, with an IP packet ready to leave.
  */
 struct send_request {
-	struct endpoint local;
+	__u32 slot;
 	__u32 ticks;      /* the timeline advances by this much after the packet */
 	__u64 leg_id;
-	__u64 source_id;  /* 0: userspace's own; else the leg it is relayed from */
 };
 
 /* Input of the program change. */
 struct change_request {
-	struct endpoint local;
-	__u32 reserved;
+	__u32 slot;
+	__u32 closing;    /* the leg ends: nothing is received or sent any more */
 	__u64 leg_id;
 	struct leg_config config;
 };

@@ -65,6 +65,13 @@ type FarEnd struct {
 	Events      int            // payload type of telephone-event, -1 for none
 	ClockRate   int            // Hz
 	Ptime       time.Duration
+	// Latch is for how long after a change of the far end the leg may learn from
+	// arriving RTP where it truly is (symmetric RTP, RFC 4961); only the addresses
+	// of RTP and LatchFrom, where signalling comes from, are believed. The leg
+	// sends nothing until then. Zero: never.
+	Latch     time.Duration
+	LatchFrom netip.Addr
+	DSCP      uint8 // of what is sent, RFC 2474
 	// Send and Receive are false where the direction attribute (hold) forbids it.
 	Send, Receive bool
 }
@@ -98,6 +105,7 @@ type LegStats struct {
 	RxUser             uint64 // of those, handed to userspace
 	RxLost             int64  // expected minus received, RFC 3550 A.3
 	RxJitter           time.Duration
+	RxAt               time.Time // of the latest accepted RTP packet; zero: none yet
 	TxPackets, TxBytes uint64
 	TxRelayed          uint64            // of those, relayed from another leg without entering userspace
 	RTCP               uint64            // RTCP packets received

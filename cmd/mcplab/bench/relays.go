@@ -125,7 +125,7 @@ func timePrograms() (_ []Result, err error) {
 		return nil, err
 	}
 	err = leg.Configure(bpf.LegConfig{
-		RTP: listener(0), RelayTo: leg, ClockRate: 8000, FrameTicks: frameTicks,
+		Far: bpf.FarEnd{RTP: listener(0)}, RelayTo: leg, ClockRate: 8000, FrameTicks: frameTicks,
 		EventType: bpf.NoType, MaySend: true, MayReceive: true,
 	})
 	if err != nil {

@@ -55,6 +55,23 @@ func (f *farEnd) say(payload []byte) packet {
 	return packet{p}
 }
 
+// sayUntil goes on saying, a packet each frame, until the listener hears one: a
+// new source has to prove itself first.
+func (f *farEnd) sayUntil(listener *farEnd) packet {
+	f.bench.Helper()
+	heard, done := make(chan packet, 1), time.NewTicker(ptime)
+	defer done.Stop()
+	go func() { heard <- listener.hear() }()
+	for {
+		f.say(someAudio(ticks))
+		select {
+		case p := <-heard:
+			return p
+		case <-done.C:
+		}
+	}
+}
+
 func (f *farEnd) send(p []byte) { f.bench.Helper(); f.from(f.rtp, p, f.leg.local) }
 
 // control sends an RTCP packet from one of the far end's sockets.

@@ -139,8 +139,7 @@ func sourcesFollowEachOther(b *bench) {
 	last = b.heardAfter(last, listener.hear().header(), true)
 	second.next.SSRC++
 	second.next.Timestamp -= 1 << 30
-	second.say(someAudio(ticks))
-	b.heardAfter(last, listener.hear().header(), true)
+	b.heardAfter(last, second.sayUntil(listener).header(), true)
 }
 
 // What is relayed and what is sent at the same time take turns in one stream.

@@ -1,7 +1,6 @@
 package xdp
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -30,10 +29,7 @@ func (l *leg) Connect(f media.FarEnd) error {
 		if f.RTP.IsValid() && f.ClockRate <= 0 {
 			return fmt.Errorf("connect leg %s: no clock rate", l.kernel.Local())
 		}
-		c.RTP, c.RTCP = f.RTP, f.RTCP
-		if f.RTP.IsValid() && !f.RTCP.IsValid() {
-			c.RTCP = netip.AddrPortFrom(f.RTP.Addr(), f.RTP.Port()+1)
-		}
+		c.Far = farEnd(f)
 		c.ClockRate = uint32(f.ClockRate)
 		c.FrameTicks = uint32(f.Ptime * time.Duration(f.ClockRate) / time.Second)
 		c.AudioType, c.EventType = f.PayloadType, bpf.NoType
@@ -43,6 +39,21 @@ func (l *leg) Connect(f media.FarEnd) error {
 		c.MaySend, c.MayReceive = f.Send, f.Receive
 		return nil
 	})
+}
+
+// sparePackets is how many times the packets of its ptime a far end may send:
+// room for telephone-events beside the audio and for clocks that differ.
+const sparePackets = 4
+
+func farEnd(f media.FarEnd) bpf.FarEnd {
+	k := bpf.FarEnd{RTP: f.RTP, RTCP: f.RTCP, Latch: f.Latch, LatchFrom: f.LatchFrom, DSCP: f.DSCP}
+	if f.RTP.IsValid() && !f.RTCP.IsValid() {
+		k.RTCP = netip.AddrPortFrom(f.RTP.Addr(), f.RTP.Port()+1)
+	}
+	if f.Ptime > 0 {
+		k.MaxRate = int(sparePackets * time.Second / min(f.Ptime, 20*time.Millisecond))
+	}
+	return k
 }
 
 // Route sets where arriving audio goes.
@@ -85,13 +96,7 @@ func (l *leg) Send(p media.Payload) error {
 
 // SendRTCP sends a ready RTCP packet.
 func (l *leg) SendRTCP(packet []byte) error {
-	l.mu.Lock()
-	to := l.config.RTCP
-	l.mu.Unlock()
-	if !to.IsValid() {
-		return errors.New("send RTCP: the far end is not known")
-	}
-	return l.kernel.SendRTCP(to, packet)
+	return l.kernel.SendRTCP(packet)
 }
 
 // Stats reads the kernel's counters.
@@ -111,9 +116,13 @@ func statsOf(s bpf.LegStats) media.LegStats {
 	return media.LegStats{
 		RxPackets: s.RxPackets, RxBytes: s.RxBytes,
 		RxRelayed: s.RxRelayed, RxUser: s.RxUser,
-		RxLost: s.RxLost, RxJitter: s.RxJitter,
+		RxLost: s.RxLost, RxJitter: s.RxJitter, RxAt: s.Source.At,
 		TxPackets: s.TxPackets, TxBytes: s.TxBytes, TxRelayed: s.TxRelayed,
 		RTCP: s.RTCP, Dropped: s.Dropped,
-		Source: media.Source(s.Source), TxTimestamp: s.TxTimestamp, TxAt: s.TxAt,
+		Source: sourceOf(s.Source), TxTimestamp: s.TxTimestamp, TxAt: s.TxAt,
 	}
+}
+
+func sourceOf(s bpf.Source) media.Source {
+	return media.Source{SSRC: s.SSRC, Highest: s.Highest, Lost: s.Lost, Jitter: s.Jitter}
 }

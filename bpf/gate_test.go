@@ -1,0 +1,215 @@
+package bpf
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"mcp/bpf/bpftest"
+)
+
+// arrive gives a packet from somewhere to the caller's leg and says what became of it.
+func (r *rig) arrive(t testing.TB, from netip.AddrPort, rtp bpftest.RTP) string {
+	t.Helper()
+	rtp.Payload = make([]byte, frameTicks)
+	frame := r.fromCaller(rtp)
+	frame.Src = from
+	return r.fate(t, frame)
+}
+
+// fate gives a frame to the relay and names the one verdict that counted it.
+func (r *rig) fate(t testing.TB, frame bpftest.Frame) string {
+	t.Helper()
+	before := r.verdicts(t)
+	r.run(t, frame.Bytes())
+	var fate string
+	for name, n := range r.verdicts(t) {
+		if n != before[name] {
+			fate += name
+		}
+	}
+	return fate
+}
+
+func want(t testing.TB, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %s, want %s", what, got, want)
+	}
+}
+
+func latching(r *rig, window time.Duration) LegConfig {
+	c := legConfig(r.callerPeer, r.serverLeg)
+	c.Far.Latch = window
+	c.Far.LatchFrom = netip.MustParseAddr("10.1.0.77")
+	return c
+}
+
+// A leg that may learn its far end believes two packets in sequence from a
+// signalled address, once; it is silent until then.
+func TestLatching(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	must(t, r.callerLeg.Configure(latching(r, time.Hour)))
+	var dropped *DropError
+	if err := r.callerLeg.Send(Packet{PayloadType: audioType, Data: []byte{1}}); !errors.As(err, &dropped) || dropped.Reason != "unlatched" {
+		t.Errorf("an unlatched leg sends: %v", err)
+	}
+	if err := r.callerLeg.SendRTCP([]byte{0x80, 201, 0, 1, 1, 2, 3, 4}); !errors.As(err, &dropped) || dropped.Reason != "unlatched" {
+		t.Errorf("an unlatched leg sends RTCP: %v", err)
+	}
+	attacker, natted := addrPort("10.1.0.66", 4000), addrPort("10.1.0.77", 6000)
+	for seq := range uint16(5) {
+		want(t, "a third host", r.arrive(t, attacker, bpftest.RTP{Seq: seq, SSRC: 9}), "drop_source")
+	}
+	want(t, "first packet", r.arrive(t, natted, bpftest.RTP{Seq: 10, SSRC: 1}), "drop_probation")
+	want(t, "other port meanwhile", r.arrive(t, addrPort("10.1.0.77", 6002), bpftest.RTP{Seq: 11, SSRC: 1}), "drop_probation")
+	want(t, "not in sequence", r.arrive(t, natted, bpftest.RTP{Seq: 12, SSRC: 1}), "drop_probation")
+	want(t, "unknown type", r.arrive(t, natted, bpftest.RTP{Type: 77, Seq: 13, SSRC: 1}), "drop_type")
+	want(t, "in sequence", r.arrive(t, natted, bpftest.RTP{Seq: 13, SSRC: 1}), "relayed")
+	want(t, "the signalled address, after the lock", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 14, SSRC: 1}), "drop_source")
+	if far, err := r.callerLeg.Far(); err != nil || far != natted {
+		t.Errorf("far end is %s, %v", far, err)
+	}
+	must(t, r.callerLeg.Configure(latching(r, time.Hour)))
+	want(t, "the same configuration again", r.arrive(t, natted, bpftest.RTP{Seq: 15, SSRC: 1}), "relayed")
+	again := latching(r, time.Hour)
+	again.Far.RTP = addrPort("10.1.0.2", 4002)
+	must(t, r.callerLeg.Configure(again))
+	want(t, "after a new offer", r.arrive(t, natted, bpftest.RTP{Seq: 16, SSRC: 1}), "drop_probation")
+}
+
+// Who was not heard in the window is where signalling said, and only there.
+func TestLatchingWindowCloses(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	must(t, r.callerLeg.Configure(latching(r, time.Millisecond)))
+	closed := time.Now().Add(2 * time.Millisecond)
+	for time.Now().Before(closed) {
+	}
+	natted := addrPort("10.1.0.77", 6000)
+	want(t, "too late", r.arrive(t, natted, bpftest.RTP{Seq: 1, SSRC: 1}), "drop_source")
+	want(t, "too late", r.arrive(t, natted, bpftest.RTP{Seq: 2, SSRC: 1}), "drop_source")
+	want(t, "as signalled", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 1, SSRC: 1}), "relayed")
+	if far, err := r.callerLeg.Far(); err != nil || far != r.callerPeer {
+		t.Errorf("far end is %s, %v", far, err)
+	}
+}
+
+// While a source is alive no other one is heard on its leg; after silence two
+// packets in sequence make another one the source.
+func TestSourceIsLocked(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	want(t, "first source", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 1, SSRC: 1}), "relayed")
+	want(t, "forged source", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 2, SSRC: 2}), "drop_ssrc")
+	want(t, "first source", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 2, SSRC: 1}), "relayed")
+	silent := time.Now().Add(110 * time.Millisecond)
+	for time.Now().Before(silent) {
+		time.Sleep(time.Millisecond)
+	}
+	want(t, "after silence", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 3, SSRC: 2}), "drop_probation")
+	want(t, "another", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 4, SSRC: 3}), "drop_probation")
+	want(t, "not proven", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 4, SSRC: 2}), "drop_probation")
+	want(t, "proven", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 5, SSRC: 2}), "relayed")
+	want(t, "the former one", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 3, SSRC: 1}), "drop_ssrc")
+	moved := legConfig(addrPort("10.1.0.2", 4400), r.serverLeg)
+	must(t, r.callerLeg.Configure(moved))
+	want(t, "signalled anew", r.arrive(t, moved.Far.RTP, bpftest.RTP{Seq: 3, SSRC: 4}), "relayed")
+	want(t, "locked again", r.arrive(t, moved.Far.RTP, bpftest.RTP{Seq: 6, SSRC: 2}), "drop_ssrc")
+	if s := r.stats(t, r.callerLeg); s.Dropped["ssrc"] != 3 || s.Dropped["probation"] != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A second's worth of packets may come at once; beyond it the ceiling holds, for
+// the leg's own far end only.
+func TestPacketCeiling(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	c := legConfig(r.callerPeer, r.serverLeg)
+	const rate, sent = 50, 200
+	c.Far.MaxRate = rate
+	must(t, r.callerLeg.Configure(c))
+	start := time.Now()
+	for seq := range uint16(sent) {
+		r.arrive(t, addrPort("10.1.0.66", 4000), bpftest.RTP{Seq: seq, SSRC: 9})
+		r.arrive(t, r.callerPeer, bpftest.RTP{Seq: seq, SSRC: 1})
+	}
+	most := uint64(rate+time.Since(start).Seconds()*rate) + 2
+	s := r.stats(t, r.callerLeg)
+	if s.RxPackets < rate || s.RxPackets > most || s.RxPackets+s.Dropped["rate"] != sent || s.Dropped["source"] != sent {
+		t.Errorf("%d accepted, want %d to %d: %+v", s.RxPackets, rate, most, s)
+	}
+}
+
+// RTCP obeys the same rules, and its own ceiling.
+func TestRTCPGate(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	report := func(from netip.AddrPort, port uint16, payload ...byte) string {
+		frame := r.fromCaller(bpftest.RTP{})
+		frame.Src, frame.Dst, frame.Payload = from, netip.AddrPortFrom(r.callerLocal.Addr(), port), payload
+		return r.fate(t, frame)
+	}
+	rr := []byte{0x80, 201, 0, 1, 1, 2, 3, 4}
+	for length := range 8 {
+		want(t, "too short", report(addrPort("10.1.0.2", 4001), 20001, rr[:length]...), "drop_not_rtp")
+	}
+	want(t, "from RTCP's port", report(addrPort("10.1.0.2", 4001), 20001, rr...), "to_user")
+	want(t, "from RTP's port", report(r.callerPeer, 20000, rr...), "to_user")
+	want(t, "from the next port", report(addrPort("10.1.0.2", 4002), 20001, rr...), "drop_source")
+	want(t, "from a third host", report(addrPort("10.1.0.66", 4001), 20001, rr...), "drop_source")
+	for range 200 {
+		report(addrPort("10.1.0.2", 4001), 20001, rr...)
+	}
+	if s := r.stats(t, r.callerLeg); s.RTCP > 60 || s.RTCP+s.Dropped["rate"] != 202 {
+		t.Errorf("%+v", s)
+	}
+	must(t, r.callerLeg.Configure(latching(r, time.Hour)))
+	want(t, "unlatched", report(addrPort("10.1.0.77", 6001), 20001, rr...), "drop_unlatched")
+	natted := addrPort("10.1.0.77", 6000)
+	r.arrive(t, natted, bpftest.RTP{Seq: 1, SSRC: 1})
+	want(t, "latched", r.arrive(t, natted, bpftest.RTP{Seq: 2, SSRC: 1}), "relayed")
+	want(t, "other address", report(addrPort("10.1.0.2", 4001), 20001, rr...), "drop_source")
+	wait := time.Now().Add(200 * time.Millisecond)
+	for time.Now().Before(wait) {
+		time.Sleep(time.Millisecond)
+	}
+	want(t, "learned address", report(addrPort("10.1.0.77", 6001), 20001, rr...), "to_user")
+	want(t, "learned address, far port", report(addrPort("10.1.0.77", 6009), 20001, rr...), "drop_source")
+}
+
+// telephone-event goes to userspace, and to the other leg under its number when asked.
+func TestEventsAreRelayed(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	c := legConfig(r.callerPeer, r.serverLeg)
+	c.RelayEvent = true
+	must(t, r.callerLeg.Configure(c))
+	to := legConfig(r.serverPeer, r.callerLeg)
+	to.EventType, to.Far.DSCP = 96, 46
+	must(t, r.serverLeg.Configure(to))
+	digit := bpftest.RTP{Type: eventType, Marker: true, Seq: 1, TS: 160, SSRC: 1, Payload: []byte{5, 0, 0, 160}}
+	action, out := r.run(t, r.fromCaller(digit).Bytes())
+	if action != xdpRedirect {
+		t.Fatalf("action is %d", action)
+	}
+	d, err := bpftest.Dissect(out)
+	must(t, err)
+	got, err := bpftest.ParseRTP(d.Payload)
+	must(t, err)
+	if got.Type != 96 || string(got.Payload) != string(digit.Payload) || out[15] != 46<<2 {
+		t.Errorf("%+v, traffic class %#x", got, out[15])
+	}
+	if s := r.stats(t, r.callerLeg); s.RxUser != 1 || s.RxRelayed != 1 {
+		t.Errorf("%+v", s)
+	}
+	to.EventType = NoType
+	must(t, r.serverLeg.Configure(to))
+	digit.Seq++
+	if action, _ := r.run(t, r.fromCaller(digit).Bytes()); action != xdpDrop {
+		t.Errorf("a digit was relayed to a leg that takes none")
+	}
+}

@@ -1,0 +1,135 @@
+package bpf
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/cilium/ebpf"
+)
+
+// slots gives legs their places in the maps. The process that holds the plane
+// is the only one that opens and closes legs. A place that was left is taken
+// again as late as possible.
+type slots struct {
+	legs, ports, addresses *ebpf.Map
+
+	mu    sync.Mutex // guards what follows
+	free  []uint32   // a queue
+	taken map[uint32]bool
+	list  relayAddressList
+}
+
+// newSlots reads which places are taken.
+func newSlots(o *relayObjects) (*slots, error) {
+	s := &slots{legs: o.Legs, ports: o.Ports, addresses: o.Addresses, taken: make(map[uint32]bool)}
+	if err := s.addresses.Lookup(uint32(0), &s.list); err != nil {
+		return nil, fmt.Errorf("read addresses: %w", err)
+	}
+	err := eachLeg(s.legs, func(slot uint32, _ *relayLeg) error {
+		s.taken[slot] = true
+		return nil
+	})
+	for slot := uint32(relayIndexNO_SLOT) + 1; slot < s.legs.MaxEntries(); slot++ {
+		if !s.taken[slot] {
+			s.free = append(s.free, slot)
+		}
+	}
+	return s, err
+}
+
+// open writes a leg into a free slot and makes it the one of its address and port.
+func (s *slots) open(entry *relayLeg) (uint32, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	place, err := s.place(entry.Local)
+	if err != nil {
+		return 0, err
+	}
+	var slot uint32
+	if err := s.ports.Lookup(place, &slot); err != nil {
+		return 0, fmt.Errorf("look up port: %w", err)
+	}
+	if slot != uint32(relayIndexNO_SLOT) {
+		return 0, ErrPortTaken
+	}
+	if len(s.free) == 0 {
+		return 0, ErrFull
+	}
+	slot = s.free[0]
+	if err := s.legs.Update(slot, entry, ebpf.UpdateLock); err != nil {
+		return 0, fmt.Errorf("write leg: %w", err)
+	}
+	if err := s.ports.Put(place, slot); err != nil {
+		return 0, fmt.Errorf("write port: %w", err)
+	}
+	s.free = s.free[1:]
+	s.taken[slot] = true
+	return slot, nil
+}
+
+// close empties a slot and its place.
+func (s *slots) close(slot uint32, local relayEndpoint) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	place, err := s.place(local)
+	if err != nil {
+		return err
+	}
+	if err := s.ports.Put(place, uint32(relayIndexNO_SLOT)); err != nil {
+		return fmt.Errorf("clear port: %w", err)
+	}
+	if err := s.legs.Update(slot, &relayLeg{}, ebpf.UpdateLock); err != nil {
+		return fmt.Errorf("clear leg: %w", err)
+	}
+	if s.taken[slot] {
+		delete(s.taken, slot)
+		s.free = append(s.free, slot)
+	}
+	return nil
+}
+
+// place finds an endpoint's index in the map ports; a new address is added to
+// the list.
+func (s *slots) place(e relayEndpoint) (uint32, error) {
+	port := uint32(e.Port) / 2
+	for i := range s.list.Count {
+		if s.list.At[i].Addr == e.Addr {
+			return i*uint32(relayIndexPORTS_PER_ADDRESS) + port, nil
+		}
+	}
+	if s.list.Count == uint32(relayIndexMAX_ADDRESSES) {
+		return 0, fmt.Errorf("%w: legs are open on %d addresses already", ErrFull, s.list.Count)
+	}
+	next := s.list
+	next.At[next.Count] = relayEndpoint{Addr: e.Addr}
+	next.Count++
+	if err := s.addresses.Put(uint32(0), &next); err != nil {
+		return 0, fmt.Errorf("write addresses: %w", err)
+	}
+	s.list = next
+	return (next.Count-1)*uint32(relayIndexPORTS_PER_ADDRESS) + port, nil
+}
+
+// eachLeg visits the legs in a map of legs, in the order of their slots.
+func eachLeg(m *ebpf.Map, visit func(slot uint32, entry *relayLeg) error) error {
+	const batch = 256
+	var cursor ebpf.MapBatchCursor
+	keys, entries := make([]uint32, batch), make([]relayLeg, batch)
+	for {
+		n, err := m.BatchLookup(&cursor, keys, entries, nil)
+		if err != nil && !isEnd(err) {
+			return fmt.Errorf("read legs: %w", err)
+		}
+		for i := range n {
+			if entries[i].Id == 0 {
+				continue
+			}
+			if err := visit(keys[i], &entries[i]); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
