@@ -76,7 +76,7 @@ func (p *Plane) AddLeg(local netip.AddrPort, ssrc uint32) (*Leg, error) {
 	entry.Config.EventType = NoType
 	entry.Config.AudioType = NoType
 	entry.Egress.Ssrc = ssrc
-	entry.Egress.LastSeq = uint16(rand.Uint32())
+	entry.Egress.Place.LastSeq = uint16(rand.Uint32())
 	entry.Egress.NextTs = rand.Uint32()
 	slot, err := p.slots.open(&entry)
 	if err != nil {

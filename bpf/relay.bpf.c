@@ -81,11 +81,11 @@ static __always_inline enum verdict relay_on(struct run *r, const struct packet 
 		return DROP_NO_LEG;
 	origin_of(&o, rtp, from->id, r->now);
 	o.event = is_event(from, rtp);
-	bpf_spin_lock(&to->lock);
-	v = depart(to, from->config.relay_to_id, &o, p->length, &d);
-	bpf_spin_unlock(&to->lock);
+	v = depart(to, from->config.relay_to_id, &o, &d);
 	if (v != UNDECIDED)
 		return v;
+	add(&to->counts.tx_relayed, 1);
+	add(&to->counts.tx_relayed_bytes, p->length);
 	length = departing_length(p, &d);
 	found = find_hop(r->ctx, to, &d, length, r->now);
 	if (!rewrite(r->ctx, p, &d, found && r->generic))
@@ -94,7 +94,6 @@ static __always_inline enum verdict relay_on(struct run *r, const struct packet 
 		return hand(r, from, to, length);
 	r->action = leave(&d.hop);
 	from->counts.rx_relayed++;
-	add(&to->counts.tx_relayed, 1);
 	return RELAYED;
 }
 

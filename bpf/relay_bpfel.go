@@ -16,6 +16,7 @@ import (
 type relayAddressList struct {
 	_     structs.HostLayout
 	Count uint32
+	_     [4]byte
 	At    [8]relayEndpoint
 }
 
@@ -31,7 +32,7 @@ type relayEndpoint struct {
 	_        structs.HostLayout
 	Addr     [16]uint8
 	Port     uint16
-	Reserved uint16
+	Reserved [3]uint16
 }
 
 type relayEventKind uint32
@@ -72,11 +73,10 @@ const (
 )
 
 type relayLeg struct {
-	_        structs.HostLayout
-	Id       uint64
-	Local    relayEndpoint
-	Reserved uint32
-	Gate     struct {
+	_     structs.HostLayout
+	Id    uint64
+	Local relayEndpoint
+	Gate  struct {
 		_             structs.HostLayout
 		FarRtp        relayEndpoint
 		Candidate     relayEndpoint
@@ -115,6 +115,7 @@ type relayLegConfig struct {
 	PeerRtcp     relayEndpoint
 	LatchFrom    relayEndpoint
 	LatchMs      uint32
+	_            [4]byte
 	RelayToId    uint64
 	RelayTo      uint32
 	ClockRate    uint32
@@ -131,33 +132,40 @@ type relayLegConfig struct {
 }
 
 type relayLegCounts struct {
-	_             structs.HostLayout
-	RxPackets     uint64
-	RxBytes       uint64
-	RxRelayed     uint64
-	RxHanded      uint64
-	RxUser        uint64
-	RxRtcp        uint64
-	TxPackets     uint64
-	TxBytes       uint64
-	TxRelayed     uint64
-	DropSource    uint64
-	DropSsrc      uint64
-	DropProbation uint64
-	DropRate      uint64
-	DropNotRtp    uint64
-	DropType      uint64
-	DropHeld      uint64
-	DropMuted     uint64
-	DropUnlatched uint64
-	DropLate      uint64
-	DropNoLeg     uint64
-	DropTooLong   uint64
-	DropOverrun   uint64
+	_              structs.HostLayout
+	RxPackets      uint64
+	RxBytes        uint64
+	RxRelayed      uint64
+	RxHanded       uint64
+	RxUser         uint64
+	RxRtcp         uint64
+	TxRelayed      uint64
+	TxRelayedBytes uint64
+	TxUser         uint64
+	TxUserBytes    uint64
+	DropSource     uint64
+	DropSsrc       uint64
+	DropProbation  uint64
+	DropRate       uint64
+	DropNotRtp     uint64
+	DropType       uint64
+	DropHeld       uint64
+	DropMuted      uint64
+	DropUnlatched  uint64
+	DropLate       uint64
+	DropNoLeg      uint64
+	DropTooLong    uint64
+	DropOverrun    uint64
 }
 
 type relayLegEgress struct {
-	_          structs.HostLayout
+	_     structs.HostLayout
+	Place struct {
+		_       structs.HostLayout
+		LastTs  uint32
+		LastSeq uint16
+		Changes uint16
+	}
 	LastNs     uint64
 	SourceId   uint64
 	FormerId   uint64
@@ -165,15 +173,13 @@ type relayLegEgress struct {
 	Ssrc       uint32
 	SourceSsrc uint32
 	FormerSsrc uint32
-	LastTs     uint32
 	NextTs     uint32
 	TsOffset   uint32
-	LastSeq    uint16
 	SeqOffset  uint16
 	FloorSeq   uint16
 	FormerSeq  uint16
 	Started    uint8
-	Reserved   [7]uint8
+	Reserved   [5]uint8
 }
 
 type relayLegIngress struct {

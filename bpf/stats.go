@@ -20,7 +20,7 @@ type LegStats struct {
 	RxLost             int64  // RFC 3550 A.3
 	RxJitter           time.Duration
 	TxPackets, TxBytes uint64
-	TxRelayed          uint64 // of those, in the kernel
+	TxRelayed          uint64 // of those, relayed from other legs
 	RTCP               uint64
 	Dropped            map[string]uint64 // by reason
 	Source             Source
@@ -49,7 +49,7 @@ func statsOf(e *relayLeg) LegStats {
 	s := LegStats{
 		RxPackets: c.RxPackets, RxBytes: c.RxBytes,
 		RxRelayed: c.RxRelayed, RxHanded: c.RxHanded, RxUser: c.RxUser,
-		TxPackets: c.TxPackets, TxBytes: c.TxBytes, TxRelayed: c.TxRelayed,
+		TxPackets: c.TxRelayed + c.TxUser, TxBytes: c.TxRelayedBytes + c.TxUserBytes, TxRelayed: c.TxRelayed,
 		RTCP:    c.RxRtcp,
 		Dropped: drops(c),
 	}
@@ -60,7 +60,7 @@ func statsOf(e *relayLeg) LegStats {
 		s.Source = Source{SSRC: in.Ssrc, Highest: in.Cycles + uint32(in.MaxSeq), Lost: lost, Jitter: in.JitterX16 >> 4, At: wallTime(in.LastNs)}
 	}
 	if out := &e.Egress; out.Started != 0 {
-		s.TxTimestamp, s.TxAt = out.LastTs, wallTime(out.LastNs)
+		s.TxTimestamp, s.TxAt = out.Place.LastTs, wallTime(out.LastNs)
 	}
 	if rate := e.Config.ClockRate; rate != 0 {
 		s.RxJitter = time.Duration(in.JitterX16) * time.Second / 16 / time.Duration(rate)

@@ -41,11 +41,11 @@ static __always_inline enum verdict send_as(struct xdp_md *ctx, struct leg *leg,
 	__u64 id = req->leg_id;
 	enum verdict v;
 
-	bpf_spin_lock(&leg->lock);
-	v = depart(leg, id, &o, p->length, &d);
-	bpf_spin_unlock(&leg->lock);
+	v = depart(leg, id, &o, &d);
 	if (v != UNDECIDED)
 		return v;
+	add(&leg->counts.tx_user, 1);
+	add(&leg->counts.tx_user_bytes, p->length);
 	d.type = rtp->type & RTP_TYPE;
 	rewrite_rtp(rtp, &d);
 	rewrite_ports(p->udp, &d);
@@ -98,7 +98,7 @@ int change(struct xdp_md *ctx)
 	leg = leg_named(req->slot, id);
 	if (!leg)
 		return v;
-	bpf_spin_lock(&leg->lock);
+	hold(leg);
 	if (leg->id == id) {
 		v = CHANGED;
 		if (req->closing)
@@ -106,7 +106,7 @@ int change(struct xdp_md *ctx)
 		else
 			reconfigure(leg, &req->config, now);
 	}
-	bpf_spin_unlock(&leg->lock);
+	release(leg);
 	count(v, 0);
 	return v;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
-/* What becomes of a leg's packet, and how a packet takes its place in a leg's stream. */
+/* What becomes of a packet that arrived for a leg. */
 #pragma once
 
 #include "gate.h"
 #include "measure.h"
-#include "stamp.h"
 
 static __always_inline bool is_event(const struct leg *leg, const struct rtphdr *rtp)
 {
@@ -57,45 +56,4 @@ static __always_inline enum verdict judge_rtcp(struct leg *leg, const struct pac
 		return DROP_RATE;
 	leg->counts.rx_rtcp++;
 	return TO_USER;
-}
-
-/* How a leg's packet leaves: numbers, type, addresses, and the way if it is known. */
-struct departure {
-	struct stamp stamp;
-	__u8 type;
-	__u8 traffic_class;
-	bool ipv4;
-	struct endpoint from;
-	struct endpoint to;
-	struct leg_hop hop;
-};
-
-/* Takes the next place in a leg's outgoing stream. Called with its lock held. */
-static __always_inline enum verdict depart(struct leg *leg, __u64 id, const struct origin *o, __u32 length,
-					   struct departure *d)
-{
-	const struct leg_config *c = &leg->config;
-	const struct endpoint *far = far_end(leg, o->now);
-	enum verdict v;
-
-	if (leg->id != id)
-		return DROP_NO_LEG;
-	if (!far->port)
-		return why_closed(leg);
-	if (!c->may_send)
-		return DROP_HELD;
-	if (o->event && c->event_type == NO_TYPE)
-		return DROP_TYPE;
-	v = stamp(leg, o, &d->stamp);
-	if (v != UNDECIDED)
-		return v;
-	d->type = o->event ? c->event_type : c->audio_type;
-	d->traffic_class = c->traffic_class;
-	d->from = leg->local;
-	d->to = *far;
-	d->ipv4 = is_ipv4(&d->from);
-	d->hop = leg->hop;
-	leg->counts.tx_packets++;
-	leg->counts.tx_bytes += length;
-	return UNDECIDED;
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "hold.h"
 #include "parse.h"
 #include "rtp.h"
 
@@ -83,9 +84,9 @@ static __always_inline enum verdict latch(struct leg *leg, const struct packet *
 		return DROP_TYPE;
 	if (!is_proven(&leg->gate, p, rtp))
 		return DROP_PROBATION;
-	bpf_spin_lock(&leg->lock);
+	hold(leg);
 	leg->gate.far_rtp = p->source;
-	bpf_spin_unlock(&leg->lock);
+	release(leg);
 	return UNDECIDED;
 }
 

@@ -44,10 +44,10 @@ static __always_inline void ask_for(struct bpf_fib_lookup *ask, const struct dep
 /* Keeps an answer with the leg, unless the far end has moved meanwhile. */
 static __always_inline void remember_hop(struct leg *leg, const struct departure *d, __u64 now)
 {
-	bpf_spin_lock(&leg->lock);
+	hold(leg);
 	if (same_endpoint(far_end(leg, now), &d->to))
 		leg->hop = d->hop;
-	bpf_spin_unlock(&leg->lock);
+	release(leg);
 }
 
 /* A route may lead to a VLAN's interface; the frame leaves, tagged, by the one below. */

@@ -24,14 +24,11 @@ struct packet {
 
 static __always_inline void set_ipv4(struct endpoint *e, __be32 addr, __be16 port)
 {
-	__u32 *words = (__u32 *)e->addr;
+	__u64 *halves = (__u64 *)e->addr;
 
-	words[0] = 0;
-	words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	words[3] = addr;
+	halves[0] = 0;
+	halves[1] = (__u64)addr << 32 | bpf_htonl(0xffff); /* in memory's order, which is little-endian */
 	e->port = bpf_ntohs(port);
-	e->reserved = 0;
 }
 
 static __always_inline void set_ipv6(struct endpoint *e, const __be32 *addr, __be16 port)
@@ -43,7 +40,6 @@ static __always_inline void set_ipv6(struct endpoint *e, const __be32 *addr, __b
 	words[2] = addr[2];
 	words[3] = addr[3];
 	e->port = bpf_ntohs(port);
-	e->reserved = 0;
 }
 
 static __always_inline __be32 word(const struct endpoint *e, int i)
@@ -51,16 +47,20 @@ static __always_inline __be32 word(const struct endpoint *e, int i)
 	return ((const __be32 *)e->addr)[i];
 }
 
-static __always_inline bool is_ipv4(const struct endpoint *e)
+static __always_inline __u64 half(const struct endpoint *e, int i)
 {
-	return !word(e, 0) && !word(e, 1) && word(e, 2) == bpf_htonl(0xffff);
+	return ((const __u64 *)e->addr)[i];
 }
 
-/* The last word first: it is where addresses differ. */
+static __always_inline bool is_ipv4(const struct endpoint *e)
+{
+	return !half(e, 0) && word(e, 2) == bpf_htonl(0xffff);
+}
+
+/* The last half first: it is where addresses differ. */
 static __always_inline bool same_address(const struct endpoint *a, const struct endpoint *b)
 {
-	return word(a, 3) == word(b, 3) && word(a, 2) == word(b, 2) && word(a, 1) == word(b, 1) &&
-	       word(a, 0) == word(b, 0);
+	return half(a, 1) == half(b, 1) && half(a, 0) == half(b, 0);
 }
 
 static __always_inline bool same_endpoint(const struct endpoint *a, const struct endpoint *b)

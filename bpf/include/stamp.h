@@ -17,6 +17,7 @@
 
 #define MAX_DROPOUT 3000       /* RFC 3550 A.1 */
 #define MAX_MISORDER 100       /* RFC 3550 A.1 */
+#define FLOOR_LAG 0x4000       /* the floor follows before sequence numbers wrap around it */
 #define MAX_LEAP 10            /* seconds a timestamp may run off the clock */
 #define LATE_NS (2 * NSEC_PER_SEC) /* how long after a change packets of the former source are known as late */
 
@@ -58,32 +59,32 @@ static __always_inline void origin_of(struct origin *o, const struct rtphdr *rtp
 /* A new highest packet of the stream left. */
 static __always_inline void advance(struct leg_egress *e, const struct stamp *s, __u32 ticks, __u64 now)
 {
-	e->last_seq = s->seq;
-	e->last_ts = s->ts;
+	e->place.last_seq = s->seq;
+	e->place.last_ts = s->ts;
 	e->next_ts = s->ts + ticks;
 	e->last_ns = now;
-	if ((__u16)(s->seq - e->floor_seq) > 2 * MAX_MISORDER)
+	if ((__u16)(s->seq - e->floor_seq) > FLOOR_LAG)
 		e->floor_seq = s->seq - 2 * MAX_MISORDER;
+}
+
+static __always_inline __u32 later(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) < 0 ? b : a;
 }
 
 /* Where the timeline is by now, and never before the last packet's end. */
 static __always_inline __u32 resume_ts(const struct leg_egress *e, __u32 rate, __u64 now)
 {
-	__u32 by_clock;
-
 	if (!e->started)
 		return e->next_ts;
-	by_clock = e->last_ts + ticks_of(now - e->last_ns, rate);
-	if ((__s32)(by_clock - e->next_ts) < 0)
-		return e->next_ts;
-	return by_clock;
+	return later(e->place.last_ts + ticks_of(now - e->last_ns, rate), e->next_ts);
 }
 
 /* Do this sequence number and timestamp go on where the stream is? */
 static __always_inline bool continues(const struct leg_egress *e, const struct stamp *s, __u32 rate, __u64 now)
 {
-	__s16 ahead = s->seq - e->last_seq;
-	__u32 leap = s->ts - e->last_ts;
+	__s16 ahead = s->seq - e->place.last_seq;
+	__u32 leap = s->ts - e->place.last_ts;
 
 	if (ahead <= 0)
 		return ahead >= -MAX_MISORDER && -leap <= MAX_LEAP * rate;
@@ -105,7 +106,7 @@ static __always_inline void change_source(struct leg_egress *e, const struct ori
 {
 	e->former_id = e->source_id;
 	e->former_ssrc = e->source_ssrc;
-	e->former_seq = e->last_seq - e->seq_offset;
+	e->former_seq = e->place.last_seq - e->seq_offset;
 	e->replaced_ns = now;
 	e->source_id = o->source_id;
 	e->source_ssrc = o->ssrc;
@@ -115,8 +116,8 @@ static __always_inline void change_source(struct leg_egress *e, const struct ori
 static __always_inline void stamp_own(struct leg_egress *e, const struct leg_config *c, const struct origin *o,
 				      __u64 now, struct stamp *s)
 {
-	s->seq = e->last_seq + 1;
-	s->ts = e->next_ts;
+	s->seq = e->place.last_seq + 1;
+	s->ts = e->started ? later(e->next_ts, e->place.last_ts) : e->next_ts;
 	s->marker = o->marker;
 	if (!e->started || e->source_id) {
 		change_source(e, o, now);
@@ -138,14 +139,14 @@ static __always_inline enum verdict stamp_relayed(struct leg_egress *e, const st
 	    continues(e, s, c->clock_rate, now)) {
 		if ((__s16)(s->seq - e->floor_seq) < 0)
 			return DROP_LATE;
-		if ((__s16)(s->seq - e->last_seq) > 0)
+		if ((__s16)(s->seq - e->place.last_seq) > 0)
 			advance(e, s, c->frame_ticks, now);
 		return UNDECIDED;
 	}
 	if (is_straggler(e, o, now))
 		return DROP_LATE;
 	change_source(e, o, now);
-	s->seq = e->last_seq + 1;
+	s->seq = e->place.last_seq + 1;
 	s->ts = resume_ts(e, c->clock_rate, now);
 	s->marker = true;
 	e->seq_offset = s->seq - o->seq;
@@ -155,7 +156,7 @@ static __always_inline enum verdict stamp_relayed(struct leg_egress *e, const st
 	return UNDECIDED;
 }
 
-/* Called with the leg's lock held. */
+/* Called with the leg held. */
 static __always_inline enum verdict stamp(struct leg *leg, const struct origin *o, struct stamp *s)
 {
 	struct leg_egress *e = &leg->egress;

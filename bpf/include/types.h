@@ -26,9 +26,9 @@ enum index {
 
 /* An address and port; IPv4 addresses are v4-mapped (RFC 4291 section 2.5.5.2). */
 struct endpoint {
-	__u8 addr[16] __attribute__((aligned(4)));
+	__u8 addr[16] __attribute__((aligned(8)));
 	__u16 port; /* 0: no endpoint */
-	__u16 reserved;
+	__u16 reserved[3];
 };
 
 /*
@@ -121,10 +121,21 @@ struct leg_ingress {
 };
 
 /*
- * The stream leaving towards the far end: one for the whole call. Locked:
- * several CPUs may relay into it and userspace may send at the same time.
+ * How far a stream has come. One word, so that a packet can take the next place
+ * by one atomic exchange; see stream.h.
+ */
+struct leg_place {
+	__u32 last_ts;     /* highest sent */
+	__u16 last_seq;    /* highest sent */
+	__u16 changes;     /* odd while somebody holds the leg */
+} __attribute__((aligned(8)));
+
+/*
+ * The stream leaving towards the far end: one for the whole call, though several
+ * CPUs may relay into it while userspace sends.
  */
 struct leg_egress {
+	struct leg_place place;
 	__u64 last_ns;     /* when last_ts left */
 	__u64 source_id;   /* leg it is relayed from; 0: userspace */
 	__u64 former_id;   /* the source before */
@@ -132,15 +143,13 @@ struct leg_egress {
 	__u32 ssrc;
 	__u32 source_ssrc;
 	__u32 former_ssrc;
-	__u32 last_ts;     /* highest sent */
 	__u32 next_ts;     /* the earliest a next source may begin with */
 	__u32 ts_offset;   /* from the source's to ours */
-	__u16 last_seq;    /* highest sent */
 	__u16 seq_offset;
 	__u16 floor_seq;   /* the lowest the present source may still fill in */
 	__u16 former_seq;  /* the former source's own highest */
 	__u8 started;
-	__u8 reserved[7];
+	__u8 reserved[5];
 };
 
 /* The way to the far end as the kernel's tables last told it. */
@@ -161,9 +170,10 @@ struct leg_counts {
 	__u64 rx_handed;   /* of those, stamped here and sent by userspace */
 	__u64 rx_user;     /* of those, handed to userspace's receiver */
 	__u64 rx_rtcp;
-	__u64 tx_packets;
-	__u64 tx_bytes;
-	__u64 tx_relayed;  /* of those, in the kernel */
+	__u64 tx_relayed;  /* packets of other legs */
+	__u64 tx_relayed_bytes;
+	__u64 tx_user;     /* packets of userspace */
+	__u64 tx_user_bytes;
 	__u64 drop_source;
 	__u64 drop_ssrc;
 	__u64 drop_probation;
@@ -183,7 +193,6 @@ struct leg_counts {
 struct leg {
 	__u64 id; /* never used twice: a stale route or record cannot hit a later leg; 0: no leg */
 	struct endpoint local;
-	__u32 reserved;
 	struct leg_gate gate;
 	struct leg_config config;
 	struct leg_ingress ingress;
