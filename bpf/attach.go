@@ -45,7 +45,8 @@ func (p *Plane) attach(cfg Config) error {
 	return p.describe(generic, reason)
 }
 
-// chooseInterfaces finds the named interfaces, or all that can carry media.
+// chooseInterfaces finds the named interfaces, or all that can carry media. A VLAN
+// stands for the interface below it.
 func chooseInterfaces(names []string) ([]net.Interface, error) {
 	var chosen []net.Interface
 	for _, name := range names {
@@ -56,7 +57,7 @@ func chooseInterfaces(names []string) ([]net.Interface, error) {
 		chosen = append(chosen, *i)
 	}
 	if len(names) > 0 {
-		return chosen, nil
+		return underVLANs(chosen)
 	}
 	all, err := net.Interfaces()
 	if err != nil {
@@ -71,7 +72,7 @@ func chooseInterfaces(names []string) ([]net.Interface, error) {
 	if len(chosen) == 0 {
 		return nil, errors.New("no interface is up and has an address")
 	}
-	return chosen, nil
+	return underVLANs(chosen)
 }
 
 func isLoopback(i net.Interface) bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -27,10 +28,15 @@ type Event struct {
 // block, and must not call the plane's Close.
 type Handler func(Event)
 
+// collectEvery is how often audio that legs copy is collected. The programs wake
+// nobody for it: one packet is worth nothing to its receiver without the next.
+const collectEvery = 10 * time.Millisecond
+
 // reader drains the ring buffer.
 type reader struct {
-	ring *ringbuf.Reader
-	done chan struct{}
+	ring    *ringbuf.Reader
+	done    chan struct{}
+	copying *atomic.Int64
 }
 
 // Receive starts handing events to the handler until Close. It may be called once.
@@ -43,7 +49,7 @@ func (p *Plane) Receive(handle Handler) error {
 	if err != nil {
 		return fmt.Errorf("read events: %w", err)
 	}
-	r := &reader{ring: ring, done: make(chan struct{})}
+	r := &reader{ring: ring, done: make(chan struct{}), copying: &p.copying}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reader != nil {
@@ -51,7 +57,7 @@ func (p *Plane) Receive(handle Handler) error {
 	}
 	p.reader = r
 	go p.drain(r, handle)
-	go p.nearby.run(interfaces)
+	go p.nearby.run(interfaces, p.objects.Vlans)
 	return nil
 }
 
@@ -65,13 +71,38 @@ func (p *Plane) drain(r *reader, handle Handler) {
 	defer close(r.done)
 	var record ringbuf.Record
 	for {
-		if err := r.ring.ReadInto(&record); err != nil {
-			if errors.Is(err, os.ErrClosed) {
-				return
+		r.ring.SetDeadline(r.deadline())
+		var err error
+		for err == nil {
+			if err = r.ring.ReadInto(&record); err == nil {
+				p.dispatch(record.RawSample, handle)
 			}
-			continue
 		}
-		p.dispatch(record.RawSample, handle)
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+	}
+}
+
+// deadline is when to collect next; none while there is nothing to collect.
+func (r *reader) deadline() time.Time {
+	if r.copying.Load() == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(collectEvery)
+}
+
+// noteCopying counts the legs that copy, and gets the reader going for the first.
+func (p *Plane) noteCopying(before, after bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case after && !before:
+		if p.copying.Add(1) == 1 && p.reader != nil {
+			_ = p.reader.ring.Flush() // fails only when it is closed
+		}
+	case before && !after:
+		p.copying.Add(-1)
 	}
 }
 

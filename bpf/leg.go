@@ -108,6 +108,7 @@ func (l *Leg) Configure(c LegConfig) error {
 	if err := l.plane.change(l, relayChangeRequest{Config: configOf(c)}); err != nil {
 		return fmt.Errorf("configure leg %s: %w", l.local, err)
 	}
+	l.plane.noteCopying(l.config.Copy, c.Copy)
 	l.config = c
 	return nil
 }
@@ -222,6 +223,7 @@ func (l *Leg) Close() (LegStats, error) {
 	l.plane.forget(l.id)
 	l.final = &LegStats{}
 	l.config.RelayTo = nil
+	l.plane.noteCopying(l.config.Copy, false)
 	if err := l.plane.change(l, relayChangeRequest{Closing: 1}); err != nil {
 		return *l.final, fmt.Errorf("close leg %s: %w", l.local, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -30,8 +31,9 @@ func openNeighbors() (*neighbors, error) {
 	return &neighbors{handle: h, stop: make(chan struct{}), done: make(chan struct{})}, nil
 }
 
-// run refreshes until close. A round that fails is made up for by the next.
-func (n *neighbors) run(interfaces []Interface) {
+// run refreshes until close, the notes on VLANs too. A round that fails is made
+// up for by the next.
+func (n *neighbors) run(interfaces []Interface, vlans *ebpf.Map) {
 	defer close(n.done)
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
@@ -40,7 +42,7 @@ func (n *neighbors) run(interfaces []Interface) {
 		case <-n.stop:
 			return
 		case <-tick.C:
-			_ = n.refresh(interfaces)
+			_ = errors.Join(n.refresh(interfaces), noteVLANs(n.handle, vlans))
 		}
 	}
 }

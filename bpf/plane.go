@@ -68,6 +68,7 @@ type Plane struct {
 	slots    *slots
 	verdicts map[relayVerdict]string
 	unsent   atomic.Uint64
+	copying  atomic.Int64 // legs whose audio goes to the handler of Receive
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -191,8 +192,10 @@ func (p *Plane) openSockets() (err error) {
 	if p.raw, err = openRawSockets(); err != nil {
 		return err
 	}
-	p.nearby, err = openNeighbors()
-	return err
+	if p.nearby, err = openNeighbors(); err != nil {
+		return err
+	}
+	return noteVLANs(p.nearby.handle, p.objects.Vlans)
 }
 
 // Mode is how the interfaces are attached: ModeNative or ModeGeneric.

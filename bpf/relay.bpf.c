@@ -36,12 +36,15 @@ int record_types(struct packet_event *e, struct send_request *s, struct change_r
 	return e && s && c && i;
 }
 
-static __always_inline enum verdict to_user(struct run *r, const struct packet *p, __u64 leg_id, enum event_kind kind)
+/* quiet: of a steady flow of audio that userspace collects. */
+static __always_inline enum verdict to_user(struct run *r, const struct packet *p, struct leg *leg, enum event_kind kind,
+					    bool quiet)
 {
 	struct parcel parcel = {
-		.leg_id = leg_id,
+		.leg_id = leg->id,
 		.now = r->now,
 		.kind = kind,
+		.quiet = quiet,
 		.offset = p->payload - (__u8 *)(long)r->ctx->data,
 		.length = p->length,
 	};
@@ -101,7 +104,7 @@ static __always_inline enum verdict on_rtcp(struct run *r, const struct packet *
 {
 	enum verdict v = judge_rtcp(leg, p, r->now);
 
-	return v == TO_USER ? to_user(r, p, leg->id, EVENT_RTCP) : v;
+	return v == TO_USER ? to_user(r, p, leg, EVENT_RTCP, false) : v;
 }
 
 static __always_inline enum verdict on_rtp(struct run *r, const struct packet *p, struct leg *leg)
@@ -118,7 +121,7 @@ static __always_inline enum verdict on_rtp(struct run *r, const struct packet *p
 	event = is_event(leg, rtp);
 	relay = leg->config.relay_to_id && (!event || leg->config.relay_events);
 	if (event || leg->config.copy_to_user) {
-		v = to_user(r, p, leg->id, EVENT_RTP);
+		v = to_user(r, p, leg, EVENT_RTP, !event);
 		if (v == TO_USER)
 			leg->counts.rx_user++;
 		else if (relay)

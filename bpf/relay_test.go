@@ -258,6 +258,51 @@ func (r *rig) sendsRTCP(t *testing.T, server *phone) {
 	}
 }
 
+// The two sides differ in IP version; the kernel relays all the same.
+func TestRelayBetweenFamilies(t *testing.T) {
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		t.Run(string(mode), func(t *testing.T) {
+			r := newRig(t, rigOptions{mode: mode, gro: true, mixed: true})
+			must(t, r.plane.Receive(func(Event) {}))
+			r.openLegs(t)
+			caller := newPhone(t, r.caller, r.callerPeer, r.callerLocal)
+			server := newPhone(t, r.server, r.serverPeer, r.serverLocal)
+			r.talk(t, caller, server, 20)
+			r.talk(t, server, caller, 20)
+			from, back := r.stats(t, r.callerLeg), r.stats(t, r.serverLeg)
+			if from.RxRelayed < 18 || back.RxRelayed < 18 || from.TxPackets != 20 || back.TxPackets != 20 {
+				t.Errorf("%+v\n%+v", from, back)
+			}
+		})
+	}
+}
+
+// Where the route leads to a VLAN the frame leaves tagged by the interface below.
+// The VLAN is one in the map only, so that the test needs no kernel with 802.1Q.
+func TestRelayIntoVLAN(t *testing.T) {
+	for _, mixed := range []bool{false, true} {
+		r := newRig(t, rigOptions{mode: ModeGeneric, static: true, mixed: mixed})
+		r.openLegs(t)
+		r.run(t, r.fromCaller(voice(1, 1)).Bytes())
+		const id = 7
+		entry := relayVlan{Ifindex: uint32(r.toServer.Index), Proto: networkOrder(0x8100), Tci: networkOrder(id)}
+		must(t, r.plane.objects.Vlans.Put(uint32(r.toServer.Index), &entry))
+		must(t, r.serverLeg.Configure(legConfig(r.serverPeer, r.callerLeg))) // which asks for the route anew
+		for _, tags := range [][]uint16{nil, {9}, {9, 10}} {
+			frame := r.fromCaller(voice(uint16(2+len(tags)), uint32(2+len(tags))*frameTicks))
+			frame.VLANs = tags
+			action, out := r.run(t, frame.Bytes())
+			if action != xdpRedirect {
+				t.Fatalf("%d tags: action is %d", len(tags), action)
+			}
+			if got := out[12:16]; string(got) != string([]byte{0x81, 0, 0, id}) {
+				t.Errorf("tag is %x", got)
+			}
+			r.checkRelayed(t, frame, out)
+		}
+	}
+}
+
 // A caller on IPv4 and a server on IPv6, where the kernel cannot send by itself.
 func TestRelayBetweenFamiliesOnLoopback(t *testing.T) {
 	r := &rig{ns: bpftest.NewNetNS(t), dir: bpftest.BPFFS(t) + "/plane"}

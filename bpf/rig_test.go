@@ -30,6 +30,7 @@ type rigOptions struct {
 	gro    bool
 	ipv6   bool
 	static bool // neighbours are known for good
+	mixed  bool // the server's side is IPv6, the caller's IPv4
 }
 
 const (
@@ -42,15 +43,18 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	t.Helper()
 	r := &rig{caller: bpftest.NewNetNS(t), ns: bpftest.NewNetNS(t), server: bpftest.NewNetNS(t)}
 	a := []string{"10.1.0.1", "10.1.0.2", "10.2.0.1", "10.2.0.2"}
-	bits := "/24"
+	bits := []string{"/24", "/24", "/24", "/24"}
 	if o.ipv6 {
 		a = []string{"fd01::1", "fd01::2", "fd02::1", "fd02::2"}
-		bits = "/64"
+		bits = []string{"/64", "/64", "/64", "/64"}
 	}
-	r.toCaller = &bpftest.End{NS: r.ns, Name: "tocaller", Addrs: []string{a[0] + bits}}
-	r.callerEnd = &bpftest.End{NS: r.caller, Name: "caller", Addrs: []string{a[1] + bits}, GRO: o.gro}
-	r.toServer = &bpftest.End{NS: r.ns, Name: "toserver", Addrs: []string{a[2] + bits}}
-	r.serverEnd = &bpftest.End{NS: r.server, Name: "server", Addrs: []string{a[3] + bits}, GRO: o.gro}
+	if o.mixed {
+		a[2], a[3], bits[2], bits[3] = "fd02::1", "fd02::2", "/64", "/64"
+	}
+	r.toCaller = &bpftest.End{NS: r.ns, Name: "tocaller", Addrs: []string{a[0] + bits[0]}}
+	r.callerEnd = &bpftest.End{NS: r.caller, Name: "caller", Addrs: []string{a[1] + bits[1]}, GRO: o.gro}
+	r.toServer = &bpftest.End{NS: r.ns, Name: "toserver", Addrs: []string{a[2] + bits[2]}}
+	r.serverEnd = &bpftest.End{NS: r.server, Name: "server", Addrs: []string{a[3] + bits[3]}, GRO: o.gro}
 	bpftest.Connect(t, r.toCaller, r.callerEnd)
 	bpftest.Connect(t, r.toServer, r.serverEnd)
 	if o.static {

@@ -169,6 +169,19 @@ func (p *Plane) Legs() int {
 	return len(p.legs)
 }
 
+// Heard tells of every open leg when it last accepted an RTP packet, by the
+// kernel's clock; the zero time where it has not yet.
+func (p *Plane) Heard(visit func(id uint64, at time.Time)) error {
+	return eachLeg(p.objects.Legs, func(_ uint32, entry *relayLeg) error {
+		var at time.Time
+		if entry.Ingress.LastNs != 0 {
+			at = wallTime(entry.Ingress.LastNs)
+		}
+		visit(entry.Id, at)
+		return nil
+	})
+}
+
 // Describe implements prometheus.Collector.
 func (p *Plane) Describe(ch chan<- *prometheus.Desc) {
 	prometheus.DescribeByCollect(p, ch)

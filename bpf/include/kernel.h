@@ -53,6 +53,8 @@ struct bpf_spin_lock {
 
 enum { BPF_FIB_LKUP_RET_SUCCESS = 0 };
 
+enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
+
 struct bpf_fib_lookup {
 	__u8 family;
 	__u8 l4_protocol;

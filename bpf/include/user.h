@@ -11,6 +11,7 @@ struct parcel {
 	enum event_kind kind;
 	__u32 offset;
 	__u32 length;
+	bool quiet; /* userspace comes for it by itself, with others */
 };
 
 /* room is a power of two, so that a mask proves the length to the verifier. */
@@ -31,6 +32,7 @@ __noinline int deliver(struct xdp_md *ctx, const struct parcel *p)
 {
 	struct packet_event *e;
 	bool small, ok;
+	__u64 flags;
 
 	if (!p)
 		return false;
@@ -42,9 +44,10 @@ __noinline int deliver(struct xdp_md *ctx, const struct parcel *p)
 	if (!e)
 		return false;
 	ok = small ? fill(ctx, e, p, SMALL_EVENT) : fill(ctx, e, p, LARGE_EVENT);
+	flags = p->quiet ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
 	if (ok)
-		bpf_ringbuf_submit(e, 0);
+		bpf_ringbuf_submit(e, flags);
 	else
-		bpf_ringbuf_discard(e, 0);
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 	return ok;
 }
