@@ -141,7 +141,12 @@ func (l *Leg) SendRTCP(packet []byte) error {
 	if err != nil {
 		return err
 	}
-	return l.plane.raw.sendUDP(from, to, l.config.Far.trafficClass(), packet)
+	whole, err := udpPacket(from, to, l.config.Far.trafficClass(), packet)
+	if err != nil {
+		return err
+	}
+	l.plane.show(l, whole)
+	return l.plane.raw.sendIP(whole)
 }
 
 // Far is where RTP goes: as signalled, or as learned. It is invalid while that is
@@ -151,14 +156,7 @@ func (l *Leg) Far() (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	far := entry.Gate.FarRtp
-	if far.Port == 0 && monotonic() >= entry.Gate.WindowUntilNs {
-		far = entry.Config.PeerRtp
-	}
-	if far.Port == 0 {
-		return netip.AddrPort{}, nil
-	}
-	return addrPortOf(far), nil
+	return portOrNone(entry.farEnd(monotonic())), nil
 }
 
 // rtcpPath says between which ports RTCP travels. From a far end that was learned

@@ -119,11 +119,11 @@ func (p *pins) remove() error {
 func pinned(o *relayObjects) (map[string]**ebpf.Map, map[string]**ebpf.Program) {
 	maps := map[string]**ebpf.Map{
 		"legs": &o.Legs, "addresses": &o.Addresses, "ports": &o.Ports,
-		"stats": &o.Stats, "events": &o.Events, "vlans": &o.Vlans,
+		"stats": &o.Stats, "events": &o.Events, "vlans": &o.Vlans, "taps": &o.Taps, "tapping": &o.Tapping,
 		"tx_ports": &o.TxPorts, "ifaces": &o.Ifaces, "layout": &o.Layout,
 	}
 	programs := map[string]**ebpf.Program{
-		"relay": &o.Relay, "relay_skb": &o.RelaySkb, "send": &o.Send, "change": &o.Change,
+		"relay": &o.Relay, "relay_skb": &o.RelaySkb, "send": &o.Send, "change": &o.Change, "tap": &o.Tap, "sent": &o.Sent,
 	}
 	return maps, programs
 }

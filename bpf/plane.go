@@ -18,7 +18,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type packet_event -type event_kind -type send_request -type change_request -type layout_version -type verdict -type index -type endpoint -type leg_config -type leg_ingress -type leg_egress -type leg_counts relay relay.bpf.c
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type packet_event -type event_kind -type send_request -type change_request -type layout_version -type verdict -type index -type endpoint -type leg_config -type leg_ingress -type leg_egress -type leg_counts -type tap_record -type tap_request -type tap_answer -type tap_direction -type sent_request relay relay.bpf.c
 
 // DefaultDir is where the plane is pinned unless told otherwise.
 const DefaultDir = "/sys/fs/bpf/mcp"

@@ -60,11 +60,11 @@ func sendError(err error, to []byte) error {
 	return fmt.Errorf("send packet to %s: %w", addr, err)
 }
 
-// sendUDP builds and sends one datagram.
-func (r *rawSockets) sendUDP(from, to netip.AddrPort, class uint8, payload []byte) error {
+// udpPacket builds an IP packet around one datagram.
+func udpPacket(from, to netip.AddrPort, class uint8, payload []byte) ([]byte, error) {
 	src, dst := from.Addr().Unmap(), to.Addr().Unmap()
 	if !dst.IsValid() || src.Is4() != dst.Is4() {
-		return fmt.Errorf("send from %s to %s: not one IP version", from, to)
+		return nil, fmt.Errorf("send from %s to %s: not one IP version", from, to)
 	}
 	udp := make([]byte, udpLength, udpLength+len(payload))
 	binary.BigEndian.PutUint16(udp[0:], from.Port())
@@ -74,7 +74,7 @@ func (r *rawSockets) sendUDP(from, to netip.AddrPort, class uint8, payload []byt
 	pseudo := append(src.AsSlice(), dst.AsSlice()...)
 	pseudo = append(pseudo, 0, unix.IPPROTO_UDP)
 	binary.BigEndian.PutUint16(udp[6:], neverZero(^checksum(pseudo, udp[4:6], udp)))
-	return r.sendIP(append(ipHeader(src, dst, class, len(udp)), udp...))
+	return append(ipHeader(src, dst, class, len(udp)), udp...), nil
 }
 
 func ipHeader(src, dst netip.Addr, class uint8, length int) []byte {

@@ -18,6 +18,7 @@
 #include "include/find.h"
 #include "include/hop.h"
 #include "include/rewrite.h"
+#include "include/tap.h"
 #include "include/user.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -27,6 +28,7 @@ struct run {
 	struct xdp_md *ctx;
 	__u64 now;
 	bool generic;
+	bool shown; /* a capture, if there is one, has seen the packet as it arrived */
 	int action;
 };
 
@@ -34,6 +36,11 @@ struct run {
 int record_types(struct packet_event *e, struct send_request *s, struct change_request *c, enum index *i)
 {
 	return e && s && c && i;
+}
+
+int tap_types(struct tap_record *r, struct tap_request *q, struct sent_request *s, enum tap_answer *a)
+{
+	return r && q && s && a;
 }
 
 /* quiet: of a steady flow of audio that userspace collects. */
@@ -50,6 +57,17 @@ static __always_inline enum verdict to_user(struct run *r, const struct packet *
 	};
 
 	return deliver(r->ctx, &parcel) ? TO_USER : DROP_OVERRUN;
+}
+
+/* Shows a capture the packet as it arrived: before anything in it is rewritten. */
+static __always_inline void show_received(struct run *r, const struct packet *p, const struct leg *leg, enum verdict v)
+{
+	if (!r->shown && is_tapped(leg, r->now))
+		show(r->ctx, &(struct sight){
+			.leg_id = leg->id, .now = r->now, .verdict = v, .direction = TAP_RECEIVED,
+			.offset = p->l3_offset, .length = p->l3_length,
+		});
+	r->shown = true;
 }
 
 /* Userspace sends what the kernel could not send from here. */
@@ -91,8 +109,10 @@ static __always_inline enum verdict relay_on(struct run *r, const struct packet 
 	add(&to->counts.tx_relayed_bytes, p->length);
 	length = departing_length(p, &d);
 	found = find_hop(r->ctx, to, &d, length, r->now);
+	show_received(r, p, from, found ? RELAYED : HANDED);
 	if (!rewrite(r->ctx, p, &d, found && r->generic))
 		return DROP_TOO_LONG;
+	show_sent(r->ctx, to, &o, &(struct whereabouts){found ? RELAYED : HANDED, l3_offset(&d), length});
 	if (!found)
 		return hand(r, from, to, length);
 	r->action = leave(&d.hop);
@@ -158,6 +178,7 @@ static __always_inline int relay_frame(struct xdp_md *ctx, bool generic)
 			v = on_payload(&r, &p, leg);
 			if (v >= DROP_SOURCE)
 				count_drop(leg, v);
+			show_received(&r, &p, leg, v);
 		} else {
 			v = PASS_NOT_LEG;
 		}
@@ -179,3 +200,4 @@ int relay_skb(struct xdp_md *ctx)
 }
 
 #include "include/calls.h"
+#include "include/tap_calls.h"

@@ -69,14 +69,15 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 2
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 3
 )
 
 type relayLeg struct {
-	_     structs.HostLayout
-	Id    uint64
-	Local relayEndpoint
-	Gate  struct {
+	_          structs.HostLayout
+	Id         uint64
+	TapUntilNs uint64
+	Local      relayEndpoint
+	Gate       struct {
 		_             structs.HostLayout
 		FarRtp        relayEndpoint
 		Candidate     relayEndpoint
@@ -215,12 +216,66 @@ type relaySendRequest struct {
 	LegId uint64
 }
 
+type relaySentRequest struct {
+	_        structs.HostLayout
+	Slot     uint32
+	Reserved uint32
+	LegId    uint64
+}
+
 type relayTally struct {
 	_        structs.HostLayout
 	Fate     relayVerdict
 	Reserved uint32
 	Packets  uint64
 	Bytes    uint64
+}
+
+type relayTapAnswer uint32
+
+const (
+	relayTapAnswerTAP_SET    relayTapAnswer = 1
+	relayTapAnswerTAP_NO_LEG relayTapAnswer = 2
+	relayTapAnswerTAP_BUSY   relayTapAnswer = 3
+)
+
+type relayTapDirection uint32
+
+const (
+	relayTapDirectionTAP_RECEIVED relayTapDirection = 1
+	relayTapDirectionTAP_SENT     relayTapDirection = 2
+)
+
+type relayTapRecord struct {
+	_         structs.HostLayout
+	LegId     uint64
+	SourceId  uint64
+	AtNs      uint64
+	Verdict   relayVerdict
+	Direction relayTapDirection
+	Length    uint32
+	Reserved  uint32
+}
+
+type relayTapRequest struct {
+	_        structs.HostLayout
+	Slot     uint32
+	Pid      uint32
+	LegId    uint64
+	Token    uint64
+	PeriodNs uint64
+}
+
+type relayTapping struct {
+	_        structs.HostLayout
+	UntilNs  uint64
+	Token    uint64
+	Overruns uint64
+	Pid      uint32
+	Lock     struct {
+		_   structs.HostLayout
+		Val uint32
+	}
 }
 
 type relayVerdict uint32
@@ -272,6 +327,8 @@ const (
 	relayMapLegs      = "legs"
 	relayMapPorts     = "ports"
 	relayMapStats     = "stats"
+	relayMapTapping   = "tapping"
+	relayMapTaps      = "taps"
 	relayMapTxPorts   = "tx_ports"
 	relayMapVlans     = "vlans"
 	relayProgChange   = "change"
@@ -279,6 +336,8 @@ const (
 	relayProgRelay    = "relay"
 	relayProgRelaySkb = "relay_skb"
 	relayProgSend     = "send"
+	relayProgSent     = "sent"
+	relayProgTap      = "tap"
 )
 
 // loadRelay returns the embedded CollectionSpec for relay.
@@ -328,6 +387,8 @@ type relayProgramSpecs struct {
 	Relay    *ebpf.ProgramSpec `ebpf:"relay"`
 	RelaySkb *ebpf.ProgramSpec `ebpf:"relay_skb"`
 	Send     *ebpf.ProgramSpec `ebpf:"send"`
+	Sent     *ebpf.ProgramSpec `ebpf:"sent"`
+	Tap      *ebpf.ProgramSpec `ebpf:"tap"`
 }
 
 // relayMapSpecs contains maps before they are loaded into the kernel.
@@ -341,6 +402,8 @@ type relayMapSpecs struct {
 	Legs      *ebpf.MapSpec `ebpf:"legs"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
 	Stats     *ebpf.MapSpec `ebpf:"stats"`
+	Tapping   *ebpf.MapSpec `ebpf:"tapping"`
+	Taps      *ebpf.MapSpec `ebpf:"taps"`
 	TxPorts   *ebpf.MapSpec `ebpf:"tx_ports"`
 	Vlans     *ebpf.MapSpec `ebpf:"vlans"`
 }
@@ -378,6 +441,8 @@ type relayMaps struct {
 	Legs      *ebpf.Map `ebpf:"legs"`
 	Ports     *ebpf.Map `ebpf:"ports"`
 	Stats     *ebpf.Map `ebpf:"stats"`
+	Tapping   *ebpf.Map `ebpf:"tapping"`
+	Taps      *ebpf.Map `ebpf:"taps"`
 	TxPorts   *ebpf.Map `ebpf:"tx_ports"`
 	Vlans     *ebpf.Map `ebpf:"vlans"`
 }
@@ -391,6 +456,8 @@ func (m *relayMaps) Close() error {
 		m.Legs,
 		m.Ports,
 		m.Stats,
+		m.Tapping,
+		m.Taps,
 		m.TxPorts,
 		m.Vlans,
 	)
@@ -411,6 +478,8 @@ type relayPrograms struct {
 	Relay    *ebpf.Program `ebpf:"relay"`
 	RelaySkb *ebpf.Program `ebpf:"relay_skb"`
 	Send     *ebpf.Program `ebpf:"send"`
+	Sent     *ebpf.Program `ebpf:"sent"`
+	Tap      *ebpf.Program `ebpf:"tap"`
 }
 
 func (p *relayPrograms) Close() error {
@@ -420,6 +489,8 @@ func (p *relayPrograms) Close() error {
 		p.Relay,
 		p.RelaySkb,
 		p.Send,
+		p.Sent,
+		p.Tap,
 	)
 }
 

@@ -5,6 +5,7 @@
 #include "count.h"
 #include "find.h"
 #include "rewrite.h"
+#include "tap.h"
 
 /* The leg a request means, unless it is gone. */
 static __always_inline struct leg *leg_named(__u32 slot, __u64 id)
@@ -55,6 +56,7 @@ static __always_inline enum verdict send_as(struct xdp_md *ctx, struct leg *leg,
 		write_ipv4(p->l3, &d, p->l3_length);
 	else
 		write_ipv6(p->l3, &d, p->l3_length);
+	show_sent(ctx, leg, &o, &(struct whereabouts){STAMPED, sizeof(*req), p->l3_length});
 	return STAMPED;
 }
 

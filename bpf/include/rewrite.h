@@ -145,6 +145,12 @@ static __always_inline __u16 departing_length(const struct packet *p, const stru
 	return ip_length(d->ipv4) + sizeof(*p->udp) + p->length;
 }
 
+/* Where IP's header begins in the frame that leaves. */
+static __always_inline __u32 l3_offset(const struct departure *d)
+{
+	return sizeof(struct ethhdr) + (d->hop.tag_proto ? sizeof(struct vlanhdr) : 0);
+}
+
 /* Writes Ethernet's header, but for the addresses when the way is not known, and IP's. */
 static __always_inline bool write_headers(struct xdp_md *ctx, const struct departure *d, __u16 length)
 {
@@ -185,7 +191,7 @@ static __always_inline bool write_headers(struct xdp_md *ctx, const struct depar
 static __always_inline bool rewrite(struct xdp_md *ctx, const struct packet *p, const struct departure *d,
 				    bool keep_partial)
 {
-	__u32 headers = sizeof(struct ethhdr) + (d->hop.tag_proto ? sizeof(struct vlanhdr) : 0) + ip_length(d->ipv4);
+	__u32 headers = l3_offset(d) + ip_length(d->ipv4);
 	int move = (int)p->udp_offset - (int)headers;
 
 	rewrite_udp(ctx, p, d, keep_partial);

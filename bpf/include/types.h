@@ -10,7 +10,7 @@
 #include "kernel.h"
 
 /* Grows whenever a map's layout changes; pins of another layout are refused. */
-enum layout_version { LAYOUT_VERSION = 2 };
+enum layout_version { LAYOUT_VERSION = 3 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
 #define SMALL_EVENT 256
@@ -192,6 +192,7 @@ struct leg_counts {
 /* One leg: a local endpoint and all that is known of the far end behind it. */
 struct leg {
 	__u64 id; /* never used twice: a stale route or record cannot hit a later leg; 0: no leg */
+	__u64 tap_until_ns; /* a capture sees the leg's packets until then; 0: none does */
 	struct endpoint local;
 	struct leg_gate gate;
 	struct leg_config config;
@@ -269,4 +270,52 @@ struct change_request {
 	__u32 closing;    /* the leg ends: nothing is received or sent any more */
 	__u64 leg_id;
 	struct leg_config config;
+};
+
+/* The capture under way, and how it goes: see tap.h. */
+struct tapping {
+	__u64 until_ns;   /* it ends then unless it is renewed; past: there is none */
+	__u64 token;      /* a number that it chose for itself */
+	__u64 overruns;   /* packets that found no room in the map taps, since the plane was loaded */
+	__u32 pid;        /* of the capturing process, as it sees itself */
+	struct bpf_spin_lock lock;
+};
+
+enum tap_direction {
+	TAP_RECEIVED = 1,
+	TAP_SENT,
+};
+
+/* What the map taps carries; the packet's bytes follow, from IP's header on. */
+struct tap_record {
+	__u64 leg_id;
+	__u64 source_id;  /* sent: the leg it is relayed from; 0: this machine made it */
+	__u64 at_ns;
+	enum verdict verdict;
+	enum tap_direction direction;
+	__u32 length;     /* of the packet; no more than LARGE_EVENT of it follow */
+	__u32 reserved;
+};
+
+/* Input of the program tap. */
+struct tap_request {
+	__u32 slot;
+	__u32 pid;
+	__u64 leg_id;
+	__u64 token;
+	__u64 period_ns;  /* how long the capture goes on unless it is renewed; 0: it ends */
+};
+
+/* What the program tap answers. */
+enum tap_answer {
+	TAP_SET = 1,
+	TAP_NO_LEG,       /* the leg is gone */
+	TAP_BUSY,         /* another capture is under way */
+};
+
+/* Input of the program sent: this header, then an IP packet. */
+struct sent_request {
+	__u32 slot;
+	__u32 reserved;
+	__u64 leg_id;
 };

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/* The programs by which userspace captures a leg's packets, and adds its own to the capture. */
+#pragma once
+
+#include "find.h"
+#include "hold.h"
+#include "tap.h"
+
+/* Makes the capture the one under way, or prolongs it; false: another one is. */
+static __always_inline bool claim(const struct tap_request *req, __u64 now)
+{
+	__u64 token = req->token, until = now + req->period_ns;
+	__u32 first = 0, pid = req->pid;
+	struct tapping *t = bpf_map_lookup_elem(&tapping, &first);
+	bool mine;
+
+	if (!t)
+		return false;
+	bpf_spin_lock(&t->lock);
+	mine = now >= t->until_ns || t->token == token;
+	if (mine) {
+		t->token = token;
+		t->pid = pid;
+		t->until_ns = until;
+	}
+	bpf_spin_unlock(&t->lock);
+	return mine;
+}
+
+/* Shows a leg's packets to a capture from now on, for a while. */
+SEC("xdp")
+int tap(struct xdp_md *ctx)
+{
+	struct tap_request *req = (void *)(long)ctx->data;
+	enum tap_answer answer = TAP_NO_LEG;
+	__u64 id, until, now;
+	struct leg *leg;
+
+	if ((void *)(req + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (!claim(req, now))
+		return TAP_BUSY;
+	id = req->leg_id;
+	until = now + req->period_ns;
+	leg = leg_named(req->slot, id);
+	if (!leg)
+		return TAP_NO_LEG;
+	hold(leg);
+	if (leg->id == id) {
+		leg->tap_until_ns = until;
+		answer = TAP_SET;
+	}
+	release(leg);
+	return answer;
+}
+
+/* Shows a capture what userspace sent without a stamp: RTCP. */
+SEC("xdp")
+int sent(struct xdp_md *ctx)
+{
+	struct sent_request *req = (void *)(long)ctx->data;
+	struct origin o = {.now = bpf_ktime_get_ns()};
+	struct leg *leg;
+
+	if ((void *)(req + 1) > (void *)(long)ctx->data_end)
+		return PASS_MALFORMED;
+	leg = leg_named(req->slot, req->leg_id);
+	if (!leg)
+		return DROP_NO_LEG;
+	show_sent(ctx, leg, &o,
+		  &(struct whereabouts){STAMPED, sizeof(*req), ctx->data_end - ctx->data - sizeof(*req)});
+	return STAMPED;
+}
