@@ -18,6 +18,8 @@ import (
 // (RFC 3264).
 type callerLeg struct {
 	leg    *media.Leg
+	latch  time.Duration // as FarEnd's
+	peer   netip.Addr    // where signalling comes from
 	local  sdp.Local
 	offer  *sdp.Session // the caller's, nil when we make the offer
 	codec  atomic.Pointer[codec.Codec]
@@ -48,7 +50,7 @@ func (l *callerLeg) open(c *Call, addr netip.Addr) error {
 	if err != nil {
 		return &Refusal{Status: 503, Reason: "Service Unavailable", Cause: reporting.NoMedia, Err: fmt.Errorf("open caller's leg: %w", err)}
 	}
-	l.leg = leg
+	l.leg, l.latch, l.peer = leg, c.server.config.Latch, c.dialog.RemoteHost()
 	l.local = sdp.Local{
 		Addr: leg.Local(), Codecs: c.server.config.Codecs, Events: defaultEvents,
 		Ptime: defaultPtime, Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixNano()), Version: 1,
@@ -70,7 +72,7 @@ func (l *callerLeg) accept(offer *sdp.Session) error {
 		return &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
 	}
 	if err := l.connect(agreed); err != nil {
-		return &Refusal{Status: 500, Reason: "Server Internal Error", Err: err}
+		return unconnected(err)
 	}
 	l.answer = answer
 	l.local.Version++
@@ -98,12 +100,21 @@ func (l *callerLeg) connect(n sdp.Negotiated) error {
 	err := l.leg.Connect(media.FarEnd{
 		RTP: n.Remote, RTCP: n.RTCP, PayloadType: n.Codec.PayloadType, Events: n.Events,
 		ClockRate: n.Codec.ClockRate, Ptime: n.Ptime, Send: n.Send, Receive: n.Receive,
+		Latch: l.latch, LatchFrom: l.peer,
 	}, spoken)
 	if err != nil {
 		return fmt.Errorf("connect caller's leg: %w", err)
 	}
 	l.codec.Store(&spoken)
 	return nil
+}
+
+// unconnected says how an offer is refused that agreed but cannot be served.
+func unconnected(err error) *Refusal {
+	if errors.Is(err, media.ErrFarEnd) {
+		return &Refusal{Status: 488, Reason: "Not Acceptable Here", Cause: reporting.NoMedia, Err: err}
+	}
+	return &Refusal{Status: 500, Reason: "Server Internal Error", Err: err}
 }
 
 // renegotiate answers a re-INVITE: hold, another address, another codec. A

@@ -29,6 +29,9 @@ type Config struct {
 	Codecs []sdp.Codec
 	// MediaAddress is the local address of callers' media. Zero: where signalling arrives.
 	MediaAddress netip.Addr
+	// Latch is for how long a caller's true media address may be learned from its
+	// audio (symmetric RTP). Zero: it is where SDP says.
+	Latch time.Duration
 	// PrepareTime bounds the time between INVITE and answer. 30 s.
 	PrepareTime time.Duration
 	// Grace is how long a program may go on after the far end has hung up. 10 s.

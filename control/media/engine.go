@@ -16,6 +16,7 @@ var ErrPortTaken = errors.New("local port is taken")
 type Config struct {
 	PortMin, PortMax uint16        // the RTP range; 20000 to 45000 when both are zero
 	ReportInterval   time.Duration // between a leg's RTCP reports; 5 s when zero
+	DSCP             uint8         // of what is sent, RFC 2474
 }
 
 // Engine opens the media of calls on one plane.
@@ -26,6 +27,8 @@ type Engine struct {
 	pacer *pacer
 	tally *tally
 	stop  sync.Once
+	dscp  uint8
+	host  host
 
 	reporter *reporter
 }
@@ -42,7 +45,12 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 	if c.ReportInterval <= 0 {
 		c.ReportInterval = reportInterval
 	}
+	networks, err := networks()
+	if err != nil {
+		return nil, err
+	}
 	return &Engine{
+		dscp: c.DSCP, host: host{networks, pool.taken},
 		plane: plane, log: log, ports: pool, tally: newTally(),
 		pacer: newPacer(), reporter: newReporter(c.ReportInterval),
 	}, nil

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -80,13 +81,16 @@ func (l *Leg) spoken() codec.Codec {
 	return codec.Codec{}
 }
 
-// send sends one packet as was agreed when the caller looked. On hold it goes
-// unheard: the sender's time goes on.
+// send sends one packet as was agreed when the caller looked. On hold, and until
+// the far end's address is learned, it goes unheard: the sender's time goes on.
 func (l *Leg) send(agreed *legState, p Payload) error {
 	if !agreed.speaks() {
 		return nil
 	}
 	err := l.plane.Send(p)
+	if errors.Is(err, ErrUnlatched) {
+		return nil
+	}
 	if err != nil && l.state.Load() != agreed {
 		return nil // renegotiated meanwhile
 	}

@@ -4,6 +4,7 @@
 package media
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 )
@@ -32,6 +33,10 @@ type PlaneLeg interface {
 	// Close ends the leg and tells what it carried. It is idempotent.
 	Close() (LegStats, error)
 }
+
+// ErrUnlatched is what sending answers while the far end's true address is not
+// known yet.
+var ErrUnlatched = errors.New("far end's address is not learned yet")
 
 // Sender sends what userspace makes to a leg's far end.
 type Sender interface {
@@ -76,11 +81,25 @@ type FarEnd struct {
 	Send, Receive bool
 }
 
+// sparePackets is how many times the packets of its ptime a far end may send:
+// room for telephone-events beside the audio and for clocks that differ.
+const sparePackets = 4
+
+// MaxRate is the most RTP packets a second that a plane accepts in the long run;
+// a second's worth may come at once. Zero: no ceiling, for want of a ptime.
+func (f FarEnd) MaxRate() int {
+	if f.Ptime <= 0 {
+		return 0
+	}
+	return int(sparePackets * time.Second / min(f.Ptime, 20*time.Millisecond))
+}
+
 // Route says where a leg's arriving audio goes. telephone-event and RTCP always
 // go to the Receiver.
 type Route struct {
-	To   PlaneLeg // relayed into this leg's outgoing stream; nil: nowhere
-	Copy bool     // audio also goes to the Receiver
+	To     PlaneLeg // relayed into this leg's outgoing stream; nil: nowhere
+	Copy   bool     // audio also goes to the Receiver
+	Events bool     // telephone-event is relayed, too, as the payload type that To agreed
 }
 
 // Receiver takes packets that reach userspace.

@@ -19,10 +19,11 @@ type ports struct {
 	free []uint16 // a ring: take at head, give at tail
 	head int
 	n    int
+	held map[uint16]bool
 }
 
 func newPorts(first, last uint16) (*ports, error) {
-	p := &ports{}
+	p := &ports{held: map[uint16]bool{}}
 	for port := int(first) + int(first)%2; port < int(last); port += 2 {
 		p.free = append(p.free, uint16(port))
 	}
@@ -43,6 +44,7 @@ func (p *ports) take() (uint16, error) {
 	port := p.free[p.head]
 	p.head = (p.head + 1) % len(p.free)
 	p.n--
+	p.held[port] = true
 	return port, nil
 }
 
@@ -51,6 +53,14 @@ func (p *ports) give(port uint16) {
 	defer p.mu.Unlock()
 	p.free[(p.head+p.n)%len(p.free)] = port
 	p.n++
+	delete(p.held, port)
+}
+
+// taken tells whether a port, or the one below it, carries a leg.
+func (p *ports) taken(port uint16) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held[port&^1]
 }
 
 // used is the number of ports that are taken.

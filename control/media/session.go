@@ -99,6 +99,10 @@ func (s *Session) connect(l *Leg, state *legState) error {
 	if s.over || s.legs[l.name] != l {
 		return ErrClosed
 	}
+	if err := s.engine.host.check(state.far, l.local.Addr()); err != nil {
+		return fmt.Errorf("connect leg %s: %w", l.name, err)
+	}
+	state.far.DSCP = s.engine.dscp
 	before := l.state.Load()
 	if !state.speaks() {
 		l.state.Store(state)

@@ -45,6 +45,8 @@ type Media struct {
 	Address    netip.Addr `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
 	PortMin    uint16     `yaml:"port-min" doc:"first port of the RTP range"`
 	PortMax    uint16     `yaml:"port-max" doc:"last port of the RTP range"`
+	DSCP       uint8      `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
+	Symmetric  bool       `yaml:"symmetric-rtp" doc:"learn where a caller behind NAT is from its first audio (RFC 4961)"`
 }
 
 // Application is the section of applications.
@@ -90,7 +92,7 @@ func Defaults() Config {
 	return Config{
 		SIP:       SIP{Listen: []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"}},
 		Calls:     Calls{Prepare: 30 * time.Second, Grace: 10 * time.Second},
-		Media:     Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000},
+		Media:     Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46},
 		Fetch:     Fetch{Timeout: 10 * time.Second},
 		Speech:    Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting: Reporting{Journal: filepath.Join(stateDir(), "journal")},
@@ -124,7 +126,18 @@ func (m Media) Validate() error {
 	if m.PortMin < 1024 || m.PortMax <= m.PortMin {
 		return fmt.Errorf("port-min %d and port-max %d are not a range above 1023", m.PortMin, m.PortMax)
 	}
+	if m.DSCP > 63 {
+		return fmt.Errorf("dscp: %d is above 63", m.DSCP)
+	}
 	return nil
+}
+
+// latch is for how long a caller's true address may be learned.
+func (m Media) latch() time.Duration {
+	if m.Symmetric {
+		return 5 * time.Second
+	}
+	return 0
 }
 
 // Validate checks the section of limits.

@@ -88,7 +88,7 @@ func (n *Node) build() error {
 		return err
 	}
 	n.calls = call.NewServer(call.Config{
-		Max: n.cfg.Calls.Max, MediaAddress: n.cfg.Media.Address,
+		Max: n.cfg.Calls.Max, MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
 	}, call.Parts{Engine: engine, Selector: service, Recorder: n.recorder, Metrics: n.metrics, Log: n.log})
 	if n.web, err = n.openWeb(); err != nil {
@@ -102,7 +102,7 @@ func (n *Node) openMedia() (*media.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := media.NewEngine(media.Config{PortMin: n.cfg.Media.PortMin, PortMax: n.cfg.Media.PortMax}, plane, n.log)
+	engine, err := media.NewEngine(media.Config{PortMin: n.cfg.Media.PortMin, PortMax: n.cfg.Media.PortMax, DSCP: n.cfg.Media.DSCP}, plane, n.log)
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}

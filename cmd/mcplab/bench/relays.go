@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -95,7 +94,7 @@ func openCalls(plane media.Plane) error {
 		if err != nil {
 			return err
 		}
-		far := media.FarEnd{Events: -1, ClockRate: 8000, Ptime: 20 * time.Millisecond, Send: true, Receive: true}
+		far := media.FarEnd{Events: -1, ClockRate: 8000, Send: true, Receive: true} // no ptime: no ceiling on packets
 		far.RTP = talker(i)
 		err = from.Connect(far)
 		far.RTP = listener(i)

@@ -1,6 +1,7 @@
 package xdp
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -41,17 +42,10 @@ func (l *leg) Connect(f media.FarEnd) error {
 	})
 }
 
-// sparePackets is how many times the packets of its ptime a far end may send:
-// room for telephone-events beside the audio and for clocks that differ.
-const sparePackets = 4
-
 func farEnd(f media.FarEnd) bpf.FarEnd {
-	k := bpf.FarEnd{RTP: f.RTP, RTCP: f.RTCP, Latch: f.Latch, LatchFrom: f.LatchFrom, DSCP: f.DSCP}
+	k := bpf.FarEnd{RTP: f.RTP, RTCP: f.RTCP, Latch: f.Latch, LatchFrom: f.LatchFrom, DSCP: f.DSCP, MaxRate: f.MaxRate()}
 	if f.RTP.IsValid() && !f.RTCP.IsValid() {
 		k.RTCP = netip.AddrPortFrom(f.RTP.Addr(), f.RTP.Port()+1)
-	}
-	if f.Ptime > 0 {
-		k.MaxRate = int(sparePackets * time.Second / min(f.Ptime, 20*time.Millisecond))
 	}
 	return k
 }
@@ -59,7 +53,7 @@ func farEnd(f media.FarEnd) bpf.FarEnd {
 // Route sets where arriving audio goes.
 func (l *leg) Route(r media.Route) error {
 	return l.configure(func(c *bpf.LegConfig) error {
-		c.RelayTo, c.Copy = nil, r.Copy
+		c.RelayTo, c.RelayEvent, c.Copy = nil, r.Events, r.Copy
 		if r.To == nil {
 			return nil
 		}
@@ -89,14 +83,22 @@ func (l *leg) configure(change func(*bpf.LegConfig) error) error {
 
 // Send sends one packet as the next of the leg's stream.
 func (l *leg) Send(p media.Payload) error {
-	return l.kernel.Send(bpf.Packet{
+	return unsent(l.kernel.Send(bpf.Packet{
 		PayloadType: p.PayloadType, Marker: p.Marker, Ticks: p.Samples, Data: p.Data,
-	})
+	}))
 }
 
 // SendRTCP sends a ready RTCP packet.
 func (l *leg) SendRTCP(packet []byte) error {
-	return l.kernel.SendRTCP(packet)
+	return unsent(l.kernel.SendRTCP(packet))
+}
+
+// unsent marks the refusals that those who send tell apart.
+func unsent(err error) error {
+	if dropped, ok := errors.AsType[*bpf.DropError](err); ok && dropped.Reason == "unlatched" {
+		return fmt.Errorf("%w: %w", media.ErrUnlatched, err)
+	}
+	return err
 }
 
 // Stats reads the kernel's counters.
