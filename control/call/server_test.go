@@ -232,7 +232,7 @@ func TestServiceThatOutstaysItsGraceIsStopped(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	noCodec := strings.NewReplacer("RTP/AVP 0 101", "RTP/AVP 18", "a=rtpmap:0 PCMU/8000\r\n", "").Replace(string(offer()))
-	crowd := strings.Replace(string(offer()), "c=IN IP4 127.0.0.1", "c=IN IP4 224.0.0.1", 1)
+	metadata := strings.Replace(string(offer()), "c=IN IP4 127.0.0.1", "c=IN IP4 169.254.169.254", 1)
 	cases := []struct {
 		name   string
 		body   []byte
@@ -243,7 +243,7 @@ func TestRefusals(t *testing.T) {
 		{"service names the status", offer(), &Refusal{Status: 404, Reason: "Not Found"}, 404, reporting.Refused},
 		{"service fails", offer(), errors.New("no page"), 500, reporting.Refused},
 		{"no common codec", []byte(noCodec), nil, 488, reporting.NoMedia},
-		{"media for a crowd", []byte(crowd), nil, 488, reporting.NoMedia},
+		{"a place for no media", []byte(metadata), nil, 488, reporting.NoMedia},
 		{"malformed description", []byte("v=0\r\nnonsense"), nil, 400, reporting.Refused},
 	}
 	for _, c := range cases {
