@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := build
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-quick race bench fuzz generate generate-check fmt-check vet clean
+.PHONY: help setup build demo test test-quick race bench fuzz model generate generate-check fmt-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ bench: build ## cost of a relayed packet: program, veth native and generic, sock
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)
+
+MODEL_PACKETS ?= 10000000
+model: ## compare the relay with its model on ten million hostile packets (needs root)
+	MODEL_PACKETS=$(MODEL_PACKETS) $(GO) test -count 1 -v -run ProgramAgreesWithModel -timeout 30m ./bpf
 
 generate: ## rebuild the kernel objects and their Go types with clang
 	$(GO) generate ./bpf/...

@@ -138,7 +138,10 @@ static __always_inline enum verdict parse_ipv4(struct packet *p)
 	return UNDECIDED;
 }
 
-/* Extension headers are left to the stack: no far end sends voice behind one. */
+/*
+ * Extension headers are left to the stack: no far end sends voice behind one. So
+ * are v4-mapped addresses, which have no place on a wire.
+ */
 static __always_inline enum verdict parse_ipv6(struct packet *p)
 {
 	struct ipv6hdr *ip = p->l3;
@@ -160,7 +163,7 @@ static __always_inline enum verdict parse_ipv6(struct packet *p)
 		return v;
 	set_ipv6(&p->source, ip->saddr, p->udp->source);
 	set_ipv6(&p->destination, ip->daddr, p->udp->dest);
-	return UNDECIDED;
+	return is_ipv4(&p->source) || is_ipv4(&p->destination) ? PASS_MALFORMED : UNDECIDED;
 }
 
 static __always_inline enum verdict parse(struct xdp_md *ctx, struct packet *p)
