@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"mcp/bpf/bpftest"
@@ -189,18 +190,31 @@ func TestShortFrames(t *testing.T) {
 	}
 }
 
+// All first octets (RFC 7983) with all short lengths: only what is RTP or RTCP by
+// its version and long enough is taken for it.
 func TestFirstOctets(t *testing.T) {
 	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
 	r.openLegs(t)
+	const longest = 64
+	want := map[string]uint64{}
 	for octet := range 256 {
-		frame := r.fromCaller(voice(uint16(octet), uint32(octet)*frameTicks))
-		frame.Payload[0] = byte(octet)
-		want := uint32(xdpDrop)
-		if octet>>6 == 2 {
-			want = xdpRedirect
+		for length := range longest + 1 {
+			payload := make([]byte, longest)
+			payload[0] = byte(octet)
+			binary.BigEndian.PutUint16(payload[2:], uint16(octet*longest+length))
+			frame := r.fromCaller(bpftest.RTP{})
+			frame.Payload = payload[:length]
+			action, _ := r.run(t, frame.Bytes())
+			isRTP := octet>>6 == 2 && length >= 12+4*(octet&15)
+			if isRTP != (action == xdpRedirect) || !isRTP && action != xdpDrop {
+				t.Errorf("first octet %#x, length %d: action is %d", octet, length, action)
+			}
+			if !isRTP {
+				want["drop_not_rtp"]++
+			}
 		}
-		if action, _ := r.run(t, frame.Bytes()); action != want {
-			t.Errorf("first octet %#x: action is %d, want %d", octet, action, want)
-		}
+	}
+	if got := r.verdicts(t)["drop_not_rtp"]; got != want["drop_not_rtp"] {
+		t.Errorf("%d are not RTP, want %d", got, want["drop_not_rtp"])
 	}
 }
