@@ -36,6 +36,10 @@ race: ## every test under the race detector (needs gcc)
 bench: build ## cost of a relayed packet: program, veth native and generic, sockets, null
 	@$(BUILD)/mcplab bench --out $(BUILD)/bench
 
+SUITES ?= ../shared/suites
+conformance: build ## the W3C's VoiceXML tests against the interpreter, by section
+	@$(BUILD)/mcp vxml suite --out $(BUILD)/conformance.json $(wildcard $(SUITES)/*/manifest.json)
+
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mcp/vxml/grammar"
+	"mcp/vxml/keypad"
 )
 
 // waiting is the waiting state: queued prompts play, the caller may speak or
@@ -13,13 +14,14 @@ import (
 type waiting struct {
 	s         *session
 	active    []*active
-	keypad    *keypad
+	keys      []*active // those of them that are for keys
+	keypad    *keypad.Keypad
 	timeout   time.Duration
 	hotword   bool
 	playback  Playback // nil when nothing is being played
 	listening Listening
 	events    <-chan ListenEvent // nil when nobody listens
-	timer     *time.Timer
+	timer     Timer
 	speaking  bool // the caller has begun to speak
 }
 
@@ -33,12 +35,9 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	if s.gone != "" {
 		return nil, &exited{end: s.gone}
 	}
-	w := &waiting{s: s, active: all, keypad: newKeypad(all, s.properties()), timeout: s.queue.timeout}
-	if w.timeout == 0 {
-		w.timeout = s.properties().Duration("timeout")
-	}
-	w.timer = time.NewTimer(time.Hour)
-	w.timer.Stop()
+	w := &waiting{s: s, active: all, timeout: s.patience()}
+	w.keys, w.keypad = s.keypad(all)
+	w.timer = s.clock.NewTimer()
 	defer w.close()
 	rest, err := s.uninterrupted(ctx)
 	if err != nil {
@@ -155,19 +154,8 @@ func (w *waiting) begin(ctx context.Context, prompts []Prompt) (*input, bool, er
 
 // listen starts a recognition when a voice grammar is active.
 func (w *waiting) listen(ctx context.Context) error {
-	set := w.s.properties()
-	req := ListenRequest{
-		Language: w.s.language(), NoInput: w.timeout, Hotword: w.hotword,
-		Complete: set.Duration("completetimeout"), Incomplete: set.Duration("incompletetimeout"),
-		MaxSpeech: set.Duration("maxspeechtimeout"), Confidence: set.Float("confidencelevel"),
-		Sensitivity: set.Float("sensitivity"), SpeedAccuracy: set.Float("speedvsaccuracy"),
-		NBest: set.Int("maxnbest"), Properties: set.All(),
-	}
-	for _, a := range w.active {
-		if a.mode == grammar.Voice {
-			req.Grammars = append(req.Grammars, a.speech)
-		}
-	}
+	req := w.s.listenRequest(w.active)
+	req.NoInput, req.Hotword = w.timeout, w.hotword
 	if len(req.Grammars) == 0 {
 		return nil
 	}
@@ -180,6 +168,23 @@ func (w *waiting) listen(ctx context.Context) error {
 	return nil
 }
 
+// listenRequest asks for the voice grammars among the active ones.
+func (s *session) listenRequest(all []*active) ListenRequest {
+	set := s.properties()
+	req := ListenRequest{
+		Language: s.language(), Complete: set.Duration("completetimeout"), Incomplete: set.Duration("incompletetimeout"),
+		MaxSpeech: set.Duration("maxspeechtimeout"), Confidence: set.Float("confidencelevel"),
+		Sensitivity: set.Float("sensitivity"), SpeedAccuracy: set.Float("speedvsaccuracy"),
+		NBest: set.Int("maxnbest"), Record: set.Bool("recordutterance"), Properties: set.All(),
+	}
+	for _, a := range all {
+		if a.mode == grammar.Voice {
+			req.Grammars = append(req.Grammars, a.speech)
+		}
+	}
+	return req
+}
+
 // quiet is the moment from which silence counts. A recognizer times it itself,
 // and is only trusted so long.
 func (w *waiting) quiet() {
@@ -188,7 +193,7 @@ func (w *waiting) quiet() {
 		w.listening.StartTimers()
 		limit += backstop
 	}
-	if len(w.keypad.keys) == 0 && !w.speaking {
+	if !w.keypad.Begun() && !w.speaking {
 		w.timer.Reset(limit)
 		w.s.trace(TraceEvent{Waiting, w.expected()})
 	}
@@ -199,7 +204,7 @@ func (w *waiting) expected() string {
 	switch {
 	case w.listening == nil:
 		return "dtmf"
-	case len(w.keypad.grammars) == 0:
+	case w.keypad.Deaf():
 		return "voice"
 	}
 	return "dtmf voice"
@@ -230,14 +235,14 @@ func (w *waiting) next(ctx context.Context) (in *input, done bool, err error) {
 		return w.press(string(d.Key))
 	case e, ok := <-w.events:
 		return w.heard(ctx, e, ok)
-	case <-w.timer.C:
+	case <-w.timer.C():
 		return w.expired()
 	}
 }
 
 // digits are of interest only when a DTMF grammar is active.
 func (w *waiting) digits() <-chan Digit {
-	if len(w.keypad.grammars) == 0 {
+	if w.keypad.Deaf() {
 		return nil
 	}
 	return w.s.platform.Digits()
@@ -247,25 +252,50 @@ func (w *waiting) digits() <-chan Digit {
 func (w *waiting) press(key string) (*input, bool, error) {
 	w.hush()
 	w.deaf()
-	v := w.keypad.press(key)
-	if v.decided {
+	v := w.keypad.Press(key)
+	if v.Decided {
 		return w.decide()
 	}
-	w.timer.Reset(v.wait)
+	w.timer.Reset(v.Wait)
+	w.s.trace(TraceEvent{Typing, w.keypad.Keys()})
 	return nil, false, nil
 }
 
 // decide ends the input of keys.
 func (w *waiting) decide() (*input, bool, error) {
-	if in := w.keypad.result(); in != nil {
+	if in := pressed(w.keys, w.keypad); in != nil {
 		return in, true, nil
 	}
 	return nil, true, &Event{Name: "nomatch"}
 }
 
+// keypad makes the keypad of the active grammars, and returns those that it is
+// made of.
+func (s *session) keypad(all []*active) (keys []*active, k *keypad.Keypad) {
+	var linked []*grammar.Linked
+	for _, a := range all {
+		if a.mode == grammar.DTMF {
+			keys = append(keys, a)
+			linked = append(linked, a.linked)
+		}
+	}
+	return keys, keypad.New(linked, s.properties())
+}
+
+// pressed is the input when the keys so far match, and nil when they do not.
+func pressed(keys []*active, k *keypad.Keypad) *input {
+	i, tree := k.Result()
+	if tree == nil {
+		return nil
+	}
+	return &input{alternatives: []alternative{{
+		active: keys[i], tree: tree, mode: "dtmf", confidence: 1, utterance: k.Keys(),
+	}}}
+}
+
 // expired is the end of a time of silence: after keys, they are all there is.
 func (w *waiting) expired() (*input, bool, error) {
-	if len(w.keypad.keys) > 0 {
+	if w.keypad.Begun() {
 		return w.decide()
 	}
 	return nil, true, &Event{Name: "noinput"}

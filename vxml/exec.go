@@ -65,6 +65,8 @@ func (s *session) execute(ctx context.Context, a doc.Action) error {
 		return s.disconnect(ctx, a)
 	case *doc.Return:
 		return s.giveBack(ctx, a)
+	case *doc.Data:
+		return s.data(ctx, a)
 	}
 	return unsupported(a.At())
 }
@@ -102,7 +104,7 @@ func (s *session) runScript(ctx context.Context, a *doc.Script) error {
 			}
 			ref = v.String()
 		}
-		r, err := s.fetch(ctx, a.Pos, ref, a.Fetch)
+		r, err := s.fetch(ctx, a.Pos, ref, fetchOf{a.Fetch, "script"})
 		if err != nil {
 			return err
 		}
@@ -132,7 +134,7 @@ func decode(r *fetch.Resource, label string) (string, error) {
 }
 
 // fetch gets what an element refers to.
-func (s *session) fetch(ctx context.Context, pos doc.Pos, ref string, f doc.Fetch) (*fetch.Resource, error) {
+func (s *session) fetch(ctx context.Context, pos doc.Pos, ref string, f fetchOf) (*fetch.Resource, error) {
 	absolute, _, err := fetch.Resolve(pos.Base, ref)
 	if err != nil {
 		return nil, &Event{Name: "error.badfetch", Message: pos.String() + ": " + err.Error()}

@@ -36,7 +36,7 @@ func (d *dialog) inputs() []string {
 	var names []string
 	for _, item := range d.form.Items {
 		switch item.(type) {
-		case *doc.Field, *doc.Subdialog, *doc.Unsupported:
+		case *doc.Field, *doc.Subdialog, *doc.Record, *doc.Transfer, *doc.Object:
 			if item.Base().Visible {
 				names = append(names, item.Base().Name)
 			}
@@ -175,10 +175,13 @@ func (s *session) selectItem(ctx context.Context) (doc.Item, error) {
 	return nil, nil
 }
 
-// visit is what the collect phase brings: input, or a subdialog's values.
+// visit is what the collect phase brings: input, or the item's value with its
+// shadow, or nothing at all.
 type visit struct {
-	input *input
-	value script.Value
+	input   *input
+	value   script.Value
+	shadow  script.Value
+	nothing bool
 }
 
 // collect is the collect phase: prompts are queued and the item is executed.
@@ -189,12 +192,18 @@ func (s *session) collect(ctx context.Context, item doc.Item) (visit, error) {
 		}
 	}
 	s.dialog.silent = false
+	s.dialog.filled = make(map[string]bool)
 	switch item := item.(type) {
 	case *doc.Subdialog:
 		v, err := s.subdialog(ctx, item)
 		return visit{value: v}, err
-	case *doc.Unsupported:
-		return visit{}, unsupported(item.Pos)
+	case *doc.Record:
+		return s.record(ctx, item)
+	case *doc.Transfer:
+		return s.transfer(ctx, item)
+	case *doc.Object:
+		v, err := s.object(ctx, item)
+		return visit{value: v}, err
 	case *doc.Block:
 		return visit{}, nil
 	}
@@ -216,19 +225,20 @@ func (s *session) process(ctx context.Context, item doc.Item, v visit) error {
 	if v.input != nil {
 		return s.understand(ctx, v.input)
 	}
-	switch item := item.(type) {
-	case *doc.Block:
+	if item, ok := item.(*doc.Block); ok {
 		if err := s.dialog.scope.Declare(item.Name, s.machine.Value(true)); err != nil {
 			return semantic(ctx, item.Pos, err)
 		}
 		return s.block(ctx, item.Body)
-	case *doc.Subdialog:
-		if err := s.fill(item.Name, v.value); err != nil {
-			return semantic(ctx, item.Pos, err)
-		}
-		return s.runFilled(ctx)
 	}
-	return nil
+	if v.nothing || item == nil {
+		return nil
+	}
+	c := item.Base()
+	if err := s.give(c.Name, c.Visible, v); err != nil {
+		return semantic(ctx, c.Pos, err)
+	}
+	return s.runFilled(ctx)
 }
 
 // fill gives an input item its value.

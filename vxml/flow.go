@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -59,13 +58,9 @@ func (s *session) request(ctx context.Context, t *doc.Transition) (fetch.Request
 		}
 		target = v.String()
 	}
-	values := make(url.Values)
-	for _, name := range t.Namelist {
-		v, err := s.eval(ctx, t.Pos, name)
-		if err != nil {
-			return fetch.Request{}, "", err
-		}
-		flatten(values, name, v, 0)
+	values, err := s.fields(ctx, t.Pos, t.Namelist)
+	if err != nil {
+		return fetch.Request{}, "", err
 	}
 	base := t.Base
 	if strings.HasPrefix(target, "#") && len(values) == 0 {
@@ -78,37 +73,58 @@ func (s *session) request(ctx context.Context, t *doc.Transition) (fetch.Request
 	if err != nil {
 		return fetch.Request{}, "", &Event{Name: "error.badfetch", Message: err.Error()}
 	}
-	req := s.fetching(absolute, t.Fetch)
-	switch {
-	case t.Post:
-		req.Method, req.ContentType = http.MethodPost, "application/x-www-form-urlencoded"
-		req.Body = []byte(values.Encode())
-	case len(values) > 0:
-		separator := "?"
-		if strings.Contains(absolute, "?") {
-			separator = "&"
-		}
-		req.URL += separator + values.Encode()
+	req := s.fetching(absolute, fetchOf{t.Fetch, resource(t)})
+	if err := submit(&req, t, values); err != nil {
+		return req, "", err
 	}
 	return req, fragment, nil
 }
 
-// flatten submits an object as its members: date.year=2026.
-func flatten(values url.Values, name string, v script.Value, depth int) {
-	if keys := v.Keys(); v.IsObject() && len(keys) > 0 && depth < 8 {
-		for _, k := range keys {
-			flatten(values, name+"."+k, v.Get(k), depth+1)
-		}
-		return
+// resource is the kind of what a transition leads to.
+func resource(t *doc.Transition) string {
+	if t.Element == "data" {
+		return "data"
 	}
-	if !v.Undefined() {
-		values.Add(name, v.String())
-	}
+	return "document"
 }
 
-// fetching is a GET request with the attributes and properties of fetching.
-func (s *session) fetching(absolute string, f doc.Fetch) fetch.Request {
-	req := fetch.Request{URL: absolute, Jar: s.jar, Timeout: s.properties().Duration("fetchtimeout")}
+// submit makes the request carry values.
+func submit(req *fetch.Request, t *doc.Transition, values []field) (err error) {
+	switch {
+	case t.Post && t.Multipart:
+		req.Method = http.MethodPost
+		req.ContentType, req.Body, err = form(values)
+	case t.Post:
+		req.Method, req.ContentType = http.MethodPost, "application/x-www-form-urlencoded"
+		req.Body = []byte(encode(values))
+	case len(values) > 0:
+		separator := "?"
+		if strings.Contains(req.URL, "?") {
+			separator = "&"
+		}
+		req.URL += separator + encode(values)
+	}
+	return err
+}
+
+// fetchOf is the attributes of fetching a kind of resource: audio, data,
+// document, grammar, object or script.
+type fetchOf struct {
+	doc.Fetch
+	kind string
+}
+
+// fetching is a GET request with the attributes of fetching, or where the page
+// does not give them, the properties.
+func (s *session) fetching(absolute string, f fetchOf) fetch.Request {
+	set := s.properties()
+	if f.MaxAge == "" {
+		f.MaxAge = set.Get(f.kind + "maxage")
+	}
+	if f.MaxStale == "" {
+		f.MaxStale = set.Get(f.kind + "maxstale")
+	}
+	req := fetch.Request{URL: absolute, Jar: s.jar, Timeout: set.Duration("fetchtimeout")}
 	if d, err := property.ParseDuration(f.Timeout); err == nil {
 		req.Timeout = d
 	}
@@ -145,32 +161,13 @@ func (s *session) transit(ctx context.Context, t *doc.Transition) error {
 	return move
 }
 
-// loadWithMusic loads a document. With fetchaudio, what is queued is played
-// first, and the recording until the document is there (section 6.1.1).
-func (s *session) loadWithMusic(ctx context.Context, t *doc.Transition, req fetch.Request, fragment string) (*moved, error) {
-	uri := t.Fetch.Audio
-	if uri == "" {
-		uri = s.properties().Get("fetchaudio")
-	}
-	if uri == "" || s.gone != "" {
-		return s.load(ctx, req, fragment)
-	}
-	if err := s.flush(ctx); err != nil {
-		return nil, err
-	}
-	r, err := s.fetch(ctx, t.Pos, uri, doc.Fetch{})
-	if err != nil {
-		s.log.Warn("fetchaudio is not available", "uri", uri, "error", err)
-		return s.load(ctx, req, fragment)
-	}
-	playback, err := s.play(ctx, []Prompt{{
-		Segments: []Segment{{Audio: &Audio{URI: r.URL, MediaType: r.MediaType, Data: r.Body}}},
-	}})
-	if err != nil {
-		return nil, err
-	}
-	defer stop(playback)
-	return s.load(ctx, req, fragment)
+// loadWithMusic loads a document, and plays fetchaudio meanwhile.
+func (s *session) loadWithMusic(ctx context.Context, t *doc.Transition, req fetch.Request, fragment string) (move *moved, err error) {
+	err = s.whileMusicPlays(ctx, t, func() (err error) {
+		move, err = s.load(ctx, req, fragment)
+		return err
+	})
+	return move, err
 }
 
 // within departs to a dialog of the same document.
@@ -311,12 +308,9 @@ func (s *session) given(err error) (script.Value, error) {
 func (s *session) params(ctx context.Context, item *doc.Subdialog) (map[string]script.Value, error) {
 	params := make(map[string]script.Value)
 	for _, p := range item.Params {
-		v := s.machine.Value(p.Value)
-		if p.Expr != "" {
-			var err error
-			if v, err = s.eval(ctx, item.Pos, p.Expr); err != nil {
-				return nil, err
-			}
+		v, err := s.param(ctx, p)
+		if err != nil {
+			return nil, err
 		}
 		params[p.Name] = v
 	}

@@ -23,6 +23,7 @@ type active struct {
 // owner is what a match is for; exactly one is set.
 type owner struct {
 	field  *doc.Field
+	item   doc.Item // a record or transfer, which the match ends
 	choice *doc.Choice
 	link   *doc.Link
 	form   *doc.Form // and page, which differs from the current one for an application root's form
@@ -177,7 +178,7 @@ func rooted(source []byte, rule string) []byte {
 
 func (s *session) link(ctx context.Context, a *active, g *grammar.Grammar, start string) error {
 	linked, err := grammar.Link(ctx, g, start, func(ctx context.Context, uri string) (*grammar.Grammar, error) {
-		src, err := s.in.library.grammar(ctx, s.fetching(uri, doc.Fetch{}), "")
+		src, err := s.in.library.grammar(ctx, s.fetching(uri, fetchOf{kind: "grammar"}), "")
 		if err == nil && src.compiled == nil {
 			err = &Event{Name: "error.unsupported.format", Message: uri + ": not SRGS XML"}
 		}
@@ -209,7 +210,7 @@ func (s *session) external(ctx context.Context, g *doc.Grammar) (source, string,
 	if err != nil {
 		return source{}, "", &Event{Name: "error.badfetch", Message: g.String() + ": " + err.Error()}
 	}
-	src, err := s.in.library.grammar(ctx, s.fetching(absolute, g.Fetch), g.Mode)
+	src, err := s.in.library.grammar(ctx, s.fetching(absolute, fetchOf{g.Fetch, "grammar"}), g.Mode)
 	return src, fragment, located(g.Pos, err)
 }
 

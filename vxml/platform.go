@@ -2,6 +2,7 @@ package vxml
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,13 @@ type Playback interface {
 	// Stop ends the playing at once (barge-in). It does not block, may be
 	// called twice, and Done follows.
 	Stop()
+}
+
+// Marked is a Playback that knows which <mark> was passed.
+type Marked interface {
+	// Mark returns, after Done, the name of the last mark that was reached, or
+	// "", and how long before the end that was (VoiceXML 2.1 section 4).
+	Mark() (name string, ago time.Duration)
 }
 
 // Prompt is one <prompt>, its expressions evaluated.
@@ -94,6 +102,7 @@ type ListenRequest struct {
 	SpeedAccuracy float64       // speedvsaccuracy, 0 to 1
 	NBest         int           // maxnbest, at least 1
 	Hotword       bool
+	Record        bool // what is said, for SpeechResult.Recorded (recordutterance)
 	Properties    map[string]string
 }
 
@@ -118,6 +127,8 @@ type SpeechResult struct {
 	Outcome SpeechOutcome
 	// Alternatives, best first; empty unless Outcome is Match (a NoMatch may carry some).
 	Alternatives []Alternative
+	// Recorded is what was said, when it was asked for and can be had.
+	Recorded *Recorded
 	// Err is set when Outcome is Failed: an *Event such as error.noresource.
 	Err error
 }
@@ -164,6 +175,35 @@ type Digit struct {
 	At  time.Time
 }
 
+// Clock is what a platform implements whose time is not the wall's, such as a
+// simulator where nobody waits.
+type Clock interface {
+	// NewTimer makes a timer that is not running.
+	NewTimer() Timer
+}
+
+// Timer delivers the end of a time, as a time.Timer does.
+type Timer interface {
+	C() <-chan time.Time
+	// Reset starts the timer anew: what it was to deliver before is forgotten.
+	Reset(d time.Duration)
+	Stop()
+}
+
+type wallClock struct{}
+
+func (wallClock) NewTimer() Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return wallTimer{t}
+}
+
+type wallTimer struct{ *time.Timer }
+
+func (t wallTimer) C() <-chan time.Time   { return t.Timer.C }
+func (t wallTimer) Reset(d time.Duration) { t.Timer.Reset(d) }
+func (t wallTimer) Stop()                 { t.Timer.Stop() }
+
 // ConnectionInfo fills session.connection.* (VoiceXML 2.0 section 5.1.4, RFC 5552 section 2.4).
 type ConnectionInfo struct {
 	LocalURI        string
@@ -173,4 +213,144 @@ type ConnectionInfo struct {
 	CallID          string
 	RequestURI      map[string]string   // parameters of the Request-URI
 	Headers         map[string][]string // of the INVITE, names in lower case
+}
+
+// Event is a VoiceXML event: something thrown, by a page, the interpreter or the
+// platform, and caught by name (VoiceXML 2.0 section 5.2). It is an error, so
+// that platform code can return one.
+type Event struct {
+	Name    string // "noinput", "error.badfetch.http.404", …
+	Message string // becomes _message
+}
+
+func (e *Event) Error() string {
+	if e.Message == "" {
+		return e.Name
+	}
+	return e.Name + ": " + e.Message
+}
+
+// Matches tells whether a catch of the given event name catches e: the name is
+// equal, or is a prefix of it that ends at a dot (section 5.2.4). The empty
+// name and "." catch everything.
+func (e *Event) Matches(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	return name == "" || e.Name == name || strings.HasPrefix(e.Name, name+".")
+}
+
+// What not every platform can do is an interface of its own. A platform that
+// does not implement it makes the element throw error.unsupported.
+
+// Recorder records the caller, for <record>.
+type Recorder interface {
+	// Record begins to record and returns at once. An *Event as its error, such
+	// as error.unsupported.format, is thrown.
+	Record(ctx context.Context, req RecordRequest) (Recording, error)
+}
+
+// RecordRequest says how to record (VoiceXML 2.0 section 2.3.6).
+type RecordRequest struct {
+	Type         string // media type, or empty for the platform's choice
+	Beep         bool   // a tone before the recording begins
+	NoInput      time.Duration
+	MaxTime      time.Duration
+	FinalSilence time.Duration
+	Properties   map[string]string
+}
+
+// Recording is a recording under way. It ends by itself when the caller is
+// silent, from the start or at the end, or when it is too long.
+type Recording interface {
+	// Done is closed when the recording has ended, by itself or by Stop.
+	Done() <-chan struct{}
+	// Take returns, after Done, what was recorded.
+	Take() (Recorded, error)
+	// Stop ends the recording. It does not block, may be called twice, and Done
+	// follows.
+	Stop()
+}
+
+// Recorded is a finished recording; with no Data the caller said nothing.
+type Recorded struct {
+	Data      []byte
+	MediaType string
+	Duration  time.Duration
+	MaxTime   bool // the limit ended it
+}
+
+// Transferrer calls another party, for <transfer>.
+type Transferrer interface {
+	// Transfer begins a transfer and returns at once. An *Event as its error,
+	// such as error.unsupported.transfer.blind, is thrown.
+	Transfer(ctx context.Context, req TransferRequest) (Transfer, error)
+}
+
+// TransferKind tells transfers apart (VoiceXML 2.1 section 7).
+type TransferKind string
+
+// The kinds of transfer.
+const (
+	Blind        TransferKind = "blind"        // the caller is sent away
+	Consultation TransferKind = "consultation" // the caller is sent away once the other party has answered
+	Bridge       TransferKind = "bridge"       // the caller comes back
+)
+
+// TransferRequest says whom to call and how (VoiceXML 2.0 section 2.3.7).
+type TransferRequest struct {
+	Kind           TransferKind
+	Destination    string // a URI: tel:, sip:
+	AAI            string // application-to-application information
+	ConnectTimeout time.Duration
+	MaxTime        time.Duration // 0: no limit
+	Audio          []Prompt      // played to the caller until the other party answers
+	Properties     map[string]string
+}
+
+// Transfer is a transfer under way.
+type Transfer interface {
+	// Done is closed when the transfer has ended, by itself or by Stop.
+	Done() <-chan struct{}
+	// Take tells, after Done, how it ended; an *Event such as
+	// error.connection.baddestination is thrown.
+	Take() (Transferred, error)
+	// Stop hangs up on the other party. It does not block, may be called twice,
+	// and Done follows.
+	Stop()
+}
+
+// Transferred is how a transfer ended.
+type Transferred struct {
+	// Result is the value of the form item: busy, noanswer, network_busy,
+	// far_end_disconnect, network_disconnect, maxtime_disconnect or unknown. It
+	// is empty when the caller was sent away.
+	Result   string
+	Duration time.Duration // of the conversation
+}
+
+// ObjectHandler runs platform-specific objects, for <object>.
+type ObjectHandler interface {
+	// Object runs an object and returns its value: plain Go, a map for an
+	// object. An *Event as its error is thrown; error.unsupported.objectname
+	// says that there is no such object.
+	Object(ctx context.Context, req ObjectRequest) (any, error)
+}
+
+// ObjectRequest is an <object> with its expressions evaluated (VoiceXML 2.0
+// section 2.3.5).
+type ObjectRequest struct {
+	ClassID  string
+	CodeBase string
+	CodeType string
+	Data     string // absolute URI
+	Type     string
+	Archive  []string
+	Params   []ObjectParam
+}
+
+// ObjectParam is a <param> of an object.
+type ObjectParam struct {
+	Name  string
+	Value any
+	Ref   bool   // the value is a URI at which the value is found
+	Type  string // media type of what a Ref leads to
 }

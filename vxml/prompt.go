@@ -167,9 +167,12 @@ func (e *promptEnv) Audio(ctx context.Context, a *ssml.Audio) (*ssml.Clip, error
 	if ref == "" {
 		return nil, ssml.ErrUnavailable
 	}
-	r, err := e.s.fetch(ctx, e.pos, ref, doc.Fetch{
+	if tape := e.s.tapes[ref]; tape != nil {
+		return &ssml.Clip{URI: ref, MediaType: tape.MediaType, Data: tape.Data}, nil
+	}
+	r, err := e.s.fetch(ctx, e.pos, ref, fetchOf{doc.Fetch{
 		Timeout: a.Source.Attr("fetchtimeout"), MaxAge: a.Source.Attr("maxage"), MaxStale: a.Source.Attr("maxstale"),
-	})
+	}, "audio"})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

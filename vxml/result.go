@@ -95,6 +95,8 @@ func reading(a Alternative, all []*active) (alternative, bool) {
 // meaning is the semantic value of an alternative.
 func (s *session) meaning(ctx context.Context, a alternative) (script.Value, error) {
 	switch {
+	case a.active.linked == nil && a.tree == nil && a.mode == "dtmf":
+		return s.machine.Value(a.utterance), nil
 	case a.tree != nil:
 		v, err := s.machine.Interpret(ctx, a.tree)
 		if err != nil {
@@ -145,7 +147,7 @@ func value(n *xmltree.Node) any {
 func (s *session) understand(ctx context.Context, in *input) error {
 	best := in.alternatives[0]
 	s.trace(TraceEvent{Heard, best.mode + ": " + best.utterance})
-	v, err := s.record(ctx, in)
+	v, err := s.remember(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -163,9 +165,9 @@ func (s *session) understand(ctx context.Context, in *input) error {
 	return s.fillForm(ctx, best, v)
 }
 
-// record sets application.lastresult$ (VoiceXML 2.0 section 5.1.5) and returns
+// remember sets application.lastresult$ (VoiceXML 2.0 section 5.1.5) and returns
 // the meaning of the best alternative.
-func (s *session) record(ctx context.Context, in *input) (script.Value, error) {
+func (s *session) remember(ctx context.Context, in *input) (script.Value, error) {
 	var best script.Value
 	results := make([]script.Value, 0, len(in.alternatives))
 	for i, a := range in.alternatives {

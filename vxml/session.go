@@ -17,6 +17,7 @@ import (
 type session struct {
 	in       *Interpreter
 	platform Platform
+	clock    Clock
 	log      *slog.Logger
 	trace    func(TraceEvent)
 	jar      http.CookieJar
@@ -25,11 +26,17 @@ type session struct {
 	stage    *stage
 	dialog   *dialog
 	queue    queue
-	gone     End            // the connection is over, and how
-	values   map[string]any // of <disconnect namelist>
-	last     *Event
+	tapes    map[string]*Recorded // what was recorded, by the URI that pages know it by
 	pages    []string
+	ending
 	budget
+}
+
+// ending is how the session is about to end.
+type ending struct {
+	gone   End            // the connection is over, and how
+	values map[string]any // of <disconnect namelist>
+	last   *Event
 }
 
 // budget counts what happens without the caller's doing anything.

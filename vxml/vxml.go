@@ -110,7 +110,8 @@ const (
 	Filled  TraceKind = "filled"
 	Thrown  TraceKind = "thrown"
 	Logged  TraceKind = "logged"
-	Waiting TraceKind = "waiting" // for the caller, prompts played; the text says for "dtmf", "voice" or both
+	Waiting TraceKind = "waiting" // for the caller, prompts played; the text says for "dtmf", "voice", both, "record" or "transfer"
+	Typing  TraceKind = "typing"  // waiting for another key; the text is those pressed
 )
 
 // End tells how a session ended.
@@ -190,6 +191,9 @@ func (in *Interpreter) session(start Start, platform Platform) (*session, error)
 	}
 	if s.trace == nil {
 		s.trace = func(TraceEvent) {}
+	}
+	if s.clock, _ = platform.(Clock); s.clock == nil {
+		s.clock = wallClock{}
 	}
 	s.root = s.machine.NewScope(nil, "session")
 	return s, s.describe(start.Vars)

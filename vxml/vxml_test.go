@@ -142,7 +142,7 @@ func TestDialogues(t *testing.T) {
 		{"foreach", `<form><block><var name="a" expr="[1,2,3]"/><prompt><foreach item="i" array="a">n<value expr="i"/> </foreach></prompt></block></form>`, ``, "n1 n2 n3"},
 		{"clear asks again", `<form><var name="k" expr="0"/><field name="a" type="digits?length=1"><prompt>A<value expr="k"/></prompt>
 			<filled><assign name="k" expr="k+1"/><if cond="k &lt; 2"><clear namelist="a"/></if></filled></field></form>`, `dtmf:1 dtmf:2`, "A0|A1"},
-		{"what is not carried out is refused", `<catch event="error.unsupported.record">refused<exit/></catch><form><record name="r"/></form>`, ``, "refused"},
+		{"what is not carried out is refused", `<catch event="error.unsupported.objectname">refused<exit/></catch><form><object name="o" classid="builtin:none"/></form>`, ``, "refused"},
 		{"a catch without reprompt is silent", `<form><field name="a">` + yesNo + `<prompt>Ask</prompt><noinput>hm</noinput></field><block>end</block></form>`,
 			`silence say:yes`, "Ask|hm|end"},
 		{"help has a default", `<form><field name="a">` + yesNo + `<prompt>Ask</prompt><noinput><throw event="help"/></noinput></field></form>`,

@@ -109,6 +109,8 @@ type Foreach struct {
 	Body        []Action
 }
 
-// Refuse is an element that VoiceXML defines and this interpreter does not
-// carry out: executing it throws error.unsupported.
-type Refuse struct{ Pos }
+// Data is <data>: a document to fetch, and the variable it becomes.
+type Data struct {
+	Transition
+	Name string // empty: what is fetched is not looked at
+}

@@ -141,7 +141,7 @@ func (c *compiler) action(n *xmltree.Node) Action {
 	case "foreach":
 		return &Foreach{pos, n.Attr("item"), n.Attr("array"), c.actions(n)}
 	}
-	return &Refuse{pos}
+	return &Data{c.submission(n, n.Attr("src"), n.Attr("srcexpr")), n.Attr("name")}
 }
 
 func (c *compiler) script(n *xmltree.Node) Action {
@@ -198,6 +198,8 @@ func (c *compiler) submission(n *xmltree.Node, next, expr string) Transition {
 	}
 	switch n.Attr("enctype") {
 	case "", "application/x-www-form-urlencoded":
+	case "multipart/form-data":
+		t.Multipart = true
 	default:
 		c.fail(n, "enctype %q is not supported", n.Attr("enctype"))
 	}

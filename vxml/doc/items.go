@@ -48,8 +48,12 @@ func (c *compiler) item(n *xmltree.Node) Item {
 		return &Initial{c.common(n)}
 	case "subdialog":
 		return c.subdialog(n)
+	case "record":
+		return c.record(n)
+	case "transfer":
+		return c.transfer(n)
 	}
-	return &Unsupported{c.common(n)}
+	return c.object(n)
 }
 
 func (c *compiler) field(n *xmltree.Node) *Field {
@@ -147,15 +151,11 @@ func (c *compiler) generated(n *xmltree.Node, mode grammar.Mode, expansion, valu
 func (c *compiler) subdialog(n *xmltree.Node) *Subdialog {
 	s := &Subdialog{Common: c.common(n)}
 	s.Call = c.submission(n, n.Attr("src"), n.Attr("srcexpr"))
-	for _, child := range n.Elements() {
-		if child.Name != "param" {
-			continue
+	s.Params = c.params(n)
+	for i, p := range s.Params {
+		if p.Ref || p.Type != "" {
+			c.fail(n, "parameter %d: valuetype and type are only for the parameters of <object>", i+1)
 		}
-		p := Param{Name: child.Attr("name"), Expr: child.Attr("expr"), Value: child.Attr("value")}
-		if (p.Expr == "") == (p.Value == "") {
-			c.fail(child, "needs either expr or value")
-		}
-		s.Params = append(s.Params, p)
 	}
 	return s
 }
@@ -211,13 +211,31 @@ func (c *compiler) filled(n *xmltree.Node) *Filled {
 }
 
 func (c *compiler) fetching(n *xmltree.Node) Fetch {
-	f := Fetch{n.Attr("fetchaudio"), n.Attr("fetchtimeout"), n.Attr("maxage"), n.Attr("maxstale")}
-	if f.Timeout != "" {
-		if _, err := property.ParseDuration(f.Timeout); err != nil {
-			c.fail(n, "fetchtimeout: %v", err)
+	f := Fetch{n.Attr("fetchaudio"), n.Attr("fetchhint"), n.Attr("fetchtimeout"), n.Attr("maxage"), n.Attr("maxstale")}
+	c.duration(n, "fetchtimeout")
+	for _, name := range []string{"maxage", "maxstale"} {
+		if text, ok := n.Lookup(name); ok {
+			if age, err := strconv.Atoi(text); err != nil || age < 0 {
+				c.fail(n, "%s %q is not a number of seconds", name, text)
+			}
 		}
 	}
+	if f.Hint != "" && f.Hint != "prefetch" && f.Hint != "safe" {
+		c.fail(n, "fetchhint %q is neither prefetch nor safe", f.Hint)
+	}
 	return f
+}
+
+// duration checks and returns an attribute that is a time.
+func (c *compiler) duration(n *xmltree.Node, name string) string {
+	text, ok := n.Lookup(name)
+	if !ok {
+		return ""
+	}
+	if _, err := property.ParseDuration(text); err != nil {
+		c.fail(n, "%s: %v", name, err)
+	}
+	return text
 }
 
 func (c *compiler) boolean(n *xmltree.Node, name string) bool {

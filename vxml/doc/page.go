@@ -63,7 +63,8 @@ type Form struct {
 	Filled   []*Filled
 }
 
-// Item is a form item: *Block, *Field, *Initial, *Subdialog, *Menu or *Unsupported.
+// Item is a form item: *Block, *Field, *Initial, *Subdialog, *Menu, *Record,
+// *Transfer or *Object.
 type Item interface{ Base() *Common }
 
 // Common is what all form items have.
@@ -107,7 +108,48 @@ type Subdialog struct {
 }
 
 // Param is <param>.
-type Param struct{ Name, Expr, Value string }
+type Param struct {
+	Pos
+	Name, Expr, Value string
+	Ref               bool   // valuetype="ref": the value is a URI
+	Type              string // media type of what a reference leads to
+}
+
+// Record is <record>.
+type Record struct {
+	Common
+	Grammars     []*Grammar
+	Modal        bool
+	Beep         bool
+	DTMFTerm     bool
+	MaxTime      string
+	FinalSilence string
+	Type         string
+}
+
+// Transfer is <transfer>.
+type Transfer struct {
+	Common
+	Grammars       []*Grammar
+	Kind           string // blind, bridge or consultation
+	Dest, DestExpr string
+	AAI, AAIExpr   string
+	ConnectTimeout string
+	MaxTime        string
+	Audio          string
+}
+
+// Object is <object>.
+type Object struct {
+	Common
+	ClassID  string
+	CodeBase string
+	CodeType string
+	Data     string
+	Type     string
+	Archive  []string
+	Params   []Param
+}
 
 // Menu is the one item of a <menu>.
 type Menu struct {
@@ -125,10 +167,6 @@ type Choice struct {
 
 // Option is <option>, for <enumerate>; its grammars are the field's.
 type Option struct{ Text, DTMF, Value string }
-
-// Unsupported is a form item that VoiceXML defines and this interpreter does
-// not carry out: visiting it throws error.unsupported.
-type Unsupported struct{ Common }
 
 // Link is <link>.
 type Link struct {
@@ -186,7 +224,7 @@ type Grammar struct {
 }
 
 // Fetch is the attributes of fetching (VoiceXML 2.0 section 6.1).
-type Fetch struct{ Audio, Timeout, MaxAge, MaxStale string }
+type Fetch struct{ Audio, Hint, Timeout, MaxAge, MaxStale string }
 
 // Transition is where <goto>, <submit>, <subdialog>, <link> and <choice> go.
 type Transition struct {
@@ -195,6 +233,7 @@ type Transition struct {
 	Next, Expr string
 	Submit     bool
 	Post       bool
+	Multipart  bool // multipart/form-data
 	Namelist   []string
 	Fetch      Fetch
 }

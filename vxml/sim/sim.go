@@ -8,8 +8,19 @@
 //	hangup           the caller hangs up
 //	barge say:yes    the same, but without waiting for the prompts to end
 //
+// While the caller is being recorded:
+//
+//	say:hello        the caller says hello and then nothing
+//	talk:hello       the caller goes on until the recording is long enough
+//	cut:hello        the caller hangs up in the middle of it
+//
+// While the caller is being transferred:
+//
+//	far:busy         the other party is busy, or noanswer, network_busy, ...
+//	far:hangup       the other party answers and hangs up
+//
 // Blank lines and lines that begin with # are skipped. After the last line the
-// caller hangs up.
+// caller hangs up. Nobody waits: time is simulated.
 //
 // The simulator has no goroutine: it acts when the interpreter tells, through
 // the trace, that it waits for the caller. So pass Caller.Trace as Start.Trace.
@@ -32,12 +43,16 @@ import (
 // Caller is the simulated caller and line.
 type Caller struct {
 	out     io.Writer
-	lines   *bufio.Scanner
+	answer  func(said []string) string
+	said    []string // since the caller last did something
 	pace    time.Duration
 	digits  chan vxml.Digit
 	hungUp  chan struct{}
 	once    sync.Once
+	timers  timers
 	hearing *listening // recognition under way, or nil
+	tape    *recording // being recorded, or nil
+	far     *transfer  // being transferred, or nil
 	peeked  *string
 	err     error
 }
@@ -45,10 +60,21 @@ type Caller struct {
 // New makes a caller that does what the lines of steps say, and prints the
 // dialogue to out.
 func New(steps io.Reader, out io.Writer) *Caller {
-	return &Caller{
-		out: out, lines: bufio.NewScanner(steps),
-		digits: make(chan vxml.Digit, 256), hungUp: make(chan struct{}),
-	}
+	lines := bufio.NewScanner(steps)
+	return Answering(func([]string) string {
+		for lines.Scan() {
+			if line := strings.TrimSpace(lines.Text()); line != "" && line[0] != '#' {
+				return line
+			}
+		}
+		return "hangup"
+	}, out)
+}
+
+// Answering makes a caller whose steps are answers to what was said since the
+// last one.
+func Answering(answer func(said []string) string, out io.Writer) *Caller {
+	return &Caller{answer: answer, out: out, digits: make(chan vxml.Digit, 256), hungUp: make(chan struct{})}
 }
 
 // Pace makes prompts last, for each character that they say. Without it they are
@@ -63,6 +89,10 @@ func (c *Caller) Trace(e vxml.TraceEvent) {
 	switch e.Kind {
 	case vxml.Waiting:
 		c.act(c.next())
+	case vxml.Typing:
+		if len(c.digits) == 0 {
+			c.timers.fire()
+		}
 	case vxml.Filled, vxml.Thrown, vxml.Logged:
 		c.print(string(e.Kind), e.Text)
 	}
@@ -70,17 +100,11 @@ func (c *Caller) Trace(e vxml.TraceEvent) {
 
 func (c *Caller) print(who, text string) { fmt.Fprintf(c.out, "%8s  %s\n", who, text) }
 
-// peek is the next step without taking it; hangup when there is none.
+// peek is the next step without taking it.
 func (c *Caller) peek() string {
 	if c.peeked == nil {
-		step := "hangup"
-		for c.lines.Scan() {
-			if line := strings.TrimSpace(c.lines.Text()); line != "" && line[0] != '#' {
-				step = line
-				break
-			}
-		}
-		c.peeked = &step
+		step := c.answer(c.said)
+		c.peeked, c.said = &step, nil
 	}
 	return *c.peeked
 }
@@ -105,22 +129,49 @@ func (c *Caller) act(step string) {
 	}
 	c.print("caller", step)
 	switch verb {
-	case "say":
-		if c.hearing != nil {
-			c.hearing.say(what, confidence)
-		}
+	case "say", "talk", "cut":
+		c.say(verb, what, confidence)
 	case "dtmf":
 		for _, key := range strings.ToUpper(strings.ReplaceAll(what, " ", "")) {
 			c.press(byte(key))
 		}
-	case "silence":
-		if c.hearing != nil {
-			c.hearing.finish(vxml.SpeechResult{Outcome: vxml.NoInput})
+	case "far":
+		if c.far != nil {
+			c.far.end(what)
 		}
+	case "silence":
+		c.silence()
 	case "hangup":
 		c.HangUp()
 	default:
 		c.fault(step)
+	}
+}
+
+func (c *Caller) say(verb, words string, confidence float64) {
+	switch {
+	case c.tape != nil:
+		c.tape.hear(verb, words)
+	case c.hearing != nil:
+		c.hearing.say(words, confidence)
+	case c.far != nil:
+		c.far.end("") // nobody listens to the caller but the other party
+	default:
+		c.timers.fire()
+	}
+}
+
+// silence lets the time pass that somebody waits for.
+func (c *Caller) silence() {
+	switch {
+	case c.tape != nil:
+		c.tape.hear("silence", "")
+	case c.far != nil:
+		c.far.end("")
+	case c.hearing != nil:
+		c.hearing.finish(vxml.SpeechResult{Outcome: vxml.NoInput})
+	default:
+		c.timers.fire()
 	}
 }
 
@@ -172,6 +223,7 @@ func (c *Caller) Play(_ context.Context, prompts []vxml.Prompt) (vxml.Playback, 
 	for _, p := range prompts {
 		text := p.Text()
 		length += len(text)
+		c.said = append(c.said, text)
 		c.print("system", text)
 	}
 	p := &playback{done: make(chan struct{})}

@@ -1,0 +1,30 @@
+package conformance
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+)
+
+//go:embed notes.json
+var notesText []byte
+
+// notes is what is known of the tests of suites.
+type notes map[string]map[string]note
+
+// note is what is known of a test.
+type note struct {
+	Section  string // of the specification that the test names
+	Excluded string // why it is not run, with the section that decides it; empty when it is
+	Fails    string // why it is known to fail; empty when it passes
+}
+
+func readNotes() (notes, error) {
+	var n notes
+	if err := json.Unmarshal(notesText, &n); err != nil {
+		return nil, fmt.Errorf("read the notes on tests: %w", err)
+	}
+	return n, nil
+}
+
+func (n notes) about(suite, id string) note { return n[suite][id] }

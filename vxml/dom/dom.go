@@ -1,0 +1,252 @@
+// Package dom makes the XML documents that <data> fetches visible to pages: a
+// read-only DOM Level 2 Core, as VoiceXML 2.1 appendix D binds it.
+package dom
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/net/html/charset"
+
+	"mcp/vxml/script"
+)
+
+//go:embed dom.js
+var binding string
+
+// The types of nodes, as DOM numbers them.
+const (
+	element               = 1
+	attribute             = 2
+	text                  = 3
+	processingInstruction = 7
+	comment               = 8
+	document              = 9
+)
+
+// The limits of a document.
+const (
+	maxSize  = 1 << 20
+	maxDepth = 256
+)
+
+// Document is a parsed document. It is immutable and belongs to no session.
+type Document struct {
+	tree   []any
+	access []access
+}
+
+// Parse reads a document.
+func Parse(data []byte) (*Document, error) {
+	if len(data) > maxSize {
+		return nil, fmt.Errorf("document of %d bytes is larger than %d", len(data), maxSize)
+	}
+	p := &parser{decoder: xml.NewDecoder(bytes.NewReader(data)), doc: &Document{}}
+	p.decoder.CharsetReader = charset.NewReaderLabel
+	p.open = []*branch{{tree: []any{document, "#document", "", "", "", nil, nil, nil}}}
+	for {
+		token, err := p.decoder.RawToken()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = p.take(token)
+		}
+		if err != nil {
+			line, _ := p.decoder.InputPos()
+			return nil, fmt.Errorf("line %d: %w", line, err)
+		}
+	}
+	switch {
+	case len(p.open) > 1:
+		return nil, fmt.Errorf("<%s> is not closed", p.open[len(p.open)-1].name)
+	case !p.rooted:
+		return nil, errors.New("there is no root element")
+	}
+	p.doc.tree = p.open[0].done()
+	return p.doc, nil
+}
+
+// Bind makes a page's Document of d.
+func (d *Document) Bind(ctx context.Context, m *script.Machine) (script.Value, error) {
+	scope := m.NewScope(nil, "dom")
+	if err := scope.Declare("tree", m.Value(d.tree)); err != nil {
+		return script.Value{}, err
+	}
+	return scope.Eval(ctx, script.Source{Text: binding + "(tree)", Name: "dom.js", Line: 1})
+}
+
+// branch is a node whose children are still being read.
+type branch struct {
+	name     string
+	tree     []any
+	children []any
+	spaces   map[string]string // prefixes declared here
+}
+
+func (b *branch) done() []any {
+	b.tree[len(b.tree)-1] = b.children
+	return b.tree
+}
+
+// parser reads tokens with their prefixes, which a page can see.
+type parser struct {
+	decoder *xml.Decoder
+	doc     *Document
+	open    []*branch
+	rooted  bool
+}
+
+func (p *parser) top() *branch { return p.open[len(p.open)-1] }
+
+func (p *parser) add(node ...any) {
+	top := p.top()
+	top.children = append(top.children, node)
+}
+
+func (p *parser) take(token xml.Token) error {
+	switch t := token.(type) {
+	case xml.StartElement:
+		return p.start(t)
+	case xml.EndElement:
+		return p.end(t)
+	case xml.CharData:
+		return p.text(string(t))
+	case xml.Comment:
+		p.add(comment, "#comment", "", "", "", string(t), nil, nil)
+	case xml.ProcInst:
+		return p.instruct(t)
+	case xml.Directive:
+		if bytes.ContainsRune(t, '[') {
+			return errors.New("a document type with an internal subset is not accepted")
+		}
+	}
+	return nil
+}
+
+func (p *parser) instruct(t xml.ProcInst) error {
+	if t.Target == "xml" {
+		return nil
+	}
+	if t.Target == "access-control" && !p.rooted {
+		rule, err := parseAccess(string(t.Inst))
+		if err != nil {
+			return err
+		}
+		p.doc.access = append(p.doc.access, rule)
+	}
+	p.add(processingInstruction, t.Target, "", "", "", strings.TrimLeft(string(t.Inst), " \t\r\n"), nil, nil)
+	return nil
+}
+
+func (p *parser) text(s string) error {
+	if len(p.open) == 1 {
+		if strings.TrimSpace(strings.TrimPrefix(s, "\ufeff")) != "" {
+			return errors.New("there is text outside the root element")
+		}
+		return nil
+	}
+	top := p.top()
+	if n := len(top.children); n > 0 {
+		if last := top.children[n-1].([]any); last[0] == text {
+			last[5] = last[5].(string) + s
+			return nil
+		}
+	}
+	p.add(text, "#text", "", "", "", s, nil, nil)
+	return nil
+}
+
+func (p *parser) start(t xml.StartElement) error {
+	if len(p.open) == 1 {
+		if p.rooted {
+			return errors.New("there are two root elements")
+		}
+		p.rooted = true
+	}
+	if len(p.open) > maxDepth {
+		return fmt.Errorf("elements are nested deeper than %d", maxDepth)
+	}
+	b := &branch{name: qualified(t.Name), spaces: make(map[string]string)}
+	for _, a := range t.Attr {
+		switch {
+		case a.Name.Space == "xmlns":
+			b.spaces[a.Name.Local] = a.Value
+		case a.Name.Space == "" && a.Name.Local == "xmlns":
+			b.spaces[""] = a.Value
+		}
+	}
+	p.open = append(p.open, b)
+	space, err := p.space(t.Name.Space)
+	if err != nil {
+		return err
+	}
+	attrs, err := p.attributes(t.Attr)
+	b.tree = []any{element, b.name, t.Name.Space, t.Name.Local, space, nil, attrs, nil}
+	return err
+}
+
+func (p *parser) attributes(all []xml.Attr) ([]any, error) {
+	attrs := make([]any, 0, len(all))
+	seen := make(map[xml.Name]bool)
+	for _, a := range all {
+		space := ""
+		var err error
+		switch {
+		case a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns":
+			space = "http://www.w3.org/2000/xmlns/"
+		case a.Name.Space != "":
+			space, err = p.space(a.Name.Space)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if name := (xml.Name{Space: space, Local: a.Name.Local}); seen[name] {
+			return nil, fmt.Errorf("the attribute %q is given twice", qualified(a.Name))
+		} else {
+			seen[name] = true
+		}
+		attrs = append(attrs, []any{attribute, qualified(a.Name), a.Name.Space, a.Name.Local, space, a.Value, nil, nil})
+	}
+	return attrs, nil
+}
+
+// space is what a prefix stands for here.
+func (p *parser) space(prefix string) (string, error) {
+	if prefix == "xml" {
+		return "http://www.w3.org/XML/1998/namespace", nil
+	}
+	for i := len(p.open) - 1; i >= 0; i-- {
+		if space, ok := p.open[i].spaces[prefix]; ok {
+			return space, nil
+		}
+	}
+	if prefix != "" {
+		return "", fmt.Errorf("the prefix %q is not declared", prefix)
+	}
+	return "", nil
+}
+
+func (p *parser) end(t xml.EndElement) error {
+	b := p.top()
+	if len(p.open) == 1 || qualified(t.Name) != b.name {
+		return fmt.Errorf("</%s> closes nothing", qualified(t.Name))
+	}
+	p.open = p.open[:len(p.open)-1]
+	outer := p.top()
+	outer.children = append(outer.children, b.done())
+	return nil
+}
+
+func qualified(n xml.Name) string {
+	if n.Space == "" {
+		return n.Local
+	}
+	return n.Space + ":" + n.Local
+}
