@@ -85,7 +85,6 @@ type LegInfo struct {
 	Local      netip.AddrPort
 	Signalled  netip.AddrPort // of the far end; invalid: the leg is muted
 	Far        netip.AddrPort // where RTP goes: as signalled, or as learned; invalid: not known
-	Latching   bool           // it may learn its far end, and has not yet
 	AudioType  uint8
 	EventType  uint8 // NoType: none
 	MaySend    bool
@@ -95,7 +94,14 @@ type LegInfo struct {
 	Stats      LegStats
 	Stream     StreamInfo
 	Captured   bool
+	Owner      LegOwner
 }
+
+// LegOwner says whose a leg is; both are empty where nobody said.
+type LegOwner struct{ Call, Role string }
+
+// Latching tells that the leg may learn its far end, and has not yet.
+func (i LegInfo) Latching() bool { return i.Signalled.IsValid() && !i.Far.IsValid() }
 
 // StreamInfo describes the stream that a leg sends.
 type StreamInfo struct {
@@ -140,7 +146,7 @@ func inspectLegs(dir string) ([]LegInfo, error) {
 }
 
 func legInfo(slot uint32, e *relayLeg, now uint64) LegInfo {
-	i := LegInfo{
+	return LegInfo{
 		ID: e.Id, Slot: slot, Local: addrPortOf(e.Local),
 		Signalled: portOrNone(e.Config.PeerRtp), Far: portOrNone(e.farEnd(now)),
 		AudioType: e.Config.AudioType, EventType: e.Config.EventType,
@@ -149,8 +155,6 @@ func legInfo(slot uint32, e *relayLeg, now uint64) LegInfo {
 		Stats: statsOf(e), Stream: streamInfo(&e.Egress),
 		Captured: now < e.TapUntilNs,
 	}
-	i.Latching = i.Signalled.IsValid() && !i.Far.IsValid()
-	return i
 }
 
 func streamInfo(e *relayLegEgress) StreamInfo {

@@ -254,10 +254,10 @@ func TestInspectLegs(t *testing.T) {
 	if !s.Started || s.SSRC != serverSSRC || s.SourceID != caller.ID || time.Since(s.At) > patience {
 		t.Errorf("server's stream: %+v", s)
 	}
-	if w := got[2]; !w.Latching || w.Far.IsValid() || w.Signalled != addrPort("10.1.0.2", 4010) {
+	if w := got[2]; !w.Latching() || w.Far.IsValid() || w.Signalled != addrPort("10.1.0.2", 4010) {
 		t.Errorf("waiting leg: %+v", w)
 	}
-	if m := got[3]; m.Latching || m.Far.IsValid() || m.Signalled.IsValid() {
+	if m := got[3]; m.Latching() || m.Far.IsValid() || m.Signalled.IsValid() {
 		t.Errorf("muted leg: %+v", m)
 	}
 }

@@ -31,6 +31,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), planeCommand(), vxmlCommand(), cdrCommand(), configCommand())
+	root.AddCommand(serveCommand(), planeCommand(), legsCommand(), streamsCommand(), captureCommand(),
+		vxmlCommand(), cdrCommand(), configCommand())
 	return root
 }
