@@ -24,6 +24,7 @@ type Setup struct {
 // Host is where far ends are, perhaps in another network namespace.
 type Host struct {
 	Addr   netip.Addr
+	Other  netip.Addr // of somebody else in its network; zero: there is none, but other ports
 	Local  netip.Addr // of the platform, where legs towards this host open
 	Listen func(network, address string) (net.PacketConn, error)
 }
@@ -51,6 +52,18 @@ var tests = map[string]func(*bench){
 	"ControlGoesToTheReceiver": controlGoesToTheReceiver,
 	"Holds":                    holds,
 	"FollowsTheFarEnd":         followsTheFarEnd,
+	"Latches":                  latches,
+	"LatchesAnew":              latchesAnew,
+	"LatchingWindowCloses":     latchingWindowCloses,
+	"ReportsFollowTheLatch":    reportsFollowTheLatch,
+	"LocksTheSource":           locksTheSource,
+	"KeepsTheCeiling":          keepsTheCeiling,
+	"KeepsTheCeilingOfReports": keepsTheCeilingOfReports,
+	"RefusesAThirdHost":        refusesAThirdHost,
+	"RefusesTheOtherIPVersion": refusesTheOtherIPVersion,
+	"RelaysEvents":             relaysEvents,
+	"SharesOnePort":            sharesOnePort,
+	"MarksWhatItSends":         marksWhatItSends,
 	"CountsLossAndJitter":      countsLossAndJitter,
 	"OpensOnEvenPortsOnly":     opensOnEvenPortsOnly,
 	"CloseStopsALeg":           closeStopsALeg,

@@ -60,7 +60,12 @@ func TestPacketsDoNotAllocate(t *testing.T) {
 	payload := media.Payload{Samples: 160, Data: packet[rtpstream.HeaderLength:]}
 	now := time.Now()
 	for what, f := range map[string]func(){
-		"relay": func() { h.Sequence++; h.Put(packet); from.media(packet, far, now) },
+		"relay": func() {
+			h.Sequence++
+			h.Put(packet)
+			now = now.Add(20 * time.Millisecond)
+			from.media(packet, far, now)
+		},
 		"send": func() {
 			if err := to.Send(payload); err != nil {
 				t.Error(err)
@@ -103,7 +108,7 @@ func TestLeavesInTheOrderOfStamps(t *testing.T) {
 	go func() {
 		for i := range each {
 			h := rtpstream.Header{Stamp: rtpstream.Stamp{Sequence: uint16(i), Timestamp: uint32(160 * i)}}
-			if err := to.relay(h.Append(nil), h, from.id, time.Now()); err != nil {
+			if err := to.relay(h.Append(nil), h, origin{leg: from.id, now: time.Now()}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -135,6 +140,7 @@ func BenchmarkRelay(b *testing.B) {
 	for b.Loop() {
 		h.Sequence++
 		h.Put(packet)
+		now = now.Add(20 * time.Millisecond) // below the ceiling
 		from.media(packet, far, now)
 	}
 }

@@ -2,10 +2,13 @@ package socket
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
+	"time"
 
 	"mcp/control/media"
 	"mcp/control/media/rtpstream"
@@ -27,25 +30,22 @@ type leg struct {
 
 	mu      sync.Mutex // guards what follows
 	far     media.FarEnd
+	gate    rtpstream.Gate
 	route   media.Route
 	ingress rtpstream.Ingress
 	stats   media.LegStats
-	dropped map[string]uint64
 	closed  bool
 }
 
 var _ media.PlaneLeg = (*leg)(nil)
 
-// Reasons for refusing a packet, named as the kernel's plane names them.
+// Reasons for refusing a packet beside those of its gate, named as the kernel's
+// plane names them.
 const (
-	dropMuted   = "muted"
-	dropSource  = "source"
-	dropHeld    = "held"
-	dropNotRTP  = "not_rtp"
-	dropType    = "type"
-	dropLate    = "late"
-	dropNoLeg   = "no_leg"
-	dropTooLong = "too_long"
+	notRTP  rtpstream.Refusal = "not_rtp"
+	late    rtpstream.Refusal = "late"
+	noLeg   rtpstream.Refusal = "no_leg"
+	tooLong rtpstream.Refusal = "too_long"
 )
 
 var errClosed = errors.New("leg is closed")
@@ -58,13 +58,53 @@ func (l *leg) Connect(far media.FarEnd) error {
 	if far.RTP.IsValid() && !far.RTCP.IsValid() {
 		far.RTCP = netip.AddrPortFrom(far.RTP.Addr(), far.RTP.Port()+1)
 	}
-	far.RTP, far.RTCP = unmap(far.RTP), unmap(far.RTCP)
+	far.RTP, far.RTCP, far.LatchFrom = unmap(far.RTP), unmap(far.RTCP), far.LatchFrom.Unmap()
+	if far.RTP.IsValid() && far.RTP.Addr().Is4() != l.isIPv4() {
+		return fmt.Errorf("connect leg: far end %s is of the other IP version", far.RTP)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return errClosed
 	}
+	if err := l.markLocked(far.DSCP); err != nil {
+		return err
+	}
 	l.far = far
+	l.gate.Connect(peerOf(far), time.Now())
+	return nil
+}
+
+func peerOf(far media.FarEnd) rtpstream.Peer {
+	p := rtpstream.Peer{RTP: far.RTP, RTCP: far.RTCP, Latch: far.Latch, LatchFrom: far.LatchFrom, Receive: far.Receive}
+	if n := far.MaxRate(); n > 0 {
+		p.Gap = time.Second / time.Duration(n)
+	}
+	return p
+}
+
+func (l *leg) isIPv4() bool { return l.rtp.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Is4() }
+
+// markLocked sets the traffic class of what is sent.
+func (l *leg) markLocked(dscp uint8) error {
+	if dscp == l.far.DSCP {
+		return nil
+	}
+	level, option := syscall.IPPROTO_IPV6, syscall.IPV6_TCLASS
+	if l.isIPv4() {
+		level, option = syscall.IPPROTO_IP, syscall.IP_TOS
+	}
+	for _, conn := range []*net.UDPConn{l.rtp, l.rtcp} {
+		raw, err := conn.SyscallConn()
+		if err != nil {
+			return fmt.Errorf("set DSCP: %w", err)
+		}
+		var refused error
+		err = raw.Control(func(fd uintptr) { refused = syscall.SetsockoptInt(int(fd), level, option, int(dscp)<<2) })
+		if err = errors.Join(err, refused); err != nil {
+			return fmt.Errorf("set DSCP: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -98,7 +138,8 @@ func (l *leg) Stats() (media.LegStats, error) {
 	s.RxUser = s.RxPackets
 	s.RxLost = l.ingress.Lost()
 	s.RxJitter = l.ingress.Jitter(l.far.ClockRate)
-	s.Dropped = maps.Clone(l.dropped)
+	s.RxAt = l.gate.Heard()
+	s.Dropped = maps.Clone(s.Dropped)
 	s.Source = media.Source(l.ingress.Report())
 	s.TxTimestamp, s.TxAt = timestamp, at
 	return s, nil

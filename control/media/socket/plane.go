@@ -53,7 +53,8 @@ func (p *Plane) Open(c media.LegConfig) (media.PlaneLeg, error) {
 	if err != nil {
 		return nil, errors.Join(err, rtp.Close())
 	}
-	l := &leg{plane: p, rtp: rtp, rtcp: rtcp, receiver: c.Receiver, dropped: map[string]uint64{}}
+	l := &leg{plane: p, rtp: rtp, rtcp: rtcp, receiver: c.Receiver}
+	l.stats.Dropped = map[string]uint64{}
 	l.out.conn, l.out.ssrc = rtp, c.SSRC
 	l.out.egress = rtpstream.NewEgress(uint16(rand.Uint32()), rand.Uint32())
 	if err := p.add(l); err != nil {

@@ -18,9 +18,9 @@ func listen(network, address string) (net.PacketConn, error) {
 }
 
 func TestConformance(t *testing.T) {
-	for name, addrs := range map[string][3]string{
-		"IPv4": {"127.0.0.1", "127.0.0.2", "127.0.0.3"},
-		"IPv6": {"::1", "::1", "::1"},
+	for name, addrs := range map[string][4]string{
+		"IPv4": {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"},
+		"IPv6": {"::1", "::1", "::1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			planetest.Run(t, func(t *testing.T) planetest.Setup {
@@ -33,10 +33,11 @@ func TestConformance(t *testing.T) {
 						t.Errorf("%d legs remain", len(p.legs))
 					}
 				})
+				other, _ := netip.ParseAddr(addrs[3])
 				local := netip.MustParseAddr(addrs[0])
 				return planetest.Setup{
 					Plane: p,
-					A:     planetest.Host{Addr: netip.MustParseAddr(addrs[1]), Local: local, Listen: listen},
+					A:     planetest.Host{Addr: netip.MustParseAddr(addrs[1]), Other: other, Local: local, Listen: listen},
 					B:     planetest.Host{Addr: netip.MustParseAddr(addrs[2]), Local: local, Listen: listen},
 				}
 			})

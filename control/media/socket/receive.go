@@ -34,7 +34,7 @@ func (l *leg) media(p []byte, from netip.AddrPort, now time.Time) {
 	case rtpstream.IsControl(p):
 		l.control(p, from, now)
 	case !ok:
-		l.drop(dropNotRTP)
+		l.drop(notRTP)
 	default:
 		l.audio(p, h, from, now)
 	}
@@ -47,16 +47,16 @@ func (l *leg) reports(p []byte, from netip.AddrPort, now time.Time) {
 	case rtpstream.IsControl(p):
 		l.control(p, from, now)
 	default:
-		l.drop(dropNotRTP)
+		l.drop(notRTP)
 	}
 }
 
 func (l *leg) unfit(p []byte) bool {
 	switch {
 	case !rtpstream.IsVersion2(p):
-		l.drop(dropNotRTP)
+		l.drop(notRTP)
 	case len(p) > maxPacket:
-		l.drop(dropTooLong)
+		l.drop(tooLong)
 	default:
 		return false
 	}
@@ -65,9 +65,9 @@ func (l *leg) unfit(p []byte) bool {
 
 // audio takes an RTP packet on its way: to the receiver, to another leg, or both.
 func (l *leg) audio(p []byte, h rtpstream.Header, from netip.AddrPort, now time.Time) {
-	route, event, reason := l.judge(h, from, len(p), now)
-	if reason != "" {
-		l.drop(reason)
+	route, event, why := l.judge(h, from, len(p), now)
+	if why != "" {
+		l.drop(why)
 		return
 	}
 	if l.receiver != nil && (event || route.Copy) {
@@ -75,39 +75,35 @@ func (l *leg) audio(p []byte, h rtpstream.Header, from netip.AddrPort, now time.
 		l.receiver.RTP(p, now)
 		l.handing.Unlock()
 	}
-	if event || route.To == nil {
+	if route.To == nil || event && !route.Events {
 		return
 	}
-	if err := route.To.(*leg).relay(p, h, l.id, now); err != nil {
+	if err := route.To.(*leg).relay(p, h, origin{l.id, event, now}); err != nil {
 		l.unsent(err)
 	}
 }
 
 // unsent counts a packet that did not leave, by relay or by Send.
 func (l *leg) unsent(err error) {
-	if reason, ok := errors.AsType[refusal](err); ok {
-		l.drop(string(reason))
+	if r, ok := errors.AsType[refused](err); ok {
+		l.drop(r.why)
 		return
 	}
 	l.plane.log.Debug("send RTP", "error", err)
 }
 
 // judge checks and counts an RTP packet, in the kernel plane's order.
-func (l *leg) judge(h rtpstream.Header, from netip.AddrPort, size int, now time.Time) (_ media.Route, event bool, reason string) {
+func (l *leg) judge(h rtpstream.Header, from netip.AddrPort, size int, now time.Time) (_ media.Route, event bool, _ rtpstream.Refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case !l.far.RTP.IsValid():
-		return l.route, false, dropMuted
-	case from != l.far.RTP:
-		return l.route, false, dropSource
-	case !l.far.Receive:
-		return l.route, false, dropHeld
+	event = l.far.Events >= 0 && int(h.Type) == l.far.Events
+	wanted := event || h.Type == l.far.PayloadType
+	if why := l.gate.RTP(rtpstream.Arrival{Header: h, From: from, Wanted: wanted, Now: now}); why != "" {
+		return l.route, event, why
 	}
 	l.ingress.Packet(h.SSRC, h.Sequence)
-	event = l.far.Events >= 0 && int(h.Type) == l.far.Events
-	if !event && h.Type != l.far.PayloadType {
-		return l.route, false, dropType
+	if !wanted {
+		return l.route, event, rtpstream.WrongType
 	}
 	l.stats.RxPackets++
 	l.stats.RxBytes += uint64(size)
@@ -117,21 +113,17 @@ func (l *leg) judge(h rtpstream.Header, from netip.AddrPort, size int, now time.
 	return l.route, event, ""
 }
 
-// control judges one RTCP packet: it comes from its own port, or from RTP's
-// where the far end shares one.
+// control judges one RTCP packet.
 func (l *leg) control(p []byte, from netip.AddrPort, now time.Time) {
 	l.mu.Lock()
-	far := l.far
-	accepted := far.RTP.IsValid() && (from == far.RTCP || from == far.RTP)
-	if accepted {
+	why := l.gate.RTCP(from, now)
+	if why == "" {
 		l.stats.RTCP++
 	}
 	l.mu.Unlock()
 	switch {
-	case !far.RTP.IsValid():
-		l.drop(dropMuted)
-	case !accepted:
-		l.drop(dropSource)
+	case why != "":
+		l.drop(why)
 	case l.receiver != nil:
 		l.handing.Lock()
 		l.receiver.RTCP(p, now)
@@ -139,8 +131,8 @@ func (l *leg) control(p []byte, from netip.AddrPort, now time.Time) {
 	}
 }
 
-func (l *leg) drop(reason string) {
+func (l *leg) drop(why rtpstream.Refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.dropped[reason]++
+	l.stats.Dropped[string(why)]++
 }

@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,60 +21,82 @@ type stream struct {
 	buf    [maxPacket]byte
 }
 
-// refusal says why a packet may not leave.
-type refusal string
+// refused says why a packet may not leave.
+type refused struct{ why rtpstream.Refusal }
 
-func (r refusal) Error() string { return "packet not sent: " + string(r) }
+func (r refused) Error() string { return "packet not sent: " + string(r.why) }
 
-// destination tells where packets go, or why they may not.
-func (l *leg) destination() (media.FarEnd, error) {
+// Is tells the refusals apart that media knows.
+func (r refused) Is(target error) bool {
+	return r.why == rtpstream.Unlatched && target == media.ErrUnlatched
+}
+
+// destination tells what was agreed and where packets go, or why they may not.
+func (l *leg) destination(now time.Time) (media.FarEnd, netip.AddrPort, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	to, why := l.gate.Far(now)
 	switch {
 	case l.closed:
-		return l.far, refusal(dropNoLeg)
-	case !l.far.RTP.IsValid():
-		return l.far, refusal(dropMuted)
-	case !l.far.Send:
-		return l.far, refusal(dropHeld)
+		why = noLeg
+	case why == "" && !l.far.Send:
+		why = rtpstream.Held
 	}
-	return l.far, nil
+	if why != "" {
+		return l.far, to, refused{why}
+	}
+	return l.far, to, nil
+}
+
+// origin says where a packet that is relayed came from.
+type origin struct {
+	leg   uint64
+	event bool
+	now   time.Time
 }
 
 // Send implements media.PlaneLeg.
 func (l *leg) Send(p media.Payload) error {
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
-	far, err := l.destination()
+	now := time.Now()
+	far, to, err := l.destination(now)
 	if err == nil && rtpstream.HeaderLength+len(p.Data) > maxPacket {
-		err = refusal(dropTooLong)
+		err = refused{tooLong}
 	}
 	if err != nil {
 		l.unsent(err)
 		return err
 	}
-	f := rtpstream.Frame{Now: time.Now(), Ticks: p.Samples, Rate: far.ClockRate}
+	f := rtpstream.Frame{Now: now, Ticks: p.Samples, Rate: far.ClockRate}
 	h := rtpstream.Header{Stamp: l.out.egress.Own(p.Marker, f), Type: p.PayloadType, SSRC: l.out.ssrc}
-	return l.leaveLocked(append(h.Append(l.out.buf[:0]), p.Data...), far.RTP)
+	return l.leaveLocked(append(h.Append(l.out.buf[:0]), p.Data...), to)
 }
 
 // relay sends another leg's packet on in this one's stream.
-func (l *leg) relay(p []byte, h rtpstream.Header, from uint64, now time.Time) error {
+func (l *leg) relay(p []byte, h rtpstream.Header, from origin) error {
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
-	far, err := l.destination()
+	far, to, err := l.destination(from.now)
 	if err != nil {
 		return err
 	}
+	kind := far.PayloadType
+	if from.event {
+		if far.Events < 0 {
+			return refused{rtpstream.WrongType}
+		}
+		kind = uint8(far.Events)
+	}
 	ticks := uint32(int64(far.Ptime) * int64(far.ClockRate) / int64(time.Second))
-	f := rtpstream.Frame{Now: now, Ticks: ticks, Rate: far.ClockRate}
-	s, ok := l.out.egress.Relayed(rtpstream.Source{Leg: from, SSRC: h.SSRC}, h.Stamp, f)
+	f := rtpstream.Frame{Now: from.now, Ticks: ticks, Rate: far.ClockRate}
+	s, ok := l.out.egress.Relayed(rtpstream.Source{Leg: from.leg, SSRC: h.SSRC}, h.Stamp, f)
 	if !ok {
-		return refusal(dropLate)
+		return refused{late}
 	}
 	out := l.out.buf[:copy(l.out.buf[:], p)]
-	rtpstream.Header{Stamp: s, Type: far.PayloadType, SSRC: l.out.ssrc}.Put(out)
-	return l.leaveLocked(out, far.RTP)
+	rtpstream.Header{Stamp: s, Type: kind, SSRC: l.out.ssrc}.Put(out)
+	return l.leaveLocked(out, to)
 }
 
 func (l *leg) leaveLocked(p []byte, to netip.AddrPort) error {
@@ -92,11 +113,15 @@ func (l *leg) leaveLocked(p []byte, to netip.AddrPort) error {
 // SendRTCP implements media.PlaneLeg.
 func (l *leg) SendRTCP(packet []byte) error {
 	l.mu.Lock()
-	to := l.far.RTCP
+	to, shared, why := l.gate.FarRTCP(time.Now())
 	l.mu.Unlock()
-	if !to.IsValid() {
-		return errors.New("send RTCP: the far end is not known")
+	if why != "" {
+		return refused{why}
 	}
-	_, err := l.rtcp.WriteToUDPAddrPort(packet, to)
+	conn := l.rtcp
+	if shared {
+		conn = l.rtp
+	}
+	_, err := conn.WriteToUDPAddrPort(packet, to)
 	return err
 }

@@ -22,17 +22,18 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// neighbor makes a namespace whose host is .2 of a network in which the plane is .1.
+// neighbor makes a namespace whose hosts are .2 and .3 of a network in which the plane is .1.
 func neighbor(t *testing.T, h *host, network string) planetest.Host {
 	t.Helper()
 	ns := bpftest.NewNetNS(t)
-	far := &bpftest.End{NS: ns, Addrs: []string{network + ".2/24"}, GRO: true}
+	far := &bpftest.End{NS: ns, Addrs: []string{network + ".2/24", network + ".3/24"}, GRO: true}
 	bpftest.Connect(t, &bpftest.End{NS: h.ns, Addrs: []string{network + ".1/24"}}, far)
 	must(t, ns.Do(func() error {
 		return netlink.RouteAdd(&netlink.Route{LinkIndex: far.Index, Gw: net.ParseIP(network + ".1")})
 	}))
 	return planetest.Host{
 		Addr:  netip.MustParseAddr(network + ".2"),
+		Other: netip.MustParseAddr(network + ".3"),
 		Local: netip.MustParseAddr(network + ".1"),
 		Listen: func(network, address string) (conn net.PacketConn, err error) {
 			err = ns.Do(func() error { conn, err = net.ListenPacket(network, address); return err })
