@@ -10,6 +10,9 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"mcp/bpf/nic"
+	"mcp/bpf/pin"
 )
 
 // Interface is one the relay is attached to.
@@ -18,6 +21,11 @@ type Interface struct {
 	Index  int
 	Mode   Mode
 	Reason string
+
+	// What Inspect finds besides.
+	Attached  bool // false while the interface is gone
+	Sends     bool // the relay sends through it; else userspace does
+	Upgrading bool // it runs another program than the pinned one
 }
 
 // attach puts the relay on the interfaces, all in one mode: a frame that
@@ -57,7 +65,7 @@ func chooseInterfaces(names []string) ([]net.Interface, error) {
 		chosen = append(chosen, *i)
 	}
 	if len(names) > 0 {
-		return underVLANs(chosen)
+		return nic.UnderVLANs(chosen)
 	}
 	all, err := net.Interfaces()
 	if err != nil {
@@ -72,7 +80,7 @@ func chooseInterfaces(names []string) ([]net.Interface, error) {
 	if len(chosen) == 0 {
 		return nil, errors.New("no interface is up and has an address")
 	}
-	return underVLANs(chosen)
+	return nic.UnderVLANs(chosen)
 }
 
 func isLoopback(i net.Interface) bool {
@@ -115,7 +123,7 @@ func (p *Plane) attachNative(interfaces []net.Interface, mode Mode) (generic boo
 			return false, "", errors.Join(err, detachAll(links))
 		}
 	}
-	return false, reason, closeLinks(links)
+	return false, reason, closeAll(links)
 }
 
 func interfaceOf(interfaces []net.Interface, name string) net.Interface {
@@ -133,7 +141,7 @@ func (p *Plane) tryNative(i net.Interface, mode Mode) (link.Link, error) {
 	if err != nil || mode == ModeNative {
 		return l, err
 	}
-	return l, probeTransmit(p.objects.Probe, i)
+	return l, nic.ProbeTransmit(p.objects.Probe, i)
 }
 
 // attachGeneric attaches to loopback, and to the other interfaces too if asked.
@@ -175,11 +183,26 @@ func detachAll(links []link.Link) error {
 	return err
 }
 
+func closeAll(links []link.Link) error {
+	var err error
+	for _, l := range links {
+		err = errors.Join(err, l.Close())
+	}
+	return err
+}
+
 // keep pins a link and notes the interface in the maps.
 func (p *Plane) keep(l link.Link, i net.Interface, mode Mode, reason string) error {
-	if err := l.Pin(pinPath(p.pins.dir, fmt.Sprint(linkPrefix, i.Index))); err != nil {
-		return fmt.Errorf("pin link of %s: %w", i.Name, err)
+	if err := p.note(l, i, mode, reason); err != nil {
+		return err
 	}
+	p.reached("attached")
+	return p.openPort(i)
+}
+
+// note pins a link and lists the interface. The list comes first: what is
+// linked is listed whenever the process dies.
+func (p *Plane) note(l link.Link, i net.Interface, mode Mode, reason string) error {
 	entry := relayIface{}
 	if mode == ModeNative {
 		entry.Native = 1
@@ -190,9 +213,18 @@ func (p *Plane) keep(l link.Link, i net.Interface, mode Mode, reason string) err
 	if err := p.objects.Ifaces.Put(index, &entry); err != nil {
 		return fmt.Errorf("note interface %s: %w", i.Name, err)
 	}
+	if err := l.Pin(pin.LinkPath(p.dir, i.Index)); err != nil {
+		return fmt.Errorf("pin link of %s: %w", i.Name, err)
+	}
+	return nil
+}
+
+// openPort lets the relay send frames out of an interface.
+func (p *Plane) openPort(i net.Interface) error {
 	if isLoopback(i) {
 		return nil
 	}
+	index := uint32(i.Index)
 	if err := p.objects.TxPorts.Put(index, index); err != nil {
 		return fmt.Errorf("note port %s: %w", i.Name, err)
 	}
@@ -200,7 +232,7 @@ func (p *Plane) keep(l link.Link, i net.Interface, mode Mode, reason string) err
 }
 
 func (p *Plane) describe(generic bool, reason string) error {
-	netns, err := currentNetNS()
+	netns, err := nic.NetNSInode()
 	if err != nil {
 		return err
 	}

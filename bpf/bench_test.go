@@ -6,6 +6,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"mcp/bpf/bpftest"
+	"mcp/bpf/testrun"
 )
 
 // BenchmarkProgram gives the nanoseconds the kernel spends in the program for
@@ -42,7 +43,7 @@ func BenchmarkProgram(b *testing.B) {
 func (r *rig) repeat(b *testing.B, frame []byte) {
 	opts := ebpf.RunOptions{
 		Data:    frame,
-		Context: xdpContext{DataEnd: uint32(len(frame)), IngressIfindex: uint32(r.toCaller.Index)},
+		Context: testrun.Context{DataEnd: uint32(len(frame)), IngressIfindex: uint32(r.toCaller.Index)},
 		Repeat:  uint32(b.N),
 	}
 	must(b, r.ns.Do(func() error {

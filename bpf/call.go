@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+
+	"mcp/bpf/testrun"
 )
 
 // The programs userspace calls: change and send. They exist so that a leg is
@@ -80,7 +82,7 @@ func configOf(c LegConfig) relayLegConfig {
 
 func (p *Plane) change(l *Leg, req relayChangeRequest) error {
 	req.Slot, req.LegId = l.slot, l.id
-	ret, err := p.objects.Change.Run(&ebpf.RunOptions{Data: bytesOf(&req)})
+	ret, _, err := testrun.Run(p.calls.Load().Change, testrun.Call{Data: bytesOf(&req)})
 	if err != nil {
 		return err
 	}
@@ -103,15 +105,14 @@ func (p *Plane) send(l *Leg, ticks uint32, rtp ...[]byte) error {
 	for _, part := range rtp {
 		buf = append(buf, part...)
 	}
-	run := ebpf.RunOptions{Data: buf, DataOut: buf}
-	ret, err := p.objects.Send.Run(&run)
+	ret, length, err := testrun.Run(p.calls.Load().Send, testrun.Call{Data: buf, Out: buf})
 	if err != nil {
 		return fmt.Errorf("send on leg %s: %w", l.local, err)
 	}
 	if verdict := relayVerdict(ret); verdict != relayVerdictSTAMPED {
 		return &DropError{Reason: p.verdictName(verdict)}
 	}
-	return p.raw.sendIP(run.DataOut[request:])
+	return p.raw.SendIP(buf[request:length])
 }
 
 // Measure gives the time the relay spends on a frame, on average. It judges the

@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+
+	"mcp/bpf/rawip"
+	"mcp/bpf/testrun"
 )
 
 // speaker sends to one leg, as real far ends and as hostile ones do.
@@ -121,7 +124,7 @@ func (c *contest) round() bool {
 	frame := c.frame()
 	c.run.Data = frame
 	c.run.DataOut = append(c.run.DataOut[:0], make([]byte, len(frame)+256)...)
-	c.run.Context = xdpContext{DataEnd: uint32(len(frame)), IngressIfindex: uint32(c.toCaller.Index)}
+	c.run.Context = testrun.Context{DataEnd: uint32(len(frame)), IngressIfindex: uint32(c.toCaller.Index)}
 	at := span{from: monotonic()}
 	action, err := c.plane.objects.Relay.Run(&c.run)
 	at.to = monotonic()
@@ -178,7 +181,7 @@ func (o *outcome) sameFrame(out []byte) bool {
 		for sum > 0xffff {
 			sum = sum>>16 + sum&0xffff
 		}
-		binary.BigEndian.PutUint16(o.frame[udp+6:], neverZero(^uint16(sum)))
+		binary.BigEndian.PutUint16(o.frame[udp+6:], rawip.NeverZero(^uint16(sum)))
 	}
 	binary.BigEndian.PutUint32(o.frame[udp+12:], ts)
 	return bytes.Equal(out, o.frame)

@@ -41,10 +41,6 @@ type reader struct {
 
 // Receive starts handing events to the handler until Close. It may be called once.
 func (p *Plane) Receive(handle Handler) error {
-	interfaces, err := p.Interfaces()
-	if err != nil {
-		return fmt.Errorf("read events: %w", err)
-	}
 	ring, err := ringbuf.NewReader(p.objects.Events)
 	if err != nil {
 		return fmt.Errorf("read events: %w", err)
@@ -57,7 +53,7 @@ func (p *Plane) Receive(handle Handler) error {
 	}
 	p.reader = r
 	go p.drain(r, handle)
-	go p.nearby.run(interfaces, p.objects.Vlans)
+	p.watch.start(p)
 	return nil
 }
 
@@ -125,7 +121,7 @@ func (p *Plane) dispatch(sample []byte, handle Handler) {
 	}
 	switch e.Kind {
 	case relayEventKindEVENT_SEND:
-		p.noteSend(p.raw.sendIP(data))
+		p.noteSend(p.raw.SendIP(data))
 	case relayEventKindEVENT_RTP, relayEventKindEVENT_RTCP:
 		handle(Event{
 			LegID: e.LegId,
@@ -157,4 +153,13 @@ func monotonic() uint64 {
 // wallTime converts the programs' clock.
 func wallTime(ns uint64) time.Time {
 	return time.Now().Add(time.Duration(ns - monotonic()))
+}
+
+// bootTime is when the clock was zero that the kernel notes loads by.
+func bootTime() time.Time {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return time.Time{}
+	}
+	return time.Now().Add(-time.Duration(now.Nano()))
 }

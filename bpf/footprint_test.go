@@ -54,8 +54,7 @@ func TestFootprint(t *testing.T) {
 
 func reportPrograms(t *testing.T, w *tabwriter.Writer, o *relayObjects) {
 	t.Helper()
-	_, programs := pinned(o)
-	programs["probe"] = &o.Probe
+	programs := pinnedPrograms(&o.relayPrograms)
 	for _, name := range sortedKeys(programs) {
 		info, err := (*programs[name]).Info()
 		must(t, err)
@@ -77,7 +76,7 @@ func reportPrograms(t *testing.T, w *tabwriter.Writer, o *relayObjects) {
 
 func reportMaps(t *testing.T, w *tabwriter.Writer, o *relayObjects) (total uint64) {
 	t.Helper()
-	all, _ := pinned(o)
+	all := pinnedMaps(&o.relayMaps)
 	for _, name := range sortedKeys(all) {
 		m := *all[name]
 		info, err := m.Info()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+
+	"mcp/bpf/rawip"
 )
 
 // NoType is a payload type that no packet has.
@@ -141,12 +143,12 @@ func (l *Leg) SendRTCP(packet []byte) error {
 	if err != nil {
 		return err
 	}
-	whole, err := udpPacket(from, to, l.config.Far.trafficClass(), packet)
+	whole, err := rawip.UDP(from, to, l.config.Far.trafficClass(), packet)
 	if err != nil {
 		return err
 	}
 	l.plane.show(l, whole)
-	return l.plane.raw.sendIP(whole)
+	return l.plane.raw.SendIP(whole)
 }
 
 // Far is where RTP goes: as signalled, or as learned. It is invalid while that is
@@ -222,6 +224,7 @@ func (l *Leg) Close() (LegStats, error) {
 	l.final = &LegStats{}
 	l.config.RelayTo = nil
 	l.plane.noteCopying(l.config.Copy, false)
+	defer l.plane.disown(l.id)
 	if err := l.plane.change(l, relayChangeRequest{Closing: 1}); err != nil {
 		return *l.final, fmt.Errorf("close leg %s: %w", l.local, err)
 	}
@@ -243,18 +246,4 @@ func (p *Plane) leg(id uint64) *Leg {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.legs[id]
-}
-
-// Reset removes legs that no Leg of this process stands for, as a process that
-// died left them, and says how many.
-func (p *Plane) Reset() (int, error) {
-	removed := 0
-	err := eachLeg(p.objects.Legs, func(slot uint32, entry *relayLeg) error {
-		if p.leg(entry.Id) != nil {
-			return nil
-		}
-		removed++
-		return p.slots.close(slot, entry.Local)
-	})
-	return removed, err
 }

@@ -3,6 +3,8 @@ package bpf
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"mcp/bpf/rawip"
 )
 
 // The model says in plain Go what the relay does with a frame: it is written
@@ -256,7 +258,7 @@ func (l *modelLeg) leave(p datagram, s stampedAs) []byte {
 	} else {
 		frame = append(frame, 0x86, 0xdd)
 	}
-	frame = append(frame, ipHeader(l.local.Addr(), l.far.Addr(), l.class, len(udp))...)
+	frame = append(frame, rawip.Header(l.local.Addr(), l.far.Addr(), l.class, len(udp))...)
 	return append(append(frame, udp...), p.padding...)
 }
 
@@ -264,21 +266,21 @@ func (l *modelLeg) leave(p datagram, s stampedAs) []byte {
 // wrong as it was, what was left to hardware is filled in, and what was left out
 // stays out where IP allows it.
 func (p datagram) checksumAfter(src, dst netip.Addr, udp []byte) uint16 {
-	after := uint64(^checksum(pseudoOf(src, dst, len(udp)), udp))
-	before := ^checksum(pseudoOf(p.src.Addr(), p.dst.Addr(), len(p.udp)), p.udp[:6], []byte{0, 0}, p.udp[8:])
-	seed := checksum(pseudoOf(p.src.Addr(), p.dst.Addr(), len(p.udp)))
+	after := uint64(^rawip.Checksum(pseudoOf(src, dst, len(udp)), udp))
+	before := ^rawip.Checksum(pseudoOf(p.src.Addr(), p.dst.Addr(), len(p.udp)), p.udp[:6], []byte{0, 0}, p.udp[8:])
+	seed := rawip.Checksum(pseudoOf(p.src.Addr(), p.dst.Addr(), len(p.udp)))
 	switch {
 	case p.check == 0 && src.Is4():
 		return 0
 	case p.check == 0, p.check == seed && p.check != before && !(p.check == 0xffff && before == 0):
-		return neverZero(uint16(after))
+		return rawip.NeverZero(uint16(after))
 	}
 	// One's complement: the error that came is the error that leaves.
 	sum := uint64(p.check) + after + uint64(^before)
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff
 	}
-	return neverZero(uint16(sum))
+	return rawip.NeverZero(uint16(sum))
 }
 
 func pseudoOf(src, dst netip.Addr, length int) []byte {

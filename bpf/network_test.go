@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mcp/bpf/bpftest"
+	"mcp/bpf/nic"
 )
 
 // A third host sends whatever it likes to the ports of a call, from its own
@@ -78,7 +79,7 @@ func newAttacker(t *testing.T, r *rig) *attacker {
 			return err
 		}
 		const kind = unix.SOCK_RAW | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
-		a.listen, err = unix.Socket(unix.AF_PACKET, kind, int(networkOrder(unix.ETH_P_IP)))
+		a.listen, err = unix.Socket(unix.AF_PACKET, kind, int(nic.NetworkOrder(unix.ETH_P_IP)))
 		return err
 	}))
 	t.Cleanup(func() {

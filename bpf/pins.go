@@ -6,235 +6,275 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"mcp/bpf/nic"
+	"mcp/bpf/pin"
+	"mcp/bpf/shape"
 )
 
+// What a plane's directory holds: maps under their names, links to interfaces,
+// and a directory of programs, so that all programs can be exchanged at once.
 const (
-	bpffsRoot  = "/sys/fs/bpf"
-	linkPrefix = "link_"
+	programsDir    = "programs"
+	newProgramsDir = "programs_new" // of an upgrade under way, or of one that died
 )
 
-// pins is the directory a plane lives in. A plane is built in a directory
-// aside and renamed into place, so that it is there whole or not at all. The
-// directory is locked as long as a process holds the plane.
+// pins is the directory a plane lives in, held by this process.
 type pins struct {
-	dir  string
-	lock *os.File
+	dir     string
+	hold    *os.File
+	reached func(step string) // tests end the process there
+}
+
+// lockPins keeps others from changing pins; see package pin.
+func lockPins(dir string) (*os.File, error) {
+	lock, err := pin.Lock(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotLoaded
+	}
+	return lock, err
 }
 
 func pinPath(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// mountBPFFS mounts bpffs at its usual place if dir is to be there.
-func mountBPFFS(dir string) error {
-	parent := filepath.Dir(filepath.Clean(dir))
-	if ok, err := isBPFFS(parent); ok || err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if !strings.HasPrefix(filepath.Clean(dir), bpffsRoot+"/") {
-		return fmt.Errorf("%s is not on a BPF file system", parent)
-	}
-	if err := unix.Mount("bpf", bpffsRoot, "bpf", 0, "mode=0755"); err != nil {
-		return fmt.Errorf("mount bpffs on %s: %w", bpffsRoot, err)
-	}
-	return os.MkdirAll(parent, 0o755)
+func programPath(dir, name string) string {
+	return filepath.Join(dir, programsDir, name)
 }
 
-func isBPFFS(dir string) (bool, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return false, fmt.Errorf("look at %s: %w", dir, err)
-	}
-	return st.Type == unix.BPF_FS_MAGIC, nil
-}
-
-// newPins makes the directory aside in which the plane for dir is built.
-func newPins(dir string) (*pins, error) {
-	if _, err := os.Stat(dir); err == nil {
-		return nil, fmt.Errorf("%w: in %s", ErrLoaded, dir)
-	}
-	aside := fmt.Sprintf("%s_new_%d", filepath.Clean(dir), os.Getpid())
-	if err := os.Mkdir(aside, 0o755); err != nil {
-		return nil, err
-	}
-	p, err := openPins(aside)
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(aside))
-	}
-	return p, nil
-}
-
-// openPins locks a directory that exists.
-func openPins(dir string) (*pins, error) {
-	f, err := os.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNotLoaded
-	}
-	if err != nil {
-		return nil, err
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = ErrInUse
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &pins{dir: dir, lock: f}, nil
-}
-
-func (p *pins) unlock() error {
-	if p.lock == nil {
-		return nil
-	}
-	err := p.lock.Close()
-	p.lock = nil
-	return err
-}
-
-// publish moves the directory to its final place, if that is free.
-func (p *pins) publish(dir string) error {
-	err := os.Rename(p.dir, dir)
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTEMPTY) {
-		return fmt.Errorf("%w: in %s", ErrLoaded, dir)
-	}
-	if err != nil {
-		return err
-	}
-	p.dir = dir
-	return nil
-}
-
-func (p *pins) remove() error {
-	return os.RemoveAll(p.dir)
-}
-
-// pinned lists maps and programs by the names they are pinned under. The probe
-// serves the start only.
-func pinned(o *relayObjects) (map[string]**ebpf.Map, map[string]**ebpf.Program) {
-	maps := map[string]**ebpf.Map{
+// pinnedMaps lists the maps by the names they are pinned under.
+func pinnedMaps(o *relayMaps) map[string]**ebpf.Map {
+	return map[string]**ebpf.Map{
 		"legs": &o.Legs, "addresses": &o.Addresses, "ports": &o.Ports,
 		"stats": &o.Stats, "events": &o.Events, "vlans": &o.Vlans, "taps": &o.Taps, "tapping": &o.Tapping,
 		"tx_ports": &o.TxPorts, "ifaces": &o.Ifaces, "layout": &o.Layout,
+		"owners": &o.Owners, "shapes": &o.Shapes,
 	}
-	programs := map[string]**ebpf.Program{
-		"relay": &o.Relay, "relay_skb": &o.RelaySkb, "send": &o.Send, "change": &o.Change, "tap": &o.Tap, "sent": &o.Sent,
-	}
-	return maps, programs
 }
 
-func (p *pins) pinObjects(o *relayObjects) error {
-	maps, programs := pinned(o)
-	for name, m := range maps {
-		if err := (*m).Pin(pinPath(p.dir, name)); err != nil {
+// pinnedPrograms lists the programs by the names they are pinned under.
+func pinnedPrograms(o *relayPrograms) map[string]**ebpf.Program {
+	return map[string]**ebpf.Program{
+		"relay": &o.Relay, "relay_skb": &o.RelaySkb, "send": &o.Send, "change": &o.Change,
+		"tap": &o.Tap, "sent": &o.Sent, "probe": &o.Probe,
+	}
+}
+
+func pinMaps(dir string, o *relayMaps) error {
+	for name, m := range pinnedMaps(o) {
+		if err := (*m).Pin(pinPath(dir, name)); err != nil {
 			return fmt.Errorf("pin map %s: %w", name, err)
 		}
 	}
-	for name, prog := range programs {
-		if err := (*prog).Pin(pinPath(p.dir, name)); err != nil {
+	return nil
+}
+
+// pinPrograms makes a directory of programs.
+func pinPrograms(dir string, o *relayPrograms) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	for name, prog := range pinnedPrograms(o) {
+		if err := (*prog).Pin(pinPath(dir, name)); err != nil {
 			return fmt.Errorf("pin program %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// loadObjects opens the pinned maps and programs and compares their shape with
-// what this program was built for.
-func (p *pins) loadObjects(o *relayObjects) error {
-	spec, err := loadRelay()
-	if err != nil {
+// openMaps opens the pinned maps and compares their shapes with what this program
+// was built for. On an error the caller closes those that were opened.
+func openMaps(dir string, spec *ebpf.CollectionSpec, o *relayMaps) error {
+	if err := openMap(dir, "shapes", &o.Shapes); err != nil {
 		return err
 	}
-	maps, programs := pinned(o)
-	for name, m := range maps {
-		if *m, err = ebpf.LoadPinnedMap(pinPath(p.dir, name), nil); err != nil {
-			return missing(name, err)
+	for name, m := range pinnedMaps(o) {
+		if *m == nil {
+			if err := openMap(dir, name, m); err != nil {
+				return err
+			}
 		}
-		want := spec.Maps[name]
-		if (*m).Type() != want.Type || (*m).KeySize() != want.KeySize || (*m).ValueSize() != want.ValueSize {
-			return fmt.Errorf("%w: map %s has another layout", ErrIncompatible, name)
-		}
-	}
-	for name, prog := range programs {
-		if *prog, err = ebpf.LoadPinnedProgram(pinPath(p.dir, name), nil); err != nil {
-			return missing(name, err)
+		if err := checkShape(name, *m, spec.Maps[name], o.Shapes); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func missing(name string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s is missing", ErrIncompatible, name)
+func openMap(dir, name string, m **ebpf.Map) (err error) {
+	if *m, err = ebpf.LoadPinnedMap(pinPath(dir, name), nil); err != nil {
+		return unusable("map "+name, err)
 	}
-	return fmt.Errorf("open %s: %w", name, err)
+	return nil
 }
 
-// pinnedLinks opens the links pinned in dir; the caller closes them.
-func pinnedLinks(dir string) ([]link.Link, error) {
-	paths, err := filepath.Glob(pinPath(dir, linkPrefix+"*"))
-	if err != nil {
-		return nil, err
-	}
-	links := make([]link.Link, 0, len(paths))
-	for _, path := range paths {
-		l, err := link.LoadPinnedLink(path, nil)
-		if err != nil {
-			return links, fmt.Errorf("open %s: %w", path, err)
+func openPrograms(dir string, o *relayPrograms) (err error) {
+	for name, prog := range pinnedPrograms(o) {
+		if *prog, err = ebpf.LoadPinnedProgram(programPath(dir, name), nil); err != nil {
+			return unusable("program "+name, err)
 		}
-		links = append(links, l)
-	}
-	return links, nil
-}
-
-func closeLinks(links []link.Link) error {
-	var err error
-	for _, l := range links {
-		err = errors.Join(err, l.Close())
-	}
-	return err
-}
-
-// detachLinks takes the programs off their interfaces at once; the kernel
-// would do so some time after the pins are gone.
-func detachLinks(dir string) error {
-	links, err := pinnedLinks(dir)
-	for _, l := range links {
-		if e := l.Detach(); e != nil && !errors.Is(e, unix.ENOLINK) {
-			err = errors.Join(err, e)
+		if t := (*prog).Type(); t != ebpf.XDP {
+			return fmt.Errorf("%w: program %s is of type %s, not %s", ErrIncompatible, name, t, ebpf.XDP)
 		}
 	}
-	return errors.Join(err, closeLinks(links))
+	return nil
 }
 
-// checkLinks makes sure that an interface is left that the relay is attached to.
-func checkLinks(dir string) error {
-	links, err := pinnedLinks(dir)
-	defer closeLinks(links)
-	if err != nil {
-		return err
+// unusable tells an operator what is wrong with a pin.
+func unusable(what string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: the pin of %s is missing", ErrIncompatible, what)
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EISDIR), errors.Is(err, unix.EACCES) && isRoot():
+		return fmt.Errorf("%w: what is pinned as %s is not that: %w", ErrIncompatible, what, err)
 	}
-	for _, l := range links {
-		info, err := l.Info()
+	return fmt.Errorf("open %s: %w", what, err)
+}
+
+func isRoot() bool { return os.Geteuid() == 0 }
+
+// noteShapes writes beside the maps how they are laid out.
+func noteShapes(spec *ebpf.CollectionSpec, shapes *ebpf.Map) error {
+	for name, m := range spec.Maps {
+		text, err := shape.Of(m)
 		if err != nil {
 			return err
 		}
-		if x := info.XDP(); x != nil && x.Ifindex != 0 {
-			return nil
+		var entry relayShape
+		if len(text) >= len(entry.Text) {
+			return fmt.Errorf("describe map %s: %d octets do not fit", name, len(text))
+		}
+		setString(entry.Text[:], text)
+		if err := shapes.Put(shapeKey(name), &entry); err != nil {
+			return fmt.Errorf("describe map %s: %w", name, err)
 		}
 	}
-	return fmt.Errorf("%w: the interfaces it was attached to are gone", ErrIncompatible)
+	return nil
 }
 
-func currentNetNS() (uint64, error) {
-	var st unix.Stat_t
-	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
-		return 0, fmt.Errorf("look at network namespace: %w", err)
+func shapeKey(name string) (key [16]int8) {
+	setString(key[:], name)
+	return key
+}
+
+// checkShape compares a pinned map with what this program was built for.
+func checkShape(name string, m *ebpf.Map, want *ebpf.MapSpec, shapes *ebpf.Map) error {
+	text, err := shape.Of(want)
+	if err != nil {
+		return err
 	}
-	return st.Ino, nil
+	var entry relayShape
+	if err := shapes.Lookup(shapeKey(name), &entry); err != nil {
+		return fmt.Errorf("%w: map %s is not described: %w", ErrIncompatible, name, err)
+	}
+	if diff := shape.Diff(goString(entry.Text[:]), text); diff != "" {
+		return fmt.Errorf("%w: map %s: %s", ErrIncompatible, name, diff)
+	}
+	if m.Type() != want.Type || m.KeySize() != want.KeySize || m.ValueSize() != want.ValueSize {
+		return fmt.Errorf("%w: what is pinned as map %s is a %s of %d to %d octets, not a %s of %d to %d",
+			ErrIncompatible, name, m.Type(), m.KeySize(), m.ValueSize(), want.Type, want.KeySize, want.ValueSize)
+	}
+	if !sizedAtLoad(name) && m.MaxEntries() != want.MaxEntries {
+		return fmt.Errorf("%w: map %s has room for %d entries, not %d", ErrIncompatible, name, m.MaxEntries(), want.MaxEntries)
+	}
+	return nil
+}
+
+// sizedAtLoad tells of maps whose room the configuration chooses.
+func sizedAtLoad(name string) bool {
+	return name == "legs" || name == "events" || name == "owners"
+}
+
+// readLayout reads what the pins in dir are; see relayLayout.check.
+func readLayout(dir string) (relayLayout, error) {
+	var l relayLayout
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return l, ErrNotLoaded
+	}
+	var m *ebpf.Map
+	if err := openMap(dir, "layout", &m); err != nil {
+		return l, err
+	}
+	defer m.Close()
+	if m.Type() != ebpf.Array || m.KeySize() != 4 || int(m.ValueSize()) != len(bytesOf(&l)) {
+		return l, fmt.Errorf("%w: what is pinned as map layout is a %s of %d to %d octets",
+			ErrIncompatible, m.Type(), m.KeySize(), m.ValueSize())
+	}
+	if err := m.Lookup(uint32(0), &l); err != nil {
+		return l, fmt.Errorf("%w: its layout cannot be read: %w", ErrIncompatible, err)
+	}
+	return l, nil
+}
+
+func (l *relayLayout) checkVersion() error {
+	if l.Version == relayLayoutVersionLAYOUT_VERSION {
+		return nil
+	}
+	return fmt.Errorf("%w: it has layout version %d, this program knows %d", ErrIncompatible, l.Version, relayLayoutVersionLAYOUT_VERSION)
+}
+
+// checkNetNS makes sure that the interfaces are ours.
+func (l *relayLayout) checkNetNS() error {
+	netns, err := nic.NetNSInode()
+	if err != nil || l.Netns == netns {
+		return err
+	}
+	return fmt.Errorf("%w: it serves network namespace %d, not ours, %d", ErrIncompatible, l.Netns, netns)
+}
+
+// alignLinks makes the links run the pinned programs. They run others after an
+// upgrade that died on its way; the pins are what holds. It makes sure, too, that
+// there is a link.
+func alignLinks(dir string, o *relayObjects) error {
+	links, err := pin.Links(dir)
+	defer pin.CloseLinks(links)
+	if err != nil {
+		return unusable("a link", err)
+	}
+	if len(links) == 0 {
+		return fmt.Errorf("%w: it is attached to no interface, the pins of its links are missing", ErrIncompatible)
+	}
+	for _, l := range links {
+		prog, err := programFor(l.Index, o.Ifaces, &o.relayPrograms)
+		if err != nil {
+			return err
+		}
+		if _, err := updateLink(l, prog); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// programFor chooses by the mode that an interface is attached in.
+func programFor(index int, ifaces *ebpf.Map, programs *relayPrograms) (*ebpf.Program, error) {
+	var entry relayIface
+	if err := ifaces.Lookup(uint32(index), &entry); err != nil {
+		return nil, fmt.Errorf("%w: interface %d is linked but not listed: %w", ErrIncompatible, index, err)
+	}
+	if entry.Native != 0 {
+		return programs.Relay, nil
+	}
+	return programs.RelaySkb, nil
+}
+
+// updateLink makes a link run a program, without a moment in which none runs, and
+// says whether it ran another. An interface that is no more runs none.
+func updateLink(l pin.Link, prog *ebpf.Program) (bool, error) {
+	info, err := prog.Info()
+	if err != nil {
+		return false, err
+	}
+	if id, ok := info.ID(); l.Gone || ok && id == l.Program {
+		return false, nil
+	}
+	err = l.Update(prog)
+	if errors.Is(err, unix.ENOLINK) {
+		return false, nil
+	}
+	return err == nil, err
 }

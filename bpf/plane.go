@@ -11,11 +11,12 @@ package bpf
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
-	"github.com/cilium/ebpf"
+	"mcp/bpf/pin"
+	"mcp/bpf/rawip"
 )
 
 //go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type packet_event -type event_kind -type send_request -type change_request -type layout_version -type verdict -type index -type endpoint -type leg_config -type leg_ingress -type leg_egress -type leg_counts -type tap_record -type tap_request -type tap_answer -type tap_direction -type sent_request relay relay.bpf.c
@@ -42,6 +43,10 @@ type Config struct {
 	Mode       Mode   // ModeAuto if empty
 	MaxLegs    uint32 // 32768 if zero
 	EventBytes uint32 // size of the ring buffer, a power of two; 4 MiB if zero
+	// UID and GID are who may hold the plane without being root; this process if zero.
+	UID, GID int
+
+	install bool // not to be held
 }
 
 func (c Config) withDefaults() Config {
@@ -60,15 +65,17 @@ func (c Config) withDefaults() Config {
 // Plane is a loaded media plane held by this process. One process holds a
 // plane at a time.
 type Plane struct {
-	pins     *pins
+	pins
 	objects  relayObjects
-	raw      *rawSockets
-	nearby   *neighbors
+	calls    atomic.Pointer[relayPrograms] // those in use; an upgrade exchanges them
+	raw      *rawip.Sockets
+	watch    *watch
 	layout   relayLayout
 	slots    *slots
 	verdicts map[relayVerdict]string
 	unsent   atomic.Uint64
 	copying  atomic.Int64 // legs whose audio goes to the handler of Receive
+	orphans  orphanCounts
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -77,56 +84,112 @@ type Plane struct {
 }
 
 // Load builds the plane, attaches it and pins it, all or nothing, and holds
-// it. ErrLoaded: there is one already, which Open takes over. ErrPermission:
-// this process may not; ErrUnsupported: this kernel cannot.
+// it. What a Load that died left is removed first. ErrLoaded: there is one
+// already, which Open takes over. ErrPermission: this process may not;
+// ErrUnsupported: this kernel cannot.
 //
 // Load allows forwarding on the loopback interface, and nowhere else, because
 // the kernel's route lookup for XDP refuses to answer without. Nothing is
 // forwarded from there. It stays allowed.
 func Load(cfg Config) (*Plane, error) {
-	cfg = cfg.withDefaults()
-	p, err := load(cfg)
+	p, err := load(cfg.withDefaults(), ignore)
 	if err != nil {
 		return nil, fmt.Errorf("load media plane: %w", classify(err))
 	}
 	return p, nil
 }
 
-func load(cfg Config) (_ *Plane, err error) {
-	if err := mountBPFFS(cfg.Dir); err != nil {
+// Install does what Load does, but does not hold the plane: a process that only
+// loads needs no CAP_NET_RAW.
+func Install(cfg Config) (Mode, string, error) {
+	cfg = cfg.withDefaults()
+	cfg.install = true
+	p, err := load(cfg, ignore)
+	if err != nil {
+		return "", "", fmt.Errorf("load media plane: %w", classify(err))
+	}
+	return p.Mode(), p.Reason(), p.release()
+}
+
+func load(cfg Config, reached func(string)) (_ *Plane, err error) {
+	if err := pin.Mount(cfg.Dir); err != nil {
 		return nil, err
 	}
-	staging, err := newPins(cfg.Dir)
+	lock, err := pin.Lock(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPlane(staging)
+	defer lock.Close()
+	if _, err := pin.Clean(cfg.Dir); err != nil {
+		return nil, err
+	}
+	aside, err := pin.Build(cfg.Dir)
 	if err != nil {
-		return nil, errors.Join(err, staging.remove(), staging.unlock())
+		return nil, err
+	}
+	reached("made the directory")
+	p, err := newPlane(aside, reached)
+	if err != nil {
+		return nil, errors.Join(err, pin.Remove(aside))
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, detachLinks(staging.dir), staging.remove(), p.release())
+			err = errors.Join(err, pin.Remove(aside), p.release())
 		}
 	}()
-	if err := loadObjects(cfg, &p.objects); err != nil {
+	if err := p.build(cfg); err != nil {
 		return nil, err
 	}
-	if err := p.attach(cfg); err != nil {
+	if err := pin.Publish(aside, cfg.Dir); err != nil {
 		return nil, err
 	}
-	if err := staging.pinObjects(&p.objects); err != nil {
-		return nil, err
-	}
-	if err := p.openSockets(); err != nil {
-		return nil, err
-	}
-	return p, staging.publish(cfg.Dir)
+	p.dir = cfg.Dir
+	reached("published")
+	return p, nil
 }
 
-func newPlane(held *pins) (*Plane, error) {
+// newPlane holds the pins in dir.
+func newPlane(dir string, reached func(string)) (*Plane, error) {
 	names, err := verdictNames()
-	return &Plane{pins: held, verdicts: names, legs: make(map[uint64]*Leg)}, err
+	if err != nil {
+		return nil, err
+	}
+	hold, err := pin.Hold(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotLoaded
+	}
+	if err != nil {
+		return nil, err
+	}
+	held := pins{dir: dir, hold: hold, reached: reached}
+	return &Plane{pins: held, verdicts: names, legs: make(map[uint64]*Leg)}, nil
+}
+
+// build fills the directory that the plane is in.
+func (p *Plane) build(cfg Config) error {
+	if err := loadObjects(cfg, &p.objects); err != nil {
+		return err
+	}
+	if err := p.attach(cfg); err != nil {
+		return err
+	}
+	if err := pinMaps(p.dir, &p.objects.relayMaps); err != nil {
+		return err
+	}
+	p.reached("pinned maps")
+	if err := pinPrograms(pinPath(p.dir, programsDir), &p.objects.relayPrograms); err != nil {
+		return err
+	}
+	p.reached("pinned programs")
+	if cfg.UID != 0 || cfg.GID != 0 {
+		if err := pin.SetOwner(p.dir, cfg.UID, cfg.GID); err != nil {
+			return err
+		}
+	}
+	if err := p.openWatch(); err != nil || cfg.install {
+		return err
+	}
+	return p.openCalls()
 }
 
 func loadObjects(cfg Config, objects *relayObjects) error {
@@ -135,19 +198,20 @@ func loadObjects(cfg Config, objects *relayObjects) error {
 		return err
 	}
 	spec.Maps["legs"].MaxEntries = cfg.MaxLegs + 1 // the first slot stays empty
+	spec.Maps["owners"].MaxEntries = cfg.MaxLegs
 	if cfg.EventBytes != 0 {
 		spec.Maps["events"].MaxEntries = cfg.EventBytes
 	}
 	if err := spec.LoadAndAssign(objects, nil); err != nil {
 		return err
 	}
-	return nameFates(objects.Stats)
+	return errors.Join(nameFates(objects.Stats), noteShapes(spec, objects.Shapes))
 }
 
 // Open takes over the plane pinned in dir. Its legs are as they were left; see
-// Reset. ErrNotLoaded: there is none. ErrIncompatible: it is of another version
-// or network namespace and must be unloaded first. ErrInUse: another process
-// holds it.
+// Adopt. ErrNotLoaded: there is none. ErrIncompatible: it is of another version
+// or network namespace, or a pin is missing or not what it should be, and it must
+// be unloaded first. ErrInUse: another process holds it.
 func Open(dir string) (*Plane, error) {
 	p, err := open(dir)
 	if err != nil {
@@ -157,13 +221,9 @@ func Open(dir string) (*Plane, error) {
 }
 
 func open(dir string) (_ *Plane, err error) {
-	held, err := openPins(dir)
+	p, err := newPlane(dir, ignore)
 	if err != nil {
 		return nil, err
-	}
-	p, err := newPlane(held)
-	if err != nil {
-		return nil, errors.Join(err, held.unlock())
 	}
 	defer func() {
 		if err != nil {
@@ -176,26 +236,47 @@ func open(dir string) (_ *Plane, err error) {
 	if err := errors.Join(p.layout.checkVersion(), p.layout.checkNetNS()); err != nil {
 		return nil, err
 	}
-	if err := held.loadObjects(&p.objects); err != nil {
+	if err := p.openObjects(); err != nil {
 		return nil, err
 	}
-	if err := checkLinks(dir); err != nil {
-		return nil, err
-	}
-	return p, p.openSockets()
+	return p, errors.Join(p.openWatch(), p.openCalls())
 }
 
-func (p *Plane) openSockets() (err error) {
+// openObjects opens what is pinned, while no upgrade is under way.
+func (p *Plane) openObjects() error {
+	lock, err := lockPins(p.dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	spec, err := loadRelay()
+	if err != nil {
+		return err
+	}
+	if err := openMaps(p.dir, spec, &p.objects.relayMaps); err != nil {
+		return err
+	}
+	if err := openPrograms(p.dir, &p.objects.relayPrograms); err != nil {
+		return err
+	}
+	return alignLinks(p.dir, &p.objects)
+}
+
+func (p *Plane) openWatch() (err error) {
+	if p.watch, err = openWatch(); err != nil {
+		return err
+	}
+	return noteVLANs(p.watch.handle, p.objects.Vlans)
+}
+
+// openCalls makes ready for legs.
+func (p *Plane) openCalls() (err error) {
+	p.calls.Store(&p.objects.relayPrograms)
 	if p.slots, err = newSlots(&p.objects); err != nil {
 		return err
 	}
-	if p.raw, err = openRawSockets(); err != nil {
-		return err
-	}
-	if p.nearby, err = openNeighbors(); err != nil {
-		return err
-	}
-	return noteVLANs(p.nearby.handle, p.objects.Vlans)
+	p.raw, err = rawip.Open()
+	return err
 }
 
 // Mode is how the interfaces are attached: ModeNative or ModeGeneric.
@@ -210,7 +291,7 @@ func (p *Plane) Reason() string {
 
 // Dir is where the plane is pinned.
 func (p *Plane) Dir() string {
-	return p.pins.dir
+	return p.dir
 }
 
 // Close lets go of the plane, which stays loaded: what is relayed goes on. It
@@ -228,63 +309,63 @@ func (p *Plane) Close() error {
 	var err error
 	if r != nil {
 		err = r.close()
-		p.nearby.close(true)
-		p.nearby = nil
 	}
 	return errors.Join(err, p.release())
 }
 
 func (p *Plane) release() error {
 	var err error
-	if p.nearby != nil {
-		p.nearby.close(false)
-		p.nearby = nil
+	if p.watch != nil {
+		p.watch.close()
 	}
 	if p.raw != nil {
-		err = p.raw.close()
+		err = p.raw.Close()
 	}
-	return errors.Join(err, p.objects.Close(), p.pins.unlock())
+	if in := p.calls.Load(); in != nil && in != &p.objects.relayPrograms {
+		err = errors.Join(err, in.Close())
+	}
+	return errors.Join(err, p.objects.Close(), p.hold.Close())
 }
 
 // Unload detaches and removes the plane pinned in dir, also one that is
-// incomplete or of another version. ErrNotLoaded: there is none. ErrInUse: a
-// process holds it.
+// incomplete or of another version, and what a Load or Unload that died left.
+// ErrNotLoaded: there is nothing. ErrInUse: a process holds it.
 func Unload(dir string) error {
-	held, err := openPins(dir)
-	if err != nil {
+	if err := unload(dir, ignore); err != nil {
 		return fmt.Errorf("unload media plane in %s: %w", dir, classify(err))
 	}
-	return errors.Join(detachLinks(dir), held.remove(), held.unlock())
+	return nil
 }
 
-func readLayout(dir string) (relayLayout, error) {
-	var l relayLayout
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return l, ErrNotLoaded
-	}
-	m, err := ebpf.LoadPinnedMap(pinPath(dir, "layout"), nil)
+func unload(dir string, reached func(string)) error {
+	lock, err := lockPins(dir)
 	if err != nil {
-		return l, missing("layout", err)
-	}
-	defer m.Close()
-	if err := m.Lookup(uint32(0), &l); err != nil {
-		return l, fmt.Errorf("%w: its layout cannot be read: %w", ErrIncompatible, err)
-	}
-	return l, nil
-}
-
-func (l *relayLayout) checkVersion() error {
-	if l.Version == relayLayoutVersionLAYOUT_VERSION {
-		return nil
-	}
-	return fmt.Errorf("%w: layout version %d, this program knows %d", ErrIncompatible, l.Version, relayLayoutVersionLAYOUT_VERSION)
-}
-
-// checkNetNS makes sure that the interfaces are ours.
-func (l *relayLayout) checkNetNS() error {
-	netns, err := currentNetNS()
-	if err != nil || l.Netns == netns {
 		return err
 	}
-	return fmt.Errorf("%w: it serves network namespace %d, not ours, %d", ErrIncompatible, l.Netns, netns)
+	defer lock.Close()
+	found, err := pin.Clean(dir)
+	if err != nil {
+		return err
+	}
+	hold, err := pin.Hold(dir)
+	if errors.Is(err, fs.ErrNotExist) && found {
+		return nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotLoaded
+	}
+	if err != nil {
+		return err
+	}
+	defer hold.Close()
+	aside, err := pin.Retire(dir)
+	if err != nil {
+		return err
+	}
+	reached("retired")
+	if err := pin.Detach(aside); err != nil {
+		return err
+	}
+	reached("detached")
+	return pin.Remove(aside)
 }

@@ -69,7 +69,7 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 3
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 4
 )
 
 type relayLeg struct {
@@ -201,6 +201,16 @@ type relayLegIngress struct {
 	Reserved   [2]uint8
 }
 
+type relayOwner struct {
+	_            structs.HostLayout
+	OpenedUnixNs uint64
+	Call         [64]int8
+	Role         [16]int8
+	Length       uint32
+	Reserved     uint32
+	Description  [512]uint8
+}
+
 type relayPacketEvent struct {
 	_         structs.HostLayout
 	LegId     uint64
@@ -221,6 +231,11 @@ type relaySentRequest struct {
 	Slot     uint32
 	Reserved uint32
 	LegId    uint64
+}
+
+type relayShape struct {
+	_    structs.HostLayout
+	Text [8192]int8
 }
 
 type relayTally struct {
@@ -325,7 +340,9 @@ const (
 	relayMapIfaces    = "ifaces"
 	relayMapLayout    = "layout"
 	relayMapLegs      = "legs"
+	relayMapOwners    = "owners"
 	relayMapPorts     = "ports"
+	relayMapShapes    = "shapes"
 	relayMapStats     = "stats"
 	relayMapTapping   = "tapping"
 	relayMapTaps      = "taps"
@@ -400,7 +417,9 @@ type relayMapSpecs struct {
 	Ifaces    *ebpf.MapSpec `ebpf:"ifaces"`
 	Layout    *ebpf.MapSpec `ebpf:"layout"`
 	Legs      *ebpf.MapSpec `ebpf:"legs"`
+	Owners    *ebpf.MapSpec `ebpf:"owners"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
+	Shapes    *ebpf.MapSpec `ebpf:"shapes"`
 	Stats     *ebpf.MapSpec `ebpf:"stats"`
 	Tapping   *ebpf.MapSpec `ebpf:"tapping"`
 	Taps      *ebpf.MapSpec `ebpf:"taps"`
@@ -439,7 +458,9 @@ type relayMaps struct {
 	Ifaces    *ebpf.Map `ebpf:"ifaces"`
 	Layout    *ebpf.Map `ebpf:"layout"`
 	Legs      *ebpf.Map `ebpf:"legs"`
+	Owners    *ebpf.Map `ebpf:"owners"`
 	Ports     *ebpf.Map `ebpf:"ports"`
+	Shapes    *ebpf.Map `ebpf:"shapes"`
 	Stats     *ebpf.Map `ebpf:"stats"`
 	Tapping   *ebpf.Map `ebpf:"tapping"`
 	Taps      *ebpf.Map `ebpf:"taps"`
@@ -454,7 +475,9 @@ func (m *relayMaps) Close() error {
 		m.Ifaces,
 		m.Layout,
 		m.Legs,
+		m.Owners,
 		m.Ports,
+		m.Shapes,
 		m.Stats,
 		m.Tapping,
 		m.Taps,

@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"mcp/bpf/bpftest"
+	"mcp/bpf/nic"
 )
 
 const patience = 20 * time.Second
@@ -214,10 +215,8 @@ func TestStaleNeighborsAreProbed(t *testing.T) {
 		LinkIndex: r.toServer.Index, State: netlink.NUD_STALE, IP: net.ParseIP("10.2.0.2"), HardwareAddr: r.serverEnd.MAC,
 	}
 	must(t, r.ns.Do(func() error { return netlink.NeighSet(stale) }))
-	interfaces, err := r.plane.Interfaces()
-	must(t, err)
-	must(t, r.plane.nearby.refresh(interfaces))
-	entries, err := r.plane.nearby.handle.NeighList(r.toServer.Index, netlink.FAMILY_V4)
+	r.plane.refresh()
+	entries, err := r.plane.watch.handle.NeighList(r.toServer.Index, netlink.FAMILY_V4)
 	must(t, err)
 	if len(entries) != 1 || entries[0].State&(netlink.NUD_DELAY|netlink.NUD_PROBE|netlink.NUD_REACHABLE) == 0 {
 		t.Errorf("%+v", entries)
@@ -285,7 +284,7 @@ func TestRelayIntoVLAN(t *testing.T) {
 		r.openLegs(t)
 		r.run(t, r.fromCaller(voice(1, 1)).Bytes())
 		const id = 7
-		entry := relayVlan{Ifindex: uint32(r.toServer.Index), Proto: networkOrder(0x8100), Tci: networkOrder(id)}
+		entry := relayVlan{Ifindex: uint32(r.toServer.Index), Proto: nic.NetworkOrder(0x8100), Tci: nic.NetworkOrder(id)}
 		must(t, r.plane.objects.Vlans.Put(uint32(r.toServer.Index), &entry))
 		must(t, r.serverLeg.Configure(legConfig(r.serverPeer, r.callerLeg))) // which asks for the route anew
 		for _, tags := range [][]uint16{nil, {9}, {9, 10}} {

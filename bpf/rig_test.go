@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"mcp/bpf/bpftest"
+	"mcp/bpf/testrun"
 )
 
 // The rig: a caller and a speech server, each in a namespace behind its own
@@ -41,6 +42,14 @@ const (
 
 func newRig(t testing.TB, o rigOptions) *rig {
 	t.Helper()
+	r := newWires(t, o)
+	r.load(t, Config{Dir: r.dir, Mode: o.mode})
+	return r
+}
+
+// newWires is a rig with no plane in it.
+func newWires(t testing.TB, o rigOptions) *rig {
+	t.Helper()
 	r := &rig{caller: bpftest.NewNetNS(t), ns: bpftest.NewNetNS(t), server: bpftest.NewNetNS(t)}
 	a := []string{"10.1.0.1", "10.1.0.2", "10.2.0.1", "10.2.0.2"}
 	bits := []string{"/24", "/24", "/24", "/24"}
@@ -64,7 +73,6 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	r.callerLocal, r.callerPeer = addrPort(a[0], 20000), addrPort(a[1], 4000)
 	r.serverLocal, r.serverPeer = addrPort(a[2], 20002), addrPort(a[3], 5000)
 	r.dir = bpftest.BPFFS(t) + "/plane"
-	r.load(t, Config{Dir: r.dir, Mode: o.mode})
 	return r
 }
 
@@ -113,7 +121,7 @@ func (r *rig) run(t testing.TB, frame []byte) (action uint32, out []byte) {
 	opts := ebpf.RunOptions{
 		Data:    frame,
 		DataOut: make([]byte, len(frame)+256),
-		Context: xdpContext{DataEnd: uint32(len(frame)), IngressIfindex: uint32(r.toCaller.Index)},
+		Context: testrun.Context{DataEnd: uint32(len(frame)), IngressIfindex: uint32(r.toCaller.Index)},
 	}
 	must(t, r.ns.Do(func() (err error) {
 		action, err = program.Run(&opts)

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -75,8 +76,10 @@ func (s *slots) close(slot uint32, local relayEndpoint) error {
 	if err != nil {
 		return err
 	}
-	if err := s.ports.Put(place, uint32(relayIndexNO_SLOT)); err != nil {
-		return fmt.Errorf("clear port: %w", err)
+	if s.leadsLocked(place, slot) {
+		if err := s.ports.Put(place, uint32(relayIndexNO_SLOT)); err != nil {
+			return fmt.Errorf("clear port: %w", err)
+		}
 	}
 	if err := s.legs.Update(slot, &relayLeg{}, ebpf.UpdateLock); err != nil {
 		return fmt.Errorf("clear leg: %w", err)
@@ -132,4 +135,18 @@ func eachLeg(m *ebpf.Map, visit func(slot uint32, entry *relayLeg) error) error 
 			return nil
 		}
 	}
+}
+
+// leads tells whether what arrives at an address and port finds a slot. It does
+// not when a process died while it opened or closed the leg.
+func (s *slots) leads(local netip.AddrPort, slot uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	place, err := s.place(endpointOf(local))
+	return err == nil && s.leadsLocked(place, slot)
+}
+
+func (s *slots) leadsLocked(place, slot uint32) bool {
+	var at uint32
+	return s.ports.Lookup(place, &at) == nil && at == slot
 }

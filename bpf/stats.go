@@ -203,4 +203,5 @@ func (p *Plane) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(legs, prometheus.GaugeValue, float64(p.Legs()))
 	ch <- prometheus.MustNewConstMetric(unsent, prometheus.CounterValue, float64(p.Unsent()))
+	p.orphans.collect(ch)
 }

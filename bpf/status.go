@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+
+	"mcp/bpf/pin"
 )
 
 // Status describes a pinned plane to an operator.
@@ -15,50 +18,185 @@ type Status struct {
 	Dir        string
 	Mode       Mode
 	Reason     string
+	At         time.Time // when it was read
 	Interfaces []Interface
 	Legs       int
 	MaxLegs    int
+	Programs   []Program
+	Maps       []Map
 	Verdicts   []Verdict
 }
 
+// Program is one that is pinned. What the kernel does not tell this process is zero.
+type Program struct {
+	Name       string
+	Tag        string
+	LoadedAt   time.Time
+	Translated int // octets after the verifier
+	Jited      int // octets of machine code
+	Verified   int // instructions the verifier walked
+}
+
+// Map is one that is pinned.
+type Map struct {
+	Name       string
+	Type       string
+	Entries    int // in use; -1 where that is not known
+	MaxEntries int
+	Bytes      int // memory it takes
+}
+
 // Inspect reads the plane pinned in dir without taking hold of it.
-func Inspect(dir string) (_ Status, err error) {
-	s := Status{Dir: dir}
-	layout, err := readLayout(dir)
+func Inspect(dir string) (Status, error) {
+	s := Status{Dir: dir, At: time.Now()}
+	var objects relayObjects
+	err := errors.Join(s.read(&objects), objects.Close())
+	if err != nil {
+		return s, fmt.Errorf("inspect media plane in %s: %w", dir, classify(err))
+	}
+	return s, nil
+}
+
+func (s *Status) read(o *relayObjects) error {
+	layout, err := readLayout(s.Dir)
 	if err == nil {
 		err = layout.checkVersion()
 	}
 	if err != nil {
-		return s, fmt.Errorf("inspect media plane in %s: %w", dir, classify(err))
+		return err
+	}
+	s.Mode, s.Reason = modeOf(layout.Generic == 0), goString(layout.Reason[:])
+	spec, err := loadRelay()
+	if err != nil {
+		return err
+	}
+	if err := openMaps(s.Dir, spec, &o.relayMaps); err != nil {
+		return err
+	}
+	if err := openPrograms(s.Dir, &o.relayPrograms); err != nil {
+		return err
 	}
 	names, err := verdictNames()
 	if err != nil {
-		return s, err
+		return err
 	}
-	var objects relayObjects
-	defer func() { err = errors.Join(err, objects.Close()) }()
-	if err := (&pins{dir: dir}).loadObjects(&objects); err != nil {
-		return s, fmt.Errorf("inspect media plane in %s: %w", dir, classify(err))
+	if s.Verdicts, err = readVerdicts(o.Stats, names); err != nil {
+		return err
 	}
-	s.Mode, s.Reason = modeOf(layout.Generic == 0), goString(layout.Reason[:])
-	s.MaxLegs = int(objects.Legs.MaxEntries()) - 1
-	err = eachLeg(objects.Legs, func(uint32, *relayLeg) error {
+	if err := s.readMaps(&o.relayMaps); err != nil {
+		return err
+	}
+	if s.Programs, err = readPrograms(&o.relayPrograms); err != nil {
+		return err
+	}
+	s.Interfaces, err = inspectInterfaces(s.Dir, o)
+	return err
+}
+
+func (s *Status) readMaps(o *relayMaps) error {
+	err := eachLeg(o.Legs, func(uint32, *relayLeg) error {
 		s.Legs++
 		return nil
 	})
 	if err != nil {
-		return s, err
+		return err
 	}
-	if s.Interfaces, err = readInterfaces(objects.Ifaces); err != nil {
-		return s, err
+	s.MaxLegs = int(o.Legs.MaxEntries()) - 1
+	for name, m := range pinnedMaps(o) {
+		entry := Map{Name: name, Type: (*m).Type().String(), MaxEntries: int((*m).MaxEntries()), Entries: s.Legs}
+		if name != "legs" {
+			entry.Entries = countEntries(*m)
+		}
+		if info, err := (*m).Info(); err == nil {
+			memory, _ := info.Memlock()
+			entry.Bytes = int(memory)
+		}
+		s.Maps = append(s.Maps, entry)
 	}
-	s.Verdicts, err = readVerdicts(objects.Stats, names)
-	return s, err
+	slices.SortFunc(s.Maps, func(a, b Map) int { return cmp.Compare(a.Name, b.Name) })
+	return nil
 }
 
-// Interfaces lists where the relay is attached.
+// countEntries walks a hash; in an array all entries are there, and a ring has none.
+func countEntries(m *ebpf.Map) int {
+	switch m.Type() {
+	case ebpf.Hash, ebpf.DevMapHash:
+	case ebpf.RingBuf:
+		return -1
+	default:
+		return int(m.MaxEntries())
+	}
+	n := 0
+	key, next := []byte(nil), make([]byte, m.KeySize())
+	for ; n <= int(m.MaxEntries()); n++ {
+		var at any
+		if key != nil {
+			at = key
+		}
+		if err := m.NextKey(at, &next); err != nil {
+			break
+		}
+		key = slices.Clone(next)
+	}
+	return n
+}
+
+func readPrograms(o *relayPrograms) ([]Program, error) {
+	var all []Program
+	for name, p := range pinnedPrograms(o) {
+		info, err := (*p).Info()
+		if err != nil {
+			return nil, fmt.Errorf("read program %s: %w", name, err)
+		}
+		entry := Program{Name: name, Tag: info.Tag}
+		entry.Translated, _ = info.TranslatedSize()
+		jited, _ := info.JitedSize()
+		verified, _ := info.VerifiedInstructions()
+		entry.Jited, entry.Verified = int(jited), int(verified)
+		if since, ok := info.LoadTime(); ok {
+			entry.LoadedAt = bootTime().Add(since)
+		}
+		all = append(all, entry)
+	}
+	slices.SortFunc(all, func(a, b Program) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// Interfaces lists where the relay is to be attached.
 func (p *Plane) Interfaces() ([]Interface, error) {
 	return readInterfaces(p.objects.Ifaces)
+}
+
+// inspectInterfaces says, too, where it is attached in truth.
+func inspectInterfaces(dir string, o *relayObjects) ([]Interface, error) {
+	all, err := readInterfaces(o.Ifaces)
+	if err != nil {
+		return nil, err
+	}
+	links, err := pin.Links(dir)
+	defer pin.CloseLinks(links)
+	if err != nil {
+		return nil, unusable("a link", err)
+	}
+	for n := range all {
+		i := &all[n]
+		at := slices.IndexFunc(links, func(l pin.Link) bool { return l.Index == i.Index })
+		if at < 0 || links[at].Gone {
+			continue
+		}
+		i.Attached = true
+		var port uint32
+		i.Sends = o.TxPorts.Lookup(uint32(i.Index), &port) == nil
+		prog, err := programFor(i.Index, o.Ifaces, &o.relayPrograms)
+		if err != nil {
+			return nil, err
+		}
+		if info, err := prog.Info(); err == nil {
+			id, ok := info.ID()
+			i.Upgrading = ok && id != links[at].Program
+		}
+	}
+	return all, nil
 }
 
 func readInterfaces(m *ebpf.Map) ([]Interface, error) {
@@ -74,7 +212,7 @@ func readInterfaces(m *ebpf.Map) ([]Interface, error) {
 			Reason: goString(entry.Reason[:]),
 		})
 	}
-	slices.SortFunc(all, func(a, b Interface) int { return a.Index - b.Index })
+	slices.SortFunc(all, func(a, b Interface) int { return cmp.Compare(a.Index, b.Index) })
 	return all, it.Err()
 }
 
@@ -133,7 +271,7 @@ func inspectLegs(dir string) ([]LegInfo, error) {
 	}
 	legs, err := ebpf.LoadPinnedMap(pinPath(dir, "legs"), &ebpf.LoadPinOptions{ReadOnly: true})
 	if err != nil {
-		return nil, missing("legs", err)
+		return nil, unusable("map legs", err)
 	}
 	defer legs.Close()
 	var all []LegInfo

@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 
 	"mcp/bpf/tap"
+	"mcp/bpf/testrun"
 )
 
 const (
@@ -78,13 +79,13 @@ func (t *Tap) open(dir string) (err error) {
 		return err
 	}
 	if t.taps, err = ebpf.LoadPinnedMap(pinPath(dir, "taps"), nil); err != nil {
-		return missing("taps", err)
+		return unusable("map taps", err)
 	}
 	if t.tapping, err = ebpf.LoadPinnedMap(pinPath(dir, "tapping"), nil); err != nil {
-		return missing("tapping", err)
+		return unusable("map tapping", err)
 	}
-	if t.program, err = ebpf.LoadPinnedProgram(pinPath(dir, "tap"), nil); err != nil {
-		return missing("tap", err)
+	if t.program, err = ebpf.LoadPinnedProgram(programPath(dir, "tap"), nil); err != nil {
+		return unusable("program tap", err)
 	}
 	return nil
 }
@@ -119,7 +120,7 @@ func (t *Tap) renew(period time.Duration) error {
 		req := relayTapRequest{
 			Slot: l.Slot, LegId: l.ID, Token: t.token, Pid: uint32(os.Getpid()), PeriodNs: uint64(period),
 		}
-		answer, err := t.program.Run(&ebpf.RunOptions{Data: bytesOf(&req)})
+		answer, _, err := testrun.Run(t.program, testrun.Call{Data: bytesOf(&req)})
 		if err != nil {
 			return err
 		}
@@ -238,5 +239,5 @@ func (t *Tap) Close() error {
 // one. A capture that fails must not keep the packet from leaving.
 func (p *Plane) show(l *Leg, packet []byte) {
 	req := relaySentRequest{Slot: l.slot, LegId: l.id}
-	_, _ = p.objects.Sent.Run(&ebpf.RunOptions{Data: append(bytesOf(&req), packet...)})
+	_, _, _ = testrun.Run(p.calls.Load().Sent, testrun.Call{Data: append(bytesOf(&req), packet...)})
 }

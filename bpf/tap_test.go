@@ -12,6 +12,7 @@ import (
 
 	"mcp/bpf/bpftest"
 	"mcp/bpf/tap"
+	"mcp/bpf/testrun"
 )
 
 // look opens a capture of legs, from the pins alone.
@@ -169,7 +170,7 @@ func TestCaptureCountsWhatItMisses(t *testing.T) {
 		must(t, r.ns.Do(func() error {
 			_, err := r.plane.objects.Relay.Run(&ebpf.RunOptions{
 				Data: frame, Repeat: packets,
-				Context: xdpContext{DataEnd: uint32(len(frame)), IngressIfindex: uint32(r.toCaller.Index)},
+				Context: testrun.Context{DataEnd: uint32(len(frame)), IngressIfindex: uint32(r.toCaller.Index)},
 			})
 			return err
 		}))

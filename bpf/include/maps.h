@@ -81,6 +81,26 @@ struct {
 	__type(value, struct iface);
 } ifaces SEC(".maps");
 
+#define NO_PREALLOC 1 /* BPF_F_NO_PREALLOC: userspace alone adds entries, which take memory only then */
+
+/* Whose each leg is, by the leg's id; as many as legs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u64);
+	__type(value, struct owner);
+} owners SEC(".maps");
+
+/* How each of these maps is laid out, by the map's name; a few more than there are maps. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, NO_PREALLOC);
+	__uint(max_entries, 32);
+	__type(key, char[16]);
+	__type(value, struct shape);
+} shapes SEC(".maps");
+
 /* Exactly one: what these pins are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

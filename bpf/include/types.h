@@ -10,7 +10,7 @@
 #include "kernel.h"
 
 /* Grows whenever a map's layout changes; pins of another layout are refused. */
-enum layout_version { LAYOUT_VERSION = 3 };
+enum layout_version { LAYOUT_VERSION = 4 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
 #define SMALL_EVENT 256
@@ -230,6 +230,21 @@ struct iface {
 	char name[16];
 	__u32 native;
 	char reason[172];
+};
+
+/* Whose a leg is, and what its owner needs to take it over: for userspace only. */
+struct owner {
+	__u64 opened_unix_ns;
+	char call[64];
+	char role[16];
+	__u32 length; /* of the description */
+	__u32 reserved;
+	__u8 description[512];
+};
+
+/* How a map is laid out, in words; see package shape. */
+struct shape {
+	char text[8192];
 };
 
 /* What the pins belong to. */

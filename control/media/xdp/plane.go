@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"mcp/bpf"
@@ -29,20 +31,38 @@ var _ media.Plane = (*Plane)(nil)
 var ErrClosed = errors.New("media plane is closed")
 
 // New starts serving over a kernel plane that this process holds. Legs that an
-// earlier process left behind are ended. The kernel plane is closed with it.
+// earlier process left behind are ended, because their calls are not known any
+// more. The kernel plane is closed with it.
 func New(kernel *bpf.Plane, log *slog.Logger) (*Plane, error) {
-	stale, err := kernel.Reset()
-	if err != nil {
-		return nil, fmt.Errorf("end legs left behind: %w", err)
-	}
-	if stale > 0 {
-		log.Warn("ended media legs that an earlier process left behind", "legs", stale)
+	kernel.LogTo(log)
+	if err := endOrphans(kernel, log); err != nil {
+		return nil, err
 	}
 	p := &Plane{kernel: kernel, log: log, legs: make(map[uint64]*leg)}
 	if err := kernel.Receive(p.dispatch); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// endOrphans removes the legs of a process that died, and says whose they were.
+func endOrphans(kernel *bpf.Plane, log *slog.Logger) error {
+	a, err := kernel.Adopt(func(bpf.Orphan) bool { return false })
+	if err != nil {
+		return fmt.Errorf("end legs left behind: %w", err)
+	}
+	if len(a.Removed) == 0 {
+		return nil
+	}
+	calls := make(map[string]int)
+	for _, o := range a.Removed {
+		calls[o.Call]++
+	}
+	unknown := calls[""]
+	delete(calls, "")
+	log.Warn("ended media legs that an earlier process left behind", "legs", len(a.Removed),
+		"calls", slices.Sorted(maps.Keys(calls)), "legs_of_unknown_calls", unknown)
+	return nil
 }
 
 // Mode is "xdp-native" or "xdp-generic".

@@ -1,4 +1,6 @@
-package bpf
+// Package nic finds out what a network interface can do for XDP programs, and
+// when interfaces come and go.
+package nic
 
 import (
 	"encoding/binary"
@@ -9,6 +11,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"mcp/bpf/testrun"
 )
 
 const (
@@ -19,23 +23,18 @@ const (
 	probeLength    = 60
 )
 
-// xdpContext is the kernel's struct xdp_md.
-type xdpContext struct {
-	Data, DataEnd, DataMeta, IngressIfindex, RxQueueIndex, EgressIfindex uint32
-}
-
-// probeTransmit sends frames out of an interface the way the relay does and
+// ProbeTransmit sends frames out of an interface the way the relay does and
 // watches its counters. A driver may lose them silently: a veth does when the
-// other end has neither an XDP program nor GRO.
-func probeTransmit(prog *ebpf.Program, i net.Interface) error {
+// other end has neither an XDP program nor GRO. The program returns XDP_TX.
+func ProbeTransmit(prog *ebpf.Program, i net.Interface) error {
 	before, err := transmitted(i)
 	if err != nil {
 		return err
 	}
 	frame := probeFrame(i)
-	_, err = prog.Run(&ebpf.RunOptions{
+	_, _, err = testrun.Run(prog, testrun.Call{
 		Data:    frame,
-		Context: xdpContext{DataEnd: uint32(len(frame)), IngressIfindex: uint32(i.Index)},
+		Context: &testrun.Context{DataEnd: uint32(len(frame)), IngressIfindex: uint32(i.Index)},
 		Repeat:  probeFrames,
 		Flags:   unix.BPF_F_TEST_XDP_LIVE_FRAMES,
 	})

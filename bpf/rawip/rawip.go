@@ -1,4 +1,6 @@
-package bpf
+// Package rawip sends ready IP packets; the kernel routes them and finds the
+// neighbours.
+package rawip
 
 import (
 	"encoding/binary"
@@ -9,13 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawSockets send ready IP packets; the kernel routes them and finds the
-// neighbours. One for each IP version serves all legs.
-type rawSockets struct {
+const (
+	ipv4Length = 20
+	ipv6Length = 40
+	udpLength  = 8
+)
+
+// Sockets are one for each IP version; they serve all senders.
+type Sockets struct {
 	v4, v6 int // v6 is -1 where the host has no IPv6
 }
 
-func openRawSockets() (*rawSockets, error) {
+// Open opens sockets in the network namespace it is called in.
+func Open() (*Sockets, error) {
 	const kind = unix.SOCK_RAW | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
 	v4, err := unix.Socket(unix.AF_INET, kind, unix.IPPROTO_RAW)
 	if err != nil {
@@ -23,15 +31,16 @@ func openRawSockets() (*rawSockets, error) {
 	}
 	v6, err := unix.Socket(unix.AF_INET6, kind, unix.IPPROTO_RAW)
 	if errors.Is(err, unix.EAFNOSUPPORT) {
-		return &rawSockets{v4: v4, v6: -1}, nil
+		return &Sockets{v4: v4, v6: -1}, nil
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open raw socket: %w", err), unix.Close(v4))
 	}
-	return &rawSockets{v4: v4, v6: v6}, nil
+	return &Sockets{v4: v4, v6: v6}, nil
 }
 
-func (r *rawSockets) close() error {
+// Close closes them.
+func (r *Sockets) Close() error {
 	err := unix.Close(r.v4)
 	if r.v6 >= 0 {
 		err = errors.Join(err, unix.Close(r.v6))
@@ -39,8 +48,8 @@ func (r *rawSockets) close() error {
 	return err
 }
 
-// sendIP sends a whole IP packet to the destination in its header.
-func (r *rawSockets) sendIP(packet []byte) error {
+// SendIP sends a whole IP packet to the destination in its header.
+func (r *Sockets) SendIP(packet []byte) error {
 	if len(packet) >= ipv4Length && packet[0]>>4 == 4 {
 		to := unix.SockaddrInet4{Addr: [4]byte(packet[16:20])}
 		return sendError(unix.Sendto(r.v4, packet, 0, &to), packet[16:20])
@@ -60,8 +69,8 @@ func sendError(err error, to []byte) error {
 	return fmt.Errorf("send packet to %s: %w", addr, err)
 }
 
-// udpPacket builds an IP packet around one datagram.
-func udpPacket(from, to netip.AddrPort, class uint8, payload []byte) ([]byte, error) {
+// UDP builds an IP packet around one datagram.
+func UDP(from, to netip.AddrPort, class uint8, payload []byte) ([]byte, error) {
 	src, dst := from.Addr().Unmap(), to.Addr().Unmap()
 	if !dst.IsValid() || src.Is4() != dst.Is4() {
 		return nil, fmt.Errorf("send from %s to %s: not one IP version", from, to)
@@ -73,18 +82,19 @@ func udpPacket(from, to netip.AddrPort, class uint8, payload []byte) ([]byte, er
 	udp = append(udp, payload...)
 	pseudo := append(src.AsSlice(), dst.AsSlice()...)
 	pseudo = append(pseudo, 0, unix.IPPROTO_UDP)
-	binary.BigEndian.PutUint16(udp[6:], neverZero(^checksum(pseudo, udp[4:6], udp)))
-	return append(ipHeader(src, dst, class, len(udp)), udp...), nil
+	binary.BigEndian.PutUint16(udp[6:], NeverZero(^Checksum(pseudo, udp[4:6], udp)))
+	return append(Header(src, dst, class, len(udp)), udp...), nil
 }
 
-func ipHeader(src, dst netip.Addr, class uint8, length int) []byte {
+// Header is an IP header before length octets of UDP; class is its traffic class.
+func Header(src, dst netip.Addr, class uint8, length int) []byte {
 	if src.Is4() {
 		h := make([]byte, ipv4Length)
 		h[0], h[1], h[6], h[8], h[9] = 0x45, class, 0x40, 64, unix.IPPROTO_UDP
 		binary.BigEndian.PutUint16(h[2:], uint16(ipv4Length+length))
 		copy(h[12:], src.AsSlice())
 		copy(h[16:], dst.AsSlice())
-		binary.BigEndian.PutUint16(h[10:], ^checksum(h))
+		binary.BigEndian.PutUint16(h[10:], ^Checksum(h))
 		return h
 	}
 	h := make([]byte, ipv6Length)
@@ -95,9 +105,9 @@ func ipHeader(src, dst netip.Addr, class uint8, length int) []byte {
 	return h
 }
 
-// checksum is the Internet checksum, RFC 1071, before its complement. All parts
+// Checksum is the Internet checksum, RFC 1071, before its complement. All parts
 // but the last have an even length.
-func checksum(parts ...[]byte) uint16 {
+func Checksum(parts ...[]byte) uint16 {
 	var sum uint32
 	for _, b := range parts {
 		for ; len(b) >= 2; b = b[2:] {
@@ -113,8 +123,8 @@ func checksum(parts ...[]byte) uint16 {
 	return uint16(sum)
 }
 
-// neverZero writes a UDP checksum of zero, which would mean "none", as all ones.
-func neverZero(sum uint16) uint16 {
+// NeverZero writes a UDP checksum of zero, which would mean "none", as all ones.
+func NeverZero(sum uint16) uint16 {
 	if sum == 0 {
 		return 0xffff
 	}

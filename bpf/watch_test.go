@@ -1,0 +1,113 @@
+package bpf
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"mcp/bpf/bpftest"
+)
+
+// journal keeps log records for those who wait for them.
+type journal struct {
+	records chan string
+}
+
+func (j *journal) Enabled(context.Context, slog.Level) bool { return true }
+func (j *journal) WithAttrs([]slog.Attr) slog.Handler       { return j }
+func (j *journal) WithGroup(string) slog.Handler            { return j }
+
+func (j *journal) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		text += " " + a.String()
+		return true
+	})
+	j.records <- text
+	return nil
+}
+
+func (j *journal) await(t *testing.T, want string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case got := <-j.records:
+			if got == want {
+				return
+			}
+			t.Logf("log: %s", got)
+		case <-timeout:
+			t.Fatalf("no log says: %s", want)
+		}
+	}
+}
+
+// reconnect makes the veth pair to the caller anew, as a container that restarts does.
+func (r *rig) reconnect(t *testing.T) {
+	t.Helper()
+	bpftest.Connect(t, r.toCaller, r.callerEnd)
+}
+
+func (r *rig) disconnect(t *testing.T) {
+	t.Helper()
+	must(t, r.ns.Do(func() error {
+		l, err := netlink.LinkByName(r.toCaller.Name)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(l)
+	}))
+}
+
+// An interface that goes and comes back under its name is attached to again.
+func TestInterfaceComesBack(t *testing.T) {
+	for _, o := range bothModes {
+		t.Run(string(o.mode), func(t *testing.T) {
+			r := newRig(t, o)
+			j := &journal{records: make(chan string, 100)}
+			r.plane.LogTo(slog.New(j))
+			must(t, r.plane.Receive(func(Event) {}))
+			r.openLegs(t)
+			mode := " mode=" + string(o.mode)
+			for range 2 {
+				r.disconnect(t)
+				j.await(t, "media interface interface=tocaller state=gone"+mode)
+				if i := r.inspect(t, "tocaller"); i.Attached || i.Sends {
+					t.Errorf("%+v", i)
+				}
+				r.reconnect(t)
+				j.await(t, "media interface interface=tocaller state=attached"+mode)
+				if i := r.inspect(t, "tocaller"); !i.Attached || !i.Sends || i.Index != r.toCaller.Index {
+					t.Errorf("%+v", i)
+				}
+			}
+			caller := newPhone(t, r.caller, r.callerPeer, r.callerLocal)
+			server := newPhone(t, r.server, r.serverPeer, r.serverLocal)
+			r.talk(t, caller, server, 20)
+			r.talk(t, server, caller, 20)
+			if s := r.stats(t, r.callerLeg); s.RxRelayed == 0 || s.TxRelayed == 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+func (r *rig) inspect(t *testing.T, name string) Interface {
+	t.Helper()
+	s, err := Inspect(r.dir)
+	must(t, err)
+	if len(s.Interfaces) != 3 {
+		t.Errorf("%+v", s.Interfaces)
+	}
+	for _, i := range s.Interfaces {
+		if i.Name == name {
+			return i
+		}
+	}
+	t.Fatalf("%s is not listed: %+v", name, s.Interfaces)
+	return Interface{}
+}
