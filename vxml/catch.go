@@ -33,6 +33,7 @@ func (s *session) handle(ctx context.Context, event *Event) error {
 			if err := s.announce(scope, event); err != nil {
 				return semantic(ctx, h.Pos, err)
 			}
+			defer s.adopt(h)()
 			return s.all(ctx, h.Body)
 		})
 	}
@@ -40,6 +41,15 @@ func (s *session) handle(ctx context.Context, event *Event) error {
 		s.dialog.silent = !s.dialog.reprompt
 	}
 	return err
+}
+
+// adopt makes a handler of the application root a part of the page that it is
+// inherited by, until the function returned is called.
+func (s *session) adopt(h *doc.Catch) func() {
+	g := s.stage
+	before := g.adopted
+	g.adopted = g.rootPage != g.page && h.URL == g.rootURL()
+	return func() { g.adopted = before }
 }
 
 // announce sets the variables that a handler sees.

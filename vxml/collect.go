@@ -39,6 +39,7 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	w.keys, w.keypad = s.keypad(all)
 	w.timer = s.clock.NewTimer()
 	defer w.close()
+	s.queue.mark = mark{}
 	rest, err := s.uninterrupted(ctx)
 	if err != nil {
 		return nil, err
@@ -94,6 +95,7 @@ func (s *session) playOut(ctx context.Context, prompts []Prompt, keys <-chan Dig
 			}
 		case <-playback.Done():
 			drain(keys)
+			s.passed(playback)
 			return playback.Err()
 		}
 	}
@@ -223,6 +225,7 @@ func (w *waiting) next(ctx context.Context) (in *input, done bool, err error) {
 		return nil, true, w.s.hungUp()
 	case <-played:
 		err = w.playback.Err()
+		w.s.passed(w.playback)
 		w.playback = nil
 		if err == nil {
 			w.quiet()
@@ -257,7 +260,7 @@ func (w *waiting) press(key string) (*input, bool, error) {
 		return w.decide()
 	}
 	w.timer.Reset(v.Wait)
-	w.s.trace(TraceEvent{Typing, w.keypad.Keys()})
+	w.s.trace(TraceEvent{Typing, w.s.private(w.keypad.Keys())})
 	return nil, false, nil
 }
 
@@ -317,23 +320,43 @@ func (w *waiting) heard(ctx context.Context, e ListenEvent, ok bool) (*input, bo
 	}
 	result, _ := e.(SpeechResult)
 	w.events = nil
-	if w.hotword && result.Outcome == NoMatch && w.playback != nil {
-		// Words that are none of the hot ones do not disturb the prompt.
-		w.deaf()
-		w.speaking = false
-		err := w.listen(ctx)
-		return nil, err != nil, err
+	if w.hotword && result.Outcome == NoMatch {
+		return w.ignored(ctx)
 	}
 	w.hush()
 	in, err := w.s.recognized(result, w.active)
 	return in, true, err
 }
 
+// ignored goes on after words that are none of the hot ones: they disturb
+// neither the prompt nor the silence after it (section 4.1.5.1).
+func (w *waiting) ignored(ctx context.Context) (*input, bool, error) {
+	w.deaf()
+	w.speaking = false
+	if err := w.listen(ctx); err != nil {
+		return nil, true, err
+	}
+	if w.playback == nil {
+		w.quiet()
+	}
+	return nil, false, nil
+}
+
 // hush ends the prompt.
 func (w *waiting) hush() {
 	if w.playback != nil {
 		stop(w.playback)
+		w.s.passed(w.playback)
 		w.playback = nil
+	}
+}
+
+// passed notes the last <mark> of a playback that has ended.
+func (s *session) passed(p Playback) {
+	if m, ok := p.(Marked); ok {
+		if name, ago := m.Mark(); name != "" {
+			s.queue.mark = mark{name, ago}
+		}
 	}
 }
 

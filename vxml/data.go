@@ -42,8 +42,8 @@ func (s *session) data(ctx context.Context, a *doc.Data) error {
 	if err != nil {
 		return &Event{Name: "error.badfetch", Message: fmt.Sprintf("%s: %s: %v", a, r.URL, err)}
 	}
-	if !d.Readable(host(a.Page), host(r.URL)) {
-		return &Event{Name: "error.noauthorization", Message: fmt.Sprintf("%s: %s may not be read by pages of %s", a, r.URL, host(a.Page))}
+	if !d.Readable(host(a.URL), host(r.URL)) {
+		return &Event{Name: "error.noauthorization", Message: fmt.Sprintf("%s: %s may not be read by pages of %s", a, r.URL, host(a.URL))}
 	}
 	v, err := d.Bind(ctx, s.machine)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *session) object(ctx context.Context, item *doc.Object) (script.Value, e
 		ClassID: item.ClassID, CodeBase: item.CodeBase, CodeType: item.CodeType, Type: item.Type, Archive: item.Archive,
 	}
 	if item.Data != "" {
-		absolute, _, err := fetch.Resolve(item.Pos.Base, item.Data)
+		absolute, _, err := fetch.Resolve(s.base(item.Pos), item.Data)
 		if err != nil {
 			return script.Value{}, &Event{Name: "error.badfetch", Message: item.String() + ": " + err.Error()}
 		}

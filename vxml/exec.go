@@ -94,7 +94,7 @@ func (s *session) assign(ctx context.Context, a *doc.Assign) error {
 }
 
 func (s *session) runScript(ctx context.Context, a *doc.Script) error {
-	text, name := a.Text, a.Base
+	text, name := a.Text, a.URL
 	if a.Src != "" || a.Expr != "" {
 		ref := a.Src
 		if a.Expr != "" {
@@ -135,7 +135,7 @@ func decode(r *fetch.Resource, label string) (string, error) {
 
 // fetch gets what an element refers to.
 func (s *session) fetch(ctx context.Context, pos doc.Pos, ref string, f fetchOf) (*fetch.Resource, error) {
-	absolute, _, err := fetch.Resolve(pos.Base, ref)
+	absolute, _, err := fetch.Resolve(s.base(pos), ref)
 	if err != nil {
 		return nil, &Event{Name: "error.badfetch", Message: pos.String() + ": " + err.Error()}
 	}
@@ -197,7 +197,7 @@ func (s *session) logged(ctx context.Context, a *doc.Log) error {
 		parts = append(parts, v.String())
 	}
 	text := strings.Join(parts, " ")
-	s.log.Info("page log", "label", a.Label, "text", text, "page", a.Base, "line", a.Line)
+	s.log.Info("page log", "label", a.Label, "text", text, "page", a.URL, "line", a.Line)
 	s.trace(TraceEvent{Logged, strings.TrimSpace(a.Label + " " + text)})
 	return nil
 }

@@ -244,7 +244,7 @@ func (s *session) process(ctx context.Context, item doc.Item, v visit) error {
 // fill gives an input item its value.
 func (s *session) fill(name string, v script.Value) error {
 	s.dialog.filled[name] = true
-	s.trace(TraceEvent{Filled, name + " = " + v.JSON()})
+	s.trace(TraceEvent{Filled, name + " = " + s.private(v.JSON())})
 	return s.dialog.scope.Declare(name, v)
 }
 

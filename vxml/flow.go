@@ -62,12 +62,11 @@ func (s *session) request(ctx context.Context, t *doc.Transition) (fetch.Request
 	if err != nil {
 		return fetch.Request{}, "", err
 	}
-	base := t.Base
+	base := s.base(t.Pos)
 	if strings.HasPrefix(target, "#") && len(values) == 0 {
-		if t.Page == s.stage.page.URL {
+		if base = s.origin(t.Pos); base == s.stage.page.URL {
 			return fetch.Request{}, target[1:], nil
 		}
-		base = t.Page
 	}
 	absolute, fragment, err := fetch.Resolve(base, target)
 	if err != nil {

@@ -81,6 +81,12 @@ func (c *activation) surroundings(ctx context.Context) {
 	if s.stage.rootPage != s.stage.page {
 		c.document(ctx, s.stage.rootPage)
 	}
+	set := s.properties()
+	for _, command := range []string{"help", "exit", "cancel"} {
+		if set.Lists("universals", command) || set.Get("universals") == "all" {
+			c.links(ctx, []*doc.Link{doc.Universal(command, s.language())})
+		}
+	}
 }
 
 // document adds the links of a page and its dialogs of document scope.
@@ -206,7 +212,7 @@ func (s *session) external(ctx context.Context, g *doc.Grammar) (source, string,
 		}
 		ref = v.String()
 	}
-	absolute, fragment, err := fetch.Resolve(g.Base, ref)
+	absolute, fragment, err := fetch.Resolve(s.base(g.Pos), ref)
 	if err != nil {
 		return source{}, "", &Event{Name: "error.badfetch", Message: g.String() + ": " + err.Error()}
 	}

@@ -15,9 +15,16 @@ import (
 type queue struct {
 	prompts []Prompt
 	timeout time.Duration // of the last prompt that named one; 0 when none did
+	mark    mark          // the last one in what was played before the current wait ended
 }
 
-func (q *queue) drop() { *q = queue{} }
+// mark is a <mark> and how long before the end of the playing it was reached.
+type mark struct {
+	name string
+	ago  time.Duration
+}
+
+func (q *queue) drop() { q.prompts, q.timeout = nil, 0 }
 
 // take empties the queue.
 func (q *queue) take() []Prompt {
@@ -177,7 +184,7 @@ func (e *promptEnv) Audio(ctx context.Context, a *ssml.Audio) (*ssml.Clip, error
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		e.s.log.Warn("audio is not available", "uri", ref, "page", e.pos.Base, "line", a.Source.Line, "error", err)
+		e.s.log.Warn("audio is not available", "uri", ref, "page", e.pos.URL, "line", a.Source.Line, "error", err)
 		return nil, ssml.ErrUnavailable
 	}
 	return &ssml.Clip{URI: r.URL, MediaType: r.MediaType, Data: r.Body}, nil

@@ -125,11 +125,7 @@ func (s *session) recorded(ctx context.Context, item *doc.Record, tape Recorded,
 	case len(tape.Data) == 0:
 		return visit{}, &Event{Name: "noinput"}
 	}
-	if s.tapes == nil {
-		s.tapes = make(map[string]*Recorded)
-	}
-	uri := tapeScheme + strconv.Itoa(len(s.tapes)+1)
-	s.tapes[uri] = &tape
+	uri := s.shelve(&tape)
 	shadow := map[string]any{
 		"duration": tape.Duration.Milliseconds(), "size": len(tape.Data), "maxtime": tape.MaxTime, "termchar": nil,
 	}
@@ -145,6 +141,17 @@ func (s *session) recorded(ctx context.Context, item *doc.Record, tape Recorded,
 		return v, nil
 	}
 	return visit{}, s.keep(item.Common, v, why.left)
+}
+
+// shelve keeps a recording for as long as the session lasts, and returns the URI
+// by which pages know it.
+func (s *session) shelve(tape *Recorded) string {
+	if s.tapes == nil {
+		s.tapes = make(map[string]*Recorded)
+	}
+	uri := tapeScheme + strconv.Itoa(len(s.tapes)+1)
+	s.tapes[uri] = tape
+	return uri
 }
 
 // keep gives an item its value when the caller has gone: handlers can use it.
@@ -226,7 +233,7 @@ func (w *occupied) until(ctx context.Context, done <-chan struct{}) (in *input, 
 			v := w.keypad.Press(string(d.Key))
 			if !v.Decided {
 				w.timer.Reset(v.Wait)
-				w.s.trace(TraceEvent{Typing, w.keypad.Keys()})
+				w.s.trace(TraceEvent{Typing, w.s.private(w.keypad.Keys())})
 				continue
 			}
 			key = string(d.Key)

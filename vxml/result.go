@@ -12,7 +12,11 @@ import (
 )
 
 // input is what the caller said or pressed, the likeliest reading first.
-type input struct{ alternatives []alternative }
+type input struct {
+	alternatives []alternative
+	recorded     *Recorded // what was said, or nil
+	tape         string    // and its URI for pages
+}
 
 // alternative is one reading of the input.
 type alternative struct {
@@ -42,7 +46,7 @@ func (s *session) recognized(r SpeechResult, all []*active) (*input, error) {
 	}
 	least := s.properties().Float("confidencelevel")
 	most := s.properties().Int("maxnbest")
-	in := &input{}
+	in := &input{recorded: r.Recorded}
 	for _, a := range r.Alternatives {
 		if a.Confidence < least || len(in.alternatives) == most {
 			break
@@ -100,7 +104,7 @@ func (s *session) meaning(ctx context.Context, a alternative) (script.Value, err
 	case a.tree != nil:
 		v, err := s.machine.Interpret(ctx, a.tree)
 		if err != nil {
-			return v, semantic(ctx, doc.Pos{Base: a.active.linked.URI, Element: "grammar"}, err)
+			return v, semantic(ctx, doc.Pos{URL: a.active.linked.URI, Element: "grammar"}, err)
 		}
 		return v, nil
 	case strings.TrimSpace(a.interpretation) == "":
@@ -146,7 +150,7 @@ func value(n *xmltree.Node) any {
 // understand records the input and gives it to whoever owns its grammar.
 func (s *session) understand(ctx context.Context, in *input) error {
 	best := in.alternatives[0]
-	s.trace(TraceEvent{Heard, best.mode + ": " + best.utterance})
+	s.trace(TraceEvent{Heard, best.mode + ": " + s.private(best.utterance)})
 	v, err := s.remember(ctx, in)
 	if err != nil {
 		return err
@@ -158,17 +162,20 @@ func (s *session) understand(ctx context.Context, in *input) error {
 	case o.link != nil:
 		return s.follow(ctx, o.link.Target)
 	case o.field != nil:
-		return s.fillField(ctx, o.field, best, v)
+		return s.fillField(ctx, o.field, in, v)
 	case o.form != s.dialog.form:
 		return &moved{page: o.page, root: s.stage.rootPage, form: o.form, keep: o.page == s.stage.page, input: in}
 	}
-	return s.fillForm(ctx, best, v)
+	return s.fillForm(ctx, in, v)
 }
 
 // remember sets application.lastresult$ (VoiceXML 2.0 section 5.1.5) and returns
 // the meaning of the best alternative.
 func (s *session) remember(ctx context.Context, in *input) (script.Value, error) {
 	var best script.Value
+	if in.recorded != nil {
+		in.tape = s.shelve(in.recorded)
+	}
 	results := make([]script.Value, 0, len(in.alternatives))
 	for i, a := range in.alternatives {
 		v, err := s.meaning(ctx, a)
@@ -178,7 +185,7 @@ func (s *session) remember(ctx context.Context, in *input) (script.Value, error)
 		if i == 0 {
 			best = v
 		}
-		results = append(results, s.shadow(a, v))
+		results = append(results, s.shadow(in, a, v))
 	}
 	last := s.machine.Array(results...)
 	for _, key := range results[0].Keys() {
@@ -190,16 +197,24 @@ func (s *session) remember(ctx context.Context, in *input) (script.Value, error)
 }
 
 // shadow is an alternative as pages see it.
-func (s *session) shadow(a alternative, meaning script.Value) script.Value {
-	return s.machine.Value(map[string]any{
+func (s *session) shadow(in *input, a alternative, meaning script.Value) script.Value {
+	out := map[string]any{
 		"confidence": a.confidence, "utterance": a.utterance, "inputmode": a.mode, "interpretation": meaning,
-	})
+	}
+	if m := s.queue.mark; m.name != "" {
+		out["markname"], out["marktime"] = m.name, m.ago.Milliseconds()
+	}
+	if in.recorded != nil { // VoiceXML 2.1 section 7
+		out["recording"], out["recordingsize"] = in.tape, len(in.recorded.Data)
+		out["recordingduration"] = in.recorded.Duration.Milliseconds()
+	}
+	return s.machine.Value(out)
 }
 
 // fillField gives a field the result of its own grammar (section 3.1.6.2): the
 // member that its slot names, or the whole.
-func (s *session) fillField(ctx context.Context, f *doc.Field, a alternative, v script.Value) error {
-	if err := s.setField(ctx, f, a, slot(v, f.Slot, v)); err != nil {
+func (s *session) fillField(ctx context.Context, f *doc.Field, in *input, v script.Value) error {
+	if err := s.setField(ctx, f, in, slot(v, f.Slot, v)); err != nil {
 		return err
 	}
 	return s.runFilled(ctx)
@@ -216,19 +231,19 @@ func slot(v script.Value, name string, otherwise script.Value) script.Value {
 	return v
 }
 
-func (s *session) setField(ctx context.Context, f *doc.Field, a alternative, v script.Value) error {
+func (s *session) setField(ctx context.Context, f *doc.Field, in *input, v script.Value) error {
 	if err := s.fill(f.Name, v); err != nil {
 		return semantic(ctx, f.Pos, err)
 	}
 	if !f.Visible {
 		return nil
 	}
-	return semantic(ctx, f.Pos, s.dialog.scope.Declare(f.Name+"$", s.shadow(a, v)))
+	return semantic(ctx, f.Pos, s.dialog.scope.Declare(f.Name+"$", s.shadow(in, in.alternatives[0], v)))
 }
 
 // fillForm gives every field the member of a form-level result that its slot
 // names (section 3.1.6.1); then the form's <initial> has done its work.
-func (s *session) fillForm(ctx context.Context, a alternative, v script.Value) error {
+func (s *session) fillForm(ctx context.Context, in *input, v script.Value) error {
 	d := s.dialog
 	for _, item := range d.form.Items {
 		f, ok := item.(*doc.Field)
@@ -239,7 +254,7 @@ func (s *session) fillForm(ctx context.Context, a alternative, v script.Value) e
 		if member.Undefined() {
 			continue
 		}
-		if err := s.setField(ctx, f, a, member); err != nil {
+		if err := s.setField(ctx, f, in, member); err != nil {
 			return err
 		}
 	}

@@ -49,6 +49,7 @@ type stage struct {
 	app      *script.Scope
 	document *script.Scope
 	params   map[string]script.Value // of the subdialog's first dialog, until used
+	adopted  bool                    // a handler of the root runs as if it stood in the page
 }
 
 func (g *stage) rootURL() string { return g.rootPage.URL }
@@ -58,6 +59,23 @@ func (g *stage) url() string {
 		return ""
 	}
 	return g.page.URL
+}
+
+// origin is the document that what stands at pos counts as part of: a handler is
+// inherited as if it were copied (VoiceXML 2.0 section 5.2).
+func (s *session) origin(pos doc.Pos) string {
+	if s.stage.adopted && pos.URL == s.stage.rootURL() {
+		return s.stage.page.URL
+	}
+	return pos.URL
+}
+
+// base is what relative URIs at pos are resolved against.
+func (s *session) base(pos doc.Pos) string {
+	if s.stage.adopted && pos.URL == s.stage.rootURL() {
+		return s.stage.page.Base
+	}
+	return pos.Base
 }
 
 // scope is the innermost scope in force.
@@ -88,7 +106,7 @@ func (s *session) anonymously(f func(*script.Scope) error) error {
 
 // eval evaluates an expression; a script error is error.semantic.
 func (s *session) eval(ctx context.Context, pos doc.Pos, expr string) (script.Value, error) {
-	v, err := s.scope().Eval(ctx, script.Source{Text: expr, Name: pos.Base, Line: pos.Line})
+	v, err := s.scope().Eval(ctx, script.Source{Text: expr, Name: pos.URL, Line: pos.Line})
 	return v, semantic(ctx, pos, err)
 }
 
@@ -129,6 +147,15 @@ func (s *session) properties() *property.Set {
 		set = set.Within(s.dialog.item.Base().Properties)
 	}
 	return set
+}
+
+// private is what the caller said or pressed as logs and traces may show it: not
+// at all where the page says that it is nobody's business.
+func (s *session) private(text string) string {
+	if s.properties().Bool("com.genesyslab.private") {
+		return "***"
+	}
+	return text
 }
 
 // spend counts a step and notices that the caller has gone.
@@ -269,7 +296,8 @@ func (s *session) describe(vars map[string]any) error {
 		"callid":   info.CallID,
 		"aai":      "",
 	}
-	all := map[string]any{"connection": connection}
+	genesys(connection, info.Headers)
+	all := map[string]any{"connection": connection, "com": map[string]any{"genesyslab": userdata(info.Headers)}}
 	for name, value := range vars {
 		if err := place(all, name, value); err != nil {
 			return fmt.Errorf("session variable %q: %w", name, err)
@@ -298,6 +326,31 @@ func protocol(info ConnectionInfo) map[string]any {
 		p[info.ProtocolName] = map[string]any{"headers": headers, "requesturi": request}
 	}
 	return p
+}
+
+// genesys adds the names that applications of that platform know.
+func genesys(connection map[string]any, headers map[string][]string) {
+	connection["callidref"] = connection["callid"]
+	if id := headers["x-genesys-calluuid"]; len(id) > 0 {
+		connection["uuid"] = id[0]
+	}
+}
+
+// userdata is session.com.genesyslab: the session's identifier and the data that
+// came with the call in headers of their own.
+func userdata(headers map[string][]string) map[string]any {
+	const prefix, session = "x-genesys-", "x-genesys-gvp-session-id"
+	data := make(map[string]any)
+	out := map[string]any{"userdata": data}
+	for name, values := range headers {
+		if key, ok := strings.CutPrefix(name, prefix); ok && len(values) > 0 {
+			data[key] = values[0]
+		}
+	}
+	if id := headers[session]; len(id) > 0 {
+		out["sessionid"], _, _ = strings.Cut(id[0], ";")
+	}
+	return out
 }
 
 var errTaken = errors.New("a part of the name is a plain value")

@@ -72,7 +72,7 @@ func (c *compiler) resolve(n *xmltree.Node, ref string) string {
 	return abs
 }
 
-func (c *compiler) pos(n *xmltree.Node) Pos { return Pos{c.page.Base, n.Line, n.Name} }
+func (c *compiler) pos(n *xmltree.Node) Pos { return Pos{c.page.URL, c.page.Base, n.Line, n.Name} }
 
 func (c *compiler) document(root *xmltree.Node) {
 	if v := root.Attr("version"); v != "2.0" && v != "2.1" {
@@ -182,6 +182,9 @@ func (c *compiler) menu(n *xmltree.Node) *Form {
 		switch child.Name {
 		case "choice":
 			choice := c.choice(child, approximate)
+			if numbered && choice.DTMF != "" && !strings.Contains("0*#", choice.DTMF) {
+				c.fail(child, `dtmf=%q: in a menu with dtmf="true" it may only be 0, * or #`, choice.DTMF)
+			}
 			if numbered && choice.DTMF == "" && key < 9 {
 				key++
 				choice.DTMF = string(rune('0' + key))

@@ -177,13 +177,13 @@ func (c *compiler) jump(n *xmltree.Node) Action {
 	if item != "" || itemExpr != "" {
 		return &GotoItem{c.pos(n), item, itemExpr}
 	}
-	return &Goto{Transition{Pos: c.pos(n), Page: c.page.URL, Next: next, Expr: expr, Fetch: c.fetching(n)}}
+	return &Goto{Transition{Pos: c.pos(n), Next: next, Expr: expr, Fetch: c.fetching(n)}}
 }
 
 // submission is the transition of <submit> and <subdialog>.
 func (c *compiler) submission(n *xmltree.Node, next, expr string) Transition {
 	t := Transition{
-		Pos: c.pos(n), Page: c.page.URL, Next: next, Expr: expr, Submit: true,
+		Pos: c.pos(n), Next: next, Expr: expr, Submit: true,
 		Namelist: strings.Fields(n.Attr("namelist")), Fetch: c.fetching(n),
 	}
 	if !one(next != "", expr != "") {
@@ -250,7 +250,7 @@ func (c *compiler) target(n *xmltree.Node) Target {
 		return Target{}
 	}
 	if next != "" || expr != "" {
-		return Target{Goto: &Transition{Pos: c.pos(n), Page: c.page.URL, Next: next, Expr: expr, Fetch: c.fetching(n)}}
+		return Target{Goto: &Transition{Pos: c.pos(n), Next: next, Expr: expr, Fetch: c.fetching(n)}}
 	}
 	return Target{Throw: c.throw(n)}
 }

@@ -187,6 +187,17 @@ func text(n *xmltree.Node) string {
 	return b.String()
 }
 
+// Universal is the link of a universal command: its word throws the event of the
+// same name (VoiceXML 2.0 section 3.1.5).
+func Universal(command, language string) *Link {
+	c := &compiler{page: &Page{}, language: language}
+	n := &xmltree.Node{Name: "link"}
+	return &Link{
+		Grammars: []*Grammar{c.phrase(n, command, "", false)},
+		Target:   Target{Throw: &Throw{Pos: c.pos(n), Event: command}},
+	}
+}
+
 func (c *compiler) link(n *xmltree.Node) *Link {
 	l := &Link{Target: c.target(n)}
 	for _, child := range n.Elements() {

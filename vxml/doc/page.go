@@ -16,12 +16,13 @@ const Namespace = "http://www.w3.org/2001/vxml"
 
 // Pos says where something stands: for messages, and as the base of relative URIs.
 type Pos struct {
-	Base    string // base URI in force
+	URL     string // of the document
+	Base    string // for relative URIs
 	Line    int
 	Element string
 }
 
-func (p Pos) String() string { return fmt.Sprintf("%s:%d: <%s>", p.Base, p.Line, p.Element) }
+func (p Pos) String() string { return fmt.Sprintf("%s:%d: <%s>", p.URL, p.Line, p.Element) }
 
 // Page is a compiled document.
 type Page struct {
@@ -229,7 +230,6 @@ type Fetch struct{ Audio, Hint, Timeout, MaxAge, MaxStale string }
 // Transition is where <goto>, <submit>, <subdialog>, <link> and <choice> go.
 type Transition struct {
 	Pos
-	Page       string // URL of the document it stands in: what a bare fragment refers to
 	Next, Expr string
 	Submit     bool
 	Post       bool

@@ -1,7 +1,7 @@
 // The read-only DOM of <data> (VoiceXML 2.1 appendix D): DOM Level 2 Core as far
 // as it looks at documents. Evaluates to a function that makes a Document of the
-// plain tree that Go parsed.
-(function () {
+// plain tree that Go parsed. Node and DOMException are global, as the binding says.
+(globalThis[Symbol.for("mcp.dom")] || (function () {
 	"use strict";
 	var ELEMENT = 1, ATTRIBUTE = 2, TEXT = 3, CDATA = 4, PI = 7, COMMENT = 8, DOCUMENT = 9;
 	var XMLNS = "http://www.w3.org/2000/xmlns/";
@@ -210,5 +210,9 @@
 		if (tree[7]) { r.children = tree[7].map(function (c, i) { return node(c, n, owner, i); }); }
 		return Object.freeze(n);
 	}
-	return function (tree) { return node(tree, null, null, 0); };
-})()
+	function make(tree) { return node(tree, null, null, 0); }
+	var globals = {Node: Node, DOMException: DOMException};
+	for (var g in globals) { Object.defineProperty(globalThis, g, {value: Object.freeze(globals[g])}); }
+	Object.defineProperty(globalThis, Symbol.for("mcp.dom"), {value: make});
+	return make;
+})())

@@ -23,9 +23,11 @@ func evaluate(t *testing.T, document, expr string) (string, error) {
 		t.Fatal(err)
 	}
 	m := script.NewMachine(script.Limits{}, script.NewCache())
-	v, err := d.Bind(context.Background(), m)
-	if err != nil {
-		t.Fatal(err)
+	var v script.Value
+	for range 2 { // a second document of the session is no different
+		if v, err = d.Bind(context.Background(), m); err != nil {
+			t.Fatal(err)
+		}
 	}
 	scope := m.NewScope(nil, "test")
 	if err := scope.Declare("d", v); err != nil {
@@ -58,7 +60,7 @@ func TestReading(t *testing.T) {
 		`d.documentElement.getAttributeNode('unit').ownerElement === d.documentElement`:              "true",
 		`d.documentElement.attributes.length`:                                                        "5",
 		`d.documentElement.attributes.getNamedItem('q:unit').value`:                                  "p",
-		`d.documentElement.firstChild.nodeType == Node.TEXT_NODE`:                                    "",
+		`d.documentElement.firstChild.nodeType == Node.TEXT_NODE`:                                    "true",
 		`d.documentElement.firstChild.nodeType == d.TEXT_NODE`:                                       "true",
 		`d.documentElement.firstChild.nextSibling.nodeName`:                                          "last",
 		`d.documentElement.lastChild.previousSibling.nodeName`:                                       "last",
@@ -68,16 +70,11 @@ func TestReading(t *testing.T) {
 		`d.getElementsByTagName('last')[0].nextSibling.nextSibling.nodeName`:                         "#comment",
 		`d.getElementById('top') === d.documentElement`:                                              "true",
 		`d.implementation.hasFeature('Core', '2.0')`:                                                 "true",
+		`DOMException.NOT_FOUND_ERR`:                                                                 "8",
 		`d.documentElement.childNodes.item(99)`:                                                      "null",
 	}
 	for expr, want := range tests {
 		got, err := evaluate(t, sample, expr)
-		if want == "" {
-			if err == nil {
-				t.Errorf("%s: %q, and Node is no name that a page has", expr, got)
-			}
-			continue
-		}
 		if err != nil || got != want {
 			t.Errorf("%s: %q, %v, want %q", expr, got, err, want)
 		}

@@ -10,7 +10,7 @@ import (
 
 // What takes time in the simulated world.
 const (
-	perCharacter = 60 * time.Millisecond // of what a caller says into a recording
+	perCharacter = 60 * time.Millisecond // of what is said
 	answerAfter  = time.Second           // the other party's phone rings so long
 	talksFor     = time.Minute           // and so long does the other party talk
 )

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"mcp/vxml"
 	"mcp/vxml/fetch"
@@ -59,9 +60,14 @@ func (l *listening) say(words string, confidence float64) {
 			l.caller.print("note", fmt.Sprintf("grammar %s is not understood here: %v", g.ID, err))
 		}
 		if matched {
-			l.finish(vxml.SpeechResult{Outcome: vxml.Match, Alternatives: []vxml.Alternative{{
+			result := vxml.SpeechResult{Outcome: vxml.Match, Alternatives: []vxml.Alternative{{
 				GrammarID: g.ID, Utterance: words, Confidence: confidence, Mode: "voice",
-			}}})
+			}}}
+			if l.request.Record {
+				length := time.Duration(len(words)) * perCharacter
+				result.Recorded = &vxml.Recorded{Data: silentWave(length), MediaType: wave, Duration: length}
+			}
+			l.finish(result)
 			return
 		}
 	}

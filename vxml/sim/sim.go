@@ -31,7 +31,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -227,6 +229,7 @@ func (c *Caller) Play(_ context.Context, prompts []vxml.Prompt) (vxml.Playback, 
 		c.print("system", text)
 	}
 	p := &playback{done: make(chan struct{})}
+	p.mark, p.ago = lastMark(prompts)
 	if c.pace == 0 {
 		close(p.done)
 		return p, nil
@@ -241,6 +244,31 @@ func (c *Caller) Play(_ context.Context, prompts []vxml.Prompt) (vxml.Playback, 
 type playback struct {
 	done  chan struct{}
 	timer *time.Timer
+	mark  string
+	ago   time.Duration
+}
+
+// Mark implements vxml.Marked.
+func (p *playback) Mark() (string, time.Duration) { return p.mark, p.ago }
+
+var (
+	markPattern = regexp.MustCompile(`<mark name="([^"]*)"/>`)
+	tagPattern  = regexp.MustCompile(`<[^>]*>`)
+)
+
+// lastMark finds the last mark of prompts, and how long what follows it lasts.
+func lastMark(prompts []vxml.Prompt) (name string, ago time.Duration) {
+	for _, p := range prompts {
+		for _, seg := range p.Segments {
+			rest := seg.SSML
+			if at := markPattern.FindAllStringSubmatchIndex(rest, -1); at != nil {
+				last := at[len(at)-1]
+				name, rest, ago = html.UnescapeString(rest[last[2]:last[3]]), rest[last[1]:], 0
+			}
+			ago += time.Duration(len(tagPattern.ReplaceAllString(rest, ""))) * perCharacter
+		}
+	}
+	return name, ago
 }
 
 func (p *playback) Done() <-chan struct{} { return p.done }
