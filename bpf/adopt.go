@@ -91,7 +91,7 @@ func (p *Plane) Orphans() ([]Orphan, error) {
 		if p.leg(entry.Id) != nil {
 			return nil
 		}
-		owner, err := p.owner(entry.Id)
+		owner, err := readOwner(p.objects.Owners, entry.Id)
 		orphans = append(orphans, Orphan{
 			Owner: owner, ID: entry.Id, Local: addrPortOf(entry.Local), SSRC: entry.Egress.Ssrc,
 			Config: legConfigOf(&entry.Config), Stats: statsOf(entry),
@@ -102,9 +102,9 @@ func (p *Plane) Orphans() ([]Orphan, error) {
 	return orphans, err
 }
 
-func (p *Plane) owner(id uint64) (Owner, error) {
+func readOwner(owners *ebpf.Map, id uint64) (Owner, error) {
 	var entry relayOwner
-	err := p.objects.Owners.Lookup(id, &entry)
+	err := owners.Lookup(id, &entry)
 	if errors.Is(err, ebpf.ErrKeyNotExist) {
 		return Owner{}, nil
 	}

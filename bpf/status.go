@@ -232,11 +232,8 @@ type LegInfo struct {
 	Stats      LegStats
 	Stream     StreamInfo
 	Captured   bool
-	Owner      LegOwner
+	Owner      Owner // zero if the leg was not described
 }
-
-// LegOwner says whose a leg is; both are empty where nobody said.
-type LegOwner struct{ Call, Role string }
 
 // Latching tells that the leg may learn its far end, and has not yet.
 func (i LegInfo) Latching() bool { return i.Signalled.IsValid() && !i.Far.IsValid() }
@@ -254,31 +251,42 @@ type StreamInfo struct {
 // InspectLegs reads the legs of the plane pinned in dir without taking hold of
 // it, in the order of their slots.
 func InspectLegs(dir string) ([]LegInfo, error) {
-	all, err := inspectLegs(dir)
-	if err != nil {
+	var all []LegInfo
+	maps, err := inspectMaps(dir)
+	if err == nil {
+		all, err = readLegs(maps)
+	}
+	if err = errors.Join(err, maps.Close()); err != nil {
 		return nil, fmt.Errorf("inspect legs in %s: %w", dir, classify(err))
 	}
 	return all, nil
 }
 
-func inspectLegs(dir string) ([]LegInfo, error) {
+// inspectMaps opens the pinned maps if they are laid out as this program knows
+// them. The caller closes those that were opened, on an error, too.
+func inspectMaps(dir string) (*relayMaps, error) {
+	maps := &relayMaps{}
 	layout, err := readLayout(dir)
 	if err == nil {
 		err = layout.checkVersion()
 	}
 	if err != nil {
-		return nil, err
+		return maps, err
 	}
-	legs, err := ebpf.LoadPinnedMap(pinPath(dir, "legs"), &ebpf.LoadPinOptions{ReadOnly: true})
+	spec, err := loadRelay()
 	if err != nil {
-		return nil, unusable("map legs", err)
+		return maps, err
 	}
-	defer legs.Close()
-	var all []LegInfo
+	return maps, openMaps(dir, spec, maps)
+}
+
+func readLegs(maps *relayMaps) (all []LegInfo, err error) {
 	now := monotonic()
-	err = eachLeg(legs, func(slot uint32, entry *relayLeg) error {
-		all = append(all, legInfo(slot, entry, now))
-		return nil
+	err = eachLeg(maps.Legs, func(slot uint32, entry *relayLeg) error {
+		info := legInfo(slot, entry, now)
+		info.Owner, err = readOwner(maps.Owners, entry.Id)
+		all = append(all, info)
+		return err
 	})
 	return all, err
 }

@@ -37,16 +37,16 @@ func (e *TapBusyError) Error() string {
 // Tap is a capture of legs' packets. It needs the pins of a plane, not the plane
 // itself, which another process may hold. There is one at a time.
 type Tap struct {
-	taps, tapping *ebpf.Map
-	program       *ebpf.Program
-	ring          *ringbuf.Reader
-	verdicts      map[relayVerdict]string
-	token         uint64
-	legs          []LegInfo
-	captured      map[uint64]bool
-	since         uint64    // by the kernel's clock
-	epoch         time.Time // of the kernel's clock; fixed, so that the packets keep their distances
-	overruns      uint64    // before the capture
+	maps     *relayMaps
+	program  *ebpf.Program
+	ring     *ringbuf.Reader
+	verdicts map[relayVerdict]string
+	token    uint64
+	legs     []LegInfo
+	captured map[uint64]bool
+	since    uint64    // by the kernel's clock
+	epoch    time.Time // of the kernel's clock; fixed, so that the packets keep their distances
+	overruns uint64    // before the capture
 }
 
 // OpenTap begins to capture. ErrNotLoaded: there is no plane. ErrClosed: none of
@@ -68,21 +68,11 @@ func OpenTap(dir string, legs []LegInfo) (*Tap, error) {
 }
 
 func (t *Tap) open(dir string) (err error) {
-	layout, err := readLayout(dir)
-	if err == nil {
-		err = layout.checkVersion()
-	}
-	if err != nil {
+	if t.maps, err = inspectMaps(dir); err != nil {
 		return err
 	}
 	if t.verdicts, err = verdictNames(); err != nil {
 		return err
-	}
-	if t.taps, err = ebpf.LoadPinnedMap(pinPath(dir, "taps"), nil); err != nil {
-		return unusable("map taps", err)
-	}
-	if t.tapping, err = ebpf.LoadPinnedMap(pinPath(dir, "tapping"), nil); err != nil {
-		return unusable("map tapping", err)
 	}
 	if t.program, err = ebpf.LoadPinnedProgram(programPath(dir, "tap"), nil); err != nil {
 		return unusable("program tap", err)
@@ -100,13 +90,13 @@ func (t *Tap) begin() error {
 	if err := t.renew(tapPeriod); err != nil {
 		return err
 	}
-	t.ring, err = ringbuf.NewReader(t.taps)
+	t.ring, err = ringbuf.NewReader(t.maps.Taps)
 	return err
 }
 
 func (t *Tap) state() (relayTapping, error) {
 	var s relayTapping
-	if err := t.tapping.LookupWithFlags(uint32(0), &s, ebpf.LookupLock); err != nil {
+	if err := t.maps.Tapping.LookupWithFlags(uint32(0), &s, ebpf.LookupLock); err != nil {
 		return s, fmt.Errorf("read the state of captures: %w", err)
 	}
 	return s, nil
@@ -232,7 +222,7 @@ func (t *Tap) Close() error {
 		err = errors.Join(err, t.ring.Close())
 		t.ring = nil
 	}
-	return errors.Join(err, t.taps.Close(), t.tapping.Close(), t.program.Close())
+	return errors.Join(err, t.maps.Close(), t.program.Close())
 }
 
 // show adds a whole packet of userspace's own to a capture of the leg, if there is

@@ -242,6 +242,7 @@ func TestInspectLegs(t *testing.T) {
 	for seq := range uint16(3) {
 		r.run(t, r.fromCaller(voice(seq, uint32(seq)*frameTicks)).Bytes())
 	}
+	must(t, r.callerLeg.Own(Owner{Call: "call-1", Role: "caller"}))
 	got := r.infos(t, r.callerLeg, r.serverLeg, waiting, muted)
 	caller, server := got[0], got[1]
 	if caller.Local != r.callerLocal || caller.Far != r.callerPeer || caller.Signalled != r.callerPeer ||
@@ -250,6 +251,9 @@ func TestInspectLegs(t *testing.T) {
 	}
 	if caller.Stats.RxPackets != 3 || caller.Stats.RxRelayed != 3 || caller.Stream.Started {
 		t.Errorf("caller: %+v", caller)
+	}
+	if caller.Owner.Call != "call-1" || caller.Owner.Role != "caller" || server.Owner.Call != "" {
+		t.Errorf("owners: %+v, %+v", caller.Owner, server.Owner)
 	}
 	s := server.Stream
 	if !s.Started || s.SSRC != serverSSRC || s.SourceID != caller.ID || time.Since(s.At) > patience {

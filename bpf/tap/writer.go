@@ -64,6 +64,9 @@ func NewWriter(out io.Writer, application string, legs []Leg) (*Writer, error) {
 	return w, errors.Join(err, w.out.Flush())
 }
 
+// Name makes a leg known that is not captured, but may be the source of packets.
+func (w *Writer) Name(id uint64, name string) { w.names[id] = name }
+
 func (w *Writer) describe(l Leg) error {
 	b := block{}
 	b.uint16(linkTypeRaw)

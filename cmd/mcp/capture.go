@@ -60,7 +60,7 @@ var errEnough = errors.New("enough packets")
 
 func (c *capture) run(cmd *cobra.Command, _ []string) (err error) {
 	c.messages = cmd.ErrOrStderr()
-	legs, err := c.choose()
+	all, legs, err := c.choose()
 	if err != nil {
 		return err
 	}
@@ -77,6 +77,9 @@ func (c *capture) run(cmd *cobra.Command, _ []string) (err error) {
 	w, err := tap.NewWriter(out, "mcp "+version, describeLegs(legs))
 	if err != nil {
 		return fmt.Errorf("write capture: %w", err)
+	}
+	for _, l := range all {
+		w.Name(l.ID, nameOf(l))
 	}
 	return c.record(cmd.Context(), t, w)
 }
@@ -109,28 +112,27 @@ func (c *capture) record(ctx context.Context, t *bpf.Tap, w *tap.Writer) error {
 	return err
 }
 
-// choose finds the legs that are meant.
-func (c *capture) choose() ([]bpf.LegInfo, error) {
-	all, err := bpf.InspectLegs(c.dir)
+// choose finds the legs that are meant among all there are.
+func (c *capture) choose() (all, chosen []bpf.LegInfo, err error) {
+	all, err = bpf.InspectLegs(c.dir)
 	if errors.Is(err, bpf.ErrNotLoaded) {
-		return nil, fmt.Errorf("%w. If mcp serve carries audio on sockets, use\n  tcpdump -i any -w call.pcap '%s'", err, c.filter())
+		return nil, nil, fmt.Errorf("%w. If mcp serve carries audio on sockets, use\n  tcpdump -i any -w call.pcap '%s'", err, c.filter())
 	}
 	if err != nil {
-		return nil, explain(err)
+		return nil, nil, explain(err)
 	}
-	var chosen []bpf.LegInfo
 	for _, l := range all {
 		if c.means(l) {
 			chosen = append(chosen, l)
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("no leg is open %s; mcp legs shows the %d there are", c.wish(), len(all))
+		return nil, nil, fmt.Errorf("no leg is open %s; mcp legs shows the %d there are", c.wish(), len(all))
 	}
 	if len(chosen) > 1 && c.call == "" {
-		return nil, fmt.Errorf("%d legs are open %s; name the address, too, as mcp legs shows it", len(chosen), c.wish())
+		return nil, nil, fmt.Errorf("%d legs are open %s; name the address, too, as mcp legs shows it", len(chosen), c.wish())
 	}
-	return chosen, nil
+	return all, chosen, nil
 }
 
 func (c *capture) means(l bpf.LegInfo) bool {
@@ -188,10 +190,12 @@ func (c *capture) create(stdout io.Writer, first bpf.LegInfo) (io.WriteCloser, e
 	return f, nil
 }
 
+func nameOf(l bpf.LegInfo) string { return "leg " + l.Local.String() }
+
 func describeLegs(legs []bpf.LegInfo) []tap.Leg {
 	var out []tap.Leg
 	for _, l := range legs {
-		d := tap.Leg{ID: l.ID, Name: "leg " + l.Local.String()}
+		d := tap.Leg{ID: l.ID, Name: nameOf(l)}
 		if l.Owner.Call != "" {
 			d.Description = fmt.Sprintf("%s of call %s", l.Owner.Role, l.Owner.Call)
 		}

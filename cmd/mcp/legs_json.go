@@ -29,8 +29,17 @@ type legJSON struct {
 type reasons map[string]uint64
 
 type ownerJSON struct {
-	Call string `json:"call"`
-	Role string `json:"role"`
+	Call     string     `json:"call"`
+	Role     string     `json:"role"`
+	OpenedAt *time.Time `json:"opened_at,omitempty"`
+}
+
+func ownerReport(o bpf.Owner) ownerJSON {
+	j := ownerJSON{Call: o.Call, Role: o.Role}
+	if o.Opened.UnixNano() > 0 {
+		j.OpenedAt = &o.Opened
+	}
+	return j
 }
 
 type codecJSON struct {
@@ -69,7 +78,7 @@ type routeJSON struct {
 func legReport(s snapshot, l bpf.LegInfo) legJSON {
 	j := legJSON{
 		At: s.at, ID: legID(l.ID), Slot: l.Slot, Local: l.Local.String(), Far: portText(l.Far), Signalled: portText(l.Signalled),
-		Owner: ownerJSON(l.Owner), State: stateOf(l),
+		Owner: ownerReport(l.Owner), State: stateOf(l),
 		Codec:    codecJSON{AudioType: typeOrNone(l.AudioType), EventType: typeOrNone(l.EventType)},
 		Received: receivedReport(l), Sent: sentJSON{Packets: l.Stats.TxPackets, Bytes: l.Stats.TxBytes, Relayed: l.Stats.TxRelayed},
 		Route: routeJSON{User: l.Copy},

@@ -31,18 +31,18 @@ func legsAt(now time.Time) []bpf.LegInfo {
 			Source:  bpf.Source{SSRC: 0xca11e4, Highest: 77, Lost: 11, At: now.Add(-12 * time.Millisecond)},
 		},
 		Stream:   bpf.StreamInfo{Started: true, SSRC: 0x1234abcd, Sequence: 65535, Timestamp: 4294967290, At: now.Add(-20 * time.Millisecond), SourceID: 0xb2},
-		Captured: true, Owner: bpf.LegOwner{Call: "6f1c9e52-7d3b-4d0e-9a58-2f6e1c0b7a11", Role: "caller"},
+		Captured: true, Owner: bpf.Owner{Call: "6f1c9e52-7d3b-4d0e-9a58-2f6e1c0b7a11", Role: "caller"},
 	}
 	server := bpf.LegInfo{
 		ID: 0xb2, Slot: 2, Local: port("10.0.2.1:20002"), Signalled: port("10.0.1.2:23930"), Far: port("10.0.1.2:23930"),
 		AudioType: 0, EventType: bpf.NoType, MaySend: true, RelayTo: 0xdead,
 		Stats:  bpf.LegStats{TxPackets: 990, Source: bpf.Source{At: now.Add(-3 * time.Hour)}},
 		Stream: bpf.StreamInfo{Started: true, SSRC: 0x77, Sequence: 8, Timestamp: 160, At: now.Add(-time.Minute)},
-		Owner:  bpf.LegOwner{Call: "6f1c9e52-7d3b-4d0e-9a58-2f6e1c0b7a11", Role: "speech"},
+		Owner:  bpf.Owner{Call: "6f1c9e52-7d3b-4d0e-9a58-2f6e1c0b7a11", Role: "speech"},
 	}
 	waiting := bpf.LegInfo{
 		ID: 0xc3, Slot: 3, Local: port("10.0.2.1:30000"), Signalled: port("10.0.1.9:4000"), AudioType: 8, EventType: 96,
-		MaySend: true, MayReceive: true, Owner: bpf.LegOwner{Call: "9\x1b[31m", Role: "caller"},
+		MaySend: true, MayReceive: true, Owner: bpf.Owner{Call: "9\x1b[31m", Role: "caller"},
 	}
 	muted := bpf.LegInfo{ID: 0xd4, Slot: 4, Local: port("10.0.2.1:20004"), AudioType: bpf.NoType, EventType: bpf.NoType}
 	return []bpf.LegInfo{caller, server, waiting, muted}

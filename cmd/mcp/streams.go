@@ -69,7 +69,7 @@ type streamJSON struct {
 
 func streamReport(s snapshot, l bpf.LegInfo) streamJSON {
 	j := streamJSON{
-		At: s.at, LegID: legID(l.ID), Local: l.Local.String(), Far: portText(l.Far), Owner: ownerJSON(l.Owner),
+		At: s.at, LegID: legID(l.ID), Local: l.Local.String(), Far: portText(l.Far), Owner: ownerReport(l.Owner),
 		SSRC: l.Stream.SSRC, Started: l.Stream.Started, Sequence: l.Stream.Sequence, Timestamp: l.Stream.Timestamp,
 		Source: "none", Packets: l.Stats.TxPackets, Relayed: l.Stats.TxRelayed,
 	}
