@@ -64,7 +64,10 @@ func (l *Leg) Own(o Owner) error {
 	if len(o.Description) > MaxDescription {
 		return fmt.Errorf("own leg %s: a description of %d octets, at most %d fit", l.local, len(o.Description), MaxDescription)
 	}
-	entry := relayOwner{OpenedUnixNs: uint64(o.Opened.UnixNano()), Length: uint32(len(o.Description))}
+	entry := relayOwner{Length: uint32(len(o.Description))}
+	if !o.Opened.IsZero() {
+		entry.OpenedUnixNs = uint64(o.Opened.UnixNano())
+	}
 	setString(entry.Call[:], o.Call)
 	setString(entry.Role[:], o.Role)
 	copy(entry.Description[:], o.Description)
@@ -111,11 +114,14 @@ func readOwner(owners *ebpf.Map, id uint64) (Owner, error) {
 	if err != nil {
 		return Owner{}, fmt.Errorf("read owner of leg: %w", err)
 	}
-	return Owner{
+	o := Owner{
 		Call: goString(entry.Call[:]), Role: goString(entry.Role[:]),
 		Description: entry.Description[:min(entry.Length, MaxDescription)],
-		Opened:      time.Unix(0, int64(entry.OpenedUnixNs)),
-	}, nil
+	}
+	if entry.OpenedUnixNs != 0 {
+		o.Opened = time.Unix(0, int64(entry.OpenedUnixNs))
+	}
+	return o, nil
 }
 
 // Adopt asks for each orphan whether its owner goes on with it. If so, it is a Leg

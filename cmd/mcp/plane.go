@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"text/tabwriter"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,37 +14,85 @@ import (
 func planeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plane",
-		Short: "Load, inspect and unload the kernel media plane",
+		Short: "Load, upgrade, inspect and unload the kernel media plane",
 		Long: `The kernel media plane is a set of pinned XDP programs and maps. mcp serve loads
 it by itself when it has the privilege; load does it ahead, as an init step with
-CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW.`,
-		Example: `  mcp plane load --interface eth0
-  mcp plane status
+CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and mcp serve then needs CAP_NET_RAW only.`,
+		Example: `  mcp plane load --interface eth0 --owner 500:500
+  mcp plane status --watch
+  mcp plane upgrade
   mcp plane unload`,
 	}
 	var dir string
 	cmd.PersistentFlags().StringVar(&dir, "pins", bpf.DefaultDir, "directory of the pins, on a bpf file system")
-	cmd.AddCommand(planeLoad(&dir), planeStatus(&dir), planeUnload(&dir))
+	cmd.AddCommand(planeLoad(&dir), planeUpgrade(&dir), planeStatus(&dir), planeUnload(&dir))
 	return cmd
 }
 
 func planeLoad(dir *string) *cobra.Command {
 	var interfaces []string
-	var mode string
+	var mode, owner string
 	cmd := &cobra.Command{
 		Use: "load", Short: "Load, attach and pin the plane", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			plane, err := bpf.Load(bpf.Config{Dir: *dir, Interfaces: interfaces, Mode: bpf.Mode(mode)})
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			c := bpf.Config{Dir: *dir, Interfaces: interfaces, Mode: bpf.Mode(mode)}
+			if c.UID, c.GID, err = parseOwner(owner); err != nil {
+				return err
+			}
+			chosen, reason, err := bpf.Install(c)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "loaded in %s mode: %s\n", plane.Mode(), plane.Reason())
-			return plane.Close()
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "loaded in %s mode: %s\n", chosen, reason)
+			return err
 		},
 	}
 	cmd.Flags().StringSliceVarP(&interfaces, "interface", "i", nil, "interface to attach to (default: all that are up)")
 	cmd.Flags().StringVar(&mode, "mode", string(bpf.ModeAuto), "auto, native or generic")
+	cmd.Flags().StringVar(&owner, "owner", "", "UID or UID:GID that mcp serve runs as, who is to own the pins (default: this user)")
 	return cmd
+}
+
+// parseOwner reads UID or UID:GID; a group that is not named has the user's number.
+func parseOwner(text string) (uid, gid int, err error) {
+	if text == "" {
+		return 0, 0, nil
+	}
+	user, group, found := strings.Cut(text, ":")
+	if !found {
+		group = user
+	}
+	uid, errUser := strconv.Atoi(user)
+	gid, errGroup := strconv.Atoi(group)
+	if errors.Join(errUser, errGroup) != nil || uid < 0 || gid < 0 {
+		return 0, 0, fmt.Errorf("--owner: %q is not UID or UID:GID", text)
+	}
+	return uid, gid, nil
+}
+
+func planeUpgrade(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "upgrade", Short: "Replace the programs by those of this binary, while packets flow", Args: cobra.NoArgs,
+		Long: `Replace the programs of a loaded plane by those of this binary, while packets flow
+and mcp serve runs. Calls, counters and interfaces stay. A plane whose maps are laid
+out otherwise is left as it is: its calls must end, and it be unloaded, first.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			swaps, err := bpf.Upgrade(*dir)
+			if err != nil {
+				return err
+			}
+			for _, s := range swaps {
+				note := "replaces " + s.Old
+				if s.Old == s.New {
+					note = "as before"
+				}
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%-10s %s %s\n", s.Program, s.New, note); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
 }
 
 func planeUnload(dir *string) *cobra.Command {
@@ -52,37 +100,4 @@ func planeUnload(dir *string) *cobra.Command {
 		Use: "unload", Short: "Detach and remove the plane, whatever its state", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return bpf.Unload(*dir) },
 	}
-}
-
-func planeStatus(dir *string) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "status", Short: "Show the plane's mode, interfaces, legs and verdicts", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			status, err := bpf.Inspect(*dir)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(status)
-			}
-			return printStatus(cmd.OutOrStdout(), status)
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
-	return cmd
-}
-
-func printStatus(out io.Writer, s bpf.Status) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "pins\t%s\nmode\t%s\nreason\t%s\nlegs\t%d of %d\n\n", s.Dir, s.Mode, s.Reason, s.Legs, s.MaxLegs)
-	fmt.Fprintln(w, "INTERFACE\tMODE\tREASON")
-	for _, i := range s.Interfaces {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", i.Name, i.Mode, i.Reason)
-	}
-	fmt.Fprintln(w, "\nVERDICT\tPACKETS\tBYTES")
-	for _, v := range s.Verdicts {
-		fmt.Fprintf(w, "%s\t%d\t%d\n", v.Name, v.Packets, v.Bytes)
-	}
-	return w.Flush()
 }

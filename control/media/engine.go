@@ -59,7 +59,7 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 // NewSession begins the media of a call; id is for the log.
 func (e *Engine) NewSession(id string) *Session {
 	return &Session{
-		engine: e, log: e.log.With("call", id), cname: newCNAME(),
+		engine: e, log: e.log.With("call", id), call: id, cname: newCNAME(),
 		legs: map[string]*Leg{}, playing: map[string]*Playback{}, applied: Plan{},
 	}
 }

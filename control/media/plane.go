@@ -55,6 +55,8 @@ type LegConfig struct {
 	// SSRC of the outgoing stream; the first sequence number and timestamp are
 	// random, as RFC 3550 section 5.1 asks.
 	SSRC uint32
+	// Call and Role say whose the leg is, to operators and to the next process.
+	Call, Role string
 	// Receiver gets what comes to userspace. It is called from one goroutine of
 	// the plane at a time per leg, must not block, and does not keep the bytes.
 	Receiver Receiver

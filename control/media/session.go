@@ -19,6 +19,7 @@ import (
 type Session struct {
 	engine *Engine
 	log    *slog.Logger
+	call   string
 	cname  string // of all its streams, in RTCP
 
 	mu      sync.Mutex
@@ -77,7 +78,9 @@ func (e *Engine) place(l *Leg, local netip.Addr) error {
 		ssrc := rand.Uint32()
 		l.local = netip.AddrPortFrom(local, port)
 		l.control.reports = report.NewSession(ssrc, l.session.cname)
-		l.plane, last = e.plane.Open(LegConfig{Local: l.local, SSRC: ssrc, Receiver: l})
+		l.plane, last = e.plane.Open(LegConfig{
+			Local: l.local, SSRC: ssrc, Call: l.session.call, Role: l.name, Receiver: l,
+		})
 		if last == nil {
 			e.tally.opened(l)
 			e.reporter.add(l)

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"mcp/bpf"
 	"mcp/control/media"
@@ -84,6 +85,10 @@ func (p *Plane) Open(c media.LegConfig) (media.PlaneLeg, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if err := k.Own(bpf.Owner{Call: c.Call, Role: c.Role, Opened: time.Now()}); err != nil {
+		_, e := k.Close()
+		return nil, errors.Join(err, e)
 	}
 	l := &leg{plane: p, kernel: k, receiver: c.Receiver}
 	p.legs[k.ID()] = l

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -201,11 +202,24 @@ func TestRefusals(t *testing.T) {
 func TestLegsLeftBehindAreEnded(t *testing.T) {
 	h := newHost(t)
 	died := h.kernel(t)
-	_, err := died.AddLeg(at(20000), 1)
+	l, err := died.AddLeg(at(20000), 1)
 	must(t, err)
+	must(t, l.Own(bpf.Owner{Call: "call-7"}))
 	must(t, died.Close())
-	p := h.plane(t)
-	open(t, p, 20000, nil)
+	var log bytes.Buffer
+	p, err := New(h.kernel(t), slog.New(slog.NewTextHandler(&log, nil)))
+	must(t, err)
+	t.Cleanup(func() { must(t, errors.Join(p.Close(), bpf.Unload(h.dir))) })
+	if !strings.Contains(log.String(), "legs=1 calls=[call-7]") {
+		t.Errorf("the log says %s", &log)
+	}
+	_, err = p.Open(media.LegConfig{Local: at(20000), Call: "call-8", Role: "caller"})
+	must(t, err)
+	legs, err := bpf.InspectLegs(h.dir)
+	must(t, err)
+	if len(legs) != 1 || legs[0].Owner.Call != "call-8" || legs[0].Owner.Role != "caller" {
+		t.Errorf("%+v", legs)
+	}
 	status, err := bpf.Inspect(h.dir)
 	must(t, err)
 	if status.Legs != 1 {
