@@ -96,6 +96,14 @@ func TestUnlatchedIsNoError(t *testing.T) {
 	}
 }
 
+func TestWhatIsSentIsMarked(t *testing.T) {
+	s := newStudio(t)
+	s.engine.dscp = 46
+	if _, c := s.connected("caller", codec.PCMU); c.far.DSCP != 46 {
+		t.Errorf("DSCP is %d", c.far.DSCP)
+	}
+}
+
 func TestMaxRate(t *testing.T) {
 	for ptime, want := range map[time.Duration]int{
 		0: 0, 5 * time.Millisecond: 800, 20 * time.Millisecond: 200, 60 * time.Millisecond: 200, // events come each 20 ms

@@ -61,11 +61,17 @@ func (f *farEnd) sayUntil(listener *farEnd) packet {
 	f.bench.Helper()
 	heard, done := make(chan packet, 1), time.NewTicker(ptime)
 	defer done.Stop()
-	go func() { heard <- listener.hear() }()
+	go func() {
+		defer close(heard) // unheard: hear has failed the test
+		heard <- listener.hear()
+	}()
 	for {
 		f.say(someAudio(ticks))
 		select {
-		case p := <-heard:
+		case p, ok := <-heard:
+			if !ok {
+				f.bench.FailNow()
+			}
 			return p
 		case <-done.C:
 		}

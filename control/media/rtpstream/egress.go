@@ -1,8 +1,8 @@
 // Package rtpstream holds the arithmetic of RTP streams: how a stream that
-// leaves stays one stream while its sources change, and what RFC 3550 counts of
-// one that arrives. It is the plain-Go twin of the kernel program's stamp.h and
-// decide.h, used by the socket plane and as the model the kernel is tested
-// against. It knows no sockets and no clock.
+// leaves stays one stream while its sources change, what RFC 3550 counts of one
+// that arrives, and who may send it. It is the plain-Go twin of the kernel
+// program's stamp.h, gate.h and decide.h, used by the socket plane and as the
+// model the kernel is tested against. It knows no sockets and no clock.
 package rtpstream
 
 import "time"
