@@ -88,7 +88,7 @@ func (c *Call) HangUp() { c.tell(message{trigger: HangUp}) }
 // message is a trigger with what came with it.
 type message struct {
 	trigger Trigger
-	err     error         // with Refused, AnswerFailed, FarEndHungUp
+	err     error         // with Refused, AnswerFailed, FarEndHungUp, MediaSilent
 	program Program       // with Prepared
 	ending  Ending        // with ServiceEnded
 	offer   *sip.Reinvite // with Renegotiation

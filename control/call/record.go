@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcp/control/media"
+	"mcp/control/media/report"
 	"mcp/control/reporting"
 	"mcp/control/sip"
 )
@@ -43,6 +44,8 @@ func (f *facts) note(s State, m message) {
 		f.ended(farEndGone(s, m))
 	case HangUp:
 		f.ended(reporting.End{Cause: reporting.Disconnected, By: reporting.Application, SIPStatus: 200})
+	case MediaSilent:
+		f.ended(reporting.End{Cause: reporting.MediaTimeout, By: reporting.Fault, SIPStatus: 200, Error: m.err.Error()})
 	case ShutDown:
 		f.ended(reporting.End{Cause: reporting.ShutDown, By: reporting.Platform, SIPStatus: 503})
 	case ServiceEnded:
@@ -143,9 +146,12 @@ func legsOf(legs []media.Summary) []reporting.Leg {
 			Name: l.Name, Codec: l.Codec.Name,
 			Received: reporting.Received{
 				Packets: s.RxPackets, Bytes: s.RxBytes, Relayed: s.RxRelayed, User: s.RxUser, Lost: s.RxLost,
-				Jitter: float64(s.RxJitter) / float64(time.Millisecond), Dropped: s.Dropped, RTCP: s.RTCP,
+				Jitter: milliseconds(s.RxJitter), Dropped: s.Dropped, RTCP: s.RTCP,
+				MOS: l.Received.MOS, SSRC: s.Source.SSRC,
 			},
-			Sent: reporting.Sent{Packets: s.TxPackets, Bytes: s.TxBytes, Relayed: s.TxRelayed},
+			Sent: reporting.Sent{
+				Packets: s.TxPackets, Bytes: s.TxBytes, Relayed: s.TxRelayed, SSRC: l.SSRC, Heard: heard(l.Sent),
+			},
 		}
 		if l.Remote.IsValid() {
 			leg.Remote = l.Remote.String()
@@ -153,6 +159,26 @@ func legsOf(legs []media.Summary) []reporting.Leg {
 		out = append(out, leg)
 	}
 	return out
+}
+
+// heard is what the far end told; nil: nothing.
+func heard(q report.Quality) *reporting.Heard {
+	if q.MOS == 0 {
+		return nil
+	}
+	return &reporting.Heard{
+		Loss: q.Loss, Jitter: milliseconds(q.Jitter), RoundTrip: milliseconds(q.RoundTrip), MOS: q.MOS,
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// byeReason tells the far end why a call ends that nobody chose to end (RFC 3326).
+func (f *facts) byeReason() map[string]string {
+	if f.end == nil || f.end.Cause != reporting.MediaTimeout {
+		return nil
+	}
+	return map[string]string{"Reason": `Q.850;cause=102;text="media timeout"`}
 }
 
 // sessionID is the session that the Resource Manager put the call into: the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"mcp/control/media"
 	"mcp/control/sip"
 )
 
@@ -160,6 +161,9 @@ func (c *Call) startService() {
 	c.life.stop = stop
 	program := c.life.program
 	c.log.Info("call answered", "codec", c.Codec().Name)
+	c.caller.leg.Watch(media.Watch{
+		Timeout: c.server.config.MediaTimeout, HoldTimeout: c.server.config.HoldTimeout, Silent: c.silent,
+	})
 	c.beside(func() {
 		defer stop()
 		c.tell(message{trigger: ServiceEnded, ending: program.Run(ctx)})
@@ -167,6 +171,12 @@ func (c *Call) startService() {
 	if c.life.kept != nil {
 		c.renegotiate(c.life.kept)
 	}
+}
+
+// silent is told by the media that the caller's audio has stayed away.
+func (c *Call) silent(d time.Duration) {
+	err := fmt.Errorf("no audio from the caller for %s", d.Round(time.Millisecond))
+	c.beside(func() { c.tell(message{trigger: MediaSilent, err: err}) })
 }
 
 // tellService lets the program finish what it is about (the final processing of
@@ -177,7 +187,8 @@ func (c *Call) tellService() {
 }
 
 func (c *Call) sendBye() {
-	c.beside(func() { c.warn("send BYE", c.dialog.Bye(context.Background(), nil)) })
+	headers := c.life.facts.byeReason()
+	c.beside(func() { c.warn("send BYE", c.dialog.Bye(context.Background(), headers)) })
 }
 
 func (c *Call) renegotiate(offer *sip.Reinvite) {

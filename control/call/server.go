@@ -32,6 +32,9 @@ type Config struct {
 	// Latch is for how long a caller's true media address may be learned from its
 	// audio (symmetric RTP). Zero: it is where SDP says.
 	Latch time.Duration
+	// MediaTimeout is how long a caller's audio may stay away, HoldTimeout while it
+	// was agreed that none comes. Zero: for ever.
+	MediaTimeout, HoldTimeout time.Duration
 	// PrepareTime bounds the time between INVITE and answer. 30 s.
 	PrepareTime time.Duration
 	// Grace is how long a program may go on after the far end has hung up. 10 s.

@@ -214,6 +214,29 @@ func TestApplicationHangsUpAndGoesOn(t *testing.T) {
 	b.empty()
 }
 
+// A caller whose audio stays away is gone, though its dialog is not.
+func TestSilentCallerIsHungUpOn(t *testing.T) {
+	b := newBench(t, Config{MediaTimeout: time.Second}, &scripted{run: untilHungUp})
+	d, err := b.dial(offer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reason string
+	for ev := range d.Events() {
+		if bye, ok := ev.(sip.ByeReceived); ok {
+			reason = strings.Join(bye.Headers["reason"], ", ")
+		}
+	}
+	if !strings.Contains(reason, "media timeout") {
+		t.Errorf("the BYE's reason is %q", reason)
+	}
+	r := b.record()
+	if r.End.Cause != reporting.MediaTimeout || r.End.By != reporting.Fault || r.Durations.Talk < 1000 || r.Durations.Talk > 5000 {
+		t.Errorf("record %+v, %+v", r.End, r.Durations)
+	}
+	b.empty()
+}
+
 func TestServiceThatOutstaysItsGraceIsStopped(t *testing.T) {
 	b := newBench(t, Config{Grace: time.Millisecond}, &scripted{run: func(ctx context.Context, c *Call) Ending {
 		<-ctx.Done()

@@ -45,12 +45,13 @@ const (
 	HangUp                       // the service asks to hang up
 	ServiceEnded                 // the service has returned
 	Renegotiation                // a re-INVITE
+	MediaSilent                  // the caller's audio has stayed away for too long
 	ShutDown                     // the platform ends the call
 )
 
 var triggerNames = [...]string{
 	"prepared", "refused", "acknowledged", "answer failed", "cancelled",
-	"far end hung up", "hang-up", "service ended", "renegotiation", "shut down",
+	"far end hung up", "hang-up", "service ended", "renegotiation", "media silent", "shut down",
 }
 
 func (t Trigger) String() string { return nameOf(triggerNames[:], uint8(t)) }
@@ -152,7 +153,7 @@ func nextUp(t Trigger) (State, []Effect) {
 	switch t {
 	case FarEndHungUp, Cancelled:
 		return Clearing, []Effect{TellService}
-	case HangUp, ShutDown:
+	case HangUp, MediaSilent, ShutDown:
 		return Clearing, []Effect{SendBye, TellService}
 	case ServiceEnded:
 		return Over, []Effect{SendBye, Finish}

@@ -38,6 +38,7 @@ var transitions = map[State]map[Trigger]struct {
 		FarEndHungUp:  {Clearing, []Effect{TellService}},
 		Cancelled:     {Clearing, []Effect{TellService}},
 		HangUp:        {Clearing, []Effect{SendBye, TellService}},
+		MediaSilent:   {Clearing, []Effect{SendBye, TellService}},
 		ShutDown:      {Clearing, []Effect{SendBye, TellService}},
 		ServiceEnded:  {Over, []Effect{SendBye, Finish}},
 		Renegotiation: {Up, []Effect{Renegotiate}},

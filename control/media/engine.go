@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"mcp/control/media/report"
 )
 
 // ErrPortTaken is what a Plane answers when another holds the local port.
@@ -31,6 +33,7 @@ type Engine struct {
 	host  host
 
 	reporter *reporter
+	vigil    *vigil
 }
 
 // NewEngine makes an Engine. Close it after the calls, before the plane.
@@ -52,7 +55,7 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 	return &Engine{
 		dscp: c.DSCP, host: host{networks, pool.taken},
 		plane: plane, log: log, ports: pool, tally: newTally(),
-		pacer: newPacer(), reporter: newReporter(c.ReportInterval),
+		pacer: newPacer(), reporter: newReporter(c.ReportInterval), vigil: newVigil(plane),
 	}, nil
 }
 
@@ -66,15 +69,18 @@ func (e *Engine) NewSession(id string) *Session {
 
 // release ends a leg and gives its port back.
 func (e *Engine) release(l *Leg) (Summary, error) {
+	e.vigil.forget(l)
 	e.reporter.remove(l)
 	stats, err := l.plane.Close()
 	e.ports.give(l.local.Port())
-	e.tally.closed(l, stats)
-	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats}
-	summary.Far, _ = l.FarReport()
+	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats, SSRC: l.ssrc}
+	far, _ := l.FarReport()
+	summary.Received = report.Received(stats.RxPackets, stats.RxLost, stats.RxJitter, far.RoundTrip)
+	summary.Sent = report.Sent(stats.TxPackets, far)
 	if s := l.state.Load(); s != nil {
 		summary.Remote = s.far.RTP
 	}
+	e.tally.closed(l, summary)
 	return summary, err
 }
 
@@ -91,6 +97,7 @@ func (e *Engine) Close() error {
 	e.stop.Do(func() {
 		e.pacer.close()
 		e.reporter.close()
+		e.vigil.close()
 	})
 	return nil
 }

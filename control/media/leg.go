@@ -22,6 +22,7 @@ type Leg struct {
 	name    string
 	session *Session
 	local   netip.AddrPort
+	ssrc    uint32 // of the stream towards the far end
 	plane   PlaneLeg
 	digits  chan Digit
 	control control
@@ -40,6 +41,7 @@ type Leg struct {
 type legState struct {
 	far   FarEnd
 	codec codec.Codec
+	since time.Time // when it was agreed
 }
 
 // speaks tells whether the far end is to hear anything at present.

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"mcp/control/media/report"
 )
 
 // tally is what an engine's legs carry and have carried.
@@ -17,10 +19,12 @@ type tally struct {
 	mu   sync.Mutex // guards what follows
 	open map[*Leg]struct{}
 	past LegStats // of the legs that have ended
+
+	quality quality
 }
 
 func newTally() *tally {
-	return &tally{open: map[*Leg]struct{}{}, past: LegStats{Dropped: map[string]uint64{}}}
+	return &tally{open: map[*Leg]struct{}{}, past: LegStats{Dropped: map[string]uint64{}}, quality: newQuality()}
 }
 
 func (t *tally) opened(l *Leg) {
@@ -30,11 +34,13 @@ func (t *tally) opened(l *Leg) {
 }
 
 // closed keeps what a leg has carried.
-func (t *tally) closed(l *Leg, s LegStats) {
+func (t *tally) closed(l *Leg, s Summary) {
+	t.quality.observe("received", s.Received)
+	t.quality.observe("sent", s.Sent)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, l)
-	t.past.add(s)
+	t.past.add(s.Stats)
 }
 
 // sum adds up all legs, and tells how many are open. The planes are asked
@@ -70,6 +76,9 @@ func (s *LegStats) add(o LegStats) {
 func (e *Engine) Describe(ch chan<- *prometheus.Desc) {
 	prometheus.DescribeByCollect(e, ch)
 	ch <- droppedDesc()
+	for _, h := range e.tally.quality.all() {
+		h.Describe(ch)
+	}
 }
 
 func droppedDesc() *prometheus.Desc {
@@ -92,6 +101,9 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	count("mcp_media_rtcp_packets_total", "RTCP packets accepted from far ends.", total.RTCP)
 	count("mcp_media_digits_total", "DTMF digits received as telephone-event.", e.tally.digits.Load())
 	count("mcp_media_digits_lost_total", "DTMF digits that nobody read in time.", e.tally.lostDigits.Load())
+	for _, h := range e.tally.quality.all() {
+		h.Collect(ch)
+	}
 	dropped := droppedDesc()
 	for _, reason := range slices.Sorted(maps.Keys(total.Dropped)) {
 		ch <- prometheus.MustNewConstMetric(dropped, prometheus.CounterValue, float64(total.Dropped[reason]), reason)
@@ -100,4 +112,43 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 
 func sample(kind prometheus.ValueType, name, help string, v float64) prometheus.Metric {
 	return prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, nil), kind, v)
+}
+
+// quality is how well the legs that have ended were carried, by direction as the
+// platform sees it.
+type quality struct {
+	mos, loss, jitter, roundTrip *prometheus.HistogramVec
+}
+
+func newQuality() quality {
+	vec := func(name, help string, buckets ...float64) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{"direction"})
+	}
+	return quality{
+		mos: vec("mcp_media_leg_mos", "Mean opinion score of legs by the E-model (ITU-T G.107), at their end.",
+			1.5, 2, 2.5, 3, 3.5, 3.8, 4, 4.2, 4.3, 4.4),
+		loss: vec("mcp_media_leg_loss_ratio", "Share of a leg's packets that were lost, at its end.",
+			0, .001, .002, .005, .01, .02, .05, .1, .2, .5),
+		jitter: vec("mcp_media_leg_jitter_seconds", "Interarrival jitter of legs (RFC 3550), at their end.",
+			.0005, .001, .002, .005, .01, .02, .05, .1, .2),
+		roundTrip: vec("mcp_media_leg_round_trip_seconds", "Round trip to the far ends of legs by RTCP, at their end.",
+			.005, .01, .02, .05, .1, .15, .2, .3, .5, 1, 2),
+	}
+}
+
+// observe counts a leg of which something is known.
+func (q quality) observe(direction string, leg report.Quality) {
+	if leg.MOS == 0 {
+		return
+	}
+	q.mos.WithLabelValues(direction).Observe(leg.MOS)
+	q.loss.WithLabelValues(direction).Observe(leg.Loss)
+	q.jitter.WithLabelValues(direction).Observe(leg.Jitter.Seconds())
+	if leg.RoundTrip > 0 {
+		q.roundTrip.WithLabelValues(direction).Observe(leg.RoundTrip.Seconds())
+	}
+}
+
+func (q quality) all() []*prometheus.HistogramVec {
+	return []*prometheus.HistogramVec{q.mos, q.loss, q.jitter, q.roundTrip}
 }

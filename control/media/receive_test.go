@@ -199,6 +199,9 @@ func TestMetrics(t *testing.T) {
 	s.must(l.Close())
 	s.session.Close()
 	want["mcp_media_legs"], want["mcp_media_ports_used"] = 0, 0
+	for _, measure := range []string{"mos", "loss_ratio", "jitter_seconds"} {
+		want["mcp_media_leg_"+measure+" received"] = 2
+	}
 	if got := gather(t, registry); !maps.Equal(got, want) {
 		t.Errorf("after the legs: %v, want %v", got, want)
 	}
@@ -217,7 +220,7 @@ func gather(t *testing.T, g prometheus.Gatherer) map[string]float64 {
 			for _, label := range m.Label {
 				name += " " + label.GetValue()
 			}
-			got[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			got[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return got

@@ -84,7 +84,7 @@ func TestFarEndsReport(t *testing.T) {
 		if far, ok := l.FarReport(); !ok || far.Lost != 2 || far.Jitter != 2*time.Millisecond {
 			s.Errorf("%+v, %t", far, ok)
 		}
-		if got := s.session.Close(); got[0].Far.Lost != 2 {
+		if got := s.session.Close(); got[0].Sent.Jitter != 2*time.Millisecond || got[0].Sent.MOS == 0 {
 			s.Errorf("%+v", got)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"mcp/control/media/codec"
 	"mcp/control/media/dtmf"
@@ -37,8 +38,10 @@ type Summary struct {
 	Name   string
 	Codec  codec.Codec
 	Remote netip.AddrPort
+	SSRC   uint32 // of the stream towards the far end
 	Stats  LegStats
-	Far    report.Far // what the far end reported last; zero: nothing
+	// How well packets came from the far end, and to it as far as it has told.
+	Received, Sent report.Quality
 }
 
 // ErrClosed says that the session or leg is closed.
@@ -76,6 +79,7 @@ func (e *Engine) place(l *Leg, local netip.Addr) error {
 			return errors.Join(err, last)
 		}
 		ssrc := rand.Uint32()
+		l.ssrc = ssrc
 		l.local = netip.AddrPortFrom(local, port)
 		l.control.reports = report.NewSession(ssrc, l.session.cname)
 		l.plane, last = e.plane.Open(LegConfig{
@@ -105,7 +109,7 @@ func (s *Session) connect(l *Leg, state *legState) error {
 	if err := s.engine.host.check(state.far, l.local.Addr()); err != nil {
 		return fmt.Errorf("connect leg %s: %w", l.name, err)
 	}
-	state.far.DSCP = s.engine.dscp
+	state.far.DSCP, state.since = s.engine.dscp, time.Now()
 	before := l.state.Load()
 	if !state.speaks() {
 		l.state.Store(state)

@@ -39,14 +39,16 @@ type Calls struct {
 
 // Media is the audio section.
 type Media struct {
-	Plane      string     `yaml:"plane" doc:"auto, xdp, xdp-generic or socket"`
-	Interfaces []string   `yaml:"interfaces" doc:"network interfaces of the XDP plane; default: all that are up"`
-	Pins       string     `yaml:"pins" doc:"directory of the pinned maps and programs, on a bpf file system"`
-	Address    netip.Addr `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
-	PortMin    uint16     `yaml:"port-min" doc:"first port of the RTP range"`
-	PortMax    uint16     `yaml:"port-max" doc:"last port of the RTP range"`
-	DSCP       uint8      `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
-	Symmetric  bool       `yaml:"symmetric-rtp" doc:"learn where a caller behind NAT is from its first audio (RFC 4961)"`
+	Plane       string        `yaml:"plane" doc:"auto, xdp, xdp-generic or socket"`
+	Interfaces  []string      `yaml:"interfaces" doc:"network interfaces of the XDP plane; default: all that are up"`
+	Pins        string        `yaml:"pins" doc:"directory of the pinned maps and programs, on a bpf file system"`
+	Address     netip.Addr    `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
+	PortMin     uint16        `yaml:"port-min" doc:"first port of the RTP range"`
+	PortMax     uint16        `yaml:"port-max" doc:"last port of the RTP range"`
+	DSCP        uint8         `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
+	Timeout     time.Duration `yaml:"timeout" doc:"how long a caller's audio may stay away before the call is ended; 0: for ever"`
+	HoldTimeout time.Duration `yaml:"hold-timeout" doc:"the same while the caller is on hold; 0: for ever"`
+	Symmetric   bool          `yaml:"symmetric-rtp" doc:"learn where a caller behind NAT is from its first audio (RFC 4961)"`
 }
 
 // Application is the section of applications.
@@ -92,7 +94,7 @@ func Defaults() Config {
 	return Config{
 		SIP:       SIP{Listen: []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"}},
 		Calls:     Calls{Prepare: 30 * time.Second, Grace: 10 * time.Second},
-		Media:     Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46},
+		Media:     Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
 		Fetch:     Fetch{Timeout: 10 * time.Second},
 		Speech:    Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting: Reporting{Journal: filepath.Join(stateDir(), "journal")},
@@ -125,6 +127,9 @@ func (m Media) Validate() error {
 	}
 	if m.PortMin < 1024 || m.PortMax <= m.PortMin {
 		return fmt.Errorf("port-min %d and port-max %d are not a range above 1023", m.PortMin, m.PortMax)
+	}
+	if m.Timeout < 0 || m.HoldTimeout < 0 {
+		return errors.New("timeout and hold-timeout must not be negative")
 	}
 	if m.DSCP > 63 {
 		return fmt.Errorf("dscp: %d is above 63", m.DSCP)

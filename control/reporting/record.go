@@ -105,6 +105,7 @@ const (
 	ApplicationError Cause = "application-error" // an event that the application did not catch, or a page that could not be had
 	PlatformError    Cause = "platform-error"    // a failure of the platform itself
 	DialogLost       Cause = "dialog-lost"       // the far end stopped answering
+	MediaTimeout     Cause = "media-timeout"     // the far end's audio stayed away
 	ShutDown         Cause = "shut-down"         // the platform was told to stop
 	Interrupted      Cause = "interrupted"       // the process died; the record was closed after its restart
 )
@@ -137,6 +138,8 @@ type Received struct {
 	User    uint64            `json:"user"`    // of the packets, handed to userspace
 	Lost    int64             `json:"lost"`    // RFC 3550 appendix A.3; negative when packets came twice
 	Jitter  float64           `json:"jitter_ms"`
+	MOS     float64           `json:"mos,omitempty"`     // 1 to 4.5, estimated (ITU-T G.107)
+	SSRC    uint32            `json:"ssrc,omitempty"`    // of the latest source
 	Dropped map[string]uint64 `json:"dropped,omitempty"` // refused packets by reason
 	RTCP    uint64            `json:"rtcp"`
 }
@@ -146,6 +149,16 @@ type Sent struct {
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
 	Relayed uint64 `json:"relayed"` // of the packets, relayed from another leg without entering userspace
+	SSRC    uint32 `json:"ssrc,omitempty"`
+	Heard   *Heard `json:"heard,omitempty"` // what the far end reported (RTCP); absent: nothing
+}
+
+// Heard is how well the packets sent reached the far end, by its reports.
+type Heard struct {
+	Loss      float64 `json:"loss"` // share of the packets
+	Jitter    float64 `json:"jitter_ms"`
+	RoundTrip float64 `json:"round_trip_ms,omitempty"` // absent: not known
+	MOS       float64 `json:"mos"`                     // as of Received
 }
 
 // Speech is what a call used of speech engines.

@@ -19,6 +19,7 @@ func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
 		events:    n.Events,
 		ptime:     n.Ptime,
 		direction: directionOf(n.Send, n.Receive),
+		mux:       offer.Audio.Mux,
 	}
 	return writeAnswer(offer, local, out), n, nil
 }
@@ -31,7 +32,8 @@ func Negotiate(offer Local, answer *Session) (Negotiated, error) {
 	return agree(answer.Audio, offer)
 }
 
-// agree works out what their stream and ours have in common.
+// agree works out what their stream and ours have in common. We share a port for
+// RTP and RTCP with whoever is able to.
 func agree(theirs *Audio, ours Local) (Negotiated, error) {
 	n := Negotiated{
 		Remote:  theirs.RTP,
@@ -40,6 +42,9 @@ func agree(theirs *Audio, ours Local) (Negotiated, error) {
 		Ptime:   theirs.Ptime,
 		Send:    theirs.Direction.receives() && ours.Direction.sends(),
 		Receive: theirs.Direction.sends() && ours.Direction.receives(),
+	}
+	if theirs.Mux {
+		n.RTCP = n.Remote
 	}
 	codec, ok := firstCommon(theirs.Codecs, ours.codecs())
 	if !ok {

@@ -62,6 +62,7 @@ func parseAudio(text string) (*Audio, error) {
 		Direction: directionIn(&desc, m),
 	}
 	a.RTCP = rtcpOf(m, a.RTP)
+	_, a.Mux = m.Attribute(muxAttribute)
 	a.Codecs, a.Events = formatsOf(m)
 	if addr.IsUnspecified() {
 		a.Direction = directionOf(a.Direction.sends(), false)
@@ -131,6 +132,9 @@ func rtcpOf(m *pion.MediaDescription, rtp netip.AddrPort) netip.AddrPort {
 	}
 	return netip.AddrPortFrom(rtp.Addr(), rtp.Port()+1)
 }
+
+// muxAttribute says that RTP and RTCP may share a port (RFC 5761 section 5.1.1).
+const muxAttribute = "rtcp-mux"
 
 // staticCodecs are the payload types of RFC 3551 that need no rtpmap.
 var staticCodecs = map[uint8]Codec{

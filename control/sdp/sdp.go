@@ -101,6 +101,7 @@ type Audio struct {
 	RTP netip.AddrPort
 	// RTCP is that of a=rtcp (RFC 3605), or else the port above RTP's.
 	RTCP   netip.AddrPort
+	Mux    bool    // RTP and RTCP may share a port (RFC 5761)
 	Codecs []Codec // in the order of preference, unknown ones included
 	Events int     // payload type of telephone-event, NoEvents for none
 	Ptime  time.Duration
@@ -136,9 +137,9 @@ func (l Local) ptime() time.Duration {
 // Negotiated is what both sides agreed on.
 type Negotiated struct {
 	Remote netip.AddrPort // where to send; zero while the far end's address is 0.0.0.0
-	RTCP   netip.AddrPort
-	Codec  Codec // with the payload type to send
-	Events int   // payload type to send, NoEvents for none
+	RTCP   netip.AddrPort // the same as Remote when they share a port (RFC 5761)
+	Codec  Codec          // with the payload type to send
+	Events int            // payload type to send, NoEvents for none
 	Ptime  time.Duration
 	// Send and Receive say what may flow; both are false on full hold.
 	Send, Receive bool

@@ -227,10 +227,37 @@ func TestOfferIsAnsweredByOurOwnAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Negotiated{Remote: addr("192.0.2.2:30000"), RTCP: addr("192.0.2.2:30001"), Codec: Codec{"PCMA", 8, 8000},
+	want := Negotiated{Remote: addr("192.0.2.2:30000"), RTCP: addr("192.0.2.2:30000"), Codec: Codec{"PCMA", 8, 8000},
 		Events: 101, Ptime: 30 * time.Millisecond, Send: true}
 	if ours != want || theirs.Codec != ours.Codec || theirs.Events != 101 || theirs.Send || !theirs.Receive {
 		t.Errorf("ours %+v, theirs %+v", ours, theirs)
+	}
+}
+
+// RTP and RTCP share a port only if both sides say so (RFC 5761 section 5.1.1).
+func TestSharedPort(t *testing.T) {
+	const plain = "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+	for text, want := range map[string]string{
+		plain:                                      "192.0.2.7:4001",
+		plain + "a=rtcp:4444\r\n":                  "192.0.2.7:4444",
+		plain + "a=rtcp-mux\r\n":                   "192.0.2.7:4000",
+		plain + "a=rtcp:4444\r\na=rtcp-mux\r\n":    "192.0.2.7:4000",
+		plain + "a=rtcp:4444 IN IP4 192.0.2.8\r\n": "192.0.2.8:4444",
+	} {
+		session, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, agreed, err := Answer(session, Local{Addr: addr("192.0.2.1:20000")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if agreed.RTCP != addr(want) {
+			t.Errorf("%q: RTCP to %s, want %s", text, agreed.RTCP, want)
+		}
+		if mux := strings.Contains(text, "rtcp-mux"); mux != strings.Contains(string(answer), "a=rtcp-mux\r\n") {
+			t.Errorf("%q was answered with %q", text, answer)
+		}
 	}
 }
 

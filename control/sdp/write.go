@@ -15,6 +15,7 @@ type stream struct {
 	events    int
 	ptime     time.Duration
 	direction Direction
+	mux       bool
 }
 
 // Offer writes our wish as a description.
@@ -23,7 +24,7 @@ func Offer(local Local) []byte {
 	if events <= 0 {
 		events = NoEvents
 	}
-	out := stream{local.codecs(), events, local.ptime(), local.Direction}
+	out := stream{codecs: local.codecs(), events: events, ptime: local.ptime(), direction: local.Direction, mux: true}
 	desc := header(local)
 	desc.MediaDescriptions = []*pion.MediaDescription{out.accepted("RTP/AVP", local.Addr.Port(), "")}
 	return marshal(desc)
@@ -82,6 +83,9 @@ func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescr
 		m.WithValueAttribute("fmtp", format+" 0-15")
 	}
 	m.WithValueAttribute("ptime", strconv.FormatInt(s.ptime.Milliseconds(), 10))
+	if s.mux {
+		m.WithPropertyAttribute(muxAttribute)
+	}
 	if mid != "" {
 		m.WithValueAttribute("mid", mid)
 	}

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,10 +121,17 @@ func (r *Session) Take(packet []byte, rate int, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read RTCP: %w", err)
 	}
+	switch packets[0].(type) {
+	case *rtcp.SenderReport, *rtcp.ReceiverReport:
+	default:
+		return errors.New("read RTCP: a compound packet begins with a report") // RFC 3550 section 6.1
+	}
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.SenderReport:
-			r.remote, r.remoteAt, r.remoteTS = p.SSRC, now, uint32(p.NTPTime>>16)
+			if r.received == 0 || p.SSRC == r.source.SSRC {
+				r.remote, r.remoteAt, r.remoteTS = p.SSRC, now, uint32(p.NTPTime>>16)
+			}
 			r.told(p.Reports, rate, now)
 		case *rtcp.ReceiverReport:
 			r.told(p.Reports, rate, now)

@@ -116,6 +116,17 @@ func (p *Plane) Close() error {
 	return errors.Join(err, p.kernel.Close())
 }
 
+// Heard tells when each leg last received RTP, by the kernel's time stamps.
+func (p *Plane) Heard(visit func(media.PlaneLeg, time.Time)) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.kernel.Heard(func(id uint64, at time.Time) {
+		if l := p.legs[id]; l != nil {
+			visit(l, at)
+		}
+	})
+}
+
 func (p *Plane) forget(id uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,0 +1,153 @@
+package media
+
+import (
+	"maps"
+	"sync"
+	"time"
+)
+
+// judgeEvery is how often silence is judged: often enough that it is noticed
+// within a second of its limit.
+const judgeEvery = 500 * time.Millisecond
+
+// Watch says how long a far end may be silent.
+type Watch struct {
+	Timeout     time.Duration       // zero: for ever
+	HoldTimeout time.Duration       // while it was agreed that it sends nothing; zero: for ever
+	Silent      func(time.Duration) // told once, with how long it has been silent; must not block
+}
+
+// limit is what applies to a far end that is to send, or not.
+func (w Watch) limit(sends bool) time.Duration {
+	if sends {
+		return w.Timeout
+	}
+	return w.HoldTimeout
+}
+
+// hearing is a Plane that tells at once when every leg was last heard.
+type hearing interface {
+	Heard(visit func(PlaneLeg, time.Time)) error
+}
+
+// vigil watches for far ends that have fallen silent. It goes by the plane's time
+// stamps, so that it needs no packet to enter userspace.
+type vigil struct {
+	plane   Plane
+	quit    chan struct{}
+	running sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	watched map[*Leg]watched
+}
+
+type watched struct {
+	Watch
+	since time.Time
+}
+
+func newVigil(plane Plane) *vigil {
+	v := &vigil{plane: plane, quit: make(chan struct{}), watched: map[*Leg]watched{}}
+	v.running.Go(v.run)
+	return v
+}
+
+// run judges at each tick. One that comes late says that the process stood still,
+// and that packets may wait in sockets that nobody has read yet: it is left out.
+func (v *vigil) run() {
+	ticker := time.NewTicker(judgeEvery)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-v.quit:
+			return
+		case <-ticker.C:
+			now := time.Now()
+			if !stoodStill(last, now) {
+				v.judge(now)
+			}
+			last = now
+		}
+	}
+}
+
+func stoodStill(last, now time.Time) bool { return now.Sub(last) > 2*judgeEvery }
+
+// Watch begins to watch a leg's far end, or changes how.
+func (l *Leg) Watch(w Watch) {
+	v := l.session.engine.vigil
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.watched[l] = watched{w, time.Now()}
+}
+
+func (v *vigil) forget(l *Leg) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.watched, l)
+}
+
+// judge tells of those that have been silent for too long.
+func (v *vigil) judge(now time.Time) {
+	v.mu.Lock()
+	legs := maps.Clone(v.watched)
+	v.mu.Unlock()
+	if len(legs) == 0 {
+		return
+	}
+	heard := v.heard(legs)
+	for l, w := range legs {
+		at, known := heard[l]
+		state := l.state.Load()
+		if !known || state == nil {
+			continue
+		}
+		silent := silence(now, at, w.since, state.since)
+		if limit := w.limit(state.far.Receive); limit > 0 && silent >= limit {
+			v.forget(l)
+			w.Silent(silent)
+		}
+	}
+}
+
+// silence is how long nothing came that was to come: since the last packet, the
+// beginning of the watch, or the last agreement with the far end.
+func silence(now, heard time.Time, since ...time.Time) time.Duration {
+	for _, t := range since {
+		if t.After(heard) {
+			heard = t
+		}
+	}
+	return now.Sub(heard)
+}
+
+// heard tells when legs were last heard; the zero time for those that never were.
+func (v *vigil) heard(legs map[*Leg]watched) map[*Leg]time.Time {
+	times := make(map[*Leg]time.Time, len(legs))
+	if h, ok := v.plane.(hearing); ok {
+		byPlane := make(map[PlaneLeg]*Leg, len(legs))
+		for l := range legs {
+			byPlane[l.plane] = l
+		}
+		err := h.Heard(func(p PlaneLeg, at time.Time) {
+			if l := byPlane[p]; l != nil {
+				times[l] = at
+			}
+		})
+		if err == nil {
+			return times
+		}
+	}
+	for l := range legs {
+		if s, err := l.plane.Stats(); err == nil {
+			times[l] = s.RxAt
+		}
+	}
+	return times
+}
+
+func (v *vigil) close() {
+	close(v.quit)
+	v.running.Wait()
+}
