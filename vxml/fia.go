@@ -31,15 +31,12 @@ func (s *session) open(form *doc.Form) {
 	}
 }
 
-// inputs are the names of the input items that the page named.
-func (d *dialog) inputs() []string {
+// inputs are the names of the input items; of those that the page named, or all.
+func (d *dialog) inputs(named bool) []string {
 	var names []string
 	for _, item := range d.form.Items {
-		switch item.(type) {
-		case *doc.Field, *doc.Subdialog, *doc.Record, *doc.Transfer, *doc.Object:
-			if item.Base().Visible {
-				names = append(names, item.Base().Name)
-			}
+		if doc.Input(item) && (item.Base().Visible || !named) {
+			names = append(names, item.Base().Name)
 		}
 	}
 	return names
@@ -265,7 +262,7 @@ func (s *session) runFilled(ctx context.Context) error {
 	for _, f := range d.form.Filled {
 		names := f.Namelist
 		if len(names) == 0 {
-			names = d.inputs()
+			names = d.inputs(false)
 		}
 		all = append(all, due{names, f})
 	}

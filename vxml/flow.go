@@ -142,7 +142,7 @@ func (s *session) fetching(absolute string, f fetchOf) fetch.Request {
 func (s *session) transit(ctx context.Context, t *doc.Transition) error {
 	if t.Submit && len(t.Namelist) == 0 && s.dialog != nil {
 		all := *t
-		all.Namelist = s.dialog.inputs()
+		all.Namelist = s.dialog.inputs(true)
 		t = &all
 	}
 	req, fragment, err := s.request(ctx, t)

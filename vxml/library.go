@@ -77,6 +77,9 @@ func (l *library) page(ctx context.Context, req fetch.Request) (*doc.Page, error
 	if err != nil {
 		return nil, &Event{Name: "error.badfetch", Message: err.Error()}
 	}
+	if len(page.Headers) > 0 && !r.FromCache {
+		l.fetcher.Amend(r.URL, page.Headers)
+	}
 	return page, nil
 }
 

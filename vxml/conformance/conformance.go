@@ -157,7 +157,9 @@ func run(ctx context.Context, pages http.RoundTripper, t Test) error {
 	o := &obedient{}
 	caller := sim.Answering(o.answer, &transcript)
 	client := &http.Client{Transport: web{pages, path.Dir(t.Entry)}}
-	in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: client, NoFiles: true})})
+	fetcher := fetch.New(fetch.Config{Client: client, NoFiles: true})
+	caller.Fetch(fetcher)
+	in := vxml.New(vxml.Options{Fetcher: fetcher})
 	out, err := in.Run(within, vxml.Start{URL: site + t.Entry, Trace: func(e vxml.TraceEvent) {
 		v.hear(e)
 		caller.Trace(e)

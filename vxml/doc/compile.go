@@ -2,6 +2,8 @@ package doc
 
 import (
 	"errors"
+	"net/http"
+	"slices"
 	"strings"
 
 	"mcp/vxml/fetch"
@@ -92,7 +94,23 @@ func (c *compiler) document(root *xmltree.Node) {
 			p.Dialogs = append(p.Dialogs, c.form(n))
 		case "menu":
 			p.Dialogs = append(p.Dialogs, c.menu(n))
+		case "meta":
+			c.meta(n)
 		}
+	}
+}
+
+// meta is <meta>: metadata is for others, but http-equiv is for the cache.
+func (c *compiler) meta(n *xmltree.Node) {
+	name := n.Attr("http-equiv")
+	if !one(name != "", n.Attr("name") != "") {
+		c.fail(n, "needs exactly one of name and http-equiv")
+	}
+	if name != "" {
+		if c.page.Headers == nil {
+			c.page.Headers = make(http.Header)
+		}
+		c.page.Headers.Add(name, n.Attr("content"))
 	}
 }
 
@@ -169,14 +187,26 @@ func (c *compiler) form(n *xmltree.Node) *Form {
 			f.Items = append(f.Items, item)
 		}
 	}
+	c.triggers(f)
 	return f
+}
+
+// triggers checks that what the form's <filled> elements wait for can be filled.
+func (c *compiler) triggers(f *Form) {
+	for _, filled := range f.Filled {
+		for _, item := range f.Items {
+			if name := item.Base().Name; slices.Contains(filled.Namelist, name) && !Input(item) {
+				c.fail(&xmltree.Node{Name: "filled", Line: filled.Line}, "%q is no input item: nothing fills it", name)
+			}
+		}
+	}
 }
 
 func (c *compiler) menu(n *xmltree.Node) *Form {
 	f := &Form{Pos: c.pos(n), ID: c.id(n), Document: c.inDocument(n)}
 	m := &Menu{Common: c.common(n)}
-	approximate := n.Attr("accept") == "approximate"
-	numbered := n.Attr("dtmf") == "true"
+	approximate := c.approximately(n, false)
+	numbered := c.boolean(n, "dtmf")
 	key := 0
 	for _, child := range n.Elements() {
 		switch child.Name {

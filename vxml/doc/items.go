@@ -99,7 +99,7 @@ func (c *compiler) option(n *xmltree.Node, f *Field) {
 	}
 	f.Options = append(f.Options, o)
 	if text != "" {
-		f.Grammars = append(f.Grammars, c.phrase(n, text, o.Value, n.Attr("accept") == "approximate"))
+		f.Grammars = append(f.Grammars, c.phrase(n, text, o.Value, c.approximately(n, false)))
 	}
 	if o.DTMF != "" {
 		f.Grammars = append(f.Grammars, c.keys(n, o.DTMF, o.Value))
@@ -152,12 +152,22 @@ func (c *compiler) subdialog(n *xmltree.Node) *Subdialog {
 	s := &Subdialog{Common: c.common(n)}
 	s.Call = c.submission(n, n.Attr("src"), n.Attr("srcexpr"))
 	s.Params = c.params(n)
-	for i, p := range s.Params {
-		if p.Ref || p.Type != "" {
-			c.fail(n, "parameter %d: valuetype and type are only for the parameters of <object>", i+1)
-		}
-	}
 	return s
+}
+
+// approximately tells whether a choice or option matches parts of its phrase,
+// too; otherwise is what its menu says.
+func (c *compiler) approximately(n *xmltree.Node, otherwise bool) bool {
+	switch n.Attr("accept") {
+	case "":
+		return otherwise
+	case "exact":
+		return false
+	case "approximate":
+		return true
+	}
+	c.fail(n, "accept %q is neither exact nor approximate", n.Attr("accept"))
+	return otherwise
 }
 
 func (c *compiler) choice(n *xmltree.Node, approximate bool) *Choice {
@@ -166,9 +176,7 @@ func (c *compiler) choice(n *xmltree.Node, approximate bool) *Choice {
 	for _, child := range n.Elements() {
 		out.Grammars = append(out.Grammars, c.grammar(child))
 	}
-	if accept, ok := n.Lookup("accept"); ok {
-		approximate = accept == "approximate"
-	}
+	approximate = c.approximately(n, approximate)
 	if len(out.Grammars) == 0 && out.Text != "" {
 		out.Grammars = append(out.Grammars, c.phrase(n, out.Text, "", approximate))
 	}

@@ -5,6 +5,7 @@ package doc
 
 import (
 	"fmt"
+	"net/http"
 
 	"mcp/vxml/grammar"
 	"mcp/vxml/ssml"
@@ -33,6 +34,7 @@ type Page struct {
 	Init        []Action // <var> and <script>, in order
 	Scope                // what is in force in the whole document
 	Dialogs     []*Form
+	Headers     http.Header // of <meta http-equiv>
 }
 
 // Dialog returns the form or menu of that id, the first one for "", or nil.
@@ -67,6 +69,16 @@ type Form struct {
 // Item is a form item: *Block, *Field, *Initial, *Subdialog, *Menu, *Record,
 // *Transfer or *Object.
 type Item interface{ Base() *Common }
+
+// Input tells an input item, which the caller or somebody else fills, from a
+// control item.
+func Input(item Item) bool {
+	switch item.(type) {
+	case *Field, *Subdialog, *Record, *Transfer, *Object:
+		return true
+	}
+	return false
+}
 
 // Common is what all form items have.
 type Common struct {

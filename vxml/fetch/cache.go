@@ -70,6 +70,7 @@ func (c *cache) dropLocked(url string) {
 type entry struct {
 	resource *Resource
 	header   http.Header
+	asked    time.Time     // when it was asked for
 	born     time.Time     // when the origin made or confirmed it
 	life     time.Duration // freshness lifetime (RFC 9111 section 4.2.1)
 	must     bool          // must-revalidate or no-cache: never used stale
@@ -83,7 +84,7 @@ func newEntry(now time.Time, a *answer) (*entry, bool) {
 	control := directives(a.header)
 	_, noStore := control["no-store"]
 	_, private := control["private"]
-	if noStore || private || a.header.Get("Vary") != "" && !strings.EqualFold(a.header.Get("Vary"), "Accept-Encoding") {
+	if noStore || private || variable(a.header) {
 		return nil, false
 	}
 	if a.header.Get("Set-Cookie") != "" && len(control) == 0 {
@@ -97,8 +98,28 @@ func newEntry(now time.Time, a *answer) (*entry, bool) {
 	return e, true
 }
 
+// variable tells whether another caller would perhaps get another answer: of all
+// that is sent, only the cookies are a caller's own.
+func variable(h http.Header) bool {
+	for _, line := range h.Values("Vary") {
+		for _, name := range strings.Split(line, ",") {
+			if name = strings.TrimSpace(name); name == "*" || strings.EqualFold(name, "Cookie") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hit is the entry as an answer.
+func (e *entry) hit() *Resource {
+	r := *e.resource
+	r.FromCache = true
+	return &r
+}
+
 func (e *entry) judge(now time.Time, control map[string]string) {
-	e.born = now
+	e.asked, e.born = now, now
 	if age, err := strconv.Atoi(e.header.Get("Age")); err == nil && age > 0 {
 		e.born = now.Add(-time.Duration(age) * time.Second)
 	}
@@ -175,4 +196,39 @@ func seconds(s string) time.Duration {
 		return 0
 	}
 	return time.Duration(n) * time.Second
+}
+
+// flights are the requests under way, by URL.
+type flights struct {
+	mu  sync.Mutex
+	all map[string]chan struct{}
+}
+
+// enter begins a request unless one for the URL is under way; then first is false.
+func (f *flights) enter(url string) (leave func(), first bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.all[url] != nil {
+		return nil, false
+	}
+	landed := make(chan struct{})
+	f.all[url] = landed
+	return func() {
+		f.mu.Lock()
+		delete(f.all, url)
+		f.mu.Unlock()
+		close(landed)
+	}, true
+}
+
+// landed is closed when the request under way, if any, is over.
+func (f *flights) landed(url string) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if landed := f.all[url]; landed != nil {
+		return landed
+	}
+	over := make(chan struct{})
+	close(over)
+	return over
 }

@@ -54,14 +54,17 @@ func (c Config) withDefaults() Config {
 
 // Fetcher fetches for all sessions.
 type Fetcher struct {
-	config Config
-	cache  *cache
+	config  Config
+	cache   *cache
+	flights flights
 }
 
 // New makes a Fetcher.
 func New(config Config) *Fetcher {
 	config = config.withDefaults()
-	return &Fetcher{config: config, cache: newCache(config.CacheBytes)}
+	return &Fetcher{
+		config: config, cache: newCache(config.CacheBytes), flights: flights{all: make(map[string]chan struct{})},
+	}
 }
 
 // Request says what to fetch.
@@ -185,6 +188,7 @@ func (f *Fetcher) get(ctx context.Context, req Request) (*Resource, error) {
 		if err != nil {
 			return nil, err
 		}
+		f.cache.drop(req.URL) // what was there has perhaps changed (RFC 9111 section 4.4)
 		return answer.resource, nil
 	}
 	return f.cached(ctx, req)

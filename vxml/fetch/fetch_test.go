@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -56,7 +58,9 @@ func TestCache(t *testing.T) {
 		{"maxage of zero", map[string]string{"Cache-Control": "max-age=60"}, 0, Request{MaxAge: age(0)}, "fetched"},
 		{"maxstale", map[string]string{"Cache-Control": "max-age=60"}, 70 * time.Second, Request{MaxStale: 20 * time.Second}, "cached"},
 		{"must-revalidate", map[string]string{"Cache-Control": "max-age=60, must-revalidate"}, 70 * time.Second, Request{MaxStale: 20 * time.Second}, "fetched"},
-		{"varies", map[string]string{"Cache-Control": "max-age=60", "Vary": "User-Agent"}, 0, Request{}, "fetched"},
+		{"varies by what is always the same", map[string]string{"Cache-Control": "max-age=60", "Vary": "User-Agent, Accept-Encoding"}, 0, Request{}, "cached"},
+		{"varies by cookie", map[string]string{"Cache-Control": "max-age=60", "Vary": "Accept, Cookie"}, 0, Request{}, "fetched"},
+		{"varies by anything", map[string]string{"Cache-Control": "max-age=60", "Vary": "*"}, 0, Request{}, "fetched"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -89,6 +93,116 @@ func TestCache(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of a hundred who want the same at once, one asks, unless the answer is not for
+// all of them.
+func TestCoalescing(t *testing.T) {
+	for control, want := range map[string]int64{"max-age=60": 1, "no-store": 100} {
+		synctest.Test(t, func(t *testing.T) {
+			var asked atomic.Int64
+			f := New(Config{Client: &http.Client{Transport: origin(func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				time.Sleep(time.Second)
+				w.Header().Set("Cache-Control", control)
+				fmt.Fprint(w, "page")
+			})}})
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() {
+					if r, err := f.Get(t.Context(), Request{URL: "http://h/"}); err != nil || string(r.Body) != "page" {
+						t.Error(r, err)
+					}
+				})
+			}
+			all.Wait()
+			if asked.Load() != want {
+				t.Errorf("%s: the server was asked %d times, want %d", control, asked.Load(), want)
+			}
+		})
+	}
+}
+
+// One who gives up does not take the others along.
+func TestCoalescingAndTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := New(Config{Client: &http.Client{Transport: origin(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(2 * time.Second):
+				fmt.Fprint(w, "page")
+			case <-r.Context().Done():
+				w.WriteHeader(http.StatusGatewayTimeout)
+			}
+		})}})
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := f.Get(t.Context(), Request{URL: "http://h/", Timeout: time.Second}); err == nil {
+				t.Error("the impatient one was answered")
+			}
+		})
+		time.Sleep(time.Millisecond)
+		all.Go(func() {
+			if _, err := f.Get(t.Context(), Request{URL: "http://h/", Timeout: 10 * time.Second}); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+	})
+}
+
+// A redirect that may change is asked for again; what it led to is kept.
+func TestRedirectsAreNotCached(t *testing.T) {
+	target := "/one"
+	asked := map[string]int{}
+	f := New(Config{Client: &http.Client{Transport: origin(func(w http.ResponseWriter, r *http.Request) {
+		asked[r.URL.Path]++
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, target, http.StatusFound)
+			return
+		}
+		w.Header().Set("Cache-Control", "max-age=60")
+		fmt.Fprint(w, r.URL.Path)
+	})}})
+	get := func(url string) string {
+		r, err := f.Get(t.Context(), Request{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(r.Body)
+	}
+	if got := get("http://h/"); got != "/one" {
+		t.Error(got)
+	}
+	target = "/two"
+	if got := get("http://h/"); got != "/two" {
+		t.Error(got)
+	}
+	if get("http://h/one"); asked["/one"] != 1 {
+		t.Errorf("/one was fetched %d times", asked["/one"])
+	}
+}
+
+// What was posted to has perhaps changed; what a document says of itself counts.
+func TestInvalidation(t *testing.T) {
+	asked := 0
+	f := New(Config{Client: &http.Client{Transport: origin(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		w.Header().Set("Cache-Control", "max-age=60")
+	})}})
+	do := func(method string, want int) {
+		t.Helper()
+		if _, err := f.Get(t.Context(), Request{URL: "http://h/", Method: method}); err != nil || asked != want {
+			t.Errorf("%d requests, want %d, %v", asked, want, err)
+		}
+	}
+	do("GET", 1)
+	do("GET", 1)
+	do("POST", 2)
+	do("GET", 3)
+	f.Amend("http://h/", http.Header{"Cache-Control": {"no-store"}})
+	do("GET", 4)
+	f.Amend("http://h/", http.Header{"Expires": {"0"}, "Cache-Control": nil})
+	do("GET", 5)
 }
 
 func TestCacheIsBounded(t *testing.T) {

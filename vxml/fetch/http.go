@@ -3,6 +3,7 @@ package fetch
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ type answer struct {
 	resource *Resource
 	header   http.Header
 	status   int
+	moved    bool // by a redirect: it is not the answer of the address asked for
 }
 
 // do sends one request, following redirects. Conditional holds the validators
@@ -26,6 +28,9 @@ func (f *Fetcher) do(ctx context.Context, req Request, conditional http.Header) 
 		hr.Header[k] = v
 	}
 	hr.Header.Set("User-Agent", f.config.UserAgent)
+	if control := req.control(); control != "" {
+		hr.Header.Set("Cache-Control", control)
+	}
 	if req.ContentType != "" {
 		hr.Header.Set("Content-Type", req.ContentType)
 	}
@@ -45,8 +50,9 @@ func (f *Fetcher) do(ctx context.Context, req Request, conditional http.Header) 
 		return nil, err
 	}
 	defer resp.Body.Close()
+	moved := resp.Request.URL.String() != hr.URL.String()
 	if resp.StatusCode == http.StatusNotModified && conditional != nil {
-		return &answer{header: resp.Header, status: resp.StatusCode}, nil
+		return &answer{header: resp.Header, status: resp.StatusCode, moved: moved}, nil
 	}
 	if resp.StatusCode/100 != 2 {
 		return nil, &Error{URL: req.URL, Status: resp.StatusCode}
@@ -56,38 +62,99 @@ func (f *Fetcher) do(ctx context.Context, req Request, conditional http.Header) 
 		return nil, err
 	}
 	r := &Resource{URL: resp.Request.URL.String(), MediaType: resp.Header.Get("Content-Type"), Body: body}
-	return &answer{resource: r, header: resp.Header, status: resp.StatusCode}, nil
+	return &answer{resource: r, header: resp.Header, status: resp.StatusCode, moved: moved}, nil
+}
+
+// control is what caches on the way to the server are told (RFC 9111 section 5.2.1).
+func (r Request) control() string {
+	var all []string
+	if r.MaxAge != nil {
+		all = append(all, fmt.Sprintf("max-age=%d", int(r.MaxAge.Seconds())))
+	}
+	if r.MaxStale > 0 {
+		all = append(all, fmt.Sprintf("max-stale=%d", int(r.MaxStale.Seconds())))
+	}
+	return strings.Join(all, ", ")
 }
 
 // cached answers from the cache while it is fresh, asks the server whether it
-// still holds when it is not, and fetches otherwise.
+// still holds when it is not, and fetches otherwise. Of many who want the same
+// at once, one asks; the others take what the cache has then, or ask for
+// themselves when it may not be shared (RFC 9111 section 4).
 func (f *Fetcher) cached(ctx context.Context, req Request) (*Resource, error) {
-	e := f.cache.get(req.URL)
-	now := time.Now()
-	if e != nil && e.usable(now, req) {
-		hit := *e.resource
-		hit.FromCache = true
-		return &hit, nil
+	if hit := f.fresh(req); hit != nil {
+		return hit, nil
 	}
+	leave, first := f.flights.enter(req.URL)
+	if first {
+		defer leave()
+		return f.ask(ctx, req)
+	}
+	select {
+	case <-f.flights.landed(req.URL):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if hit := f.fresh(req); hit != nil {
+		return hit, nil
+	}
+	return f.ask(ctx, req)
+}
+
+// fresh is what the cache has for a request, or nil.
+func (f *Fetcher) fresh(req Request) *Resource {
+	if e := f.cache.get(req.URL); e != nil && e.usable(time.Now(), req) {
+		return e.hit()
+	}
+	return nil
+}
+
+// ask asks the server, and keeps what it may.
+func (f *Fetcher) ask(ctx context.Context, req Request) (*Resource, error) {
 	var conditional http.Header
+	e := f.cache.get(req.URL)
 	if e != nil {
 		conditional = e.validators()
 	}
+	now := time.Now()
 	a, err := f.do(ctx, req, conditional)
+	if err == nil && a.status == http.StatusNotModified && a.moved {
+		// Another address has confirmed something of its own.
+		a, err = f.do(ctx, req, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if a.status == http.StatusNotModified {
 		renewed := e.renewed(now, a.header)
 		f.cache.put(req.URL, renewed)
-		hit := *renewed.resource
-		hit.FromCache = true
-		return &hit, nil
+		return renewed.hit(), nil
 	}
-	if fresh, ok := newEntry(now, a); ok {
-		f.cache.put(req.URL, fresh)
-	} else {
+	if a.moved {
 		f.cache.drop(req.URL)
 	}
+	if fresh, ok := newEntry(now, a); ok {
+		f.cache.put(a.resource.URL, fresh)
+	} else {
+		f.cache.drop(a.resource.URL)
+	}
 	return a.resource, nil
+}
+
+// Amend adds to what the server said of an answer, as a document does of itself
+// (VoiceXML 2.0 section 6.2.1, http-equiv).
+func (f *Fetcher) Amend(url string, header http.Header) {
+	e := f.cache.get(url)
+	if e == nil {
+		return
+	}
+	amended := &answer{resource: e.resource, header: e.header.Clone()}
+	for k, v := range header {
+		amended.header[k] = v
+	}
+	if kept, ok := newEntry(e.asked, amended); ok {
+		f.cache.put(url, kept)
+	} else {
+		f.cache.drop(url)
+	}
 }

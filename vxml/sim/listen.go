@@ -55,7 +55,7 @@ func (l *listening) say(words string, confidence float64) {
 	}
 	l.events <- vxml.SpeechStarted{}
 	for _, g := range l.request.Grammars {
-		matched, err := match(g, words)
+		matched, err := l.match(g, words)
 		if err != nil {
 			l.caller.print("note", fmt.Sprintf("grammar %s is not understood here: %v", g.ID, err))
 		}
@@ -74,14 +74,13 @@ func (l *listening) say(words string, confidence float64) {
 	l.finish(vxml.SpeechResult{Outcome: vxml.NoMatch})
 }
 
-func match(g vxml.SpeechGrammar, words string) (bool, error) {
+func (l *listening) match(g vxml.SpeechGrammar, words string) (bool, error) {
 	compiled, err := grammar.Parse(g.Content, grammar.Defaults{URI: g.URI})
 	if err != nil {
 		return false, err
 	}
-	fetcher := fetch.New(fetch.Config{})
 	load := func(ctx context.Context, uri string) (*grammar.Grammar, error) {
-		r, err := fetcher.Get(ctx, fetch.Request{URL: uri})
+		r, err := l.caller.fetcher.Get(ctx, fetch.Request{URL: uri})
 		if err != nil {
 			return nil, err
 		}

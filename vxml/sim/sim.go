@@ -40,6 +40,7 @@ import (
 	"time"
 
 	"mcp/vxml"
+	"mcp/vxml/fetch"
 )
 
 // Caller is the simulated caller and line.
@@ -55,6 +56,7 @@ type Caller struct {
 	hearing *listening // recognition under way, or nil
 	tape    *recording // being recorded, or nil
 	far     *transfer  // being transferred, or nil
+	fetcher *fetch.Fetcher
 	peeked  *string
 	err     error
 }
@@ -76,8 +78,14 @@ func New(steps io.Reader, out io.Writer) *Caller {
 // Answering makes a caller whose steps are answers to what was said since the
 // last one.
 func Answering(answer func(said []string) string, out io.Writer) *Caller {
-	return &Caller{answer: answer, out: out, digits: make(chan vxml.Digit, 256), hungUp: make(chan struct{})}
+	return &Caller{
+		answer: answer, out: out, digits: make(chan vxml.Digit, 256), hungUp: make(chan struct{}),
+		fetcher: fetch.New(fetch.Config{}),
+	}
 }
+
+// Fetch makes the caller's recognizer get grammars through f.
+func (c *Caller) Fetch(f *fetch.Fetcher) { c.fetcher = f }
 
 // Pace makes prompts last, for each character that they say. Without it they are
 // over at once.
@@ -90,7 +98,11 @@ func (c *Caller) Err() error { return c.err }
 func (c *Caller) Trace(e vxml.TraceEvent) {
 	switch e.Kind {
 	case vxml.Waiting:
-		c.act(c.next())
+		step := c.next()
+		c.act(step)
+		if strings.HasPrefix(step, "dtmf") && e.Text == "voice" {
+			c.silence() // nobody takes keys
+		}
 	case vxml.Typing:
 		if len(c.digits) == 0 {
 			c.timers.fire()
@@ -138,7 +150,9 @@ func (c *Caller) act(step string) {
 			c.press(byte(key))
 		}
 	case "far":
-		if c.far != nil {
+		if c.far == nil {
+			c.silence() // there is no other party
+		} else {
 			c.far.end(what)
 		}
 	case "silence":
