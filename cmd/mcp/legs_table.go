@@ -20,7 +20,7 @@ func legTable(out io.Writer, s snapshot, width int) error {
 		{Title: "LOCAL", Least: 14}, {Title: "FAR", Least: 15}, {Title: "STATE"}, {Title: "PT", Rank: 6},
 		{Title: "IN", Right: true}, {Title: "OUT", Right: true}, {Title: "IN/s", Right: true}, {Title: "OUT/s", Right: true},
 		{Title: "LOSS", Right: true}, {Title: "JIT", Right: true, Rank: 4}, {Title: "HEARD", Right: true},
-		{Title: "TO", Least: 14, Rank: 1}, {Title: "DROPS", Right: true}, {Title: "CALL", Least: 8, Rank: 2},
+		{Title: "TO", Least: 14, Rank: 1}, {Title: "DROP", Right: true}, {Title: "CALL", Least: 8, Rank: 2},
 		{Title: "ROLE", Rank: 5}, {Title: "ID", Spare: true},
 	}}
 	if s.past > 0 {

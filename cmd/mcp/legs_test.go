@@ -110,9 +110,16 @@ func TestStreamTables(t *testing.T) {
 }
 
 // checkGolden compares what was printed with a file, and holds it to the width.
+// UPDATE_GOLDEN=1 in the environment writes the file instead.
 func checkGolden(t *testing.T, name, got string, width int) {
 	t.Helper()
-	want, err := os.ReadFile(filepath.Join("testdata", name+".golden"))
+	file := filepath.Join("testdata", name+".golden")
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Error(err)
 	}

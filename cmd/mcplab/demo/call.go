@@ -158,7 +158,7 @@ func (d *demo) unload() error {
 	return nil
 }
 
-// legsDump is bpftool's view of the legs in mid-call.
+// legsDump is the kernel's legs in mid-call.
 const legsDump = "legs.txt"
 
 // dumpOnce keeps what an operator would see of the legs during the call.
@@ -169,15 +169,15 @@ func (d *demo) dumpOnce() {
 	d.facts.dumped = true
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "bpftool", "map", "dump", "pinned", d.pins+"/legs").CombinedOutput()
+	out, err := exec.CommandContext(ctx, d.options.Platform, "legs", "--wide", "--pins", d.pins).CombinedOutput()
 	if err == nil {
 		err = os.WriteFile(d.path(legsDump), out, 0o644)
 	}
 	if err != nil {
 		d.facts.note(func() {
-			d.facts.problems = append(d.facts.problems, fmt.Sprintf("bpftool map dump: %v: %s", err, out))
+			d.facts.problems = append(d.facts.problems, fmt.Sprintf("mcp legs: %v: %s", err, out))
 		})
 		return
 	}
-	d.timeline.tell("demo", "bpftool map dump pinned %s/legs > %s", d.pins, d.path(legsDump))
+	d.timeline.tell("demo", "mcp legs --pins %s > %s", d.pins, d.path(legsDump))
 }

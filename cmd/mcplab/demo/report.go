@@ -86,7 +86,7 @@ func (d *demo) printFiles() {
 	d.timeline.title("FILES")
 	d.timeline.print("  %s  both sides of the call: left what the caller said, right what it heard\n", d.path(recording))
 	if d.facts.dumped {
-		d.timeline.print("  %s  the kernel's legs in mid-call, by bpftool\n", d.path(legsDump))
+		d.timeline.print("  %s  the kernel's legs in mid-call, by mcp legs\n", d.path(legsDump))
 	}
 	d.timeline.print("  %s  logs of all programs\n", d.path("*.log"))
 }
