@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
 
 	"mcp/bpf/bpftest"
 	"mcp/bpf/tap"
@@ -264,5 +266,49 @@ func TestInspectLegs(t *testing.T) {
 	}
 	if m := got[3]; m.Latching() || m.Far.IsValid() || m.Signalled.IsValid() {
 		t.Errorf("muted leg: %+v", m)
+	}
+}
+
+// BenchmarkCapture gives what a relayed packet costs in the program while nobody
+// looks, and while both of its legs are captured.
+func BenchmarkCapture(b *testing.B) {
+	const batch = 1000 // fewer than the ring holds
+	for _, captured := range []bool{false, true} {
+		b.Run(fmt.Sprintf("captured=%t", captured), func(b *testing.B) {
+			r := newRig(b, rigOptions{mode: ModeGeneric, static: true})
+			// A leg whose far end is its own address: what it relays arrives again.
+			loop := r.openLeg(b, addrPort("10.2.0.2", 20000), serverSSRC)
+			must(b, loop.Configure(legConfig(addrPort("10.2.0.2", 20000), loop)))
+			rtp := voice(1, 1)
+			rtp.SSRC = serverSSRC
+			var c *Tap
+			if captured {
+				c = r.look(b, loop)
+				must(b, c.renew(time.Hour))
+			}
+			var spent time.Duration
+			packets := 0
+			for b.Loop() {
+				// The next batch goes on where the last one left.
+				if s := r.infos(b, loop)[0].Stream; s.Started {
+					rtp.Seq, rtp.TS = s.Sequence, s.Timestamp
+				}
+				frame := r.fromCaller(rtp)
+				frame.Src, frame.Dst = loop.Local(), loop.Local()
+				must(b, r.ns.Do(func() error {
+					average, err := r.plane.Measure(frame.Bytes(), batch)
+					spent += average * batch
+					return err
+				}))
+				if c != nil {
+					var record ringbuf.Record
+					must(b, c.drain(&record, func(tap.Packet) error { packets++; return nil }))
+				}
+			}
+			b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N*batch), "ns/packet")
+			if captured && packets != 2*batch*b.N {
+				b.Errorf("%d packets captured, %d travelled", packets, 2*batch*b.N)
+			}
+		})
 	}
 }
