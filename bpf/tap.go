@@ -102,29 +102,53 @@ func (t *Tap) state() (relayTapping, error) {
 	return s, nil
 }
 
+// Add captures another leg, too. ErrClosed: it is gone already.
+func (t *Tap) Add(l LegInfo) error {
+	if t.captured[l.ID] {
+		return nil
+	}
+	if err := t.look(l, tapPeriod); err != nil {
+		return err
+	}
+	t.legs = append(t.legs, l)
+	t.captured[l.ID] = true
+	return nil
+}
+
 // renew prolongs the capture, and shows the legs to it. ErrClosed: all legs are
 // gone.
 func (t *Tap) renew(period time.Duration) error {
 	open := 0
 	for _, l := range t.legs {
-		req := relayTapRequest{
-			Slot: l.Slot, LegId: l.ID, Token: t.token, Pid: uint32(os.Getpid()), PeriodNs: uint64(period),
-		}
-		answer, _, err := testrun.Run(t.program, testrun.Call{Data: bytesOf(&req)})
-		if err != nil {
-			return err
-		}
-		switch relayTapAnswer(answer) {
-		case relayTapAnswerTAP_SET:
+		err := t.look(l, period)
+		if err == nil {
 			open++
-		case relayTapAnswerTAP_BUSY:
-			return t.busy()
+		} else if !errors.Is(err, ErrClosed) {
+			return err
 		}
 	}
 	if open == 0 {
 		return ErrClosed
 	}
 	return nil
+}
+
+// look has a leg's packets shown for a while.
+func (t *Tap) look(l LegInfo, period time.Duration) error {
+	req := relayTapRequest{
+		Slot: l.Slot, LegId: l.ID, Token: t.token, Pid: uint32(os.Getpid()), PeriodNs: uint64(period),
+	}
+	answer, _, err := testrun.Run(t.program, testrun.Call{Data: bytesOf(&req)})
+	if err != nil {
+		return err
+	}
+	switch relayTapAnswer(answer) {
+	case relayTapAnswerTAP_SET:
+		return nil
+	case relayTapAnswerTAP_BUSY:
+		return t.busy()
+	}
+	return ErrClosed
 }
 
 func (t *Tap) busy() error {

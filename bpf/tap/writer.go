@@ -58,8 +58,7 @@ func NewWriter(out io.Writer, application string, legs []Leg) (*Writer, error) {
 	section.option(optionApplication, []byte(application))
 	err := w.write(blockSection, section)
 	for _, l := range legs {
-		w.numbers[l.ID], w.names[l.ID] = uint32(len(w.numbers)), l.Name
-		err = errors.Join(err, w.describe(l))
+		err = errors.Join(err, w.Add(l))
 	}
 	return w, errors.Join(err, w.out.Flush())
 }
@@ -67,7 +66,12 @@ func NewWriter(out io.Writer, application string, legs []Leg) (*Writer, error) {
 // Name makes a leg known that is not captured, but may be the source of packets.
 func (w *Writer) Name(id uint64, name string) { w.names[id] = name }
 
-func (w *Writer) describe(l Leg) error {
+// Add describes a leg whose packets follow.
+func (w *Writer) Add(l Leg) error {
+	if _, known := w.numbers[l.ID]; known {
+		return nil
+	}
+	w.numbers[l.ID], w.names[l.ID] = uint32(len(w.numbers)), l.Name
 	b := block{}
 	b.uint16(linkTypeRaw)
 	b.uint16(0)

@@ -26,7 +26,8 @@ tcpdump cannot see them, because XDP takes them before it would and sends them a
 
 Each leg is an interface of the file, and the comment of each packet says what
 became of it. Packets begin with the IP header. There is one capture at a time; it
-costs the legs that are captured some 100 ns a packet, and the others nothing.`,
+costs some 100 ns a copied packet, and legs that are not captured nothing.
+Legs of a call that open later are captured within a second.`,
 		Example: `  mcp capture --leg 10.0.2.1:20000
   mcp capture --leg :20000 --seconds 30 --out call.pcapng
   mcp capture --call 6f1c --out - | tshark -r - -d udp.port==20000-45000,rtp`,
@@ -53,7 +54,11 @@ type capture struct {
 	seconds       uint
 	packets       uint64
 	messages      io.Writer
+	joined        time.Time // when the call's legs were looked for last
 }
+
+// joinInterval is how often a call's legs are looked for.
+const joinInterval = time.Second
 
 // errEnough ends a capture that has as many packets as were asked for.
 var errEnough = errors.New("enough packets")
@@ -98,7 +103,9 @@ func (c *capture) record(ctx context.Context, t *bpf.Tap, w *tap.Writer) error {
 			return errEnough
 		}
 		return nil
-	}, w.Flush)
+	}, func() error {
+		return errors.Join(w.Flush(), c.join(t, w))
+	})
 	switch {
 	case errors.Is(err, bpf.ErrClosed):
 		fmt.Fprintln(c.messages, "all captured legs have ended")
@@ -109,6 +116,27 @@ func (c *capture) record(ctx context.Context, t *bpf.Tap, w *tap.Writer) error {
 	dropped, e := t.Dropped()
 	err = errors.Join(err, e, w.Finish(dropped))
 	fmt.Fprintf(c.messages, "%d packets, %d dropped\n", w.Packets(), dropped)
+	return err
+}
+
+// join captures legs of the call that have opened since.
+func (c *capture) join(t *bpf.Tap, w *tap.Writer) error {
+	if c.call == "" || time.Since(c.joined) < joinInterval {
+		return nil
+	}
+	c.joined = time.Now()
+	all, err := bpf.InspectLegs(c.dir)
+	for _, l := range all {
+		w.Name(l.ID, nameOf(l))
+		if !c.means(l) {
+			continue
+		}
+		if e := t.Add(l); errors.Is(e, bpf.ErrClosed) {
+			continue
+		} else if err = errors.Join(err, e); e == nil {
+			err = errors.Join(err, w.Add(describe(l)))
+		}
+	}
 	return err
 }
 
@@ -192,14 +220,17 @@ func (c *capture) create(stdout io.Writer, first bpf.LegInfo) (io.WriteCloser, e
 
 func nameOf(l bpf.LegInfo) string { return "leg " + l.Local.String() }
 
-func describeLegs(legs []bpf.LegInfo) []tap.Leg {
-	var out []tap.Leg
+func describe(l bpf.LegInfo) tap.Leg {
+	d := tap.Leg{ID: l.ID, Name: nameOf(l)}
+	if l.Owner.Call != "" {
+		d.Description = fmt.Sprintf("%s of call %s", l.Owner.Role, l.Owner.Call)
+	}
+	return d
+}
+
+func describeLegs(legs []bpf.LegInfo) (out []tap.Leg) {
 	for _, l := range legs {
-		d := tap.Leg{ID: l.ID, Name: nameOf(l)}
-		if l.Owner.Call != "" {
-			d.Description = fmt.Sprintf("%s of call %s", l.Owner.Role, l.Owner.Call)
-		}
-		out = append(out, d)
+		out = append(out, describe(l))
 	}
 	return out
 }

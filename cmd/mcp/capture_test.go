@@ -16,33 +16,23 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
 
-// speaking loads a plane whose one leg sends a packet every millisecond.
-func speaking(t *testing.T) (dir string, leg *bpf.Leg) {
+// speaker is a plane whose first leg sends a packet every millisecond.
+type speaker struct {
+	dir   string
+	plane *bpf.Plane
+	leg   *bpf.Leg
+}
+
+func newSpeaker(t *testing.T) *speaker {
 	t.Helper()
 	ns := bpftest.NewNetNS(t)
-	dir = bpftest.BPFFS(t) + "/plane"
-	var plane *bpf.Plane
-	check := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	check(ns.Do(func() (err error) {
-		plane, err = bpf.Load(bpf.Config{Dir: dir, Mode: bpf.ModeGeneric, MaxLegs: 8})
+	s := &speaker{dir: bpftest.BPFFS(t) + "/plane"}
+	check(t, ns.Do(func() (err error) {
+		s.plane, err = bpf.Load(bpf.Config{Dir: s.dir, Mode: bpf.ModeGeneric, MaxLegs: 8})
 		return err
 	}))
-	t.Cleanup(func() {
-		if err := plane.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	leg, err := plane.AddLeg(netip.MustParseAddrPort("127.0.0.1:20000"), 7)
-	check(err)
-	check(leg.Configure(bpf.LegConfig{
-		Far:       bpf.FarEnd{RTP: netip.MustParseAddrPort("127.0.0.1:4000"), RTCP: netip.MustParseAddrPort("127.0.0.1:4001")},
-		ClockRate: 8000, FrameTicks: 160, AudioType: 0, EventType: 101, MaySend: true, MayReceive: true,
-	}))
+	t.Cleanup(func() { check(t, s.plane.Close()) })
+	s.leg = s.open(t, 20000, "call-1")
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -50,7 +40,7 @@ func speaking(t *testing.T) (dir string, leg *bpf.Leg) {
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		for ctx.Err() == nil {
-			if err := leg.Send(bpf.Packet{Ticks: 160, Data: make([]byte, 160)}); err != nil && ctx.Err() == nil {
+			if err := s.leg.Send(bpf.Packet{Ticks: 160, Data: make([]byte, 160)}); err != nil && ctx.Err() == nil {
 				t.Errorf("send: %v", err)
 				return
 			}
@@ -58,7 +48,64 @@ func speaking(t *testing.T) (dir string, leg *bpf.Leg) {
 		}
 	}()
 	t.Cleanup(func() { stop(); <-done })
-	return dir, leg
+	return s
+}
+
+// open opens a leg of a call.
+func (s *speaker) open(t *testing.T, port uint16, call string) *bpf.Leg {
+	t.Helper()
+	local := netip.MustParseAddr("127.0.0.1")
+	leg, err := s.plane.AddLeg(netip.AddrPortFrom(local, port), 7)
+	check(t, err)
+	check(t, leg.Configure(bpf.LegConfig{
+		Far:       bpf.FarEnd{RTP: netip.AddrPortFrom(local, 4000), RTCP: netip.AddrPortFrom(local, 4001)},
+		ClockRate: 8000, FrameTicks: 160, AudioType: 0, EventType: 101, MaySend: true, MayReceive: true,
+	}))
+	check(t, leg.Own(bpf.Owner{Call: call, Role: "caller"}))
+	return leg
+}
+
+// awaitCaptured waits until a leg is captured, or is no more.
+func (s *speaker) awaitCaptured(t *testing.T, leg *bpf.Leg, want bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		legs, err := bpf.InspectLegs(s.dir)
+		check(t, err)
+		for _, l := range legs {
+			if l.ID == leg.ID() && l.Captured == want {
+				return
+			}
+		}
+	}
+	t.Fatalf("leg %s is not captured=%t", leg.Local(), want)
+}
+
+// result is what a command leaves.
+type result struct {
+	out, messages string
+	err           error
+}
+
+// start runs a command until it is interrupted, as SIGINT does by the context.
+func start(t *testing.T, args ...string) (interrupt func() result) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan result, 1)
+	go func() {
+		out, messages, err := command(ctx, args...)
+		done <- result{out, messages, err}
+	}()
+	return func() result {
+		cancel()
+		return <-done
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // command runs mcp as a shell would.
@@ -73,7 +120,8 @@ func command(ctx context.Context, args ...string) (out, messages string, err err
 }
 
 func TestCaptureStopsWhenItHasEnough(t *testing.T) {
-	dir, leg := speaking(t)
+	s := newSpeaker(t)
+	dir, leg := s.dir, s.leg
 	file := t.TempDir() + "/leg.pcapng"
 	_, messages, err := command(t.Context(), "capture", "--pins", dir, "--leg", "127.0.0.1:20000", "--packets", "5", "--out", file)
 	if err != nil || !strings.HasSuffix(messages, "\n5 packets, 0 dropped\n") {
@@ -100,47 +148,42 @@ func TestCaptureStopsWhenItHasEnough(t *testing.T) {
 	}
 }
 
-// interrupted is what SIGINT does to the context; the summary comes all the same.
 func TestCaptureIsInterrupted(t *testing.T) {
-	dir, leg := speaking(t)
-	ctx, interrupt := context.WithCancel(t.Context())
-	type result struct {
-		messages string
-		err      error
-	}
-	done := make(chan result, 1)
-	go func() {
-		_, messages, err := command(ctx, "capture", "--pins", dir, "--leg", ":20000", "--out", "-")
-		done <- result{messages, err}
-	}()
-	captured := func() bool {
-		legs, err := bpf.InspectLegs(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return legs[0].ID == leg.ID() && legs[0].Captured
-	}
-	for deadline := time.Now().Add(patience); !captured(); {
-		if time.Now().After(deadline) {
-			t.Fatal("the leg is not captured")
-		}
-	}
-	_, _, err := command(t.Context(), "capture", "--pins", dir, "--leg", ":20000", "--out", "-")
+	s := newSpeaker(t)
+	interrupt := start(t, "capture", "--pins", s.dir, "--leg", ":20000", "--out", "-")
+	s.awaitCaptured(t, s.leg, true)
+	_, _, err := command(t.Context(), "capture", "--pins", s.dir, "--leg", ":20000", "--out", "-")
 	if err == nil || !strings.Contains(err.Error(), "another capture is under way, by process ") {
 		t.Errorf("second capture: %v", err)
 	}
-	interrupt()
-	r := <-done
-	if r.err != nil || !strings.HasSuffix(r.messages, " packets, 0 dropped\n") {
+	if r := interrupt(); r.err != nil || !strings.HasSuffix(r.messages, " packets, 0 dropped\n") {
 		t.Errorf("%v, said %q", r.err, r.messages)
 	}
-	if captured() {
-		t.Error("the leg is still captured")
+	s.awaitCaptured(t, s.leg, false)
+}
+
+func TestCaptureFollowsItsCall(t *testing.T) {
+	s := newSpeaker(t)
+	interrupt := start(t, "capture", "--pins", s.dir, "--call", "call-1", "--out", "-")
+	s.awaitCaptured(t, s.leg, true)
+	other := s.open(t, 20004, "call-2")
+	later := s.open(t, 20002, "call-1")
+	s.awaitCaptured(t, later, true)
+	s.awaitCaptured(t, other, false)
+	check(t, later.Send(bpf.Packet{Ticks: 160, Data: []byte("said by the one that came later")}))
+	r := interrupt()
+	if r.err != nil {
+		t.Error(r.err)
+	}
+	for _, want := range []string{"leg 127.0.0.1:20000", "leg 127.0.0.1:20002", "caller of call call-1", "said by the one that came later"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("%q is not in the file", want)
+		}
 	}
 }
 
 func TestCaptureNamesWhatItDoesNotFind(t *testing.T) {
-	dir, _ := speaking(t)
+	dir := newSpeaker(t).dir
 	for _, args := range [][]string{{"--leg", "127.0.0.1:20002"}, {"--leg-id", "12"}, {"--call", "12"}} {
 		_, _, err := command(t.Context(), append([]string{"capture", "--pins", dir}, args...)...)
 		if err == nil || !strings.Contains(err.Error(), args[1]) || !strings.Contains(err.Error(), "mcp legs") {
@@ -150,7 +193,7 @@ func TestCaptureNamesWhatItDoesNotFind(t *testing.T) {
 }
 
 func TestLegsOfAPlane(t *testing.T) {
-	dir, _ := speaking(t)
+	dir := newSpeaker(t).dir
 	for _, noun := range []string{"legs", "streams"} {
 		out, _, err := command(t.Context(), noun, "--pins", dir)
 		lines := strings.Split(out, "\n")
