@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -27,7 +28,7 @@ const childRole = "BPF_TEST_CHILD"
 // ready, or the error.
 func children() map[string]func(args []string) error {
 	return map[string]func([]string) error{
-		"relay": relayChild, "step": stepChild, "serve": serveChild, "load": loadChild, "upgrade": upgradeChild,
+		"relay": relayChild, "step": stepChild, "serve": serveChild, "load": loadChild, "watch": watchChild, "upgrade": upgradeChild,
 	}
 }
 
@@ -161,6 +162,19 @@ func loadChild(args []string) error {
 // upgradeChild upgrades a plane.
 func upgradeChild(args []string) error {
 	if _, err := Upgrade(args[0]); err != nil {
+		return err
+	}
+	return sleep()
+}
+
+// watchChild holds a plane and prints what is logged of its interfaces.
+func watchChild(args []string) error {
+	p, err := Open(args[0])
+	if err != nil {
+		return err
+	}
+	p.LogTo(slog.New(slog.NewTextHandler(os.Stdout, nil)))
+	if err := p.Receive(func(Event) {}); err != nil {
 		return err
 	}
 	return sleep()

@@ -89,16 +89,20 @@ func pinPrograms(dir string, o *relayPrograms) error {
 // openMaps opens the pinned maps and compares their shapes with what this program
 // was built for. On an error the caller closes those that were opened.
 func openMaps(dir string, spec *ebpf.CollectionSpec, o *relayMaps) error {
-	if err := openMap(dir, "shapes", &o.Shapes); err != nil {
+	for name, m := range pinnedMaps(o) {
+		if err := openMap(dir, name, m); err != nil {
+			return err
+		}
+	}
+	if err := checkSize("shapes", o.Shapes, spec.Maps["shapes"]); err != nil {
 		return err
 	}
 	for name, m := range pinnedMaps(o) {
-		if *m == nil {
-			if err := openMap(dir, name, m); err != nil {
-				return err
-			}
+		want := spec.Maps[name]
+		if err := checkShape(name, want, o.Shapes); err != nil {
+			return err
 		}
-		if err := checkShape(name, *m, spec.Maps[name], o.Shapes); err != nil {
+		if err := checkSize(name, *m, want); err != nil {
 			return err
 		}
 	}
@@ -129,13 +133,11 @@ func unusable(what string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: the pin of %s is missing", ErrIncompatible, what)
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EISDIR), errors.Is(err, unix.EACCES) && isRoot():
-		return fmt.Errorf("%w: what is pinned as %s is not that: %w", ErrIncompatible, what, err)
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		return fmt.Errorf("open %s: %w", what, err)
 	}
-	return fmt.Errorf("open %s: %w", what, err)
+	return fmt.Errorf("%w: what is pinned as %s is something else: %w", ErrIncompatible, what, err)
 }
-
-func isRoot() bool { return os.Geteuid() == 0 }
 
 // noteShapes writes beside the maps how they are laid out.
 func noteShapes(spec *ebpf.CollectionSpec, shapes *ebpf.Map) error {
@@ -161,8 +163,24 @@ func shapeKey(name string) (key [16]int8) {
 	return key
 }
 
-// checkShape compares a pinned map with what this program was built for.
-func checkShape(name string, m *ebpf.Map, want *ebpf.MapSpec, shapes *ebpf.Map) error {
+// checkSize makes sure that a pin is the map of its name, as far as its sizes tell.
+func checkSize(name string, m *ebpf.Map, want *ebpf.MapSpec) error {
+	if m.Type() == want.Type && m.KeySize() == want.KeySize && m.ValueSize() == want.ValueSize {
+		return checkRoom(name, m, want)
+	}
+	return fmt.Errorf("%w: what is pinned as map %s is a %s of %d to %d octets, not a %s of %d to %d",
+		ErrIncompatible, name, m.Type(), m.KeySize(), m.ValueSize(), want.Type, want.KeySize, want.ValueSize)
+}
+
+func checkRoom(name string, m *ebpf.Map, want *ebpf.MapSpec) error {
+	if sizedAtLoad(name) || m.MaxEntries() == want.MaxEntries {
+		return nil
+	}
+	return fmt.Errorf("%w: map %s has room for %d entries, not %d", ErrIncompatible, name, m.MaxEntries(), want.MaxEntries)
+}
+
+// checkShape compares what is written of a pinned map with what this program was built for.
+func checkShape(name string, want *ebpf.MapSpec, shapes *ebpf.Map) error {
 	text, err := shape.Of(want)
 	if err != nil {
 		return err
@@ -173,13 +191,6 @@ func checkShape(name string, m *ebpf.Map, want *ebpf.MapSpec, shapes *ebpf.Map) 
 	}
 	if diff := shape.Diff(goString(entry.Text[:]), text); diff != "" {
 		return fmt.Errorf("%w: map %s: %s", ErrIncompatible, name, diff)
-	}
-	if m.Type() != want.Type || m.KeySize() != want.KeySize || m.ValueSize() != want.ValueSize {
-		return fmt.Errorf("%w: what is pinned as map %s is a %s of %d to %d octets, not a %s of %d to %d",
-			ErrIncompatible, name, m.Type(), m.KeySize(), m.ValueSize(), want.Type, want.KeySize, want.ValueSize)
-	}
-	if !sizedAtLoad(name) && m.MaxEntries() != want.MaxEntries {
-		return fmt.Errorf("%w: map %s has room for %d entries, not %d", ErrIncompatible, name, m.MaxEntries(), want.MaxEntries)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -132,7 +133,7 @@ func TestOtherLayoutIsRefused(t *testing.T) {
 // Whatever pin is missing, opening says so and unloading still works.
 func TestBrokenStateIsUnloaded(t *testing.T) {
 	ns, _, dir := host(t)
-	for _, pin := range []string{"legs", "layout", "shapes", "programs/relay", "programs", "link_*"} {
+	for _, pin := range []string{"legs", "layout", "shapes", "programs", "link_*"} {
 		p, err := loadIn(ns, Config{Dir: dir})
 		must(t, err)
 		must(t, p.Close())
@@ -145,6 +146,60 @@ func TestBrokenStateIsUnloaded(t *testing.T) {
 		wantError(t, err, ErrIncompatible)
 		must(t, Unload(dir))
 	}
+}
+
+// Whatever pin is missing or is something else, the error names it, and all is
+// well when it is put back.
+func TestEachPinIsMissed(t *testing.T) {
+	ns, _, dir := host(t)
+	_, _, err := installIn(ns, Config{Dir: dir})
+	must(t, err)
+	for name := range pinnedMaps(&relayMaps{}) {
+		spoil(t, ns, dir, pinPath(dir, name), name)
+	}
+	for name := range pinnedPrograms(&relayPrograms{}) {
+		spoil(t, ns, dir, programPath(dir, name), name)
+	}
+	p, err := openIn(ns, dir)
+	must(t, err)
+	must(t, errors.Join(p.Close(), Unload(dir)))
+}
+
+// spoil takes a pin away and puts others in its place, and back at last.
+func spoil(t *testing.T, ns *bpftest.NetNS, dir, path, name string) {
+	t.Helper()
+	refused := func(with string) {
+		t.Helper()
+		p, err := openIn(ns, dir)
+		if !errors.Is(err, ErrIncompatible) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s %s: %v", name, with, err)
+		}
+		if err == nil {
+			must(t, p.Close())
+		}
+	}
+	aside := path + "_aside"
+	must(t, os.Rename(path, aside))
+	refused("missing")
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 1, ValueSize: 1, MaxEntries: 1})
+	must(t, err)
+	defer m.Close()
+	must(t, m.Pin(path))
+	refused("another map")
+	must(t, m.Unpin())
+	must(t, os.Mkdir(path, 0o700))
+	refused("a directory")
+	must(t, os.Remove(path))
+	filter, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.SocketFilter, License: "MIT",
+		Instructions: asm.Instructions{asm.LoadImm(asm.R0, 0, asm.DWord), asm.Return()},
+	})
+	must(t, err)
+	defer filter.Close()
+	must(t, filter.Pin(path))
+	refused("another program")
+	must(t, filter.Unpin())
+	must(t, os.Rename(aside, path))
 }
 
 func TestForeignProgramIsLeftAlone(t *testing.T) {

@@ -151,6 +151,41 @@ func TestServerPrivileges(t *testing.T) {
 	must(t, Unload(dir))
 }
 
+// A server attaches again with no more than it serves with.
+func TestReattachingPrivileges(t *testing.T) {
+	for _, o := range bothModes {
+		t.Run(string(o.mode), func(t *testing.T) {
+			r := newWires(t, o)
+			openTo(t, r.dir)
+			_, _, err := installIn(r.ns, Config{Dir: r.dir, Mode: o.mode, UID: plainUser, GID: plainUser})
+			must(t, err)
+			c := startChild(t, r.ns, []uintptr{capNetRaw.bit}, "watch", r.dir)
+			c.ready(t)
+			r.disconnect(t)
+			c.await(t, "interface=tocaller state=gone")
+			r.reconnect(t)
+			c.await(t, "interface=tocaller state=attached")
+			if i := r.inspect(t, "tocaller"); !i.Attached || !i.Sends {
+				t.Errorf("%+v", i)
+			}
+			c.kill()
+			must(t, Unload(r.dir))
+		})
+	}
+}
+
+// await waits for the child to log something.
+func (c *child) await(t *testing.T, words string) {
+	t.Helper()
+	for {
+		said := c.line(t)
+		if strings.Contains(said, words) {
+			return
+		}
+		t.Logf("the child logs: %s", said)
+	}
+}
+
 // Pins of another user are out of reach, and the error says so.
 func TestPinsOfAnotherUser(t *testing.T) {
 	ns, _, dir := host(t)
