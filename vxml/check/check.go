@@ -1,0 +1,152 @@
+// Package check reads a voice application as its author would like it to be
+// read: every page, script, grammar and recording that its pages name, and
+// everything that is wrong with them, where it stands.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/fetch"
+	"mcp/vxml/grammar"
+	"mcp/vxml/script"
+	"mcp/vxml/xmltree"
+)
+
+// maxDocuments bounds an application whose pages are made as they are asked for.
+const maxDocuments = 1000
+
+// Report is what was found.
+type Report struct {
+	Documents int // pages, scripts, grammars and recordings looked at
+	Problems  []error
+}
+
+// Run checks the application that begins at the address.
+func Run(ctx context.Context, fetcher *fetch.Fetcher, address string) (Report, error) {
+	c := &checker{fetcher: fetcher, seen: make(map[string]bool), pages: make(map[string]*doc.Page)}
+	c.machine = script.NewMachine(script.Limits{}, script.NewCache())
+	c.scope = c.machine.NewScope(nil, "session")
+	url, fragment, err := fetch.Resolve("", address)
+	if err != nil {
+		return c.report, err
+	}
+	c.queue = []reference{{kind: page, url: url, fragment: fragment}}
+	for len(c.queue) > 0 && c.report.Documents < maxDocuments {
+		next := c.queue[0]
+		c.queue = c.queue[1:]
+		c.follow(ctx, next)
+		if ctx.Err() != nil {
+			return c.report, ctx.Err()
+		}
+	}
+	return c.report, nil
+}
+
+type checker struct {
+	fetcher *fetch.Fetcher
+	machine *script.Machine
+	scope   *script.Scope
+	seen    map[string]bool
+	pages   map[string]*doc.Page // nil when it cannot be used
+	queue   []reference
+	report  Report
+}
+
+// kind is what a reference leads to.
+type kind string
+
+const (
+	page     kind = "page"
+	code     kind = "script"
+	grammars kind = "grammar"
+	audio    kind = "audio"
+)
+
+// reference is something that a page names.
+type reference struct {
+	kind          kind
+	url, fragment string
+	from          *doc.Error // where; nil for the first page
+}
+
+func (c *checker) problem(err error) { c.report.Problems = append(c.report.Problems, err) }
+
+// wrong is a problem of a reference, at the place that makes it.
+func (c *checker) wrong(r reference, err error) {
+	if r.from == nil {
+		c.problem(err)
+		return
+	}
+	at := *r.from
+	at.Text = err.Error()
+	c.problem(&at)
+}
+
+func (c *checker) follow(ctx context.Context, r reference) {
+	if !c.seen[string(r.kind)+r.url] {
+		c.seen[string(r.kind)+r.url] = true
+		c.report.Documents++
+		got, err := c.fetcher.Get(ctx, fetch.Request{URL: r.url})
+		if err != nil {
+			c.wrong(r, err)
+			return
+		}
+		c.read(ctx, r, got)
+	}
+	if p := c.pages[r.url]; r.kind == page && p != nil && r.fragment != "" && p.Dialog(r.fragment) == nil {
+		c.wrong(r, fmt.Errorf("%s has no dialog %q", r.url, r.fragment))
+	}
+}
+
+func (c *checker) read(ctx context.Context, r reference, got *fetch.Resource) {
+	switch r.kind {
+	case page:
+		p, err := doc.Compile(got.Body, got.URL)
+		if err != nil {
+			c.all(err)
+		} else {
+			c.pages[r.url] = p
+		}
+		// What a page that cannot be used refers to is looked at all the same.
+		if root, err := xmltree.Parse(got.Body); err == nil {
+			c.walk(ctx, root, place{got.URL, got.URL})
+		}
+	case code:
+		if err := c.syntax(ctx, "function(){"+string(got.Body)+"\n}"); err != nil {
+			c.problem(fmt.Errorf("%s: %w", got.URL, err))
+		}
+	case grammars:
+		if !strings.HasPrefix(strings.TrimSpace(string(got.Body)), "<") {
+			return // only a recognizer can read it
+		}
+		if _, err := grammar.Parse(got.Body, grammar.Defaults{URI: got.URL}); err != nil {
+			c.problem(err)
+		}
+	}
+}
+
+// all adds every one of joined errors.
+func (c *checker) all(err error) {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		c.problem(err)
+		return
+	}
+	for _, e := range joined.Unwrap() {
+		c.all(e)
+	}
+}
+
+// syntax tells whether an expression could be evaluated, without doing it.
+func (c *checker) syntax(ctx context.Context, expr string) error {
+	_, err := c.scope.Eval(ctx, script.Source{Text: expr})
+	var wrong *script.Error
+	if errors.As(err, &wrong) {
+		return errors.New(wrong.Message)
+	}
+	return err
+}

@@ -1,0 +1,54 @@
+package check_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mcp/vxml/check"
+	"mcp/vxml/fetch"
+)
+
+func TestRun(t *testing.T) {
+	page := func(body string) string {
+		return `<vxml version="2.1" xmlns="http://www.w3.org/2001/vxml">` + "\n" + body + "</vxml>"
+	}
+	files := map[string]string{
+		"start.vxml": page(`<form><block><goto next="b.vxml#two"/></block></form>`),
+		"b.vxml": page(`<link next="gone.vxml"><grammar src="bad.grxml" type="application/srgs+xml"/></link>` + "\n" +
+			`<form id="one"><block cond="1 +"><script src="bad.js"/><goto next="#three"/></block></form>` + "\n" +
+			`<form id="two"><block><audio src="silence.wav">x</audio><script>var a = ;</script></block></form>` + "\n" +
+			`<form><subdialog src="c.vxml"/><block><submit next="posted" method="post"/></block></form>`),
+		"c.vxml":    page(`<form><blok/><block><assign name="x"/></block></form>`),
+		"bad.grxml": `<grammar xmlns="http://www.w3.org/2001/06/grammar" version="1.0" root="none"/>`,
+		"bad.js":    `function (`,
+	}
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := check.Run(t.Context(), fetch.New(fetch.Config{}), filepath.Join(dir, "start.vxml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, p := range report.Problems {
+		all = append(all, strings.ReplaceAll(p.Error(), "file://"+dir+"/", ""))
+	}
+	text := strings.Join(all, "\n")
+	for _, want := range []string{
+		"b.vxml:2: <link>: fetch gone.vxml", "bad.grxml", `b.vxml:3: <block>: cond="1 +": `, "bad.js: ", `b.vxml:3: <goto>: b.vxml has no dialog "three"`,
+		"b.vxml:4: <audio>: fetch silence.wav", "b.vxml:4: <script>: ", "c.vxml:2: <blok>: VoiceXML has no such element",
+		`c.vxml:2: <assign>: the attribute "expr" is missing`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("nothing says %q in\n%s", want, text)
+		}
+	}
+	if len(all) != 9 {
+		t.Errorf("%d problems, want 9:\n%s", len(all), text)
+	}
+}

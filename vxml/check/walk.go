@@ -1,0 +1,82 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"mcp/vxml/doc"
+	"mcp/vxml/fetch"
+	"mcp/vxml/xmltree"
+)
+
+// place is a document and the base of its relative references.
+type place struct{ url, base string }
+
+// attributes by what they hold.
+var (
+	references = map[string]struct {
+		attr string
+		kind kind
+	}{
+		"vxml": {"application", page}, "goto": {"next", page}, "submit": {"next", page}, "link": {"next", page},
+		"choice": {"next", page}, "subdialog": {"src", page}, "script": {"src", code}, "grammar": {"src", grammars}, "audio": {"src", audio},
+	}
+	expressions = []string{
+		"expr", "cond", "srcexpr", "destexpr", "eventexpr", "messageexpr", "aaiexpr", "nameexpr", "expritem", "array",
+	}
+)
+
+// walk looks at what an element and everything in it refers to.
+func (c *checker) walk(ctx context.Context, n *xmltree.Node, at place) {
+	if base := n.Attr("xml:base"); base != "" {
+		if abs, _, err := fetch.Resolve(at.base, base); err == nil {
+			at.base = abs
+		}
+	}
+	here := doc.Error{URL: at.url, Line: n.Line, Element: n.Name}
+	for _, a := range n.Attrs {
+		if !slices.Contains(expressions, a.Name) || a.Space != "" {
+			continue
+		}
+		if err := c.syntax(ctx, "function(){return ("+a.Value+"\n)}"); err != nil {
+			wrong := here
+			wrong.Text = fmt.Sprintf("%s=%q: %v", a.Name, a.Value, err)
+			c.problem(&wrong)
+		}
+	}
+	if r, ok := references[n.Name]; ok && n.Attr(r.attr) != "" && n.Attr("method") != "post" {
+		c.refer(n.Attr(r.attr), reference{kind: r.kind, from: &here}, at)
+	}
+	if n.Name == "script" && n.HasContent() {
+		if err := c.syntax(ctx, "function(){"+n.Content()+"\n}"); err != nil {
+			wrong := here
+			wrong.Text = err.Error()
+			c.problem(&wrong)
+		}
+	}
+	if n.Name == "grammar" {
+		return // its content has been compiled with the page
+	}
+	for _, child := range n.Elements() {
+		c.walk(ctx, child, at)
+	}
+}
+
+// refer puts a reference into the queue. A fragment alone is of the page itself,
+// whatever its base.
+func (c *checker) refer(ref string, r reference, at place) {
+	base := at.base
+	if ref[0] == '#' {
+		base = at.url
+	}
+	var err error
+	if r.url, r.fragment, err = fetch.Resolve(base, ref); err != nil {
+		c.wrong(r, err)
+		return
+	}
+	if len(r.url) > len("builtin:") && r.url[:len("builtin:")] == "builtin:" {
+		return
+	}
+	c.queue = append(c.queue, r)
+}
