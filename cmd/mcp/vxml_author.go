@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcp/vxml"
-	"mcp/vxml/check"
+	application "mcp/vxml/check"
 	"mcp/vxml/fetch"
 	"mcp/vxml/rehearsal"
 )
@@ -32,7 +32,7 @@ func runVXMLCheck(cmd *cobra.Command, addresses []string) error {
 	fetcher := fetch.New(fetch.Config{})
 	documents, problems := 0, 0
 	for _, address := range addresses {
-		report, err := check.Run(cmd.Context(), fetcher, address)
+		report, err := application.Run(cmd.Context(), fetcher, address)
 		if err != nil {
 			return err
 		}
