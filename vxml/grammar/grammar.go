@@ -1,16 +1,12 @@
-// Package grammar reads SRGS 1.0 grammars in XML form and matches input against
-// them: DTMF key by key, and text word by word.
+// Package grammar reads SRGS 1.0 grammars in XML and ABNF form and matches input
+// against them: DTMF key by key, and text word by word.
 //
 // A Grammar is compiled once, is immutable and is shared by calls. Link joins it
 // with the grammars it refers to. A Matcher follows one input. What a match
 // means is a Tree of rules and tags, which the script package evaluates.
 package grammar
 
-import (
-	"context"
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Mode is what a grammar listens to.
 type Mode uint8
@@ -26,6 +22,23 @@ func (m Mode) String() string {
 		return "dtmf"
 	}
 	return "voice"
+}
+
+// Form is how a grammar document is written.
+type Form uint8
+
+// The forms of SRGS section 1.1.
+const (
+	XML Form = iota
+	ABNF
+)
+
+// mediaType is the form's media type (SRGS appendix G).
+func (f Form) mediaType() string {
+	if f == ABNF {
+		return "application/srgs"
+	}
+	return "application/srgs+xml"
 }
 
 // TagFormat says how the content of <tag> is read.
@@ -57,6 +70,7 @@ func (e *Error) Error() string {
 // Grammar is one compiled grammar document.
 type Grammar struct {
 	URI       string
+	Form      Form
 	Mode      Mode
 	Language  string
 	Root      string // id of the root rule, or empty
@@ -72,6 +86,7 @@ type Grammar struct {
 // A rule is a small program, run by all threads of a match at once.
 type rule struct {
 	id      string
+	line    int
 	public  bool
 	grammar *Grammar
 	code    []inst
@@ -92,142 +107,11 @@ const (
 
 type inst struct {
 	op   op
-	text string // token, tag, rule id, or URI of the foreign grammar
+	line int
+	text string // word, tag, rule id, or URI of the foreign grammar
 	rule string // foreign: id of its rule, empty for its root
+	// show is, at a token's last word, the token as the grammar spells it, and
+	// empty at the words before; of a foreign reference, the media type it states.
+	show string
 	to   []int
-}
-
-// Loader returns the compiled grammar of a URI.
-type Loader func(ctx context.Context, uri string) (*Grammar, error)
-
-// Linked is a grammar with everything it refers to.
-type Linked struct {
-	*Grammar
-	root    *rule
-	foreign map[string]*Grammar
-}
-
-// maxGrammars bounds how many documents one grammar may draw in.
-const maxGrammars = 64
-
-// Link loads the documents that g refers to, and theirs, and checks that every
-// reference leads to a rule. The rule to match is g's root, or the one named.
-func Link(ctx context.Context, g *Grammar, start string, load Loader) (*Linked, error) {
-	l := &Linked{Grammar: g, foreign: map[string]*Grammar{g.URI: g}}
-	if start == "" {
-		start = g.Start()
-	}
-	if start == "" {
-		return nil, &Error{URI: g.URI, Text: "the grammar names no root rule"}
-	}
-	if l.root = g.rules[start]; l.root == nil {
-		return nil, &Error{URI: g.URI, Text: fmt.Sprintf("there is no rule %q", start)}
-	}
-	pending := []*Grammar{g}
-	for len(pending) > 0 {
-		next := pending[0]
-		pending = pending[1:]
-		for _, uri := range next.externals {
-			if l.foreign[uri] != nil {
-				continue
-			}
-			if len(l.foreign) == maxGrammars {
-				return nil, &Error{URI: g.URI, Text: fmt.Sprintf("refers to more than %d grammars", maxGrammars)}
-			}
-			other, err := load(ctx, uri)
-			if err != nil {
-				return nil, err
-			}
-			l.foreign[uri] = other
-			pending = append(pending, other)
-		}
-	}
-	return l, l.check()
-}
-
-// Start is the rule to match when nobody names one: the root or, since authors
-// leave it out where there is no choice, the only rule or the only public one.
-func (g *Grammar) Start() string {
-	if g.Root != "" {
-		return g.Root
-	}
-	var public, all []string
-	for id, r := range g.rules {
-		all = append(all, id)
-		if r.public {
-			public = append(public, id)
-		}
-	}
-	switch {
-	case len(all) == 1:
-		return all[0]
-	case len(public) == 1:
-		return public[0]
-	}
-	return ""
-}
-
-func (l *Linked) check() error {
-	for _, g := range l.foreign {
-		for _, r := range g.rules {
-			for _, in := range r.code {
-				if in.op == opForeign && l.lookup(in) == nil {
-					return &Error{URI: g.URI, Text: fmt.Sprintf("rule %q refers to %s#%s, which is not a public rule there", r.id, in.text, in.rule)}
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// lookup resolves a foreign reference: a public rule, or the root (SRGS section 2.2.2).
-func (l *Linked) lookup(in inst) *rule {
-	g := l.foreign[in.text]
-	if g == nil {
-		return nil
-	}
-	if in.rule == "" {
-		return g.rules[g.Root]
-	}
-	r := g.rules[in.rule]
-	if r == nil || !r.public && in.rule != g.Root {
-		return nil
-	}
-	return r
-}
-
-// Tokens splits text into tokens: words for voice, keys for DTMF.
-func (m Mode) Tokens(text string) []string {
-	if m == Voice {
-		return strings.Fields(strings.ToLower(strings.Map(dropPunctuation, text)))
-	}
-	var keys []string
-	for _, field := range strings.Fields(strings.ToUpper(text)) {
-		switch field {
-		case "STAR":
-			keys = append(keys, "*")
-		case "POUND":
-			keys = append(keys, "#")
-		default:
-			keys = append(keys, strings.Split(field, "")...)
-		}
-	}
-	return keys
-}
-
-// dropPunctuation removes what a transcript may carry and no grammar says.
-func dropPunctuation(r rune) rune {
-	switch r {
-	case '.', ',', '!', '?', ';', ':', '"':
-		return ' '
-	}
-	return r
-}
-
-// Join puts matched tokens together as the utterance: keys without spaces.
-func (m Mode) Join(tokens []string) string {
-	if m == DTMF {
-		return strings.Join(tokens, "")
-	}
-	return strings.Join(tokens, " ")
 }

@@ -79,6 +79,82 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// Of several readings the preferred comes first.
+func TestReadings(t *testing.T) {
+	tests := []struct{ name, rules, text, want string }{
+		{"in order", `<rule id="r"><one-of><item>a<tag>1</tag></item><item>a<tag>2</tag></item><item>a<tag>1</tag></item></one-of></rule>`, "a", `$r["a",{!{1}!}] $r["a",{!{2}!}]`},
+		{"by weight", `<rule id="r"><one-of><item>a<tag>1</tag></item><item weight="2">a<tag>2</tag></item></one-of></rule>`, "a", `$r["a",{!{2}!}] $r["a",{!{1}!}]`},
+		{"by probability", `<rule id="r"><item repeat="0-1" repeat-prob="0.1">a<tag>1</tag></item><item repeat="0-1">a</item></rule>`, "a", `$r["a"] $r["a",{!{1}!}]`},
+		{"as spelled", `<rule id="r">Visit <token>New  York</token> "Saint Paul"</rule>`, "visit new york saint paul", `$r["Visit","New York","Saint Paul"]`},
+		{"tags once", `<rule id="r">a<item repeat="3-"><tag>1</tag></item></rule>`, "a", `$r["a",{!{1}!}]`},
+	}
+	for _, tt := range tests {
+		var got []string
+		for _, tree := range compile(t, tt.rules, "").MatchAll(tt.text, 5) {
+			got = append(got, tree.String())
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Rules that lead only to themselves are refused where they stand.
+func TestEndlessRules(t *testing.T) {
+	const source = "#ABNF 1.0;\nlanguage en;\nroot $r;\n$r = a | $s;\n$s = b $t;\n$t = c $s;\n"
+	g, err := Parse([]byte(source), Defaults{URI: "u"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Link(context.Background(), g, "", nil); err == nil || !strings.Contains(err.Error(), "refers to itself") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What one input may cost is bounded, however many ways a grammar has to read it.
+func TestMatchIsBounded(t *testing.T) {
+	l := compile(t, `<rule id="r"><one-of><item>a</item><item><ruleref uri="#r"/><ruleref uri="#r"/></item></one-of></rule>`, "")
+	m := l.NewMatcher()
+	for range 2000 {
+		m.Feed("a")
+	}
+	if m.steps > 0 {
+		t.Error("the grammar was not ambiguous enough to try the bound")
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	source := []byte(wrap(`<rule id="r">fly <item repeat="0-1">please</item><ruleref uri="#c"/></rule><rule id="c"><one-of>`+
+		strings.Repeat("<item>new york<tag>out=1</tag></item>", 100)+`</one-of></rule>`, ""))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Parse(source, Defaults{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkMatchKeys(b *testing.B) {
+	source, _, err := Builtin("builtin:dtmf/digits?length=8")
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := Parse(source, Defaults{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := Link(b.Context(), g, "", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if l.Match("12345678") == nil {
+			b.Fatal("no match")
+		}
+	}
+}
+
 // The state after each key is what collection goes by.
 func TestStates(t *testing.T) {
 	const digits = `<rule id="r"><item repeat="2-3"><ruleref uri="#d"/></item></rule>
@@ -122,6 +198,14 @@ func TestRefusals(t *testing.T) {
 		{"element", wrap(`<rule id="r"><b>a</b></rule>`, ""), "<b> is not allowed"},
 		{"mode", wrap(`<rule id="r">a</rule>`, `mode="video"`), "unknown mode"},
 		{"tag format", wrap(`<rule id="r">a</rule>`, `tag-format="lua"`), "tag-format"},
+		{"quote", wrap(`<rule id="r">a "b</rule>`, ""), "not closed"},
+		{"language", strings.Replace(wrap(`<rule id="r">a</rule>`, ""), `xml:lang="en-US"`, "", 1), "language"},
+		{"ABNF, no rule", "#ABNF 1.0;\nlanguage en;\n", "no rule"},
+		{"ABNF, line of a fault", "#ABNF 1.0;\nlanguage en;\n// note\n$r = a | ;\n", "u:4:"},
+		{"ABNF, line of a reference", "#ABNF 1.0;\nlanguage en;\n$r = a\n $b;\n", `u:4: there is no rule "b"`},
+		{"ABNF, declared twice", "#ABNF 1.0;\nlanguage en;\nlanguage fr;\n$r = a;", "twice"},
+		{"ABNF, brackets", "#ABNF 1.0;\nlanguage en;\n$r = (a;", `")" is expected`},
+		{"ABNF, depth", "#ABNF 1.0;\nlanguage en;\n$r = " + strings.Repeat("(", 500), "nested deeper"},
 		{"weight", wrap(`<rule id="r"><one-of><item weight="much">a</item></one-of></rule>`, ""), "weight"},
 	}
 	for _, tt := range tests {
@@ -267,6 +351,35 @@ func FuzzParse(f *testing.F) {
 		})
 		if err == nil && len(text) < 40 {
 			l.Match(text)
+		}
+	})
+}
+
+func FuzzABNF(f *testing.F) {
+	f.Add([]byte("#ABNF 1.0;\nmode dtmf;\nroot $r;\n$r = (1 | 2 {t} /* c */ | [3])<0-2 /.5/>;\n"), "1 2")
+	f.Add([]byte("#ABNF 1.0 UTF-8;\nlanguage en;\n{!{ x }!};\npublic $r = /2/ \"a b\"!en $r | $GARBAGE c $<u#r>~<application/srgs>;\n"), "a b c")
+	f.Fuzz(func(t *testing.T, source []byte, text string) {
+		root, err := ParseABNF(source, "u")
+		if err != nil {
+			return
+		}
+		g, err := Compile(root, Defaults{URI: "u"})
+		if err != nil {
+			return
+		}
+		written, err := FormatABNF(root)
+		if err != nil {
+			return
+		}
+		again, err := Parse([]byte(written), Defaults{URI: "u"})
+		if err != nil || listing(g) != listing(again) {
+			t.Errorf("written as %s: %v", written, err)
+		}
+		l, err := Link(context.Background(), g, "", func(context.Context, string) (*Grammar, error) {
+			return nil, fmt.Errorf("no other grammars")
+		})
+		if err == nil && len(text) < 40 {
+			l.MatchAll(text, 3)
 		}
 	})
 }

@@ -13,16 +13,21 @@ const (
 )
 
 // Matcher follows one input through a grammar. All ways to read the input are
-// followed at once, the preferred first, so no input takes long: a step costs
-// at most the grammar's size times the depth of its recursion.
+// followed at once, the preferred first. What an input may cost is bounded: when
+// the steps are used up the less preferred ways are given up.
 type Matcher struct {
 	linked  *Linked
 	threads []thread // waiting for a token, in order of preference
-	done    *event   // the preferred complete reading, nil when there is none
-	matched bool
+	done    []*event // complete readings, the preferred first
 	tokens  []string
 	frames  map[frame]*frame
+	seen    map[place]int
+	width   int // ways kept to one place: how many readings can be told apart
+	steps   int // left
 }
+
+// maxSteps bounds the work on one input.
+const maxSteps = 1 << 18
 
 // A thread is a place in a rule, with the rules it was called from.
 type thread struct {
@@ -58,12 +63,15 @@ const (
 	entered eventKind = iota
 	left
 	heard
+	skipped // heard by GARBAGE
 	tagged
 )
 
 // NewMatcher begins a match.
-func (l *Linked) NewMatcher() *Matcher {
-	m := &Matcher{linked: l, frames: make(map[frame]*frame)}
+func (l *Linked) NewMatcher() *Matcher { return l.matcher(1) }
+
+func (l *Linked) matcher(width int) *Matcher {
+	m := &Matcher{linked: l, frames: make(map[frame]*frame), seen: make(map[place]int), width: width, steps: maxSteps}
 	m.advance([]thread{{rule: l.root, trace: &event{kind: entered, rule: l.root}}})
 	return m
 }
@@ -73,12 +81,17 @@ func (m *Matcher) Feed(token string) State {
 	m.tokens = append(m.tokens, token)
 	var next []thread
 	for _, t := range m.threads {
-		in := t.rule.code[t.pc]
-		if in.op == opAny || in.text == token {
-			t.pc++
-			t.trace = &event{kind: heard, text: token, prev: t.trace}
-			next = append(next, t)
+		in := &t.rule.code[t.pc]
+		switch {
+		case in.op == opAny:
+			t.trace = &event{kind: skipped, text: token, prev: t.trace}
+		case in.text != token:
+			continue
+		case in.show != "":
+			t.trace = &event{kind: heard, text: in.show, prev: t.trace}
 		}
+		t.pc++
+		next = append(next, t)
 	}
 	m.advance(next)
 	return m.State()
@@ -87,9 +100,9 @@ func (m *Matcher) Feed(token string) State {
 // State tells how far the input has come.
 func (m *Matcher) State() State {
 	switch {
-	case m.matched && len(m.threads) > 0:
+	case len(m.done) > 0 && len(m.threads) > 0:
 		return Extendable
-	case m.matched:
+	case len(m.done) > 0:
 		return Complete
 	case len(m.threads) > 0:
 		return Partial
@@ -100,7 +113,7 @@ func (m *Matcher) State() State {
 // Accepts tells whether the token could come next.
 func (m *Matcher) Accepts(token string) bool {
 	for _, t := range m.threads {
-		if in := t.rule.code[t.pc]; in.op == opAny || in.text == token {
+		if in := &t.rule.code[t.pc]; in.op == opAny || in.text == token {
 			return true
 		}
 	}
@@ -118,28 +131,29 @@ type place struct {
 
 // advance runs the threads to where each waits for a token or is complete.
 func (m *Matcher) advance(threads []thread) {
-	m.threads, m.done, m.matched = m.threads[:0:0], nil, false
-	seen := make(map[place]bool)
+	m.threads, m.done = m.threads[:0:0], nil
+	clear(m.seen)
 	// A stack of what is still to run, preferred on top.
 	var pending []thread
 	for i := len(threads) - 1; i >= 0; i-- {
 		pending = append(pending, threads[i])
 	}
-	for len(pending) > 0 {
+	for len(pending) > 0 && m.steps > 0 {
+		m.steps--
 		t := pending[len(pending)-1]
 		pending = pending[:len(pending)-1]
 		at := place{t.rule, t.pc, t.stack}
-		if seen[at] {
+		if m.seen[at] == m.width {
 			continue
 		}
-		seen[at] = true
+		m.seen[at]++
 		pending = m.step(t, pending)
 	}
 }
 
 // step carries out one instruction and pushes where the thread goes on.
 func (m *Matcher) step(t thread, pending []thread) []thread {
-	in := t.rule.code[t.pc]
+	in := &t.rule.code[t.pc]
 	switch in.op {
 	case opToken, opAny:
 		m.threads = append(m.threads, t)
@@ -153,14 +167,14 @@ func (m *Matcher) step(t thread, pending []thread) []thread {
 			pending = append(pending, t)
 		}
 	case opCall, opForeign:
-		callee := t.rule.grammar.rules[in.text]
+		callee, uri := t.rule.grammar.rules[in.text], ""
 		if in.op == opForeign {
-			callee = m.linked.lookup(in)
+			callee, uri = m.linked.lookup(*in), in.uri()
 		}
 		if up := m.frame(t); up != nil {
 			pending = append(pending, thread{
 				rule: callee, stack: up,
-				trace: &event{kind: entered, rule: callee, prev: t.trace},
+				trace: &event{kind: entered, rule: callee, text: uri, prev: t.trace},
 			})
 		}
 	case opReturn:
@@ -168,11 +182,19 @@ func (m *Matcher) step(t thread, pending []thread) []thread {
 		if t.stack != nil {
 			return append(pending, thread{rule: t.stack.rule, pc: t.stack.pc, stack: t.stack.up, trace: t.trace})
 		}
-		if !m.matched {
-			m.matched, m.done = true, t.trace
+		if len(m.done) < m.width {
+			m.done = append(m.done, t.trace)
 		}
 	}
 	return pending
+}
+
+// uri is what a foreign reference refers to.
+func (in inst) uri() string {
+	if in.rule == "" {
+		return in.text
+	}
+	return in.text + "#" + in.rule
 }
 
 // frame returns where a call from t comes back to, or nil when the recursion is

@@ -19,24 +19,46 @@ type Defaults struct {
 	Inline   bool // an inline grammar needs no namespace and no version of its own
 }
 
-// Parse reads a grammar document in XML form.
+// maxSource bounds the text of a grammar.
+const maxSource = xmltree.MaxSize
+
+// Parse reads a grammar document in XML or ABNF form; which of the two it is in
+// shows from its beginning.
 func Parse(data []byte, d Defaults) (*Grammar, error) {
-	root, err := xmltree.Parse(data)
+	root, form, err := Read(data, d.URI)
+	if err != nil {
+		return nil, err
+	}
+	g, err := Compile(root, d)
+	if err != nil {
+		return nil, err
+	}
+	g.Form = form
+	return g, nil
+}
+
+// Read reads a grammar document of either form into the elements of the XML form.
+func Read(data []byte, uri string) (*xmltree.Node, Form, error) {
+	if start, _ := decodeUTF16(data[:min(len(data), 16)&^1]); strings.HasPrefix(string(start), "#ABNF") {
+		root, err := ParseABNF(data, uri)
+		return root, ABNF, err
+	}
+	root, err := xmltree.Parse(decodeXML(data))
 	if err != nil {
 		line, text := 0, err.Error()
 		if x, ok := err.(*xmltree.Error); ok {
 			line, text = x.Line, x.Text
 		}
-		return nil, &Error{URI: d.URI, Line: line, Text: text}
+		return nil, XML, &Error{URI: uri, Line: line, Text: text}
 	}
-	return Compile(root, d)
+	return root, XML, nil
 }
 
 // Compile compiles a <grammar> element.
 func Compile(root *xmltree.Node, d Defaults) (*Grammar, error) {
 	c := &compiler{grammar: &Grammar{
 		URI: d.URI, Mode: d.Mode, Language: d.Language, rules: make(map[string]*rule),
-	}, base: d.URI, seen: make(map[string]bool)}
+	}, base: d.URI, space: root.Space, seen: make(map[string]bool)}
 	if err := c.header(root, d); err != nil {
 		return nil, err
 	}
@@ -54,14 +76,19 @@ func Compile(root *xmltree.Node, d Defaults) (*Grammar, error) {
 type compiler struct {
 	grammar *Grammar
 	base    string
+	space   string          // namespace of the document element
 	seen    map[string]bool // external documents
 	size    int             // instructions so far, of all rules
+	work    int             // expansions so far
 	current *rule
 	refs    []*xmltree.Node // local references, checked at the end
 }
 
 // maxCode bounds the instructions of one grammar, which repeats multiply.
 const maxCode = 1 << 16
+
+// maxWork bounds the expansions compiled, those that emit nothing included.
+const maxWork = 4 * maxCode
 
 func (c *compiler) fail(n *xmltree.Node, format string, args ...any) error {
 	return &Error{URI: c.grammar.URI, Line: n.Line, Text: fmt.Sprintf(format, args...)}
@@ -91,11 +118,35 @@ func (c *compiler) header(root *xmltree.Node, d Defaults) error {
 	if lang := root.Attr("xml:lang"); lang != "" {
 		g.Language = lang
 	}
-	if base := root.Attr("xml:base"); base != "" {
+	if g.Mode == Voice && g.Language == "" && !d.Inline {
+		return c.fail(root, "a grammar for voice must say its language in xml:lang")
+	}
+	if base := declaredBase(root); base != "" {
 		c.base = join(c.base, base)
 	}
-	g.Root = root.Attr("root")
-	switch format := root.Attr("tag-format"); format {
+	if root, ok := root.Lookup("root"); ok {
+		g.Root = strings.TrimSpace(root)
+	}
+	return c.tagFormat(root)
+}
+
+// declaredBase is the base URI that a grammar declares: xml:base, or else the
+// meta declaration "base" (SRGS section 4.9).
+func declaredBase(root *xmltree.Node) string {
+	if base := root.Attr("xml:base"); base != "" {
+		return base
+	}
+	for _, n := range root.Children {
+		if n.Name == "meta" && n.Attr("name") == "base" {
+			return n.Attr("content")
+		}
+	}
+	return ""
+}
+
+func (c *compiler) tagFormat(root *xmltree.Node) error {
+	g := c.grammar
+	switch format := strings.TrimSpace(root.Attr("tag-format")); format {
 	case "":
 	case "semantics/1.0", "semantics/1.0.2006":
 		g.TagFormat = Script
@@ -126,7 +177,15 @@ func (c *compiler) top(n *xmltree.Node) error {
 			return c.fail(n, "there is text between the rules of the grammar: %q", strings.TrimSpace(n.Text))
 		}
 		return nil
-	case "meta", "metadata", "lexicon":
+	case "metadata":
+		return nil
+	case "meta":
+		return c.meta(n)
+	case "lexicon":
+		// Pronunciations matter to recognizers only.
+		if n.Attr("uri") == "" {
+			return c.fail(n, "<lexicon> needs uri")
+		}
 		return nil
 	case "tag":
 		c.grammar.Header = append(c.grammar.Header, n.Content())
@@ -134,7 +193,19 @@ func (c *compiler) top(n *xmltree.Node) error {
 	case "rule":
 		return c.rule(n)
 	}
+	if n.Space != c.space {
+		return nil // another namespace's, for whoever knows it
+	}
 	return c.fail(n, "<%s> is not allowed in <grammar>", n.Name)
+}
+
+func (c *compiler) meta(n *xmltree.Node) error {
+	_, name := n.Lookup("name")
+	_, http := n.Lookup("http-equiv")
+	if _, content := n.Lookup("content"); !content || name == http {
+		return c.fail(n, "<meta> needs content and either name or http-equiv")
+	}
+	return nil
 }
 
 func (c *compiler) rule(n *xmltree.Node) error {
@@ -142,12 +213,12 @@ func (c *compiler) rule(n *xmltree.Node) error {
 	switch {
 	case id == "":
 		return c.fail(n, "<rule> has no id")
-	case id == "NULL" || id == "VOID" || id == "GARBAGE" || strings.ContainsAny(id, ".:- \t\n"):
+	case id == "NULL" || id == "VOID" || id == "GARBAGE" || strings.ContainsAny(id, ".:-"+reserved):
 		return c.fail(n, "%q may not be the id of a rule", id)
 	case c.grammar.rules[id] != nil:
 		return c.fail(n, "there are two rules %q", id)
 	}
-	r := &rule{id: id, grammar: c.grammar}
+	r := &rule{id: id, grammar: c.grammar, line: n.Line}
 	switch scope := n.Attr("scope"); scope {
 	case "", "private":
 	case "public":
@@ -173,7 +244,7 @@ func (c *compiler) resolve(root *xmltree.Node) error {
 		return c.fail(root, "there is no root rule %q", c.grammar.Root)
 	}
 	for _, n := range c.refs {
-		if id := strings.TrimPrefix(n.Attr("uri"), "#"); c.grammar.rules[id] == nil {
+		if id := strings.TrimPrefix(strings.TrimSpace(n.Attr("uri")), "#"); c.grammar.rules[id] == nil {
 			return c.fail(n, "there is no rule %q", id)
 		}
 	}

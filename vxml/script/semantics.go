@@ -139,7 +139,7 @@ func (r *ruleRun) advance() error {
 				return err
 			}
 		default:
-			r.heard = append(r.heard, n.Token)
+			r.heard = append(r.heard, r.tree.Mode.Tokens(n.Token)...)
 		}
 	}
 	return nil
