@@ -37,7 +37,7 @@ Legs of a call that open later are captured within a second.`,
 	f.StringVar(&c.dir, "pins", bpf.DefaultDir, "directory of the pins, on a bpf file system")
 	f.StringVar(&c.leg, "leg", "", "the leg at this local ADDRESS:PORT; :PORT will do where it is the only one there")
 	f.StringVar(&c.id, "leg-id", "", "the leg with this identifier, as mcp legs --wide or bpftool shows it")
-	f.StringVar(&c.call, "call", "", "the legs of the call whose identifier begins so")
+	f.StringVar(&c.call, "call", "", "the legs of the one call whose identifier contains this")
 	f.StringVarP(&c.file, "out", "o", "", "file to write; -: standard output (default: a new file, named on standard error)")
 	f.UintVar(&c.seconds, "seconds", 0, "stop after so long; 0: when interrupted")
 	f.Uint64Var(&c.packets, "packets", 0, "stop after so many; 0: when interrupted")
@@ -154,19 +154,36 @@ func (c *capture) choose() (all, chosen []bpf.LegInfo, err error) {
 			chosen = append(chosen, l)
 		}
 	}
-	if len(chosen) == 0 {
-		return nil, nil, fmt.Errorf("no leg is open %s; mcp legs shows the %d there are", c.wish(), len(all))
+	if err := c.checkChoice(chosen, len(all)); err != nil {
+		return nil, nil, err
 	}
-	if len(chosen) > 1 && c.call == "" {
-		return nil, nil, fmt.Errorf("%d legs are open %s; name the address, too, as mcp legs shows it", len(chosen), c.wish())
+	if c.call != "" {
+		// From here on it is this call, and no later one whose identifier is alike.
+		c.call = chosen[0].Owner.Call
 	}
 	return all, chosen, nil
+}
+
+// checkChoice makes sure that one leg is meant, or one call.
+func (c *capture) checkChoice(chosen []bpf.LegInfo, open int) error {
+	if len(chosen) == 0 {
+		return fmt.Errorf("no leg is open %s; mcp legs shows the %d there are", c.wish(), open)
+	}
+	if len(chosen) > 1 && c.call == "" {
+		return fmt.Errorf("%d legs are open %s; name the address, too, as mcp legs shows it", len(chosen), c.wish())
+	}
+	for _, l := range chosen {
+		if l.Owner.Call != chosen[0].Owner.Call {
+			return fmt.Errorf("legs of several calls are open %s: %s, %s", c.wish(), chosen[0].Owner.Call, l.Owner.Call)
+		}
+	}
+	return nil
 }
 
 func (c *capture) means(l bpf.LegInfo) bool {
 	switch {
 	case c.call != "":
-		return strings.HasPrefix(l.Owner.Call, c.call)
+		return strings.Contains(l.Owner.Call, c.call)
 	case c.id != "":
 		return c.id == legID(l.ID) || c.id == strconv.FormatUint(l.ID, 10)
 	}
@@ -176,7 +193,7 @@ func (c *capture) means(l bpf.LegInfo) bool {
 func (c *capture) wish() string {
 	switch {
 	case c.call != "":
-		return "for a call that begins with " + strconv.Quote(c.call)
+		return "whose call contains " + strconv.Quote(c.call)
 	case c.id != "":
 		return "with the identifier " + strconv.Quote(c.id)
 	}

@@ -183,11 +183,17 @@ func TestCaptureFollowsItsCall(t *testing.T) {
 }
 
 func TestCaptureNamesWhatItDoesNotFind(t *testing.T) {
-	dir := newSpeaker(t).dir
-	for _, args := range [][]string{{"--leg", "127.0.0.1:20002"}, {"--leg-id", "12"}, {"--call", "12"}} {
-		_, _, err := command(t.Context(), append([]string{"capture", "--pins", dir}, args...)...)
-		if err == nil || !strings.Contains(err.Error(), args[1]) || !strings.Contains(err.Error(), "mcp legs") {
-			t.Errorf("%v: %v", args, err)
+	s := newSpeaker(t)
+	s.open(t, 20004, "call-2")
+	for _, row := range []struct{ flag, value, want string }{
+		{"--leg", "127.0.0.1:20002", "mcp legs shows the 2 there are"},
+		{"--leg-id", "12", "mcp legs shows the 2 there are"},
+		{"--call", "call-12", "mcp legs shows the 2 there are"},
+		{"--call", "all", "legs of several calls are open whose call contains \"all\": call-1, call-2"},
+	} {
+		_, _, err := command(t.Context(), "capture", "--pins", s.dir, row.flag, row.value)
+		if err == nil || !strings.Contains(err.Error(), row.value) || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s %s: %v", row.flag, row.value, err)
 		}
 	}
 }

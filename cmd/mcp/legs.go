@@ -65,7 +65,7 @@ type snapshot struct {
 func (v *legViewer) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&v.dir, "pins", bpf.DefaultDir, "directory of the pins, on a bpf file system")
-	f.StringVar(&v.call, "call", "", "only the legs of the call whose identifier begins so")
+	f.StringVar(&v.call, "call", "", "only the legs of calls whose identifier contains this")
 	f.BoolVar(&v.json, "json", false, "JSON, one object a line")
 	f.BoolVar(&v.wide, "wide", false, "every column, whatever the terminal's width")
 	f.BoolVar(&v.watch, "watch", false, "again every second, with rates, until interrupted")
@@ -131,7 +131,7 @@ func (v *legViewer) take(last snapshot) (snapshot, error) {
 	}
 	for _, l := range legs {
 		s.all[l.ID] = l
-		if strings.HasPrefix(l.Owner.Call, v.call) {
+		if strings.Contains(l.Owner.Call, v.call) {
 			s.legs = append(s.legs, l)
 		}
 	}

@@ -28,8 +28,9 @@ func legTable(out io.Writer, s snapshot, width int) error {
 		t.Columns[4].Rank, t.Columns[5].Rank = 3, 3
 	}
 	name, common := namesOf(s.legs)
+	other := s.namer()
 	for _, l := range s.legs {
-		t.Rows = append(t.Rows, legRow(s, l, name))
+		t.Rows = append(t.Rows, legRow(s, l, name, other))
 	}
 	if common != "" {
 		fmt.Fprintf(out, "local address %s\n", common)
@@ -37,7 +38,7 @@ func legTable(out io.Writer, s snapshot, width int) error {
 	return t.Write(out, width)
 }
 
-func legRow(s snapshot, l bpf.LegInfo, name func(netip.AddrPort) string) []string {
+func legRow(s snapshot, l bpf.LegInfo, name func(netip.AddrPort) string, other func(id uint64) string) []string {
 	loss, jitter, heard := "-", "-", "-"
 	if at := l.Stats.Source.At; !at.IsZero() {
 		loss = fmt.Sprintf("%.1f%%", lossOf(l))
@@ -47,7 +48,7 @@ func legRow(s snapshot, l bpf.LegInfo, name func(netip.AddrPort) string) []strin
 	in, out := s.rates(l)
 	return []string{
 		name(l.Local), farText(l), stateOf(l), typesText(l), number(l.Stats.RxPackets), number(l.Stats.TxPackets),
-		in, out, loss, jitter, heard, routeText(s, l, name), number(dropsOf(l)), printable(l.Owner.Call), printable(l.Owner.Role),
+		in, out, loss, jitter, heard, routeText(l, other), number(dropsOf(l)), printable(l.Owner.Call), printable(l.Owner.Role),
 		legID(l.ID),
 	}
 }
@@ -89,10 +90,10 @@ func typesText(l bpf.LegInfo) string {
 }
 
 // routeText says where a leg's audio goes.
-func routeText(s snapshot, l bpf.LegInfo, name func(netip.AddrPort) string) string {
+func routeText(l bpf.LegInfo, name func(id uint64) string) string {
 	var to []string
 	if l.RelayTo != 0 {
-		to = append(to, legName(s, l.RelayTo, name))
+		to = append(to, name(l.RelayTo))
 	}
 	if l.Copy {
 		to = append(to, "user")
@@ -103,12 +104,23 @@ func routeText(s snapshot, l bpf.LegInfo, name func(netip.AddrPort) string) stri
 	return strings.Join(to, "+")
 }
 
-// legName is a leg's address, or "gone" where it has ended.
-func legName(s snapshot, id uint64, name func(netip.AddrPort) string) string {
-	if l, open := s.all[id]; open {
-		return name(l.Local)
+// namer names other legs in a row: by the port alone where it is one leg's only,
+// and "gone" where the leg has ended.
+func (s snapshot) namer() func(id uint64) string {
+	ports := make(map[uint16]int)
+	for _, l := range s.all {
+		ports[l.Local.Port()]++
 	}
-	return "gone"
+	return func(id uint64) string {
+		l, open := s.all[id]
+		switch {
+		case !open:
+			return "gone"
+		case ports[l.Local.Port()] == 1:
+			return fmt.Sprintf(":%d", l.Local.Port())
+		}
+		return l.Local.String()
+	}
 }
 
 // rates are packets a second; empty: not known.

@@ -85,7 +85,7 @@ func TestLegTables(t *testing.T) {
 		{golden: "legs_wide"},
 		{golden: "legs_watched", watched: true, width: 80},
 		{golden: "legs_call", width: 80, call: "6f"},
-		{golden: "legs_none", width: 80, call: "7"},
+		{golden: "legs_none", width: 80, call: "none"},
 	} {
 		v := legViewer{sort: "local", call: row.call}
 		var out bytes.Buffer

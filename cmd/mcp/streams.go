@@ -111,10 +111,11 @@ func printStreams(v *legViewer, s snapshot) error {
 func streamTable(s snapshot, name func(netip.AddrPort) string) columns.Table {
 	t := columns.Table{Columns: []columns.Column{
 		{Title: "LOCAL", Least: 14}, {Title: "FAR", Least: 15}, {Title: "SSRC"}, {Title: "SEQ", Right: true},
-		{Title: "TIMESTAMP", Right: true, Rank: 4}, {Title: "SOURCE", Least: 20}, {Title: "PACKETS", Right: true},
-		{Title: "RATE/s", Right: true}, {Title: "SENT", Right: true, Rank: 3}, {Title: "CALL", Least: 8, Rank: 1},
+		{Title: "TIMESTAMP", Right: true, Rank: 4}, {Title: "SOURCE", Least: 12}, {Title: "SENT", Right: true},
+		{Title: "RATE/s", Right: true}, {Title: "LAST", Right: true, Rank: 3}, {Title: "CALL", Least: 8, Rank: 1},
 		{Title: "ROLE", Rank: 5}, {Title: "LEG ID", Spare: true},
 	}}
+	other := s.namer()
 	for _, l := range s.legs {
 		r := streamReport(s, l)
 		seq, ts, at := "-", "-", "-"
@@ -123,7 +124,7 @@ func streamTable(s snapshot, name func(netip.AddrPort) string) columns.Table {
 		}
 		source := r.Source
 		if source == "relay" {
-			source = "relay " + legName(s, l.Stream.SourceID, name)
+			source = "relay " + other(l.Stream.SourceID)
 		}
 		t.Rows = append(t.Rows, []string{
 			name(l.Local), farText(l), fmt.Sprintf("%08x", r.SSRC), seq, ts, source, number(r.Packets),
