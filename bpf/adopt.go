@@ -64,7 +64,7 @@ func (l *Leg) Own(o Owner) error {
 	if len(o.Description) > MaxDescription {
 		return fmt.Errorf("own leg %s: a description of %d octets, at most %d fit", l.local, len(o.Description), MaxDescription)
 	}
-	entry := relayOwner{Length: uint32(len(o.Description))}
+	entry := relayOwner{Slot: l.slot, Length: uint32(len(o.Description))}
 	if !o.Opened.IsZero() {
 		entry.OpenedUnixNs = uint64(o.Opened.UnixNano())
 	}

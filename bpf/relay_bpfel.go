@@ -206,8 +206,8 @@ type relayOwner struct {
 	OpenedUnixNs uint64
 	Call         [64]int8
 	Role         [16]int8
+	Slot         uint32
 	Length       uint32
-	Reserved     uint32
 	Description  [512]uint8
 }
 

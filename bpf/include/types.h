@@ -237,8 +237,8 @@ struct owner {
 	__u64 opened_unix_ns;
 	char call[64];
 	char role[16];
+	__u32 slot;   /* of the leg in the map legs */
 	__u32 length; /* of the description */
-	__u32 reserved;
 	__u8 description[512];
 };
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/pion/rtp"
 	"github.com/zaf/g711"
+
+	"mcp/control/media/rtpstream"
 )
 
 // maxPacket is more than any UDP packet of telephony.
@@ -46,6 +48,10 @@ func (l *line) take(raw []byte, from netip.AddrPort, at time.Time) {
 	defer l.mu.Unlock()
 	var p rtp.Packet
 	sender := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	if sender == l.remote && rtpstream.IsControl(raw) { // RTCP shares the port (RFC 5761)
+		l.reports++
+		return
+	}
 	if err := p.Unmarshal(raw); err != nil || sender != l.remote {
 		l.continuity.Strays++
 		return
