@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -442,6 +443,9 @@ func TestDyingAtEachStep(t *testing.T) {
 			if tt.loaded {
 				must(t, err)
 				(&rig{dir: dir}).wantAligned(t)
+				if _, err := os.Stat(pinPath(dir, newProgramsDir)); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("programs are left aside: %v", err)
+				}
 				_, err = Upgrade(dir)
 				must(t, err)
 			} else {

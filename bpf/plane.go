@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -259,6 +260,8 @@ func (p *Plane) openObjects() error {
 	if err := openPrograms(p.dir, &p.objects.relayPrograms); err != nil {
 		return err
 	}
+	// Without the right to, the programs an upgrade left aside when it died wait for the next.
+	_ = os.RemoveAll(pinPath(p.dir, newProgramsDir))
 	return alignLinks(p.dir, &p.objects)
 }
 

@@ -128,6 +128,8 @@ func TestOtherLayoutIsRefused(t *testing.T) {
 	wantError(t, err, ErrIncompatible)
 	_, err = Inspect(dir)
 	wantError(t, err, ErrIncompatible)
+	_, err = Upgrade(dir)
+	wantError(t, err, ErrIncompatible)
 	must(t, Unload(dir))
 }
 

@@ -154,6 +154,10 @@ func (p *Plane) followUpgrade() error {
 		return err
 	}
 	defer lock.Close()
+	return p.followLocked()
+}
+
+func (p *Plane) followLocked() error {
 	var pinned relayPrograms
 	if err := openPrograms(p.dir, &pinned); err != nil {
 		return errors.Join(err, pinned.Close())

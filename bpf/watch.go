@@ -201,6 +201,9 @@ func (p *Plane) reattach(was Interface, now *netlink.LinkAttrs) error {
 	if live, err := isLinked(p.dir, now.Index); err != nil || live {
 		return errors.Join(err, p.forgetInterface(was.Index))
 	}
+	if err := p.followLocked(); err != nil {
+		return err
+	}
 	prog, flags := p.calls.Load().RelaySkb, link.XDPGenericMode
 	if was.Mode == ModeNative {
 		prog, flags = p.calls.Load().Relay, link.XDPDriverMode

@@ -96,6 +96,22 @@ func TestInterfaceComesBack(t *testing.T) {
 	}
 }
 
+// What is attached after an upgrade is what the upgrade brought.
+func TestInterfaceComesBackUpgraded(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric})
+	_, err := (&upgrade{dir: r.dir, reached: ignore}).run(otherPrograms(t))
+	must(t, err)
+	r.disconnect(t)
+	r.reconnect(t)
+	must(t, r.ns.Do(func() error {
+		r.plane.tend()
+		return nil
+	}))
+	if i := r.inspect(t, "tocaller"); !i.Attached || !i.Sends || i.Upgrading {
+		t.Errorf("%+v", i)
+	}
+}
+
 func (r *rig) inspect(t *testing.T, name string) Interface {
 	t.Helper()
 	s, err := Inspect(r.dir)
