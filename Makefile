@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := build
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-quick race bench fuzz conformance model generate generate-check fmt-check vet clean
+.PHONY: help setup build demo test test-quick race bench bench-vxml fuzz conformance model generate generate-check fmt-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ race: ## every test under the race detector (needs gcc)
 
 bench: build ## cost of a relayed packet: program, veth native and generic, sockets, null
 	@$(BUILD)/mcplab bench --out $(BUILD)/bench
+
+bench-vxml: build ## what the VoiceXML interpreter costs
+	@$(BUILD)/mcp vxml bench --out $(BUILD)/bench
 
 SUITES ?= ../shared/suites
 conformance: build ## the W3C's VoiceXML tests against the interpreter, by section

@@ -20,6 +20,7 @@ type library struct {
 	mu       sync.Mutex
 	pages    map[edition]*doc.Page
 	grammars map[edition]*grammar.Grammar
+	builtins map[edition]source // by URI alone
 }
 
 type edition struct {
@@ -32,7 +33,10 @@ type edition struct {
 const librarySize = 1024
 
 func newLibrary(f *fetch.Fetcher) *library {
-	return &library{fetcher: f, pages: make(map[edition]*doc.Page), grammars: make(map[edition]*grammar.Grammar)}
+	return &library{
+		fetcher: f, pages: make(map[edition]*doc.Page), grammars: make(map[edition]*grammar.Grammar),
+		builtins: make(map[edition]source),
+	}
 }
 
 // shelved returns what the shelf has for key, or makes it.
@@ -93,7 +97,7 @@ type source struct {
 // grammar fetches a grammar. Mode is what the page says of it.
 func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (source, error) {
 	if strings.HasPrefix(req.URL, "builtin:") {
-		return l.builtin(req.URL)
+		return shelved(&l.mu, l.builtins, edition{url: req.URL}, func() (source, error) { return l.builtin(req.URL) })
 	}
 	r, err := l.get(ctx, req)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // vxmlCommand holds the tools for people who write voice applications.
 func vxmlCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "vxml", Short: "Tools for VoiceXML applications"}
-	cmd.AddCommand(vxmlRunCommand(), vxmlSuiteCommand(), vxmlCheckCommand(), vxmlTestCommand())
+	cmd.AddCommand(vxmlRunCommand(), vxmlSuiteCommand(), vxmlCheckCommand(), vxmlTestCommand(), vxmlBenchCommand())
 	return cmd
 }
 

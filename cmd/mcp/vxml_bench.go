@@ -1,0 +1,62 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mcp/vxml/bench"
+)
+
+func vxmlBenchCommand() *cobra.Command {
+	var config bench.Config
+	var out string
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure what the interpreter costs",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			results, err := bench.Run(cmd.Context(), config)
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := saveBench(out, results); err != nil {
+					return err
+				}
+			}
+			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', tabwriter.AlignRight)
+			for _, r := range results {
+				fmt.Fprintf(t, "%s\t%.1f\t%s\t\n", r.Name, r.Value, r.Unit)
+			}
+			return t.Flush()
+		},
+	}
+	cmd.Flags().DurationVar(&config.Each, "each", 2*time.Second, "duration of each measurement")
+	cmd.Flags().IntVar(&config.Sessions, "sessions", 1000, "idle sessions to weigh")
+	cmd.Flags().StringVar(&out, "out", "", "write vxml.json into this folder")
+	return cmd
+}
+
+func saveBench(dir string, results []bench.Result) error {
+	report := map[string]any{
+		"machine": map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH}, "commit": version, "results": results,
+	}
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "vxml.json"), append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	return nil
+}
