@@ -29,6 +29,7 @@ const childRole = "BPF_TEST_CHILD"
 func children() map[string]func(args []string) error {
 	return map[string]func([]string) error{
 		"relay": relayChild, "step": stepChild, "serve": serveChild, "load": loadChild, "watch": watchChild, "upgrade": upgradeChild,
+		"capture": captureChild,
 	}
 }
 
