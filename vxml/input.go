@@ -140,6 +140,9 @@ func (s *session) activate(ctx context.Context, g *doc.Grammar) (*active, error)
 	if g.Mode == "dtmf" {
 		a.mode = grammar.DTMF
 	}
+	if g.Wrong != nil {
+		return nil, located(g.Pos, grammarEvent(g.Wrong))
+	}
 	compiled, start := g.Inline, ""
 	if g.Src != "" || g.Expr != "" {
 		src, fragment, err := s.external(ctx, g)

@@ -1,6 +1,7 @@
 package vxml
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
 	"mcp/vxml/grammar"
+	"mcp/vxml/xmltree"
 )
 
 // library compiles pages and grammars once for all sessions. What is compiled
@@ -103,6 +105,9 @@ func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (
 	if err != nil {
 		return source{}, err
 	}
+	if bytes.HasPrefix(r.Body, []byte("#ABNF")) {
+		return l.abnf(r, mode)
+	}
 	out := source{resource: r}
 	if !isXML(r) {
 		if mode == "dtmf" {
@@ -111,6 +116,17 @@ func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (
 		return out, nil
 	}
 	out.compiled, err = l.compile(r.URL, r.Body, mode)
+	return out, err
+}
+
+// abnf is a grammar in ABNF form, made one in XML form: any recognizer reads that.
+func (l *library) abnf(r *fetch.Resource, mode string) (source, error) {
+	root, _, err := grammar.Read(r.Body, r.URL)
+	if err != nil {
+		return source{}, grammarEvent(err)
+	}
+	out := source{resource: &fetch.Resource{URL: r.URL, MediaType: srgsType, Body: []byte(xmltree.Write(root))}}
+	out.compiled, err = l.compile(r.URL, out.resource.Body, mode)
 	return out, err
 }
 

@@ -40,6 +40,9 @@ func TestSentences(t *testing.T) {
 		{"2.4: filled of any", `<form><field name="x">` + answer + `</field><field name="y">` + answer + `</field><filled mode="any" namelist="x y">f</filled></form>`,
 			"say:yes say:no", "f|f"},
 		{"2.4: filled of all", `<form><field name="x">` + answer + `</field><field name="y">` + answer + `</field><filled namelist="x y">f</filled></form>`, "say:yes say:no", "f"},
+		{"3.1: an inline grammar in ABNF form", `<form><field name="x"><grammar type="application/srgs"><![CDATA[#ABNF 1.0;
+			language en-US; root $r; public $r = yes | no;]]></grammar><filled><value expr="x"/></filled></field></form>`, "say:no", "no"},
+		{"a grammar that is none", `<form><catch event="error.grammar">bad<exit/></catch><field name="x"><grammar root="q"><rule id="r">a</rule></grammar></field></form>`, "", "bad"},
 		{"private input is not shown", `<form><field name="x"><property name="com.genesyslab.private" value="true"/>` + answer + `<filled>ok</filled></field></form>`, "say:yes", "ok"},
 	}
 	for _, tt := range tests {
@@ -53,6 +56,18 @@ func TestSentences(t *testing.T) {
 				t.Error("what the caller said is in the trace")
 			}
 		})
+	}
+}
+
+// External grammars of either form, whole or by a rule.
+func TestExternalGrammars(t *testing.T) {
+	const abnf = "#ABNF 1.0;\nlanguage en-US; root $r; public $r = yes | no; public $other = maybe;"
+	for ref, steps := range map[string]string{"g.gram": "say:yes", "g.gram#other": "say:maybe"} {
+		pages := page(`<form><field name="x"><grammar src="` + ref + `"/><filled>Heard.</filled></field></form>`)
+		pages["/g.gram"] = abnf
+		if d := run(t, pages, steps); strings.Join(d.said, " ") != "Heard." {
+			t.Errorf("%s: said %q\n%s", ref, d.said, strings.Join(d.trace, "\n"))
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
+	"mcp/vxml/grammar"
 	"mcp/vxml/xmltree"
 )
 
@@ -56,7 +57,8 @@ func (c *checker) walk(ctx context.Context, n *xmltree.Node, at place) {
 		}
 	}
 	if n.Name == "grammar" {
-		return // its content has been compiled with the page
+		c.inline(n, at)
+		return
 	}
 	for _, child := range n.Elements() {
 		c.walk(ctx, child, at)
@@ -79,4 +81,14 @@ func (c *checker) refer(ref string, r reference, at place) {
 		return
 	}
 	c.queue = append(c.queue, r)
+}
+
+// inline looks at a grammar that is written into the page in XML form.
+func (c *checker) inline(n *xmltree.Node, at place) {
+	if len(n.Elements()) == 0 {
+		return
+	}
+	if _, err := grammar.Compile(n, grammar.Defaults{URI: at.base, Inline: true}); err != nil {
+		c.problem(err)
+	}
 }

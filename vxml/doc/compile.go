@@ -259,7 +259,10 @@ func (c *compiler) grammar(n *xmltree.Node) *Grammar {
 func (c *compiler) inline(n *xmltree.Node, g *Grammar) {
 	if len(n.Elements()) == 0 {
 		g.Source = strings.TrimSpace(n.Content())
-		if g.Type == "" {
+		switch {
+		case strings.HasPrefix(g.Source, "#ABNF"):
+			c.abnf(g)
+		case g.Type == "":
 			c.fail(n, "an inline grammar that is not SRGS XML needs a type")
 		}
 		return
@@ -270,10 +273,24 @@ func (c *compiler) inline(n *xmltree.Node, g *Grammar) {
 	}
 	compiled, err := grammar.Compile(n, grammar.Defaults{URI: c.page.Base, Language: c.language, Inline: true})
 	if err != nil {
-		c.problems = append(c.problems, err)
+		g.Wrong = err
 		return
 	}
 	g.Inline, g.Source, g.Type, g.Mode = compiled, standalone(n, compiled), srgsType, compiled.Mode.String()
+}
+
+// abnf compiles an inline grammar of the other form, and keeps it in XML form.
+func (c *compiler) abnf(g *Grammar) {
+	defaults := grammar.Defaults{URI: c.page.Base, Language: c.language}
+	root, _, err := grammar.Read([]byte(g.Source), c.page.Base)
+	if err == nil {
+		g.Inline, err = grammar.Compile(root, defaults)
+	}
+	if err != nil {
+		g.Wrong = err
+		return
+	}
+	g.Source, g.Type, g.Mode = xmltree.Write(root), srgsType, g.Inline.Mode.String()
 }
 
 const srgsType = "application/srgs+xml"

@@ -56,7 +56,6 @@ func TestRefusals(t *testing.T) {
 		{"goto without target", wrap("<form><block><goto/></block></form>"), "exactly one of next"},
 		{"internal subset", "<!DOCTYPE vxml [<!ENTITY a 'b'>]><vxml version='2.0'/>", "internal subset"},
 		{"audio with src and expr", wrap("<form><block><audio src='a' expr='b'/></block></form>"), "exactly one of src and expr"},
-		{"bad grammar", wrap("<form><field name='f'><grammar root='x'><rule id='y'>a</rule></grammar></field></form>"), `no root rule "x"`},
 		{"a filled of a block", wrap("<form><block name='b'/><filled namelist='b'>x</filled></form>"), `u:2: <filled>: "b" is no input item`},
 		{"a numbered menu with keys", wrap("<menu dtmf='true'><choice dtmf='1' next='#a'>a</choice></menu>"), `may only be 0, * or #`},
 		{"odd accept", wrap("<menu><choice accept='maybe' next='#a'>a</choice></menu>"), `neither exact nor approximate`},
@@ -82,6 +81,20 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// A grammar that is none spoils only what uses it.
+func TestWrongGrammars(t *testing.T) {
+	for _, content := range []string{"<rule id='y'>a</rule>", "#ABNF 1.0; root $x", "<rule/>"} {
+		p, err := Compile([]byte("<vxml version='2.0'><form><field><grammar root='x' type='"+
+			map[bool]string{true: "application/srgs", false: "application/srgs+xml"}[content[0] == '#']+"'>"+content+"</grammar></field></form></vxml>"), "u")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g := p.Dialogs[0].Items[0].(*Field).Grammars[0]; g.Wrong == nil || g.Inline != nil {
+			t.Errorf("%s: %v", content, g.Wrong)
+		}
 	}
 }
 

@@ -226,6 +226,7 @@ type Prompt struct {
 type Grammar struct {
 	Pos
 	Inline    *grammar.Grammar // nil when it is fetched
+	Wrong     error            // why the content is no grammar; its use throws error.grammar
 	Source    string           // of an inline grammar, a complete document
 	Src, Expr string
 	Rule      string // fragment of a src that is part of it
