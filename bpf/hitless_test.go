@@ -230,6 +230,9 @@ func relayChild(args []string) error {
 // hitlessRig is a child that relays, with traffic.
 func hitlessRig(t *testing.T, o rigOptions) (*rig, *child, *traffic) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("takes seconds of traffic")
+	}
 	r := newWires(t, o)
 	t.Cleanup(func() { must(t, Unload(r.dir)) })
 	c := startChild(t, r.ns, nil, "relay", r.dir, string(o.mode))
@@ -413,6 +416,9 @@ func TestIncompatibleUpgradeIsRefused(t *testing.T) {
 
 // Wherever a process dies, the next one finds what it can work with.
 func TestDyingAtEachStep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("loads the plane many times")
+	}
 	for _, tt := range []struct {
 		verb, step string
 		loaded     bool
