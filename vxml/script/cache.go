@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
@@ -17,6 +18,9 @@ const cacheSize = 8192
 type Cache struct {
 	mu       sync.Mutex
 	programs map[key]*program
+
+	observed atomic.Int64 // scripts that run for longer
+	stuck    atomic.Int64 // scripts given up that still run
 }
 
 // NewCache makes an empty cache.
@@ -40,8 +44,9 @@ const (
 )
 
 type program struct {
-	code *goja.Program
-	vars []string // declared by statements with var, let, const, class or function
+	code  *goja.Program
+	risky bool     // guards are needed
+	vars  []string // declared by statements with var, let, const, class or function
 }
 
 func (c *Cache) program(k key, src Source) (*program, error) {
@@ -69,7 +74,10 @@ func (c *Cache) program(k key, src Source) (*program, error) {
 // assignments land, as ECMAScript says of nested scopes, and session,
 // application, document and dialog are names of the scopes themselves.
 func compile(k key, src Source) (*program, error) {
-	p := &program{}
+	if text := unfit(k.text); text != "" {
+		return nil, &Error{Source: src, Message: text, Limit: true}
+	}
+	p := &program{risky: risky(strings.ReplaceAll(k.text, looseEval, ""))}
 	body := k.text
 	switch k.kind {
 	case expression:

@@ -45,6 +45,9 @@ func (s *Scope) Alias(name string) *Scope { return s.machine.adopt(s, name, s.ob
 
 // Freeze makes the scope and every object in it read-only to pages.
 func (s *Scope) Freeze() error {
+	if s.machine.lost != nil {
+		return s.machine.lost
+	}
 	s.frozen = true
 	const deep = `(function freeze(o){
 		Object.freeze(o);
@@ -70,6 +73,9 @@ func (s *Scope) args() []goja.Value {
 
 func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *program, error) {
 	m := s.machine
+	if m.lost != nil {
+		return nil, nil, m.lost
+	}
 	if len(src.Text) > m.limits.Size {
 		return nil, nil, &Error{Source: src, Message: fmt.Sprintf("script is larger than %d bytes", m.limits.Size)}
 	}
@@ -99,6 +105,9 @@ func (m *Machine) function(id key, p *program) (goja.Callable, error) {
 	if f := m.compiled[id]; f != nil {
 		return f, nil
 	}
+	if p.risky && !m.guarded {
+		m.guard()
+	}
 	v, err := m.vm.RunProgram(p.code)
 	if err != nil {
 		return nil, err
@@ -125,18 +134,31 @@ func (s *Scope) Run(ctx context.Context, src Source) error {
 }
 
 // own tells whether this very scope declares name. Scope objects have no prototype.
-func (s *Scope) own(name string) bool { return s.object.Get(name) != nil }
+func (s *Scope) own(name string) bool {
+	return s.machine.lost == nil && s.object.Get(name) != nil
+}
 
 // Declare sets a variable of this very scope, making it when needed.
 func (s *Scope) Declare(name string, v Value) error {
+	if s.machine.lost != nil {
+		return s.machine.lost
+	}
 	return s.object.Set(name, v.raw())
 }
 
 // Delete removes a variable of this very scope.
-func (s *Scope) Delete(name string) error { return s.object.Delete(name) }
+func (s *Scope) Delete(name string) error {
+	if s.machine.lost != nil {
+		return s.machine.lost
+	}
+	return s.object.Delete(name)
+}
 
 // Get returns a variable of this very scope; undefined when there is none.
 func (s *Scope) Get(name string) Value {
+	if s.machine.lost != nil {
+		return Value{goja.Undefined(), s.machine}
+	}
 	v := s.object.Get(name)
 	if v == nil {
 		v = goja.Undefined()

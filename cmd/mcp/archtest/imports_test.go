@@ -80,6 +80,7 @@ var homes = []home{
 	{library: "github.com/emiago/sipgo", packages: []string{"control/sip"}},
 	{library: "github.com/pion/sdp", packages: []string{"control/sdp", "speech/mrcp"}},
 	{library: "github.com/dop251/goja", packages: []string{"vxml/script"}},
+	{library: "github.com/dlclark/regexp2", packages: []string{"vxml/script"}},
 	{library: "github.com/antchfx/xmlquery", packages: []string{"vxml"}},
 	{library: "github.com/vishvananda/netlink", packages: []string{"bpf", "cmd/mcplab"}, tests: true},
 	{library: "github.com/vishvananda/netns", packages: []string{"bpf", "cmd/mcplab"}, tests: true},

@@ -1,0 +1,259 @@
+package script
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/dop251/goja"
+)
+
+// What one call of the engine's own functions may make.
+const (
+	maxText    = 16 << 20 // characters of a string
+	maxItems   = 1 << 20  // elements of an array
+	maxBuffer  = 16 << 20 // bytes of a typed array
+	maxDepth   = 500      // of arrays and objects within each other
+	maxPattern = 32 << 20 // characters of an expression times those it looks at
+)
+
+// guards puts checks before the engine's functions that allocate or loop in
+// proportion to a number, which a page chooses, and see no interrupt meanwhile.
+type guards struct {
+	vm    *goja.Runtime
+	depth int // of joins within each other
+}
+
+func (m *Machine) guard() {
+	m.guarded = true
+	g := &guards{vm: m.vm}
+	text, array := g.prototype("String"), g.prototype("Array")
+	for _, name := range []string{"repeat", "padStart", "padEnd"} {
+		g.before(text, name, g.longer)
+	}
+	for _, name := range []string{"replace", "replaceAll"} {
+		g.before(text, name, g.replacement)
+	}
+	g.around(array, "join", g.join)
+	for _, name := range []string{"fill", "concat", "splice", "unshift", "flat", "toSorted", "toSpliced", "toReversed", "with"} {
+		g.before(array, name, func(c goja.FunctionCall) { g.bounded(c.This) })
+	}
+	g.before(text, "split", func(c goja.FunctionCall) { g.limit(length(c.This), maxText/4) })
+	for _, name := range []string{"keys", "values", "entries", "assign", "getOwnPropertyNames", "getOwnPropertyDescriptors"} {
+		g.before(g.object("Object"), name, func(c goja.FunctionCall) {
+			for _, v := range c.Arguments {
+				g.limit(length(v), maxText/4)
+			}
+		})
+	}
+	g.before(g.object("Array"), "from", g.first)
+	g.before(g.prototype("Function"), "apply", g.second)
+	g.before(g.object("Reflect"), "apply", func(c goja.FunctionCall) { g.bounded(c.Argument(2)) })
+	g.before(g.object("Reflect"), "construct", g.second)
+	g.before(g.object("String"), "raw", func(c goja.FunctionCall) {
+		if o, ok := c.Argument(0).(*goja.Object); ok {
+			g.bounded(o.Get("raw"))
+		}
+	})
+	g.before(g.object("JSON"), "stringify", func(c goja.FunctionCall) { g.shallow(c.Argument(0), maxDepth, new(int)) })
+	for _, name := range []string{"exec", "test"} {
+		g.around(g.prototype("RegExp"), name, g.exec)
+	}
+	g.withhold()
+}
+
+func (g *guards) object(name string) *goja.Object {
+	o, _ := g.vm.Get(name).(*goja.Object)
+	return o
+}
+
+func (g *guards) prototype(name string) *goja.Object {
+	o, _ := g.object(name).Get("prototype").(*goja.Object)
+	return o
+}
+
+// stop ends the script. The interrupt makes that final: catch does not see it.
+func (g *guards) stop(why error) {
+	g.vm.Interrupt(why)
+	panic(g.vm.NewGoError(why))
+}
+
+func (g *guards) limit(n, most int64) {
+	if n > most {
+		g.stop(errMemory)
+	}
+}
+
+type native = func(goja.FunctionCall) goja.Value
+
+// around replaces a function by one that has the original at hand.
+func (g *guards) around(holder *goja.Object, name string, f func(goja.FunctionCall, native) goja.Value) {
+	original, ok := goja.AssertFunction(holder.Get(name))
+	if !ok {
+		return // this engine has no such function
+	}
+	call := func(c goja.FunctionCall) goja.Value {
+		v, err := original(c.This, c.Arguments...)
+		if err != nil {
+			panic(err)
+		}
+		return v
+	}
+	guarded := g.vm.ToValue(func(c goja.FunctionCall) goja.Value { return f(c, call) })
+	// The property of a built-in object can be defined anew.
+	_ = holder.DefineDataProperty(name, guarded, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+}
+
+func (g *guards) before(holder *goja.Object, name string, check func(goja.FunctionCall)) {
+	g.around(holder, name, func(c goja.FunctionCall, original native) goja.Value {
+		check(c)
+		return original(c)
+	})
+}
+
+func length(v goja.Value) int64 {
+	switch v := v.(type) {
+	case nil:
+		return 0
+	case *goja.Object:
+		if n := v.Get("length"); n != nil {
+			return n.ToInteger()
+		}
+		return 0
+	case goja.String:
+		return int64(v.Length())
+	}
+	return 0
+}
+
+func (g *guards) bounded(list goja.Value)       { g.limit(length(list), maxItems) }
+func (g *guards) first(c goja.FunctionCall)     { g.bounded(c.Argument(0)) }
+func (g *guards) second(c goja.FunctionCall)    { g.bounded(c.Argument(1)) }
+func textual(v goja.Value) int64                { return max(length(v), 1) }
+func (g *guards) number(v goja.Value) (n int64) { return max(v.ToInteger(), 0) }
+
+// longer holds repeat, padStart and padEnd, whose number is a factor or a length.
+func (g *guards) longer(c goja.FunctionCall) {
+	n := max(c.Argument(0).ToInteger(), 0)
+	g.limit(n, maxText)
+	if len(c.Arguments) == 1 {
+		g.limit(n*length(c.This), maxText)
+	}
+}
+
+// replacement bounds text by the worst that a replacement can make of it.
+func (g *guards) replacement(c goja.FunctionCall) {
+	with, ok := c.Argument(1).(goja.String)
+	if !ok {
+		return
+	}
+	size := textual(c.This) * textual(with)
+	g.limit(size, maxText)
+	if s := with.String(); strings.Contains(s, "$`") || strings.Contains(s, "$'") {
+		g.limit(size*textual(c.This), maxText)
+	}
+}
+
+// join bounds the text that an array's elements make, and their depth.
+func (g *guards) join(c goja.FunctionCall, original native) goja.Value {
+	g.bounded(c.This)
+	if list, ok := c.This.(*goja.Object); ok {
+		separator := int64(1)
+		if s := c.Argument(0); !goja.IsUndefined(s) {
+			separator = textual(s)
+		}
+		size := length(list) * separator
+		g.limit(size, maxText)
+		if length(list) > 0 {
+			g.vm.ForOf(list, func(v goja.Value) bool {
+				if s, ok := v.(goja.String); ok {
+					size += int64(s.Length())
+				}
+				return size <= maxText
+			})
+		}
+		g.limit(size, maxText)
+	}
+	g.depth++
+	defer func() { g.depth-- }()
+	g.limit(int64(g.depth), maxDepth)
+	return original(c)
+}
+
+// shallow bounds the depth of a value, for functions that call themselves for
+// each level, and the arrays in it.
+func (g *guards) shallow(v goja.Value, left int, seen *int) {
+	o, ok := v.(*goja.Object)
+	if !ok {
+		return
+	}
+	*seen++
+	g.limit(int64(*seen), maxItems)
+	g.bounded(o)
+	if left == 0 {
+		g.stop(errMemory)
+	}
+	for _, k := range o.Keys() {
+		g.shallow(o.Get(k), left-1, seen)
+	}
+}
+
+// exec runs an expression, unless its size and the text's tell that it may take
+// long. A match that took all its time found nothing, which is no answer.
+func (g *guards) exec(c goja.FunctionCall, original native) goja.Value {
+	text := c.Argument(0)
+	if rx, ok := c.This.(*goja.Object); ok && length(text) > 1<<10 {
+		source := rx.Get("source").String()
+		cost := length(text) * int64(len(source))
+		if strings.Contains(source, "{") {
+			cost *= 64 // a repeat is written out
+		}
+		if cost > maxPattern {
+			g.stop(errPattern)
+		}
+	}
+	begin := time.Now()
+	found := original(c)
+	if !found.ToBoolean() && time.Since(begin) >= patternTime {
+		g.stop(errPattern)
+	}
+	return found
+}
+
+// withhold takes away what makes raw memory and endless integers: no dialogue
+// has a use for them.
+func (g *guards) withhold() {
+	for _, name := range []string{
+		"ArrayBuffer", "DataView", "BigInt", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array",
+		"Int32Array", "Uint32Array", "Float32Array", "Float64Array", "BigInt64Array", "BigUint64Array",
+	} {
+		// The properties of the global object can be deleted.
+		_ = g.vm.GlobalObject().Delete(name)
+	}
+}
+
+// reaching are the names by which a script reaches what guards are for.
+var reaching = regexp.MustCompile(`repeat|pad|replace|join|fill|concat|splice|unshift|flat|toS|toReversed|with|split|[aA]pply|Array|from|raw|` +
+	`Object|Reflect|JSON|RegExp|Function|constructor|eval|exec|test|match|search|length|BigInt|DataView|/|\\\\|\d[nN]\b`)
+
+// risky tells whether a script may reach what guards are for: it names such a
+// function, or has an array, or computes a property's name. Guards take time and
+// memory that sessions of plain expressions are spared.
+func risky(text string) bool {
+	if reaching.MatchString(text) {
+		return true
+	}
+	for rest := text; ; {
+		_, after, found := strings.Cut(rest, "[")
+		if !found {
+			return false
+		}
+		if !plainIndex.MatchString(after) {
+			return true
+		}
+		rest = after
+	}
+}
+
+// plainIndex is an index or a name, as it is written.
+var plainIndex = regexp.MustCompile(`^\s*(\d+|'[^']*'|"[^"]*")\s*\]`)

@@ -1,0 +1,207 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// bombs need memory or time without bound in as many ways as we could think of.
+var bombs = []string{
+	`'x'.repeat(Math.pow(2, 40))`,
+	`'x'.padStart(Math.pow(2, 31))`,
+	`var s = 'x'; for (;;) s += s`,
+	`var s = 'x'; for (;;) s = s + s + 'y'`,
+	`var a = []; for (;;) a.push('x' + a.length)`,
+	`var a = []; for (;;) a.push(a.concat(a))`,
+	`var f; for (var i = 0;; i++) f = (function (g, n) { return function () { return [g, n]; }; })(f, 'x' + i)`,
+	`var o = {}; for (var i = 0;; i++) o['k' + i] = i`,
+	`new Array(4294967295).join('x')`,
+	`var a = new Array(4000000000); '' + a`,
+	`new Array(50000000).fill(0)`,
+	`Array.from({length: Math.pow(2, 50)})`,
+	`String.fromCharCode.apply(null, {length: 1000000000})`,
+	`new Float64Array(1000000000)`,
+	`new ArrayBuffer(10000000000)`,
+	`JSON.stringify(new Array(2000000000))`,
+	`var o = {}; for (var i = 0; i < 1000000; i++) o = {o: o}; JSON.stringify(o)`,
+	`var a = []; for (var i = 0; i < 1000000; i++) a = [a]; '' + a`,
+	`var s = 'x'.repeat(1000000); s.replace(/x/g, s)`,
+	`var s = 'x'.repeat(1000000); s.split('').join(s)`,
+	`var s = 'x'.repeat(1000000), a = []; for (var i = 0; i < 5000; i++) a.push(s); a.join()`,
+	`var m = new Map(); for (var i = 0;; i++) m.set(i, 'x' + i)`,
+	`String.raw({raw: {length: 1000000000}})`,
+	`[1, 2, 3].indexOf.call({length: Math.pow(2, 53)}, 1)`,
+	`/^(?=(a+)+$)b/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!')`,
+	`'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'.match(/(a|a)*\1(?!x)b/)`,
+	`new RegExp('((a|aa)+)+(?=c)$').exec('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!')`,
+	`'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'.replace(/(?=a)(a+)+$/g, 'x')`,
+	`var s = 'x'.repeat(1000000); /(.{1000}y)|(.{999}z)/.test(s)`,
+	`(function f() { return f() + 1; })()`,
+	`var s = ['re' + 'peat'][0]; 'x'[s](1e15)`,
+	`3n ** 100000000n`,
+	strings.Repeat("(", 100000) + "1" + strings.Repeat(")", 100000),
+}
+
+const (
+	childLimit = 4 << 30 // of the child's address space
+	childPeak  = 900     // MiB it may have used
+)
+
+// TestBombs runs every bomb in a process of its own, beside a session that goes
+// on evaluating, and looks at what the process needed.
+func TestBombs(t *testing.T) {
+	if os.Getenv("SCRIPT_BOMBS") != "" {
+		explode(t)
+		return
+	}
+	if testing.Short() {
+		t.Skip("takes a second a bomb")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestBombs$", "-test.v")
+	cmd.Env = append(os.Environ(), "SCRIPT_BOMBS=1")
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func explode(t *testing.T) {
+	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: childLimit, Max: childLimit}); err != nil {
+		t.Fatal(err)
+	}
+	cache := NewCache()
+	stop, calm := make(chan struct{}), make(chan []time.Duration)
+	go func() { calm <- evaluate(cache, stop) }()
+	for _, text := range bombs {
+		begin := time.Now()
+		err := chain(NewMachine(Limits{Time: 500 * time.Millisecond}, cache))[4].Run(context.Background(), Source{Text: text})
+		took := time.Since(begin)
+		// A constructor withheld is refused like any unknown name, and of the
+		// expressions the engine sees through some.
+		var e *Error
+		if errors.As(err, &e) && !e.Limit && !strings.Contains(e.Message, "not defined") {
+			t.Errorf("%.60s: ended with %v", text, err)
+		}
+		if err == nil && !strings.Contains(text, "a!'") {
+			t.Errorf("%.60s: ended by itself", text)
+		}
+		if took > 2*time.Second {
+			t.Errorf("%.60s: ended after %v", text, took)
+		}
+		t.Logf("%6d ms, peak %4d MiB: %.70s: %v", took.Milliseconds(), peak(t), text, err)
+	}
+	close(stop)
+	took := <-calm
+	slices.Sort(took)
+	t.Logf("beside them %d evaluations: median %v, 99th percentile %v, longest %v", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	if p := took[len(took)*99/100]; p > 50*time.Millisecond {
+		t.Errorf("other sessions waited %v", p)
+	}
+	if p := peak(t); p > childPeak {
+		t.Errorf("the process needed %d MiB", p)
+	}
+}
+
+// evaluate is another session's work.
+func evaluate(cache *Cache, stop <-chan struct{}) (took []time.Duration) {
+	s := chain(NewMachine(Limits{}, cache))[4]
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return took
+		case <-tick.C:
+		}
+		begin := time.Now()
+		if v, err := s.Eval(context.Background(), Source{Text: "'a' + 1 == 'a1'"}); err != nil || !v.Bool() {
+			panic(fmt.Sprintf("another session's script failed: %v", err))
+		}
+		took = append(took, time.Since(begin))
+	}
+}
+
+// peak is the most memory the process has had, in MiB.
+func peak(t *testing.T) int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	kib, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib >> 10
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv("SCRIPT_BOMBS") != "" {
+		os.Exit(m.Run()) // scripts that could not be stopped may still be there
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// A machine that was given up answers everything with its fault, and touches
+// nothing that its last script may still use.
+func TestLostMachine(t *testing.T) {
+	cache := NewCache()
+	m := NewMachine(Limits{Time: 10 * time.Millisecond}, cache)
+	s := chain(m)[4]
+	if err := s.Run(context.Background(), Source{Text: "var o = {a: 1}"}); err != nil {
+		t.Fatal(err)
+	}
+	o := s.Get("o")
+	m.lost = &Error{Message: "lost", Limit: true}
+	_, err := s.Eval(context.Background(), Source{Text: "1"})
+	for what, err := range map[string]error{
+		"eval": err, "run": s.Run(context.Background(), Source{Text: "1"}), "declare": s.Declare("x", m.Value(1)),
+		"delete": s.Delete("o"), "set": o.Set("a", m.Value(2)), "assign": s.Assign(context.Background(), "o", m.Value(1)),
+	} {
+		if err == nil {
+			t.Errorf("%s went on", what)
+		}
+	}
+	if !s.Get("o").Undefined() || o.Keys() != nil || o.Export() != nil || !o.Get("a").Undefined() || o.String() != "undefined" {
+		t.Error("values are still to be had")
+	}
+}
+
+func BenchmarkEval(b *testing.B) {
+	s := chain(NewMachine(Limits{}, NewCache()))[4]
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Eval(context.Background(), Source{Text: "1 + 2"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkMachine(b *testing.B) {
+	cache := NewCache()
+	b.ReportAllocs()
+	for b.Loop() {
+		NewMachine(Limits{}, cache)
+	}
+}
+
+// BenchmarkGuardedMachine is what a page costs whose scripts reach further.
+func BenchmarkGuardedMachine(b *testing.B) {
+	cache := NewCache()
+	b.ReportAllocs()
+	for b.Loop() {
+		NewMachine(Limits{}, cache).guard()
+	}
+}
