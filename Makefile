@@ -40,8 +40,8 @@ bench-vxml: build ## what the VoiceXML interpreter costs
 	@$(BUILD)/mcp vxml bench --out $(BUILD)/bench
 
 SUITES ?= ../shared/suites
-conformance: build ## the W3C's VoiceXML tests against the interpreter, by section
-	@$(BUILD)/mcp vxml suite --out $(BUILD)/conformance.json $(wildcard $(SUITES)/*/manifest.json)
+conformance: build ## the W3C's VoiceXML and SRGS tests, by section
+	@$(BUILD)/mcp vxml suite --out $(BUILD)/conformance.json $(wildcard $(SUITES)/*/manifest.json $(SUITES)/w3c-srgs/*.xml)
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME each

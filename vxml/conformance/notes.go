@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 //go:embed notes.json
@@ -28,3 +29,13 @@ func readNotes() (notes, error) {
 }
 
 func (n notes) about(suite, id string) note { return n[suite][id] }
+
+// section is the section of a test: what its note says or, for a suite whose
+// tests are named for what they examine, what the note on its kind says.
+func (n notes) section(suite, id string) string {
+	if own := n.about(suite, id).Section; own != "" {
+		return own
+	}
+	kind, _, _ := strings.Cut(strings.Split(id, ".")[0], "-")
+	return n.about(suite, kind+"-*").Section
+}
