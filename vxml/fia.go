@@ -18,9 +18,11 @@ type dialog struct {
 	prompts  map[string]int // how often each item has been prompted
 	events   map[string]int // how often each event was thrown, by item
 	filled   map[string]bool
-	next     string // of <goto nextitem>
-	silent   bool   // the last event was handled without <reprompt>
-	reprompt bool   // <reprompt> was executed in the handler
+	next     string            // of <goto nextitem>
+	computed map[string]string // properties of the dialog that are expressions
+	visited  map[string]string // and those of the item
+	silent   bool              // the last event was handled without <reprompt>
+	reprompt bool              // <reprompt> was executed in the handler
 }
 
 // open begins a visit.
@@ -115,6 +117,10 @@ func (s *session) initializeForm(ctx context.Context) error {
 			return err
 		}
 	}
+	var err error
+	if d.computed, err = s.compute(ctx, d.form.Computed...); err != nil {
+		return err
+	}
 	for name := range params {
 		if !declared[name] {
 			return &Event{Name: "error.semantic", Message: d.form.String() + ": declares no variable for the parameter " + name}
@@ -183,6 +189,10 @@ type visit struct {
 
 // collect is the collect phase: prompts are queued and the item is executed.
 func (s *session) collect(ctx context.Context, item doc.Item) (visit, error) {
+	var err error
+	if s.dialog.visited, err = s.compute(ctx, item.Base().Computed...); err != nil {
+		return visit{}, err
+	}
 	if !s.dialog.silent {
 		if err := s.prompt(ctx, item.Base()); err != nil {
 			return visit{}, err

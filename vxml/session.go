@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"mcp/vxml/doc"
@@ -49,6 +50,7 @@ type stage struct {
 	app      *script.Scope
 	document *script.Scope
 	params   map[string]script.Value // of the subdialog's first dialog, until used
+	computed map[string]string       // properties of the page and its root that are expressions
 	adopted  bool                    // a handler of the root runs as if it stood in the page
 }
 
@@ -139,14 +141,31 @@ func (s *session) properties() *property.Set {
 	if s.stage.page != nil {
 		set = set.Within(s.stage.page.Properties)
 	}
+	set = set.Within(s.stage.computed)
 	if s.dialog == nil {
 		return set
 	}
-	set = set.Within(s.dialog.form.Properties)
+	set = set.Within(s.dialog.form.Properties).Within(s.dialog.computed)
 	if s.dialog.item != nil {
-		set = set.Within(s.dialog.item.Base().Properties)
+		set = set.Within(s.dialog.item.Base().Properties).Within(s.dialog.visited)
 	}
 	return set
+}
+
+// compute evaluates properties that are expressions.
+func (s *session) compute(ctx context.Context, all ...*doc.Var) (map[string]string, error) {
+	var out map[string]string
+	for _, p := range all {
+		v, err := s.eval(ctx, p.Pos, p.Expr)
+		if err != nil {
+			return nil, err
+		}
+		if out == nil {
+			out = make(map[string]string)
+		}
+		out[p.Name] = v.String()
+	}
+	return out, nil
 }
 
 // private is what the caller said or pressed as logs and traces may show it: not
@@ -260,6 +279,9 @@ func (s *session) enter(ctx context.Context, move *moved) error {
 		g.document = g.app.Alias("document")
 	default:
 		err = s.document(ctx, move.page)
+	}
+	if err == nil {
+		g.computed, err = s.compute(ctx, slices.Concat(move.root.Computed, move.page.Computed)...)
 	}
 	if err = s.settle(ctx, err); err != nil {
 		return err

@@ -43,6 +43,9 @@ func TestSentences(t *testing.T) {
 		{"3.1: an inline grammar in ABNF form", `<form><field name="x"><grammar type="application/srgs"><![CDATA[#ABNF 1.0;
 			language en-US; root $r; public $r = yes | no;]]></grammar><filled><value expr="x"/></filled></field></form>`, "say:no", "no"},
 		{"a grammar that is none", `<form><catch event="error.grammar">bad<exit/></catch><field name="x"><grammar root="q"><rule id="r">a</rule></grammar></field></form>`, "", "bad"},
+		{"properties may be computed", `<var name="on" expr="'help'"/><property name="universals" xmlns:gvp="http://www.genesyslab.com/2006/vxml21-extension" gvp:expr="on + ' exit'"/>
+			<form><field name="x">` + answer + `<help>Helped.<exit/></help></field></form>`, "say:help", "Helped."},
+		{"properties of an item may be computed", `<form><field name="x"><property name="universals" xmlns:gvp="http://www.genesyslab.com/2006/vxml21-extension" gvp:expr="'help'"/>` + answer + `<help>Helped.<exit/></help></field></form>`, "say:help", "Helped."},
 		{"private input is not shown", `<form><field name="x"><property name="com.genesyslab.private" value="true"/>` + answer + `<filled>ok</filled></field></form>`, "say:yes", "ok"},
 	}
 	for _, tt := range tests {

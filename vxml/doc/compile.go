@@ -124,13 +124,28 @@ func (c *compiler) scope(n *xmltree.Node) Scope {
 		case "link":
 			s.Links = append(s.Links, c.link(child))
 		case "property":
-			if s.Properties == nil {
-				s.Properties = make(map[string]string)
-			}
-			s.Properties[child.Attr("name")] = child.Attr("value")
+			c.property(child, &s)
 		}
 	}
 	return s
+}
+
+// property is <property>, whose value may be an expression (gvp:expr).
+func (c *compiler) property(n *xmltree.Node, s *Scope) {
+	for _, a := range n.Attrs {
+		if a.Space == Extension && a.Name == "expr" {
+			s.Computed = append(s.Computed, &Var{c.pos(n), n.Attr("name"), a.Value})
+			return
+		}
+	}
+	value, given := n.Lookup("value")
+	if !given {
+		c.fail(n, `the attribute "value" is missing`)
+	}
+	if s.Properties == nil {
+		s.Properties = make(map[string]string)
+	}
+	s.Properties[n.Attr("name")] = value
 }
 
 func (c *compiler) catch(n *xmltree.Node) *Catch {

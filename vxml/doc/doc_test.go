@@ -72,6 +72,7 @@ func TestRefusals(t *testing.T) {
 		{"else outside if", wrap("<form><block><else/></block></form>"), "not allowed in <block>"},
 		{"exit with both", wrap("<form><block><exit expr='1' namelist='a'/></block></form>"), "both expr and namelist"},
 		{"base before the message", "<vxml version='2.0' xml:base='http://other/'>\n<form ident='x'/></vxml>", "u:2:"},
+		{"a property of nothing", wrap("<property name='timeout'/>"), `u:2: <property>: the attribute "value" is missing`},
 		{"deep", strings.Repeat("<a>", 300), "nested deeper"},
 	}
 	for _, tt := range tests {

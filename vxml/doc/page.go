@@ -15,6 +15,9 @@ import (
 // Namespace is the namespace of VoiceXML documents.
 const Namespace = "http://www.w3.org/2001/vxml"
 
+// Extension is the namespace of what Genesys applications add to VoiceXML.
+const Extension = "http://www.genesyslab.com/2006/vxml21-extension"
+
 // Pos says where something stands: for messages, and as the base of relative URIs.
 type Pos struct {
 	URL     string // of the document
@@ -52,6 +55,7 @@ type Scope struct {
 	Catches    []*Catch
 	Links      []*Link
 	Properties map[string]string
+	Computed   []*Var // properties whose values are expressions
 }
 
 // Form is a <form> or a <menu>; a menu is a form whose one item is a *Menu.

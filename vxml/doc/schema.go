@@ -60,7 +60,7 @@ var schema = map[string]element{
 	"option":   textual("accept dtmf value", ""),
 	"link":     entry("dtmf event eventexpr expr message messageexpr next"+fetching, "grammar"),
 	"param":    entry("name expr value valuetype type", "").needs("name"),
-	"property": entry("name value", "").needs("name value"),
+	"property": entry("name value", "").needs("name"),
 	"meta":     entry("name http-equiv content", "").needs("content"),
 	"metadata": textual("", "*"),
 
