@@ -45,7 +45,7 @@ const (
 
 type program struct {
 	code  *goja.Program
-	risky bool     // guards are needed
+	reach reach    // what is to be guarded
 	vars  []string // declared by statements with var, let, const, class or function
 }
 
@@ -77,7 +77,7 @@ func compile(k key, src Source) (*program, error) {
 	if text := unfit(k.text); text != "" {
 		return nil, &Error{Source: src, Message: text, Limit: true}
 	}
-	p := &program{risky: risky(strings.ReplaceAll(k.text, looseEval, ""))}
+	p := &program{reach: reachOf(strings.ReplaceAll(k.text, looseEval, ""))}
 	body := k.text
 	switch k.kind {
 	case expression:

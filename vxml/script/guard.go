@@ -24,9 +24,19 @@ type guards struct {
 	depth int // of joins within each other
 }
 
-func (m *Machine) guard() {
-	m.guarded = true
+func (m *Machine) guard(reach reach) {
 	g := &guards{vm: m.vm}
+	if m.guarded < near && reach >= near {
+		g.near()
+	}
+	if m.guarded < far && reach == far {
+		g.far()
+	}
+	m.guarded = reach
+}
+
+// near guards what plain work with text and lists reaches.
+func (g *guards) near() {
 	text, array := g.prototype("String"), g.prototype("Array")
 	for _, name := range []string{"repeat", "padStart", "padEnd"} {
 		g.before(text, name, g.longer)
@@ -39,6 +49,16 @@ func (m *Machine) guard() {
 		g.before(array, name, func(c goja.FunctionCall) { g.bounded(c.This) })
 	}
 	g.before(text, "split", func(c goja.FunctionCall) { g.limit(length(c.This), maxText/4) })
+	g.before(g.object("Array"), "from", g.first)
+	g.before(g.prototype("Function"), "apply", g.second)
+	g.before(g.object("JSON"), "stringify", func(c goja.FunctionCall) { g.shallow(c.Argument(0), maxDepth, new(int)) })
+	for _, name := range []string{"exec", "test"} {
+		g.around(g.prototype("RegExp"), name, g.exec)
+	}
+}
+
+// far guards what only scripts reach that name it, or that make up names.
+func (g *guards) far() {
 	for _, name := range []string{"keys", "values", "entries", "assign", "getOwnPropertyNames", "getOwnPropertyDescriptors"} {
 		g.before(g.object("Object"), name, func(c goja.FunctionCall) {
 			for _, v := range c.Arguments {
@@ -46,8 +66,6 @@ func (m *Machine) guard() {
 			}
 		})
 	}
-	g.before(g.object("Array"), "from", g.first)
-	g.before(g.prototype("Function"), "apply", g.second)
 	g.before(g.object("Reflect"), "apply", func(c goja.FunctionCall) { g.bounded(c.Argument(2)) })
 	g.before(g.object("Reflect"), "construct", g.second)
 	g.before(g.object("String"), "raw", func(c goja.FunctionCall) {
@@ -55,10 +73,6 @@ func (m *Machine) guard() {
 			g.bounded(o.Get("raw"))
 		}
 	})
-	g.before(g.object("JSON"), "stringify", func(c goja.FunctionCall) { g.shallow(c.Argument(0), maxDepth, new(int)) })
-	for _, name := range []string{"exec", "test"} {
-		g.around(g.prototype("RegExp"), name, g.exec)
-	}
 	g.withhold()
 }
 
@@ -232,28 +246,42 @@ func (g *guards) withhold() {
 	}
 }
 
-// reaching are the names by which a script reaches what guards are for.
-var reaching = regexp.MustCompile(`repeat|pad|replace|join|fill|concat|splice|unshift|flat|toS|toReversed|with|split|[aA]pply|Array|from|raw|` +
-	`Object|Reflect|JSON|RegExp|Function|constructor|eval|exec|test|match|search|length|BigInt|DataView|/|\\\\|\d[nN]\b`)
+// reach is how far a script may reach into the engine's functions. Guards take
+// time and memory, which sessions whose scripts do not reach that far are spared.
+type reach uint8
 
-// risky tells whether a script may reach what guards are for: it names such a
-// function, or has an array, or computes a property's name. Guards take time and
-// memory that sessions of plain expressions are spared.
-func risky(text string) bool {
-	if reaching.MatchString(text) {
-		return true
+const (
+	nowhere reach = iota
+	near
+	far
+)
+
+// nearNames and farNames are the names that functions are reached by, or by
+// which other names are made up.
+var (
+	nearNames = regexp.MustCompile(`repeat|pad|replace|join|fill|concat|splice|unshift|flat|toS|toReversed|with|split|apply|Array|from|` +
+		`JSON|RegExp|exec|test|match|search|length|/`)
+	farNames = regexp.MustCompile(`Object|Reflect|Function|constructor|eval|this|raw|BigInt|DataView|ArrayBuffer|\dArray|ClampedArray|` +
+		`Code|unescape|decode|charAt|substr|\$\{|\\|['"]\s*\+\s*['"]`)
+	// plainIndex is an index or a name, as it is written behind [.
+	plainIndex = regexp.MustCompile(`^\s*(\d+|'[^']*'|"[^"]*")\s*\]`)
+)
+
+func reachOf(text string) reach {
+	switch {
+	case farNames.MatchString(text):
+		return far
+	case nearNames.MatchString(text):
+		return near
 	}
 	for rest := text; ; {
 		_, after, found := strings.Cut(rest, "[")
 		if !found {
-			return false
+			return nowhere
 		}
 		if !plainIndex.MatchString(after) {
-			return true
+			return near
 		}
 		rest = after
 	}
 }
-
-// plainIndex is an index or a name, as it is written.
-var plainIndex = regexp.MustCompile(`^\s*(\d+|'[^']*'|"[^"]*")\s*\]`)

@@ -202,6 +202,6 @@ func BenchmarkGuardedMachine(b *testing.B) {
 	cache := NewCache()
 	b.ReportAllocs()
 	for b.Loop() {
-		NewMachine(Limits{}, cache).guard()
+		NewMachine(Limits{}, cache).guard(far)
 	}
 }

@@ -105,8 +105,8 @@ func (m *Machine) function(id key, p *program) (goja.Callable, error) {
 	if f := m.compiled[id]; f != nil {
 		return f, nil
 	}
-	if p.risky && !m.guarded {
-		m.guard()
+	if p.reach > m.guarded {
+		m.guard(p.reach)
 	}
 	v, err := m.vm.RunProgram(p.code)
 	if err != nil {

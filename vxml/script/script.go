@@ -71,7 +71,7 @@ type Machine struct {
 	// compiled holds this machine's function objects of the cache's programs.
 	compiled map[key]goja.Callable
 	busy     bool
-	guarded  bool
+	guarded  reach
 	// lost is set for good when a script could not be stopped: its goroutine
 	// still owns the engine's objects, so nothing may touch them any more.
 	lost *Error
