@@ -1,15 +1,19 @@
 package grammar
 
 import (
+	_ "embed"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"mcp/vxml/xmltree"
 )
 
 // Builtin writes the SRGS grammar that a builtin: URI stands for (VoiceXML 2.0
-// appendix P), such as builtin:dtmf/digits?minlength=1;maxlength=3. Voice
-// grammars are written for boolean and digits.
+// appendix P), such as builtin:dtmf/digits?minlength=1;maxlength=3. Voice grammars
+// are in English.
 func Builtin(uri string) ([]byte, Mode, error) {
 	rest, ok := strings.CutPrefix(uri, "builtin:")
 	if !ok {
@@ -27,6 +31,10 @@ func Builtin(uri string) ([]byte, Mode, error) {
 		return nil, 0, &Error{URI: uri, Unsupported: true, Text: fmt.Sprintf("unknown kind of builtin grammar %q", kind)}
 	}
 	b := builtin{uri: uri, mode: mode, params: builtinParams(query)}
+	if mode == Voice && slices.Contains([]string{"number", "currency", "phone", "date", "time"}, name) {
+		body, err := english(name)
+		return body, mode, err
+	}
 	body, err := b.rules(name)
 	if err != nil {
 		return nil, 0, err
@@ -36,6 +44,20 @@ func Builtin(uri string) ([]byte, Mode, error) {
 		head += ` xml:lang="en-US"`
 	}
 	return []byte(head + ">" + body + "</grammar>"), mode, nil
+}
+
+//go:embed english.gram
+var englishGrammar []byte
+
+// english is the grammar of which the named rule is the root, in XML form, which
+// every recognizer reads.
+func english(name string) ([]byte, error) {
+	root, err := ParseABNF(englishGrammar, "builtin:grammar/"+name)
+	if err != nil {
+		return nil, err
+	}
+	setAttr(root, "root", name)
+	return []byte(xmltree.Write(root)), nil
 }
 
 type builtin struct {

@@ -315,7 +315,7 @@ func TestBuiltins(t *testing.T) {
 			t.Errorf("%s matches %q: %t", tt.uri, tt.input, got)
 		}
 	}
-	for _, uri := range []string{"builtin:dtmf/digits?length=x", "builtin:dtmf/digits?minlength=5;maxlength=2", "builtin:dtmf/nonsense", "builtin:voice/date", "builtin:odd/digits"} {
+	for _, uri := range []string{"builtin:dtmf/digits?length=x", "builtin:dtmf/digits?minlength=5;maxlength=2", "builtin:dtmf/nonsense", "builtin:voice/nonsense", "builtin:odd/digits"} {
 		if _, _, err := Builtin(uri); err == nil {
 			t.Errorf("%s was accepted", uri)
 		}

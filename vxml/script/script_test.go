@@ -207,3 +207,77 @@ func TestInterpret(t *testing.T) {
 		})
 	}
 }
+
+// What the builtin grammars return (VoiceXML 2.0 appendix P).
+func TestBuiltinMeanings(t *testing.T) {
+	tests := []struct{ uri, said, want string }{
+		{"builtin:dtmf/boolean", "1", `true`},
+		{"builtin:dtmf/boolean?y=7;n=9", "9", `false`},
+		{"builtin:dtmf/digits", "0123", `"0123"`},
+		{"builtin:dtmf/number", "12*5", `"12.5"`},
+		{"builtin:dtmf/currency", "12*50", `"12.50"`},
+		{"builtin:dtmf/phone", "5551234*77", `"5551234x77"`},
+		{"builtin:dtmf/date", "20261123", `"20261123"`},
+		{"builtin:dtmf/time", "2359", `"2359h"`},
+		{"builtin:grammar/boolean", "nope", `false`},
+		{"builtin:grammar/digits?length=3", "one oh three", `"103"`},
+		{"builtin:grammar/number", "seven", `"7"`},
+		{"builtin:grammar/number", "minus two hundred and forty one point five oh", `"-241.50"`},
+		{"builtin:grammar/number", "three million two thousand and six", `"3002006"`},
+		{"builtin:grammar/number", "one oh five", `"105"`},
+		{"builtin:grammar/currency", "twelve dollars and five cents", `"USD12.05"`},
+		{"builtin:grammar/currency", "fifty cents", `"USD0.50"`},
+		{"builtin:grammar/currency", "ten euros", `"EUR10.00"`},
+		{"builtin:grammar/currency", "nine point nine nine", `"9.99"`},
+		{"builtin:grammar/phone", "five five five one two extension seven", `"55512x7"`},
+		{"builtin:grammar/time", "five thirty p.m.", `"0530p"`},
+		{"builtin:grammar/time", "quarter to one", `"1245?"`},
+		{"builtin:grammar/time", "Ten o'clock in the morning.", `"1000a"`},
+		{"builtin:grammar/time", "noon", `"1200p"`},
+		{"builtin:grammar/date", "march third two thousand six", `"20060303"`},
+		{"builtin:grammar/date", "the twenty first of May", `"????0521"`},
+		{"builtin:grammar/date", "december nineteen ninety nine", `"199912??"`},
+		{"builtin:grammar/date", "someday", "no match"},
+	}
+	for _, tt := range tests {
+		source, _, err := grammar.Builtin(tt.uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := grammar.Parse(source, grammar.Defaults{URI: tt.uri})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := grammar.Link(context.Background(), g, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "no match"
+		if tree := l.Match(tt.said); tree != nil {
+			v, err := NewMachine(Limits{}, NewCache()).Interpret(context.Background(), tree)
+			if got = v.JSON(); err != nil {
+				got = err.Error()
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q means %s, want %s", tt.uri, tt.said, got, tt.want)
+		}
+	}
+}
+
+// FuzzTags interprets tags of every format: a fault is an error, never more.
+func FuzzTags(f *testing.F) {
+	for _, tag := range []string{"out.x = rules.latest()", "out=meta.current().text", "crimson", "}", "$.x=1", "this.y"} {
+		for format := range 3 {
+			f.Add(tag, format)
+		}
+	}
+	cache := NewCache()
+	f.Fuzz(func(t *testing.T, tag string, format int) {
+		tree := &grammar.Tree{Rule: "r", Format: grammar.TagFormat(uint(format) % 3), Nodes: []grammar.Node{{Token: "a"}, {Tag: &tag}}}
+		m := NewMachine(Limits{Time: 20 * time.Millisecond}, cache)
+		if v, err := m.Interpret(context.Background(), tree); err == nil {
+			_ = v.JSON()
+		}
+	})
+}
