@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := build
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-quick race bench bench-vxml fuzz conformance model generate generate-check fmt-check vet clean
+.PHONY: help setup build demo test test-quick race bench-media bench-vxml fuzz conformance model generate generate-check fmt-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,8 @@ test-quick: ## tests that need neither root nor tools nor long: under a minute
 race: ## every test under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
 
-bench: build ## cost of a relayed packet: program, veth native and generic, sockets, null
+bench-media: build ## what media costs, beside null programs, sockets and rtpengine (needs root)
+	@scripts/setup.sh bench
 	@$(BUILD)/mcplab bench --out $(BUILD)/bench
 
 bench-vxml: build ## what the VoiceXML interpreter costs

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs with apt-get what the demonstration and the tests need, and says what
 # it installs. What is there already is left alone, so it can be run any number
-# of times. Usage: setup.sh [demo] [test]; without arguments both.
+# of times. Usage: setup.sh [demo] [test] [bench]; without arguments the first two.
 set -eu
 
 # name of a program or file that shows the package to be there, and the package
@@ -9,6 +9,7 @@ demo="ethtool=ethtool ip=iproute2 nsenter=util-linux bpftool=bpftool
 flite=flite espeak-ng=espeak-ng pocketsphinx_continuous=pocketsphinx
 /usr/share/pocketsphinx/model/en-us/en-us/mdef=pocketsphinx-en-us"
 test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-core kamailio=kamailio sox=sox tshark=tshark gcc=gcc git=git"
+bench="ethtool=ethtool ip=iproute2 rtpengine=rtpengine-daemon"
 
 wanted=""
 [ $# -gt 0 ] || set -- demo test
@@ -16,7 +17,8 @@ for group in "$@"; do
 	case $group in
 	demo) wanted="$wanted $demo" ;;
 	test) wanted="$wanted $demo $test" ;;
-	*) echo "setup: unknown group $group; known are demo and test" >&2; exit 2 ;;
+	bench) wanted="$wanted $bench" ;;
+	*) echo "setup: unknown group $group; known are demo, test and bench" >&2; exit 2 ;;
 	esac
 done
 

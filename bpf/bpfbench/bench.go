@@ -63,15 +63,20 @@ func New(c Config) (*Bench, error) {
 		return nil, fmt.Errorf("load benchmark: %w", err)
 	}
 	for i, f := range c.Frames {
-		var s benchStream
-		for w := range s.Header {
-			s.Header[w] = binary.NativeEndian.Uint32(f[4*w:])
-		}
-		if err := b.objects.Streams.Put(uint32(i), &s); err != nil {
+		if err := b.SetFrame(i, f); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
 	}
 	return b, nil
+}
+
+// SetFrame replaces a stream's packet; the stream begins anew.
+func (b *Bench) SetFrame(i int, frame []byte) error {
+	var s benchStream
+	for w := range s.Header {
+		s.Header[w] = binary.NativeEndian.Uint32(frame[4*w:])
+	}
+	return b.objects.Streams.Put(uint32(i), &s)
 }
 
 // AttachSink lets an interface swallow and count what arrives.

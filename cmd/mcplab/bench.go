@@ -12,12 +12,12 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure what relaying a packet costs",
 		Long: `Measure the CPU time of relaying one packet: in the program itself, through veth
-pairs natively and generically, through sockets, and through a program that does
-nothing. Needs root. The results are printed and written as JSON.`,
+pairs natively and generically, with a copy to userspace, through sockets, through
+a program that does nothing, and through rtpengine where it is installed. Needs root. The results are printed and written as JSON.`,
 		Example: `  mcplab bench --out build/bench`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return bench.Run(cmd.Context(), cmd.OutOrStdout(), bench.Options{Out: out, Commit: version})
+			return bench.Run(cmd.Context(), cmd.OutOrStdout(), bench.Options{Out: out, Commit: version, Progress: cmd.ErrOrStderr()})
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "build/bench", "folder of the results")

@@ -64,7 +64,7 @@ func TestReport(t *testing.T) {
 	if err := r.write(dir); err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(filepath.Join(dir, "relay.json"))
+	b, err := os.ReadFile(filepath.Join(dir, "media.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,7 @@ type course struct {
 	source, relay, sink *bpftest.NetNS
 	out, in, on, end    *bpftest.End // in the order packets pass them
 	bench               *bpfbench.Bench
+	beside              int // process whose CPU time counts, too; 0: none
 }
 
 func newCourse() (_ *course, err error) {
@@ -97,6 +99,15 @@ func (c *course) frame(i int) []byte {
 	}.Bytes()
 }
 
+// retarget sends stream i to another port of the relay.
+func (c *course) retarget(i int, to netip.AddrPort) error {
+	frame := bpftest.Frame{
+		DstMAC: [6]byte(c.in.MAC), SrcMAC: [6]byte(c.out.MAC), Src: talker(i), Dst: to,
+		Payload: bpftest.RTP{SSRC: uint32(i + 1), Payload: make([]byte, payload)}.Bytes(),
+	}
+	return c.bench.SetFrame(i, frame.Bytes())
+}
+
 // loopFrame is a packet to the listener's leg from itself.
 func (c *course) loopFrame() []byte {
 	return bpftest.Frame{
@@ -112,7 +123,7 @@ func (c *course) drive(ctx context.Context, packets, pace int) (cost, error) {
 	if err != nil {
 		return cost{}, err
 	}
-	start, err := spentCPU()
+	start, err := c.spentCPU()
 	if err != nil {
 		return cost{}, err
 	}
@@ -123,17 +134,27 @@ func (c *course) drive(ctx context.Context, packets, pace int) (cost, error) {
 	if err != nil {
 		return cost{}, err
 	}
-	stop, err := spentCPU()
+	stop, err := c.spentCPU()
 	if err != nil {
 		return cost{}, err
 	}
 	if arrived < uint64(packets)/2 {
-		return cost{}, fmt.Errorf("only %d of %d packets arrived", arrived, packets)
+		return cost{}, &tooFewError{arrived, packets}
 	}
 	return cost{
 		nanoseconds: float64(stop-start) / float64(arrived),
 		lost:        1 - float64(arrived)/float64(packets),
 	}, nil
+}
+
+// tooFewError tells that a relay did not do its work.
+type tooFewError struct {
+	arrived uint64
+	sent    int
+}
+
+func (e *tooFewError) Error() string {
+	return fmt.Sprintf("only %d of %d packets arrived", e.arrived, e.sent)
 }
 
 // send hands packets to the first veth, where a pace is asked for in bursts: each
@@ -179,19 +200,26 @@ func (c *course) settle(before, want uint64) (uint64, error) {
 	}
 }
 
-// spentCPU is the CPU time of this process and of the kernel threads that finish
-// the network's work for it.
-func spentCPU() (time.Duration, error) {
+// spentCPU is the CPU time of this process, of one beside it, and of the kernel
+// threads that finish the network's work for them.
+func (c *course) spentCPU() (time.Duration, error) {
 	var self unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &self); err != nil {
 		return 0, err
 	}
 	spent := time.Duration(self.Utime.Nano() + self.Stime.Nano())
-	threads, err := kernelThreads()
+	paths, err := kernelThreads()
 	if err != nil {
 		return 0, err
 	}
-	for _, path := range threads {
+	if c.beside != 0 {
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", c.beside))
+		if err != nil {
+			return 0, err
+		}
+		paths = append(paths, tasks...)
+	}
+	for _, path := range paths {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return 0, err

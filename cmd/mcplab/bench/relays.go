@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,10 +29,20 @@ func startNull(c *course) (func() error, error) {
 	return nothing, errors.Join(err, c.attachSink(c.end))
 }
 
-func startNative(c *course) (func() error, error)  { return startXDP(c, bpf.ModeNative) }
-func startGeneric(c *course) (func() error, error) { return startXDP(c, bpf.ModeGeneric) }
+func startNative(c *course) (func() error, error)  { return startXDP(c, bpf.ModeNative, nil) }
+func startGeneric(c *course) (func() error, error) { return startXDP(c, bpf.ModeGeneric, nil) }
 
-func startXDP(c *course, mode bpf.Mode) (func() error, error) {
+// startFork also has userspace take a copy of every packet.
+func startFork(c *course) (func() error, error) { return startXDP(c, bpf.ModeNative, discard{}) }
+
+// discard is a receiver that does nothing with what it gets.
+type discard struct{}
+
+func (discard) RTP([]byte, time.Time)  {}
+func (discard) RTCP([]byte, time.Time) {}
+
+// startXDP relays in the kernel; with a receiver, it gets copies.
+func startXDP(c *course, mode bpf.Mode, copies media.Receiver) (func() error, error) {
 	if err := c.attachSink(c.end); err != nil {
 		return nil, err
 	}
@@ -44,14 +55,19 @@ func startXDP(c *course, mode bpf.Mode) (func() error, error) {
 		return nil, errors.Join(err, kernel.Close(), unload())
 	}
 	stop := func() error { return errors.Join(plane.Close(), unload()) }
-	if err := openCalls(plane); err != nil {
+	if err := openCalls(plane, copies); err != nil {
 		return nil, errors.Join(err, stop())
 	}
 	return stop, nil
 }
 
-// loadKernel loads the plane on a BPF file system of its own.
+// loadKernel loads the plane in a mode.
 func loadKernel(c *course, mode bpf.Mode) (*bpf.Plane, func() error, error) {
+	return c.load(bpf.Config{Mode: mode, Interfaces: interfaceNames(c.in, c.on)})
+}
+
+// load loads the plane on a BPF file system of its own.
+func (c *course) load(config bpf.Config) (*bpf.Plane, func() error, error) {
 	mount, err := os.MkdirTemp("", "mcpbench")
 	if err != nil {
 		return nil, nil, err
@@ -60,16 +76,16 @@ func loadKernel(c *course, mode bpf.Mode) (*bpf.Plane, func() error, error) {
 		return nil, nil, errors.Join(err, os.Remove(mount))
 	}
 	release := func() error { return errors.Join(unix.Unmount(mount, unix.MNT_DETACH), os.Remove(mount)) }
-	dir := filepath.Join(mount, "plane")
+	config.Dir = filepath.Join(mount, "plane")
 	var kernel *bpf.Plane
 	err = c.relay.Do(func() (err error) {
-		kernel, err = bpf.Load(bpf.Config{Dir: dir, Mode: mode, Interfaces: interfaceNames(c.in, c.on)})
+		kernel, err = bpf.Load(config)
 		return err
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, release())
 	}
-	return kernel, func() error { return errors.Join(bpf.Unload(dir), release()) }, nil
+	return kernel, func() error { return errors.Join(bpf.Unload(config.Dir), release()) }, nil
 }
 
 func startSocket(c *course) (func() error, error) {
@@ -77,16 +93,17 @@ func startSocket(c *course) (func() error, error) {
 		return nil, err
 	}
 	plane := socket.New("measured", slog.New(slog.DiscardHandler))
-	if err := c.relay.Do(func() error { return openCalls(plane) }); err != nil {
+	if err := c.relay.Do(func() error { return openCalls(plane, nil) }); err != nil {
 		return nil, errors.Join(err, plane.Close())
 	}
 	return plane.Close, nil
 }
 
-// openCalls relays each stream through a pair of legs.
-func openCalls(plane media.Plane) error {
+// openCalls relays each stream through a pair of legs, with copies to a receiver
+// if there is one.
+func openCalls(plane media.Plane, copies media.Receiver) error {
 	for i := range streams {
-		from, err := plane.Open(media.LegConfig{Local: near(i), SSRC: uint32(1000 + i)})
+		from, err := plane.Open(media.LegConfig{Local: near(i), SSRC: uint32(1000 + i), Receiver: copies})
 		if err != nil {
 			return err
 		}
@@ -98,7 +115,7 @@ func openCalls(plane media.Plane) error {
 		far.RTP = talker(i)
 		err = from.Connect(far)
 		far.RTP = listener(i)
-		err = errors.Join(err, to.Connect(far), from.Route(media.Route{To: to}))
+		err = errors.Join(err, to.Connect(far), from.Route(media.Route{To: to, Copy: copies != nil}))
 		if err != nil {
 			return err
 		}

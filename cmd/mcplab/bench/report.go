@@ -28,6 +28,8 @@ type Result struct {
 	Unit    string  `json:"unit"`
 	Against string  `json:"against,omitempty"`
 	Ratio   float64 `json:"ratio,omitempty"` // the other's value by this one's
+	Goal    float64 `json:"goal,omitempty"`  // what the ratio is to be at least
+	Limit   float64 `json:"limit,omitempty"` // what the value is to be at most
 	Lost    float64 `json:"lost,omitempty"`  // share of packets that did not arrive
 }
 
@@ -59,21 +61,36 @@ func (r *Report) write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
-	return os.WriteFile(filepath.Join(dir, "relay.json"), append(b, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(dir, "media.json"), append(b, '\n'), 0o644)
 }
 
 func (r *Report) print(out io.Writer) error {
 	fmt.Fprintf(out, "%s, %d CPUs, Linux %s, commit %s\n\n", r.Machine.CPU, r.Machine.CPUs, r.Machine.Kernel, r.Commit)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tns/packet\tlost\tratio\tagainst\t")
+	fmt.Fprintln(w, "\tvalue\tunit\tlost\tratio\tgoal\t")
 	for _, one := range r.Results {
 		ratio := ""
 		if one.Ratio != 0 {
 			ratio = fmt.Sprintf("%.2f", one.Ratio)
 		}
-		fmt.Fprintf(w, "%s\t%.1f\t%.2f%%\t%s\t%s\t\n", one.Name, one.Value, 100*one.Lost, ratio, one.Against)
+		fmt.Fprintf(w, "%s\t%.1f\t%s\t%.2f%%\t%s\t%s\t\n", one.Name, one.Value, one.Unit, 100*one.Lost, ratio, one.verdict())
 	}
 	return w.Flush()
+}
+
+// verdict says whether a goal was reached.
+func (r Result) verdict() string {
+	switch {
+	case r.Limit != 0 && r.Value <= r.Limit:
+		return fmt.Sprintf("%g kept", r.Limit)
+	case r.Limit != 0:
+		return fmt.Sprintf("%g exceeded", r.Limit)
+	case r.Goal == 0:
+		return ""
+	case r.Ratio >= r.Goal:
+		return fmt.Sprintf("%g reached", r.Goal)
+	}
+	return fmt.Sprintf("%g missed", r.Goal)
 }
 
 func cpuModel() string {

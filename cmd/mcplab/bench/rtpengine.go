@@ -1,0 +1,161 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"mcp/control/sdp"
+)
+
+// rtpengine is the relay that an operator would otherwise run, in userspace, as
+// one process in the relay's namespace, driven over its control protocol.
+type rtpengine struct {
+	process *exec.Cmd
+	log     bytes.Buffer
+	ended   chan error
+	control net.Conn
+	cookies int
+}
+
+const (
+	rtpengineProgram = "rtpengine"
+	controlAddress   = "127.0.0.1:2223"
+	startLimit       = 5 * time.Second
+	answerLimit      = 2 * time.Second
+)
+
+func haveRTPEngine() bool {
+	_, err := exec.LookPath(rtpengineProgram)
+	return err == nil
+}
+
+// startRTPEngine has each stream relayed by rtpengine.
+func startRTPEngine(c *course) (func() error, error) {
+	if err := c.attachSink(c.end); err != nil {
+		return nil, err
+	}
+	e, err := openRTPEngine(c)
+	if err != nil {
+		return nil, err
+	}
+	for i := range streams {
+		port, err := e.relay(i)
+		if err != nil {
+			return nil, errors.Join(err, e.stop())
+		}
+		if err := c.retarget(i, netip.AddrPortFrom(near(i).Addr(), port)); err != nil {
+			return nil, errors.Join(err, e.stop())
+		}
+	}
+	c.beside = e.process.Process.Pid
+	return e.stop, nil
+}
+
+func openRTPEngine(c *course) (*rtpengine, error) {
+	e := &rtpengine{ended: make(chan error, 1)}
+	// Without the kernel module, which the comparison is not about.
+	e.process = exec.Command(rtpengineProgram, "--foreground", "--log-stderr", "--log-level=3", "--table=-1",
+		"--interface=in/10.1.0.1", "--interface=on/10.2.0.1", "--listen-ng="+controlAddress,
+		"--port-min=30000", "--port-max=39999", "--num-threads=1")
+	e.process.Stderr, e.process.Stdout = &e.log, &e.log
+	err := c.relay.Do(func() error {
+		if err := e.process.Start(); err != nil {
+			return err
+		}
+		var err error
+		e.control, err = net.Dial("udp", controlAddress)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", rtpengineProgram, err)
+	}
+	go func() { e.ended <- e.process.Wait() }()
+	for deadline := time.Now().Add(startLimit); ; {
+		if _, err = e.ask(map[string]any{"command": "ping"}); err == nil {
+			return e, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, errors.Join(fmt.Errorf("%s does not answer: %w", rtpengineProgram, err), e.stop())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// relay asks for a stream's relay and returns the port that takes its packets.
+func (e *rtpengine) relay(i int) (uint16, error) {
+	describe := func(at netip.AddrPort) string {
+		return string(sdp.Offer(sdp.Local{Addr: at, Codecs: sdp.DefaultCodecs()[:1], SessionID: 1, Version: 1}))
+	}
+	call := func(command string, more map[string]any) map[string]any {
+		more["command"], more["call-id"], more["from-tag"] = command, "call-"+strconv.Itoa(i), "a"
+		return more
+	}
+	offer := call("offer", map[string]any{"sdp": describe(talker(i)), "direction": []string{"in", "on"}})
+	if _, err := e.ask(offer); err != nil {
+		return 0, err
+	}
+	answer, err := e.ask(call("answer", map[string]any{"sdp": describe(listener(i)), "to-tag": "b"}))
+	if err != nil {
+		return 0, err
+	}
+	text, _ := answer["sdp"].(string)
+	session, err := sdp.Parse([]byte(text))
+	if err != nil || session.Audio == nil {
+		return 0, errors.Join(fmt.Errorf("%s answered %q", rtpengineProgram, text), err)
+	}
+	return session.Audio.RTP.Port(), nil
+}
+
+// ask sends one command and returns the answer to it.
+func (e *rtpengine) ask(command map[string]any) (map[string]any, error) {
+	e.cookies++
+	cookie := strconv.Itoa(e.cookies)
+	if _, err := e.control.Write([]byte(cookie + " " + encode(command))); err != nil {
+		return nil, err
+	}
+	if err := e.control.SetReadDeadline(time.Now().Add(answerLimit)); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := e.control.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		head, body, _ := strings.Cut(string(buf[:n]), " ")
+		if head != cookie {
+			continue // late, to an earlier one
+		}
+		v, _, err := decode(body)
+		answer, ok := v.(map[string]any)
+		if err != nil || !ok {
+			return nil, fmt.Errorf("%s: %w", rtpengineProgram, errBencode)
+		}
+		if result := answer["result"]; result == "ok" || result == "pong" {
+			return answer, nil
+		}
+		return nil, fmt.Errorf("%s refuses %s: %v", rtpengineProgram, command["command"], answer["error-reason"])
+	}
+}
+
+func (e *rtpengine) stop() error {
+	err := errors.Join(e.control.Close(), e.process.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-e.ended:
+	case <-time.After(startLimit):
+		err = errors.Join(err, e.process.Process.Kill())
+		<-e.ended
+	}
+	if err != nil {
+		return fmt.Errorf("stop %s: %w\n%s", rtpengineProgram, err, e.log.String())
+	}
+	return nil
+}
