@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -91,17 +92,41 @@ const looseEval = "$v=eval"
 
 // looseTag is a tag of no stated format.
 func looseTag(text string) string {
-	text = strings.TrimSpace(text)
+	literal := strings.TrimSpace(text)
+	text = modern(literal)
 	quoted, err := json.Marshal(text)
 	if err != nil {
 		return ""
 	}
+	plain, err := json.Marshal(literal)
+	if err != nil {
+		return ""
+	}
 	if _, err := goja.Parse("", text); err != nil {
-		return fmt.Sprintf("out=%s;", quoted)
+		return fmt.Sprintf("out=%s;", plain)
 	}
 	return fmt.Sprintf(`try{$o=out;`+looseEval+`(%s);`+
 		`if($v!==undefined&&out===$o&&!(typeof out==="object"&&Object.keys(out).length))out=$v;`+
-		`}catch(e){if(!(e instanceof ReferenceError))throw e;out=%s;}`, quoted, quoted)
+		`}catch(e){if(!(e instanceof ReferenceError))throw e;out=%s;}`, quoted, plain)
+}
+
+// older are the variables of the drafts of SISR, which pages without a tag format
+// still use, and strings, which are left alone.
+var older = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\$\$|\$[A-Za-z_]\w*|\$`)
+
+// modern writes $ as out, $$ as rules.latest() and $name as rules.name.
+func modern(tag string) string {
+	return older.ReplaceAllStringFunc(tag, func(s string) string {
+		switch {
+		case s == "$":
+			return "out"
+		case s == "$$":
+			return "rules.latest()"
+		case s[0] == '$':
+			return "rules." + s[1:]
+		}
+		return s
+	})
 }
 
 // bind makes rules.latest, meta.current and meta.latest.

@@ -94,3 +94,29 @@ func TestParseRefuses(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRender renders any content: every segment is well-formed SSML.
+func FuzzRender(f *testing.F) {
+	f.Add(`<p>a<audio src="have.wav">b</audio><value expr="x"/></p><mark name="m"/><break time="1s"/>`)
+	f.Add(`<voice gender="male"><s>a</s></voice><foreach item="i" array="a">b<enumerate/></foreach><sub alias="c">d</sub>`)
+	// The test's foreach doubles its content, so long inputs would only cost time.
+	f.Fuzz(func(t *testing.T, content string) {
+		root, err := xmltree.Parse([]byte("<prompt>" + content + "</prompt>"))
+		if err != nil {
+			return
+		}
+		nodes, err := Parse(root.Children)
+		if err != nil || len(content) > 300 {
+			return
+		}
+		segments, err := Render(t.Context(), Prompt{Content: nodes, Language: "en"}, env{})
+		if err != nil {
+			return
+		}
+		for _, s := range segments {
+			if _, err := xmltree.Parse([]byte(s.SSML)); s.Clip == nil && err != nil {
+				t.Errorf("%s: %v", s.SSML, err)
+			}
+		}
+	})
+}
