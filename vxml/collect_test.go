@@ -2,6 +2,7 @@ package vxml_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -335,4 +336,54 @@ func TestFetchAudio(t *testing.T) {
 			t.Errorf("said %q, stopped %v", got, p.stopped)
 		}
 	})
+}
+
+// Music begins only when a fetch takes long, and then lasts for a while.
+func TestFetchAudioTimes(t *testing.T) {
+	tests := []struct {
+		name, properties string
+		fetch            time.Duration
+		want             string        // what was said
+		until            time.Duration // when the second page speaks
+	}{
+		{"a quick fetch needs no music", `<property name="fetchaudiodelay" value="2s"/>`, time.Second, "Thanks.", time.Second},
+		{"a slow one does", `<property name="fetchaudiodelay" value="2s"/>`, 3 * time.Second, "[http://site/m.wav]|Thanks.", 3 * time.Second},
+		{"music is not cut too short", `<property name="fetchaudiodelay" value="2s"/><property name="fetchaudiominimum" value="4s"/>`,
+			3 * time.Second, "[http://site/m.wav]|Thanks.", 6 * time.Second},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPhone()
+			p.play = time.Minute
+			pages := slowSite{site{
+				"/a.vxml": vxmlPage(tt.properties + `<form><block><goto next="b.vxml" fetchaudio="m.wav"/></block></form>`),
+				"/b.vxml": vxmlPage(`<form><block>Thanks.</block></form>`),
+				"/m.wav":  "RIFF",
+			}, tt.fetch}
+			var said []string
+			var at time.Duration
+			in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: &http.Client{Transport: pages}})})
+			_, err := in.Run(context.Background(), vxml.Start{URL: "http://site/a.vxml", Trace: func(e vxml.TraceEvent) {
+				if e.Kind == vxml.Said {
+					said, at = append(said, e.Text), time.Since(p.began)
+				}
+			}}, p)
+			if got := strings.Join(said, "|"); err != nil || got != tt.want || at != tt.until {
+				t.Errorf("%s: said %q, the last after %v, %v", tt.name, got, at, err)
+			}
+		})
+	}
+}
+
+// slowSite is a site whose second page takes its time.
+type slowSite struct {
+	site
+	delay time.Duration
+}
+
+func (s slowSite) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/b.vxml" {
+		time.Sleep(s.delay)
+	}
+	return s.site.RoundTrip(r)
 }
