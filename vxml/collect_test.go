@@ -387,3 +387,16 @@ func (s slowSite) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return s.site.RoundTrip(r)
 }
+
+// The N-best list: what is sure enough, best first, as an array of its own.
+func TestNBest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPhone()
+		p.say(2*time.Second, vxml.SpeechResult{Alternatives: []vxml.Alternative{
+			{Utterance: "yes", Confidence: 0.9}, {Utterance: "no", Confidence: 0.6}, {Utterance: "yes", Confidence: 0.1},
+		}})
+		find(t, timed(t, p, `<form><property name="maxnbest" value="5"/>`+spoken+`<block><var name="all" expr="''"/>
+			<foreach item="r" array="application.lastresult$"><assign name="all" expr="all + r.utterance + r.confidence + ' '"/></foreach>
+			<log expr="all"/></block></form>`), vxml.Logged, "yes0.9 no0.6")
+	})
+}
