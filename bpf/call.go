@@ -94,25 +94,39 @@ func (p *Plane) change(l *Leg, req relayChangeRequest) error {
 
 // send stamps an RTP packet, given in parts, and sends it.
 func (p *Plane) send(l *Leg, ticks uint32, rtp ...[]byte) error {
+	var buf []byte
+	packet, err := p.stamp(&buf, l, ticks, rtp...)
+	if err != nil {
+		return err
+	}
+	return p.raw.SendIP(packet)
+}
+
+// stamp makes an RTP packet, given in parts, the next of the leg's stream. It
+// returns it as a whole IP packet in the buffer, which grows as it must.
+func (p *Plane) stamp(buf *[]byte, l *Leg, ticks uint32, rtp ...[]byte) ([]byte, error) {
 	req := relaySendRequest{Slot: l.slot, LegId: l.id, Ticks: ticks}
 	headers := ipv6Length + udpLength
 	if l.local.Addr().Unmap().Is4() {
 		headers = ipv4Length + udpLength
 	}
 	const request = int(unsafe.Sizeof(req))
-	buf := make([]byte, request+headers, request+headers+256)
-	copy(buf, bytesOf(&req))
-	for _, part := range rtp {
-		buf = append(buf, part...)
+	if cap(*buf) < request+headers {
+		*buf = make([]byte, 0, request+headers+256)
 	}
-	ret, length, err := testrun.Run(p.calls.Load().Send, testrun.Call{Data: buf, Out: buf})
+	b := append((*buf)[:0], bytesOf(&req)...)[:request+headers]
+	for _, part := range rtp {
+		b = append(b, part...)
+	}
+	*buf = b
+	ret, length, err := testrun.Run(p.calls.Load().Send, testrun.Call{Data: b, Out: b})
 	if err != nil {
-		return fmt.Errorf("send on leg %s: %w", l.local, err)
+		return nil, fmt.Errorf("send on leg %s: %w", l.local, err)
 	}
 	if verdict := relayVerdict(ret); verdict != relayVerdictSTAMPED {
-		return &DropError{Reason: p.verdictName(verdict)}
+		return nil, &DropError{Reason: p.verdictName(verdict)}
 	}
-	return p.raw.SendIP(buf[request:length])
+	return b[request:length], nil
 }
 
 // Measure gives the time the relay spends on a frame, on average. It judges the

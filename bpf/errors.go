@@ -90,3 +90,9 @@ func effectiveCapabilities() uint64 {
 	}
 	return uint64(data[1].Effective)<<32 | uint64(data[0].Effective)
 }
+
+// Unheard tells that the packet was refused because the far end is not to hear
+// anything: it is on hold, or not known.
+func (e *DropError) Unheard() bool {
+	return e.Reason == "held" || e.Reason == "muted" || e.Reason == "unlatched"
+}

@@ -118,16 +118,22 @@ func (l *Leg) Configure(c LegConfig) error {
 // Send sends one packet as the next of the leg's stream. A DropError tells that
 // the leg may not send at present. Packets leave in the order of their stamps.
 func (l *Leg) Send(p Packet) error {
-	header := [rtpLength]byte{0x80, p.PayloadType & 0x7f}
-	if p.Marker {
-		header[1] |= 0x80
-	}
+	header := p.header()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.final != nil {
 		return ErrClosed
 	}
 	return l.plane.send(l, p.Ticks, header[:], p.Data)
+}
+
+// header is the packet's RTP header before its stamp.
+func (p *Packet) header() [rtpLength]byte {
+	h := [rtpLength]byte{0x80, p.PayloadType & 0x7f}
+	if p.Marker {
+		h[1] |= 0x80
+	}
+	return h
 }
 
 // SendRTCP sends a ready RTCP packet to the far end: from the port above the

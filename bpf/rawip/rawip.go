@@ -48,6 +48,16 @@ func (r *Sockets) Close() error {
 	return err
 }
 
+// Enter moves the calling thread into the sockets' network namespace.
+func (r *Sockets) Enter() error {
+	fd, err := unix.IoctlRetInt(r.v4, unix.SIOCGSKNS)
+	if err != nil {
+		return fmt.Errorf("find network namespace: %w", err)
+	}
+	defer unix.Close(fd)
+	return unix.Setns(fd, unix.CLONE_NEWNET)
+}
+
 // SendIP sends a whole IP packet to the destination in its header.
 func (r *Sockets) SendIP(packet []byte) error {
 	if len(packet) >= ipv4Length && packet[0]>>4 == 4 {

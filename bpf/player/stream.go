@@ -1,0 +1,180 @@
+package player
+
+import (
+	"fmt"
+	"time"
+
+	"mcp/bpf"
+)
+
+const (
+	minPtime = 10 * time.Millisecond
+	maxPtime = 60 * time.Millisecond
+)
+
+// StreamConfig describes what a leg's far end is to hear.
+type StreamConfig struct {
+	Ptime       time.Duration // of a packet; 20 ms if zero
+	PayloadType uint8
+	// Notify is told what becomes of what is played, in order. It may play more, but
+	// must not block. It may be nil.
+	Notify func(Event)
+}
+
+// Stream plays clips to a leg, one after the other. Methods may be called from any
+// goroutine.
+type Stream struct {
+	player *Player
+	leg    *bpf.Leg
+	notify func(Event)
+	span   int // of a packet, in ticks
+
+	// What follows is guarded by the player's lock.
+	payloadType uint8
+	muted       bool
+	paused      bool
+	marker      bool // something is missing before the next packet
+	queue       []item
+	at          int // how much of the first in the queue has been said, in octets
+	slot, place int // in the wheel; a negative place: it is not there
+	trouble     trouble
+}
+
+// item is a clip to be played.
+type item struct {
+	clip    *Clip
+	from    int // octets
+	repeat  int
+	mark    any
+	started bool
+}
+
+// Options say how a clip is played. The zero value plays it once.
+type Options struct {
+	From   time.Duration // where it begins
+	Repeat int           // how often more; negative: until it is stopped
+	Mark   any           // what its events carry
+}
+
+// NewStream makes a stream for a leg of the player's plane. Nothing else should
+// send to the leg's far end while it plays. Stop it when it is not wanted any more.
+func (p *Player) NewStream(leg *bpf.Leg, c StreamConfig) (*Stream, error) {
+	if c.Ptime == 0 {
+		c.Ptime = 20 * time.Millisecond
+	}
+	if c.Ptime < minPtime || c.Ptime > maxPtime || c.Ptime%tick != 0 {
+		return nil, fmt.Errorf("play to leg %s: %w, not %s", leg.Local(), ErrPtime, c.Ptime)
+	}
+	return &Stream{
+		player: p, leg: leg, notify: c.Notify, span: int(c.Ptime / tick),
+		payloadType: c.PayloadType, marker: true, place: -1,
+	}, nil
+}
+
+// Play queues a clip. The first packet of one that need not wait leaves within the
+// time of a packet.
+func (s *Stream) Play(c *Clip, o Options) error {
+	p := s.player
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
+	if len(s.queue) > 0 && s.queue[0].clip.format != c.format {
+		return fmt.Errorf("play to leg %s: %w: %s after %s", s.leg.Local(), ErrFormat, c.format.Name, s.queue[0].clip.format.Name)
+	}
+	p.store.use(c)
+	s.queue = append(s.queue, item{clip: c, from: octets(c, o.From), repeat: o.Repeat, mark: o.Mark})
+	if len(s.queue) == 1 {
+		s.at = s.queue[0].from
+	}
+	p.joinLocked(s)
+	return nil
+}
+
+// Stop ends what plays and forgets what is queued: no packet leaves after it
+// returns.
+func (s *Stream) Stop() {
+	s.player.mu.Lock()
+	defer s.player.mu.Unlock()
+	s.stopLocked()
+}
+
+func (s *Stream) stopLocked() {
+	s.player.wheel.leave(s)
+	for _, i := range s.queue {
+		s.player.store.release(i.clip)
+	}
+	s.queue, s.at, s.marker, s.paused = nil, 0, true, false
+}
+
+// Pause holds back what plays, until Resume.
+func (s *Stream) Pause() {
+	s.player.mu.Lock()
+	defer s.player.mu.Unlock()
+	s.paused, s.marker = true, true
+	s.player.wheel.leave(s)
+}
+
+// Resume goes on after Pause.
+func (s *Stream) Resume() {
+	s.player.mu.Lock()
+	defer s.player.mu.Unlock()
+	s.paused = false
+	s.player.joinLocked(s)
+}
+
+// Seek goes on from another place in the clip that plays.
+func (s *Stream) Seek(offset time.Duration) {
+	s.player.mu.Lock()
+	defer s.player.mu.Unlock()
+	if len(s.queue) > 0 {
+		s.at = octets(s.queue[0].clip, offset)
+	}
+}
+
+// Position is the mark of the clip that plays, and how much of it has been said.
+// False: nothing plays.
+func (s *Stream) Position() (mark any, offset time.Duration, ok bool) {
+	s.player.mu.Lock()
+	defer s.player.mu.Unlock()
+	if len(s.queue) == 0 {
+		return nil, 0, false
+	}
+	return s.queue[0].mark, s.offsetLocked(), true
+}
+
+// offsetLocked leaves out the silence that filled up the last packet.
+func (s *Stream) offsetLocked() time.Duration {
+	c := s.queue[0].clip
+	return time.Duration(min(s.at, c.Octets())) * time.Second / time.Duration(c.format.Rate)
+}
+
+// Configure follows what was agreed with the far end. Muted: time goes on, but
+// nothing is sent.
+func (s *Stream) Configure(payloadType uint8, muted bool) {
+	s.player.mu.Lock()
+	defer s.player.mu.Unlock()
+	s.payloadType, s.muted = payloadType, muted
+}
+
+// Recode goes on, where it is, with the same recording in another format.
+func (s *Stream) Recode(c *Clip) {
+	s.player.mu.Lock()
+	defer s.player.mu.Unlock()
+	if len(s.queue) == 0 {
+		return
+	}
+	was := s.queue[0].clip
+	s.player.store.use(c)
+	s.at = s.at * c.format.Rate / was.format.Rate
+	s.queue[0].clip = c
+	s.player.store.release(was)
+}
+
+func octets(c *Clip, offset time.Duration) int {
+	return int(max(0, offset) * time.Duration(c.format.Rate) / time.Second)
+}
+
+// size is that of a packet, in octets.
+func (s *Stream) size(f Format) int { return f.Rate * s.span / int(time.Second/tick) }

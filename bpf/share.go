@@ -1,0 +1,86 @@
+package bpf
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"mcp/bpf/nic"
+	"mcp/bpf/rawip"
+)
+
+// Share lets programs that are built on this package's headers work on this
+// plane's maps: it fits the specification to the maps and returns them as
+// replacements for its own. The plane keeps them.
+func (p *Plane) Share(spec *ebpf.CollectionSpec) map[string]*ebpf.Map {
+	maps := pinnedMaps(&p.objects.relayMaps)
+	shared := make(map[string]*ebpf.Map)
+	for name, m := range maps {
+		if want := spec.Maps[name]; want != nil {
+			want.MaxEntries = (*m).MaxEntries()
+			shared[name] = *m
+		}
+	}
+	return shared
+}
+
+// Slot is the leg's place in the map of legs, which it has until it is closed.
+func (l *Leg) Slot() uint32 { return l.slot }
+
+// Refusal words a verdict on a packet that did not leave.
+func (p *Plane) Refusal(verdict uint32) *DropError {
+	return &DropError{Reason: p.verdictName(relayVerdict(verdict))}
+}
+
+// Enter moves the calling thread into the plane's network namespace. The thread
+// must be locked to its goroutine, and end with it.
+func (p *Plane) Enter() error {
+	here, err := nic.NetNSInode()
+	if err != nil || here == p.layout.Netns {
+		return err
+	}
+	if err := p.raw.Enter(); err != nil {
+		return fmt.Errorf("enter the media plane's network namespace: %w", err)
+	}
+	return nil
+}
+
+// Batch sends packets of many legs with few system calls. It is for one
+// goroutine.
+type Batch struct {
+	plane   *Plane
+	packets *rawip.Batch
+	buffers [rawip.BatchSize][]byte // that packets are stamped in
+}
+
+// NewBatch makes an empty batch.
+func (p *Plane) NewBatch() *Batch { return &Batch{plane: p, packets: p.raw.NewBatch()} }
+
+// Add makes a packet the next of a leg's stream, to leave with Flush. A full batch
+// must be flushed first. A DropError tells that the leg may not send at present.
+func (b *Batch) Add(l *Leg, p Packet) error {
+	header := p.header()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.final != nil {
+		return ErrClosed
+	}
+	buf := &b.buffers[b.packets.Len()]
+	packet, err := b.plane.stamp(buf, l, p.Ticks, header[:], p.Data)
+	if err != nil {
+		return err
+	}
+	return b.packets.Add(packet)
+}
+
+// Full tells that the batch must be flushed.
+func (b *Batch) Full() bool { return b.packets.Len() == rawip.BatchSize }
+
+// Flush sends what was added. It tells which packets the network refused,
+// counted from the first one added.
+func (b *Batch) Flush(refused func(i int, err error)) {
+	b.packets.Flush(func(i int, err error) {
+		b.plane.noteSend(err)
+		refused(i, err)
+	})
+}
