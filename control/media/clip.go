@@ -1,6 +1,9 @@
 package media
 
 import (
+	"crypto/sha256"
+	"sync"
+
 	"mcp/control/media/audiofile"
 	"mcp/control/media/codec"
 )
@@ -9,6 +12,38 @@ import (
 type Clip struct {
 	codec   codec.Codec
 	payload []byte // one octet a sample
+
+	once   sync.Once
+	digest string
+}
+
+// Codec is what the clip is encoded in.
+func (c *Clip) Codec() codec.Codec { return c.codec }
+
+// Payload is the clip's audio, an octet a sample. It must not be changed.
+func (c *Clip) Payload() []byte { return c.payload }
+
+// Digest tells clips of one codec apart by what they sound like.
+func (c *Clip) Digest() string {
+	c.once.Do(func() {
+		sum := sha256.Sum256(c.payload)
+		c.digest = string(sum[:])
+	})
+	return c.digest
+}
+
+// in is the clip in another codec; itself if that is its own.
+func (c *Clip) in(other codec.Codec) (*Clip, error) {
+	if c.codec.Same(other) {
+		return c, nil
+	}
+	code, err := codec.NewTranscoder(c.codec, other)
+	if err != nil {
+		return nil, err
+	}
+	payload := make([]byte, len(c.payload))
+	code.Rewrite(payload, c.payload)
+	return &Clip{codec: other, payload: payload}, nil
 }
 
 // Samples is the clip's length at 8 kHz.

@@ -67,6 +67,15 @@ func (e *Engine) NewSession(id string) *Session {
 	}
 }
 
+// play begins a playback: the plane plays it, or else the pacer does.
+func (e *Engine) play(b *Playback) {
+	to, ok := e.plane.(Player)
+	if ok && b.entrust(to, func(err error) { e.pacer.finish(b, err) }) {
+		return
+	}
+	e.pacer.add(b)
+}
+
 // release ends a leg and gives its port back.
 func (e *Engine) release(l *Leg) (Summary, error) {
 	e.vigil.forget(l)

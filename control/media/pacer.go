@@ -84,8 +84,13 @@ func (p *pacer) serve(b *Playback, now time.Time) {
 	}
 	p.mu.Unlock()
 	if state == heard {
-		p.ending.Go(func() { b.finish(err) })
+		p.finish(b, err)
 	}
+}
+
+// finish ends a playback beside what goes on.
+func (p *pacer) finish(b *Playback, err error) {
+	p.ending.Go(func() { b.finish(err) })
 }
 
 // active is the number of playbacks.

@@ -23,6 +23,33 @@ type script interface {
 	frame(n int, to *legState) (Payload, bool, error)
 }
 
+// Player is a Plane that plays recordings by itself, at less cost than that of
+// packets sent to it one by one.
+type Player interface {
+	// Play begins a recording on a leg of the plane. An error: it cannot be played
+	// so; it may be sent packet by packet all the same.
+	Play(PlaneLeg, Recording) (Voice, error)
+}
+
+// Recording is what a Player is to play, and to whom.
+type Recording struct {
+	Clip        *Clip
+	PayloadType uint8
+	Ptime       time.Duration
+	Muted       bool        // time goes on, but nothing is sent
+	Done        func(error) // told once: the last packet's time is over, or it failed; must not block
+}
+
+// Voice is a Recording that plays.
+type Voice interface {
+	// Agree follows what was agreed with the far end meanwhile: the recording's
+	// payload type, whether it is heard, and its codec, in which it goes on where it is.
+	Agree(Recording)
+	// Stop ends it: no packet leaves after it returns, and Done is not told any more
+	// unless it was on its way.
+	Stop()
+}
+
 // Playback is something being played to a leg.
 type Playback struct {
 	leg    *Leg
@@ -37,7 +64,8 @@ type Playback struct {
 	mu     sync.Mutex // guards what follows
 	next   int        // frame
 	start  time.Time
-	failed int // frames in a row
+	failed int   // frames in a row
+	voice  Voice // that plays it; nil: the pacer does
 	ended  bool
 	err    error
 }
@@ -67,12 +95,62 @@ func (p *Playback) finish(err error) {
 	if !ended {
 		p.err = err
 	}
+	voice := p.voice
 	p.mu.Unlock()
 	if ended {
 		return
 	}
+	if voice != nil {
+		voice.Stop()
+	}
 	p.leg.session.played(p)
 	close(p.done)
+}
+
+// recording is a playback's clip as a leg is to hear it; false: it is no clip, or
+// the leg is not connected.
+func (p *Playback) recording(state *legState) (Recording, bool) {
+	s, ok := p.script.(*clipScript)
+	if !ok || state == nil {
+		return Recording{}, false
+	}
+	clip, err := s.clip.in(state.codec)
+	if err != nil {
+		return Recording{}, false
+	}
+	return Recording{Clip: clip, PayloadType: state.far.PayloadType, Ptime: p.span, Muted: !state.speaks()}, true
+}
+
+// entrust has the plane play it, if it can.
+func (p *Playback) entrust(to Player, done func(error)) bool {
+	r, ok := p.recording(p.leg.state.Load())
+	if !ok {
+		return false
+	}
+	r.Done = done
+	voice, err := to.Play(p.leg.plane, r)
+	if err != nil {
+		p.leg.session.log.Debug("played packet by packet", "leg", p.leg.name, "reason", err)
+		return false
+	}
+	p.mu.Lock()
+	p.voice = voice
+	ended := p.ended
+	p.mu.Unlock()
+	if ended {
+		voice.Stop()
+	}
+	return true
+}
+
+// agree tells the plane what the far end is to hear from now on.
+func (p *Playback) agree(state *legState) {
+	p.mu.Lock()
+	voice := p.voice
+	p.mu.Unlock()
+	if r, ok := p.recording(state); ok && voice != nil {
+		voice.Agree(r)
+	}
 }
 
 // playState is where a playback is after a step.

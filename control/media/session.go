@@ -119,6 +119,9 @@ func (s *Session) connect(l *Leg, state *legState) error {
 		return fmt.Errorf("connect leg %s: %w", l.name, err)
 	}
 	l.state.Store(state)
+	if b := s.playing[l.name]; b != nil {
+		b.agree(state)
+	}
 	return s.applyLocked()
 }
 
@@ -193,7 +196,7 @@ func (s *Session) perform(b *Playback) (*Playback, error) {
 		b.finish(err)
 		return nil, err
 	}
-	s.engine.pacer.add(b)
+	s.engine.play(b)
 	return b, nil
 }
 

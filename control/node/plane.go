@@ -54,6 +54,6 @@ func (n *Node) openXDP(cfg Media) (media.Plane, error) {
 	if err != nil {
 		return nil, errors.Join(err, kernel.Close())
 	}
-	n.metrics.MustRegister(kernel)
+	n.metrics.MustRegister(kernel, plane)
 	return plane, nil
 }

@@ -12,13 +12,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"mcp/bpf"
+	"mcp/bpf/player"
 	"mcp/control/media"
 )
 
 // Plane implements media.Plane over a loaded kernel plane.
 type Plane struct {
 	kernel *bpf.Plane
+	player *player.Player
 	log    *slog.Logger
 
 	mu     sync.RWMutex // guards what follows
@@ -43,8 +47,19 @@ func New(kernel *bpf.Plane, log *slog.Logger) (*Plane, error) {
 	if err := kernel.Receive(p.dispatch); err != nil {
 		return nil, err
 	}
+	var err error
+	if p.player, err = player.New(kernel, player.Config{}); err != nil {
+		return nil, err
+	}
+	log.Info("prompts", "in_kernel", p.player.InKernel(), "reason", p.player.Reason())
 	return p, nil
 }
+
+// Describe implements prometheus.Collector.
+func (p *Plane) Describe(ch chan<- *prometheus.Desc) { p.player.Describe(ch) }
+
+// Collect implements prometheus.Collector: it tells what was played.
+func (p *Plane) Collect(ch chan<- prometheus.Metric) { p.player.Collect(ch) }
 
 // endOrphans removes the legs of a process that died, and says whose they were.
 func endOrphans(kernel *bpf.Plane, log *slog.Logger) error {
@@ -113,7 +128,7 @@ func (p *Plane) Close() error {
 		_, e := l.Close()
 		err = errors.Join(err, e)
 	}
-	return errors.Join(err, p.kernel.Close())
+	return errors.Join(err, p.player.Close(), p.kernel.Close())
 }
 
 // Heard tells when each leg last received RTP, by the kernel's time stamps.
