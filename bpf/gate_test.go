@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,14 +19,15 @@ func (r *rig) arrive(t testing.TB, from netip.AddrPort, rtp bpftest.RTP) string 
 	return r.fate(t, frame)
 }
 
-// fate gives a frame to the relay and names the one verdict that counted it.
+// fate gives a frame to the relay and names the verdict that counted it. What
+// passes may be the hosts' own chatter as well.
 func (r *rig) fate(t testing.TB, frame bpftest.Frame) string {
 	t.Helper()
 	before := r.verdicts(t)
 	r.run(t, frame.Bytes())
 	var fate string
 	for name, n := range r.verdicts(t) {
-		if n != before[name] {
+		if n != before[name] && !strings.HasPrefix(name, "pass_") {
 			fate += name
 		}
 	}

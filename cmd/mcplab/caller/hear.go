@@ -48,8 +48,10 @@ func (l *line) take(raw []byte, from netip.AddrPort, at time.Time) {
 	defer l.mu.Unlock()
 	var p rtp.Packet
 	sender := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-	if sender == l.remote && rtpstream.IsControl(raw) { // RTCP shares the port (RFC 5761)
-		l.reports++
+	if rtpstream.IsControl(raw) { // RTCP shares the port (RFC 5761)
+		if sender == l.remote {
+			l.reports++
+		}
 		return
 	}
 	if err := p.Unmarshal(raw); err != nil || sender != l.remote {
