@@ -15,6 +15,7 @@ import (
 type kernel struct {
 	plane   *bpf.Plane
 	objects playerObjects
+	home    *resident
 	list    []playerDue
 	state   *playerRunState
 	pages   []byte
@@ -59,7 +60,8 @@ func (k *kernel) open() error {
 	if err := k.run(1); err != nil {
 		return fmt.Errorf("run on live frames: %w", err)
 	}
-	return nil
+	k.home, err = settle(k.plane, k.objects.Play)
+	return err
 }
 
 func (k *kernel) mapped(m *ebpf.Map) ([]byte, error) {
@@ -108,6 +110,9 @@ func (k *kernel) run(times int) error {
 
 func (k *kernel) close() error {
 	var err error
+	if k.home != nil {
+		err = k.home.close()
+	}
 	for _, b := range k.maps {
 		err = errors.Join(err, unix.Munmap(b))
 	}

@@ -1,6 +1,13 @@
-// Package bench measures what relaying a packet costs: in the kernel program,
-// through veth pairs in native and generic mode, on the socket plane, and with a
-// program that does nothing but redirect, side by side in one run.
+// Package bench measures what media costs, side by side in one run. Relaying a
+// packet: in the kernel program, through veth pairs in native and generic mode,
+// with a copy to userspace, on the socket plane, through rtpengine, and with a
+// program that does nothing but redirect. Playing recordings: from the kernel,
+// with sendmmsg, and by a plain sender.
+//
+// The cost of relaying is all the CPU time that this process, rtpengine and the
+// kernel's softirq threads spend while packets go from a generator to a sink,
+// less that of the generator alone. The cost of playing is the time that the
+// player's thread is busy; what the kernel does to deliver the packets is in it.
 package bench
 
 import (
@@ -50,6 +57,12 @@ func Run(ctx context.Context, out io.Writer, o Options) error {
 		return fmt.Errorf("time setting up: %w", err)
 	}
 	report.Results = append(report.Results, setup...)
+	fmt.Fprintln(o.Progress, "measuring prompts")
+	prompts, err := measurePrompts(ctx)
+	if err != nil {
+		return fmt.Errorf("measure prompts: %w", err)
+	}
+	report.Results = append(report.Results, prompts...)
 	for _, c := range contenders() {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -27,10 +27,11 @@ type Result struct {
 	Value   float64 `json:"value"`
 	Unit    string  `json:"unit"`
 	Against string  `json:"against,omitempty"`
-	Ratio   float64 `json:"ratio,omitempty"` // the other's value by this one's
-	Goal    float64 `json:"goal,omitempty"`  // what the ratio is to be at least
-	Limit   float64 `json:"limit,omitempty"` // what the value is to be at most
-	Lost    float64 `json:"lost,omitempty"`  // share of packets that did not arrive
+	Ratio   float64 `json:"ratio,omitempty"`    // the other's value by this one's
+	Goal    float64 `json:"goal,omitempty"`     // what the ratio is to be at least
+	AtLeast float64 `json:"at_least,omitempty"` // what the value is to be
+	Limit   float64 `json:"limit,omitempty"`    // what the value is to be at most
+	Lost    float64 `json:"lost,omitempty"`     // share of packets that did not arrive
 }
 
 // lower keeps the lowest of repeated measurements.
@@ -81,6 +82,10 @@ func (r *Report) print(out io.Writer) error {
 // verdict says whether a goal was reached.
 func (r Result) verdict() string {
 	switch {
+	case r.AtLeast != 0 && r.Value >= r.AtLeast:
+		return fmt.Sprintf("%g reached", r.AtLeast)
+	case r.AtLeast != 0:
+		return fmt.Sprintf("%g missed", r.AtLeast)
 	case r.Limit != 0 && r.Value <= r.Limit:
 		return fmt.Sprintf("%g kept", r.Limit)
 	case r.Limit != 0:
