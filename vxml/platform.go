@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"mcp/vxml/script"
 )
 
 // Platform is the world as a VoiceXML session sees it: something that can be
@@ -204,16 +206,30 @@ func (t wallTimer) C() <-chan time.Time   { return t.Timer.C }
 func (t wallTimer) Reset(d time.Duration) { t.Timer.Reset(d) }
 func (t wallTimer) Stop()                 { t.Timer.Stop() }
 
-// ConnectionInfo fills session.connection.* (VoiceXML 2.0 section 5.1.4, RFC 5552 section 2.4).
+// ConnectionInfo fills session.connection.* (VoiceXML 2.0 section 5.1.4). What a
+// protocol or a platform adds to it goes into Start.Vars.
 type ConnectionInfo struct {
 	LocalURI        string
 	RemoteURI       string
-	ProtocolName    string // "sip"
-	ProtocolVersion string // "2.0"
-	CallID          string
-	RequestURI      map[string]string   // parameters of the Request-URI
-	Headers         map[string][]string // of the INVITE, names in lower case
+	Outbound        bool // this side made the call: the originator is the local party
+	ProtocolName    string
+	ProtocolVersion string
+	Protocol        map[string]any // members of session.connection.protocol.NAME
+	Redirect        []Redirect     // the last one first; nil: undefined
+	AAI             any            // application-to-application information; nil: undefined
 }
+
+// Redirect is a place to which the call went before it came here.
+type Redirect struct {
+	URI    string
+	PI     bool   // presentation information: the place wants not to be shown
+	SI     string // screening information, or empty
+	Reason string
+}
+
+// Labelled is an object among session variables that reads as a text of its own:
+// RFC 5552's requesturi, whose members are parameters, converts to the whole URI.
+type Labelled = script.Labelled
 
 // Event is a VoiceXML event: something thrown, by a page, the interpreter or the
 // platform, and caught by name (VoiceXML 2.0 section 5.2). It is an error, so
@@ -248,7 +264,8 @@ type Recorder interface {
 	Record(ctx context.Context, req RecordRequest) (Recording, error)
 }
 
-// RecordRequest says how to record (VoiceXML 2.0 section 2.3.6).
+// RecordRequest says how to record (VoiceXML 2.0 section 2.3.6). The silence that
+// ends a recording, and the key, are no part of it; the beep is neither.
 type RecordRequest struct {
 	Type         string // media type, or empty for the platform's choice
 	Beep         bool   // a tone before the recording begins
@@ -256,6 +273,7 @@ type RecordRequest struct {
 	MaxTime      time.Duration
 	FinalSilence time.Duration
 	Properties   map[string]string
+	Extensions   map[string]string // evaluated attributes of Genesys' own: dest, mintime
 }
 
 // Recording is a recording under way. It ends by itself when the caller is
@@ -304,6 +322,9 @@ type TransferRequest struct {
 	MaxTime        time.Duration // 0: no limit
 	Audio          []Prompt      // played to the caller until the other party answers
 	Properties     map[string]string
+	// Extensions are evaluated attributes of Genesys' own: method, connectwhen,
+	// analysis, detectansweringmachine, signalvar, consult.
+	Extensions map[string]string
 }
 
 // Transfer is a transfer under way.
@@ -321,8 +342,9 @@ type Transfer interface {
 // Transferred is how a transfer ended.
 type Transferred struct {
 	// Result is the value of the form item: busy, noanswer, network_busy,
-	// far_end_disconnect, network_disconnect, maxtime_disconnect or unknown. It
-	// is empty when the caller was sent away.
+	// far_end_disconnect, network_disconnect, maxtime_disconnect or unknown, and
+	// where calls are analysed far_end_machine or far_end_fax. It is empty when
+	// the caller was sent away.
 	Result   string
 	Duration time.Duration // of the conversation
 }
@@ -353,4 +375,47 @@ type ObjectParam struct {
 	Value any
 	Ref   bool   // the value is a URI at which the value is found
 	Type  string // media type of what a Ref leads to
+}
+
+// Messenger exchanges messages with whoever controls the call, for Genesys'
+// <send> and <receive>.
+type Messenger interface {
+	// Send sends a message and returns when it has been taken. An *Event as its
+	// error is thrown.
+	Send(ctx context.Context, m Message) error
+	// Messages delivers what comes from outside, in order.
+	Messages() <-chan Message
+}
+
+// Message is a message from or to the world outside the dialogue.
+type Message struct {
+	ContentType string
+	Content     string
+	SourceType  string // of one received: how it came, such as "sip"
+}
+
+// Discreet is a platform that logs, traces or records what the caller presses
+// and says: it is told when that is private (com.genesyslab.private).
+type Discreet interface {
+	// Private says whether what the caller does from now on is to be hidden.
+	Private(on bool)
+}
+
+// Reasoned is a platform that knows why the caller is gone.
+type Reasoned interface {
+	// Reason is, after HungUp, what becomes _message of the event; "" when
+	// nothing is known (RFC 5552 section 2.5).
+	Reason() string
+}
+
+// PageLogger takes what pages log, beside the session's logger.
+type PageLogger interface {
+	PageLog(PageLog)
+}
+
+// PageLog is one <log>.
+type PageLog struct {
+	Label string
+	Dest  string // gvp:dest, such as calllog, or empty
+	Text  string
 }

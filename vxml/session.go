@@ -310,16 +310,7 @@ func (s *session) initialize(ctx context.Context, init []doc.Action) error {
 
 // describe fills the session scope (VoiceXML 2.0 section 5.1.4).
 func (s *session) describe(vars map[string]any) error {
-	info := s.platform.Info()
-	connection := map[string]any{
-		"local":    map[string]any{"uri": info.LocalURI},
-		"remote":   map[string]any{"uri": info.RemoteURI},
-		"protocol": protocol(info),
-		"callid":   info.CallID,
-		"aai":      "",
-	}
-	genesys(connection, info.Headers)
-	all := map[string]any{"connection": connection, "com": map[string]any{"genesyslab": userdata(info.Headers)}}
+	all := map[string]any{"connection": s.connection(s.platform.Info())}
 	for name, value := range vars {
 		if err := place(all, name, value); err != nil {
 			return fmt.Errorf("session variable %q: %w", name, err)
@@ -333,44 +324,34 @@ func (s *session) describe(vars map[string]any) error {
 	return s.root.Freeze()
 }
 
-// protocol is session.connection.protocol (RFC 5552 section 2.4).
-func protocol(info ConnectionInfo) map[string]any {
-	headers := make(map[string]any)
-	for name, values := range info.Headers {
-		headers[name] = strings.Join(values, ", ")
+func (s *session) connection(info ConnectionInfo) map[string]any {
+	local := s.machine.Value(map[string]any{"uri": info.LocalURI})
+	remote := s.machine.Value(map[string]any{"uri": info.RemoteURI})
+	protocol := map[string]any{"name": info.ProtocolName, "version": info.ProtocolVersion}
+	if info.ProtocolName != "" && info.Protocol != nil {
+		protocol[info.ProtocolName] = info.Protocol
 	}
-	request := make(map[string]any)
-	for name, value := range info.RequestURI {
-		request[name] = value
+	out := map[string]any{"local": local, "remote": remote, "originator": remote, "protocol": protocol}
+	if info.Outbound {
+		out["originator"] = local
 	}
-	p := map[string]any{"name": info.ProtocolName, "version": info.ProtocolVersion}
-	if info.ProtocolName != "" {
-		p[info.ProtocolName] = map[string]any{"headers": headers, "requesturi": request}
+	if info.AAI != nil {
+		out["aai"] = info.AAI
 	}
-	return p
+	if info.Redirect != nil {
+		out["redirect"] = redirections(info.Redirect)
+	}
+	return out
 }
 
-// genesys adds the names that applications of that platform know.
-func genesys(connection map[string]any, headers map[string][]string) {
-	connection["callidref"] = connection["callid"]
-	if id := headers["x-genesys-calluuid"]; len(id) > 0 {
-		connection["uuid"] = id[0]
-	}
-}
-
-// userdata is session.com.genesyslab: the session's identifier and the data that
-// came with the call in headers of their own.
-func userdata(headers map[string][]string) map[string]any {
-	const prefix, session = "x-genesys-", "x-genesys-gvp-session-id"
-	data := make(map[string]any)
-	out := map[string]any{"userdata": data}
-	for name, values := range headers {
-		if key, ok := strings.CutPrefix(name, prefix); ok && len(values) > 0 {
-			data[key] = values[0]
+func redirections(all []Redirect) []any {
+	var out []any
+	for _, r := range all {
+		entry := map[string]any{"uri": r.URI, "pi": r.PI, "reason": r.Reason}
+		if r.SI != "" {
+			entry["si"] = r.SI
 		}
-	}
-	if id := headers[session]; len(id) > 0 {
-		out["sessionid"], _, _ = strings.Cut(id[0], ";")
+		out = append(out, entry)
 	}
 	return out
 }

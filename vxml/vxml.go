@@ -85,6 +85,8 @@ func New(o Options) *Interpreter {
 // Start says what a session begins with.
 type Start struct {
 	URL string // absolute, or a path; a fragment names the first dialog
+	// Request is how the first page is fetched, but for its URL.
+	Request fetch.Request
 	// Vars become members of the page's session object; a name with dots makes
 	// nested objects.
 	Vars   map[string]any
@@ -164,7 +166,8 @@ func (in *Interpreter) Prepare(ctx context.Context, start Start, platform Platfo
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", &Event{Name: "error.badfetch", Message: err.Error()})
 	}
-	first, err := s.load(ctx, fetch.Request{URL: url}, fragment)
+	start.Request.URL = url
+	first, err := s.load(ctx, start.Request, fragment)
 	if err != nil {
 		return nil, fmt.Errorf("first page: %w", err)
 	}

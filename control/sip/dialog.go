@@ -130,6 +130,9 @@ func (d *Dialog) offerID() offerID {
 // CallID is the dialog's Call-ID.
 func (d *Dialog) CallID() string { return d.id.call }
 
+// LocalTag is our tag in From or To.
+func (d *Dialog) LocalTag() string { return d.id.local }
+
 // LocalURI is our side's address: To of a call that came, From of one we placed.
 func (d *Dialog) LocalURI() string { return d.far.local.Address.String() }
 
@@ -146,6 +149,9 @@ func (d *Dialog) Header(name string) []string { return valuesOf(d.founding, name
 
 // Headers returns all of them, under lower-case names.
 func (d *Dialog) Headers() map[string][]string { return headersOf(d.founding) }
+
+// HeaderNames maps the names in lower case to the names as the INVITE had them.
+func (d *Dialog) HeaderNames() map[string]string { return namesOf(d.founding) }
 
 // RemoteSDP is the far end's latest offer or answer; nil while a delayed offer
 // is not answered.

@@ -15,6 +15,10 @@ type URI struct {
 	Host   string // without brackets; empty in a tel URI
 	Port   int    // 0 when not given
 	Params map[string]string
+	// Repeated is a parameter that is given more than once, or empty.
+	Repeated string
+	// Text is the whole URI, its escapes undone once.
+	Text string
 }
 
 func newURI(u sip.Uri) URI {
@@ -24,12 +28,17 @@ func newURI(u sip.Uri) URI {
 		Host:   strings.Trim(u.Host, "[]"),
 		Port:   u.Port,
 		Params: make(map[string]string, len(u.UriParams)),
+		Text:   unescape(u.String()),
 	}
 	if raw := u.Raw(); raw != "" {
 		uri.User = raw
 	}
 	for _, p := range u.UriParams {
-		uri.Params[strings.ToLower(unescape(p.K))] = unescape(p.V)
+		name := strings.ToLower(unescape(p.K))
+		if _, given := uri.Params[name]; given {
+			uri.Repeated = name
+		}
+		uri.Params[name] = unescape(p.V)
 	}
 	return uri
 }
@@ -60,6 +69,15 @@ func headersOf(headers []sip.Header) map[string][]string {
 		all[name] = append(all[name], h.Value())
 	}
 	return all
+}
+
+// namesOf maps the full names in lower case to the names as they were written.
+func namesOf(headers []sip.Header) map[string]string {
+	names := make(map[string]string, len(headers))
+	for _, h := range headers {
+		names[headerName(h)] = h.Name()
+	}
+	return names
 }
 
 func headerName(h sip.Header) string {

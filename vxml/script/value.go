@@ -128,6 +128,12 @@ func (v Value) JSON() string {
 	return strings.TrimSpace(b.String())
 }
 
+// Labelled is an object that converts to a text of its own.
+type Labelled struct {
+	Members map[string]any
+	Text    string
+}
+
 // Value makes a value of plain Go: nil becomes null, a map an object, a slice an array.
 func (m *Machine) Value(x any) Value {
 	switch x := x.(type) {
@@ -135,6 +141,11 @@ func (m *Machine) Value(x any) Value {
 		return x
 	case nil:
 		return Value{goja.Null(), m}
+	case Labelled:
+		v := m.Value(x.Members)
+		text := m.vm.ToValue(func() string { return x.Text })
+		_ = v.v.(*goja.Object).DefineDataProperty("toString", text, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
+		return v
 	case map[string]any:
 		o := m.vm.NewObject()
 		for k, e := range x {

@@ -229,7 +229,7 @@ func describe(namelist map[string]string) string {
 func (c *Caller) Info() vxml.ConnectionInfo {
 	return vxml.ConnectionInfo{
 		LocalURI: "sip:application@sim.invalid", RemoteURI: "sip:caller@sim.invalid",
-		ProtocolName: "sip", ProtocolVersion: "2.0", CallID: "sim",
+		ProtocolName: "sip", ProtocolVersion: "2.0",
 	}
 }
 

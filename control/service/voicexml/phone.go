@@ -116,14 +116,7 @@ func (p *phone) Disconnect(ctx context.Context, _ map[string]string) error {
 }
 
 // Info implements vxml.Connection.
-func (p *phone) Info() vxml.ConnectionInfo {
-	invite := p.call.Invite()
-	return vxml.ConnectionInfo{
-		LocalURI: invite.LocalURI(), RemoteURI: invite.RemoteURI(),
-		ProtocolName: "sip", ProtocolVersion: "2.0", CallID: invite.CallID(),
-		RequestURI: invite.RequestURI().Params, Headers: invite.Headers(),
-	}
-}
+func (p *phone) Info() vxml.ConnectionInfo { return info(p.call.Invite()) }
 
 // trace logs what the page does; what is said and understood is logged where it
 // happens.

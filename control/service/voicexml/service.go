@@ -51,8 +51,15 @@ func (s *Service) Select(*call.Call) (call.Service, error) { return s, nil }
 // that a call whose page is missing or malformed is refused with 500, as RFC
 // 5552 section 2.2 asks.
 func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, error) {
-	p := &program{phone: s.newPhone(c), url: s.applicationFor(c.Invite().RequestURI())}
-	session, err := s.interpreter.Prepare(ctx, vxml.Start{URL: p.url, Logger: c.Log(), Trace: p.phone.trace}, p.phone)
+	uri := c.Invite().RequestURI()
+	p := &program{phone: s.newPhone(c), url: s.applicationFor(uri)}
+	request, err := firstFetch(uri)
+	if err != nil {
+		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Err: err}
+	}
+	session, err := s.interpreter.Prepare(ctx, vxml.Start{
+		URL: p.url, Request: request, Vars: genesys(c.Invite(), c.ID()), Logger: c.Log(), Trace: p.phone.trace,
+	}, p.phone)
 	if err != nil {
 		return nil, &call.Refusal{
 			Status: 500, Reason: "Server Internal Error", Cause: reporting.ApplicationError,

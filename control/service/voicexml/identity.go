@@ -1,0 +1,282 @@
+package voicexml
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"mcp/control/call"
+	"mcp/control/sip"
+	"mcp/vxml"
+	"mcp/vxml/fetch"
+)
+
+// What pages see of a call: session.connection.* of VoiceXML 2.0 section 5.1.4
+// and RFC 5552 section 2.4, and the names that Genesys applications know.
+
+// detailed is an INVITE that remembers what few ask for.
+type detailed interface {
+	// HeaderNames maps names in lower case to names as written.
+	HeaderNames() map[string]string
+	// LocalTag is our tag in the dialog.
+	LocalTag() string
+}
+
+// info fills session.connection.
+func info(invite call.Identity) vxml.ConnectionInfo {
+	headers, uri := invite.Headers(), invite.RequestURI()
+	return vxml.ConnectionInfo{
+		LocalURI: invite.LocalURI(), RemoteURI: invite.RemoteURI(),
+		ProtocolName: "sip", ProtocolVersion: "2.0",
+		Protocol: map[string]any{"headers": headerVars(headers, written(invite)), "requesturi": requestVars(uri)},
+		Redirect: redirects(headers),
+		AAI:      jsonParam(uri, "aai"),
+	}
+}
+
+func written(invite call.Identity) map[string]string {
+	if d, ok := invite.(detailed); ok {
+		return d.HeaderNames()
+	}
+	return nil
+}
+
+// headerVars are the INVITE's headers, each a text, by their names in lower case,
+// and under originalcase by their names as written.
+func headerVars(headers map[string][]string, names map[string]string) map[string]any {
+	out, original := make(map[string]any), make(map[string]any)
+	for name, values := range headers {
+		text := strings.Join(values, ", ")
+		out[name] = text
+		if as := names[name]; as != "" {
+			original[as] = text
+		} else {
+			original[name] = text
+		}
+	}
+	out["originalcase"] = original
+	return out
+}
+
+// requestVars are the Request-URI's parameters; the object itself reads as the
+// whole URI.
+func requestVars(uri sip.URI) vxml.Labelled {
+	members := make(map[string]any)
+	for name, value := range uri.Params {
+		members[name] = value
+	}
+	for _, name := range []string{"aai", "ccxml"} {
+		if v := jsonParam(uri, name); v != nil {
+			members[name] = v
+		}
+	}
+	return vxml.Labelled{Members: members, Text: uri.Text}
+}
+
+// jsonParam is a parameter that is a JSON value; one that is none is its text.
+func jsonParam(uri sip.URI, name string) any {
+	text, given := uri.Params[name]
+	if !given {
+		return nil
+	}
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return text
+	}
+	return v
+}
+
+// redirects reads History-Info (RFC 7044), the last entry first.
+func redirects(headers map[string][]string) []vxml.Redirect {
+	entries := listed(headers["history-info"])
+	private := strings.Contains(strings.ToLower(strings.Join(headers["privacy"], ";")), "history")
+	var out []vxml.Redirect
+	for i := len(entries) - 1; i >= 0; i-- {
+		target, params := address(entries[i])
+		bare, embedded, _ := strings.Cut(target, "?")
+		r := vxml.Redirect{URI: bare, PI: private, SI: params["si"]}
+		for _, h := range strings.Split(embedded, "&") {
+			name, value, _ := strings.Cut(h, "=")
+			switch strings.ToLower(name) {
+			case "reason":
+				r.Reason = unescape(value)
+			case "privacy":
+				r.PI = r.PI || strings.Contains(strings.ToLower(value), "history")
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// listed splits header values at the commas outside quotes and angle brackets.
+func listed(values []string) []string {
+	var out []string
+	for _, value := range values {
+		begin, quoted, depth := 0, false, 0
+		for i, c := range value {
+			switch {
+			case c == '"':
+				quoted = !quoted
+			case quoted:
+			case c == '<':
+				depth++
+			case c == '>':
+				depth--
+			case c == ',' && depth == 0:
+				out = append(out, strings.TrimSpace(value[begin:i]))
+				begin = i + 1
+			}
+		}
+		if rest := strings.TrimSpace(value[begin:]); rest != "" {
+			out = append(out, rest)
+		}
+	}
+	return out
+}
+
+// address takes a name-addr with parameters apart.
+func address(entry string) (uri string, params map[string]string) {
+	uri, rest := entry, ""
+	if _, after, ok := strings.Cut(entry, "<"); ok {
+		uri, rest, _ = strings.Cut(after, ">")
+	} else {
+		uri, rest, _ = strings.Cut(entry, ";")
+	}
+	params = make(map[string]string)
+	for _, p := range strings.Split(rest, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if name != "" {
+			params[strings.ToLower(name)] = strings.Trim(value, `"`)
+		}
+	}
+	return uri, params
+}
+
+func unescape(text string) string {
+	if plain, err := url.PathUnescape(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+// genesys are the session variables of the Genesys platform; own is our name for
+// the call.
+func genesys(invite call.Identity, own string) map[string]any {
+	headers, uri := invite.Headers(), invite.RequestURI()
+	vars := map[string]any{
+		"connection.callidref":     invite.CallID(),
+		"com.genesyslab.userdata":  userdata(headers, written(invite)),
+		"com.genesyslab.sessionid": sessionID(headers, own),
+	}
+	optional := map[string]string{
+		"connection.uuid":                first(headers["x-genesys-calluuid"]),
+		"connection.dn":                  uri.Params["dn"],
+		"com.genesyslab.instance.parent": first(headers["x-genesys-parent"]),
+		"com.genesyslab.cs.username":     first(headers["x-genesys-cs-username"]),
+		"com.genesyslab.cs.password":     first(headers["x-genesys-cs-password"]),
+	}
+	if d, ok := invite.(detailed); ok {
+		optional["connection.siplocaltag"] = d.LocalTag()
+	}
+	diverted(headers, optional)
+	for name, value := range optional {
+		if value != "" {
+			vars[name] = value
+		}
+	}
+	if v := jsonParam(uri, "ccxml"); v != nil {
+		vars["connection.ccxml"] = v
+	}
+	return vars
+}
+
+// diverted names the number first called, the one that sent the call on, and why
+// (the Diversion header of RFC 5806, the last diversion first).
+func diverted(headers map[string][]string, vars map[string]string) {
+	all := listed(headers["diversion"])
+	if len(all) == 0 {
+		return
+	}
+	last, params := address(all[0])
+	original, _ := address(all[len(all)-1])
+	vars["connection.rdnis"], vars["connection.ocn"] = user(last), user(original)
+	vars["connection.rreason"] = params["reason"]
+}
+
+// user is the user part of a URI.
+func user(uri string) string {
+	_, rest, _ := strings.Cut(uri, ":")
+	part, _, _ := strings.Cut(rest, "@")
+	part, _, _ = strings.Cut(part, ";")
+	return part
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
+// userdata is the data that came with the call in headers of their own, by names
+// as written and in lower case.
+func userdata(headers map[string][]string, names map[string]string) map[string]any {
+	const prefix = "x-genesys-"
+	data := make(map[string]any)
+	for name, values := range headers {
+		key, ok := strings.CutPrefix(name, prefix)
+		if !ok || len(values) == 0 {
+			continue
+		}
+		data[key] = values[0]
+		if as := names[name]; len(as) == len(name) {
+			data[as[len(prefix):]] = values[0]
+		}
+	}
+	return data
+}
+
+// sessionID is what the resource manager calls the session, or else our own.
+func sessionID(headers map[string][]string, own string) string {
+	if id, _, _ := strings.Cut(first(headers["x-genesys-gvp-session-id"]), ";"); id != "" {
+		return id
+	}
+	return own
+}
+
+// firstFetch is how the Request-URI wants the first page fetched (RFC 5552
+// section 2.1).
+func firstFetch(uri sip.URI) (fetch.Request, error) {
+	var req fetch.Request
+	if uri.Repeated != "" {
+		return req, fmt.Errorf("the parameter %s is given twice", uri.Repeated)
+	}
+	switch method := uri.Params["method"]; strings.ToLower(method) {
+	case "", "get":
+	case "post":
+		req.Method, req.ContentType = http.MethodPost, "application/x-www-form-urlencoded"
+		req.Body = []byte(uri.Params["postbody"])
+	default:
+		return req, fmt.Errorf("method %q is neither get nor post", method)
+	}
+	for name, set := range map[string]func(time.Duration){
+		"maxage":   func(d time.Duration) { req.MaxAge = &d },
+		"maxstale": func(d time.Duration) { req.MaxStale = d },
+	} {
+		text, given := uri.Params[name]
+		if !given {
+			continue
+		}
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return req, fmt.Errorf("%s %q is not a number of seconds", name, text)
+		}
+		set(time.Duration(n) * time.Second)
+	}
+	return req, nil
+}

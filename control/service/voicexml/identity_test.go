@@ -1,0 +1,133 @@
+package voicexml
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"mcp/control/sip"
+	"mcp/vxml"
+	"mcp/vxml/fetch"
+	"mcp/vxml/sim"
+	"net/http"
+	"net/http/httptest"
+)
+
+// invite is an INVITE made of words.
+type invite struct {
+	uri     sip.URI
+	headers map[string][]string
+	names   map[string]string
+}
+
+func (i invite) CallID() string                 { return "abc@host" }
+func (i invite) LocalURI() string               { return "sip:dialog@mcp" }
+func (i invite) RemoteURI() string              { return "sip:ann@sbc" }
+func (i invite) RequestURI() sip.URI            { return i.uri }
+func (i invite) Headers() map[string][]string   { return i.headers }
+func (i invite) HeaderNames() map[string]string { return i.names }
+func (i invite) LocalTag() string               { return "tag1" }
+
+// listener is a simulated caller whose INVITE says more.
+type listener struct {
+	*sim.Caller
+	invite
+}
+
+func (l listener) Info() vxml.ConnectionInfo { return info(l.invite) }
+
+// say is what a page says of a call that came with the INVITE.
+func say(t *testing.T, i invite, expr string) string {
+	t.Helper()
+	page := `<vxml version="2.1" xmlns="http://www.w3.org/2001/vxml"><form><catch event="error">caught <value expr="_event"/></catch>
+		<block><value expr="` + expr + `"/></block></form></vxml>`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(page)) }))
+	defer server.Close()
+	var out bytes.Buffer
+	caller := sim.New(strings.NewReader(""), &out)
+	in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: server.Client()})})
+	if _, err := in.Run(t.Context(), vxml.Start{URL: server.URL, Vars: genesys(i, "own"), Trace: caller.Trace}, listener{caller, i}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(out.String(), "\n") {
+		if text, ok := strings.CutPrefix(line, "  system  "); ok {
+			return text
+		}
+	}
+	return out.String()
+}
+
+// Each row is a session variable of VoiceXML 2.0 section 5.1.4, RFC 5552 section
+// 2.4 or the Genesys platform.
+func TestSessionVariables(t *testing.T) {
+	full := invite{
+		uri: sip.URI{Text: `sip:dialog@mcp;voicexml=http://web/a.vxml;aai={"x":1,"y":true}`, Params: map[string]string{
+			"voicexml": "http://web/a.vxml", "aai": `{"x":1,"y":true}`, "ccxml": "[7]", "dn": "7001", "foo": "bar",
+		}},
+		headers: map[string][]string{
+			"call-id": {"abc@host"}, "via": {"one", "two"}, "x-genesys-calluuid": {"U1"}, "x-genesys-customer": {"Ann B"},
+			"x-genesys-gvp-session-id": {"S1;gvp.rm.datanodes=1"}, "privacy": {"none"},
+			"history-info": {`<sip:first@a?Reason=SIP%3Bcause%3D302>;index=1, <sip:last@b?Privacy=history>;index=1.1;si=5`},
+			"diversion":    {`"B, C" <sip:222@b>;reason=no-answer`, `<sip:111@a>;reason=unconditional`},
+		},
+		names: map[string]string{"x-genesys-customer": "X-Genesys-Customer", "call-id": "Call-ID"},
+	}
+	tests := []struct{ expr, want string }{
+		{"session.connection.local.uri", "sip:dialog@mcp"},
+		{"session.connection.remote.uri", "sip:ann@sbc"},
+		{"session.connection.originator == session.connection.remote", "true"},
+		{"session.connection.protocol.name + session.connection.protocol.version", "sip2.0"},
+		{"session.connection.protocol.sip.headers['call-id']", "abc@host"},
+		{"session.connection.protocol.sip.headers.via", "one, two"},
+		{"session.connection.protocol.sip.headers.originalcase['Call-ID']", "abc@host"},
+		{"session.connection.protocol.sip.requesturi.foo", "bar"},
+		{"session.connection.protocol.sip.requesturi['aai'].x + 1", "2"},
+		{"session.connection.protocol.sip.requesturi", `sip:dialog@mcp;voicexml=http://web/a.vxml;aai={"x":1,"y":true}`},
+		{"Object.keys(session.connection.protocol.sip.requesturi).sort()", "aai,ccxml,dn,foo,voicexml"},
+		{"session.connection.aai.y", "true"},
+		{"session.connection.ccxml[0]", "7"},
+		{"session.connection.redirect.length", "2"},
+		{"session.connection.redirect[0].uri + session.connection.redirect[0].pi + session.connection.redirect[0].si", "sip:last@btrue5"},
+		{"session.connection.redirect[1].uri + session.connection.redirect[1].pi + session.connection.redirect[1].reason", "sip:first@afalseSIP;cause=302"},
+		{"typeof session.connection.redirect[1].si", "undefined"},
+		{"session.connection.callidref", "abc@host"},
+		{"session.connection.uuid", "U1"},
+		{"session.connection.dn", "7001"},
+		{"session.connection.rdnis + ' ' + session.connection.ocn + ' ' + session.connection.rreason", "222 111 no-answer"},
+		{"session.connection.siplocaltag", "tag1"},
+		{"session.com.genesyslab.sessionid", "S1"},
+		{"session.com.genesyslab.userdata.Customer", "Ann B"},
+		{"session.com.genesyslab.userdata.customer", "Ann B"},
+		{"(function(){ session.connection.dn = 'x'; return session.connection.dn })()", "7001"},
+	}
+	for _, tt := range tests {
+		if got := say(t, full, tt.expr); got != tt.want {
+			t.Errorf("%s is %q, want %q", tt.expr, got, tt.want)
+		}
+	}
+	bare := invite{headers: map[string][]string{}}
+	for expr, want := range map[string]string{
+		"session.com.genesyslab.sessionid": "own", "typeof session.connection.redirect": "undefined",
+		"typeof session.connection.aai": "undefined", "typeof session.connection.dn": "undefined",
+	} {
+		if got := say(t, bare, expr); got != want {
+			t.Errorf("%s is %q, want %q", expr, got, want)
+		}
+	}
+}
+
+// The Request-URI says how the first page is fetched (RFC 5552 section 2.1).
+func TestFirstFetch(t *testing.T) {
+	req, err := firstFetch(sip.URI{Params: map[string]string{"method": "POST", "postbody": "a=1&b=2", "maxage": "30", "maxstale": "5"}})
+	if err != nil || req.Method != "POST" || string(req.Body) != "a=1&b=2" || req.MaxAge.Seconds() != 30 || req.MaxStale.Seconds() != 5 {
+		t.Errorf("%+v, %v", req, err)
+	}
+	for _, bad := range []sip.URI{
+		{Params: map[string]string{"method": "put"}}, {Params: map[string]string{"maxage": "soon"}},
+		{Params: map[string]string{"maxstale": "-1"}}, {Repeated: "voicexml"},
+	} {
+		if _, err := firstFetch(bad); err == nil {
+			t.Errorf("%+v is accepted", bad)
+		}
+	}
+}
