@@ -4,15 +4,21 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
+	"mcp/control/media/ports"
 	"mcp/control/media/report"
 )
 
 // ErrPortTaken is what a Plane answers when another holds the local port.
 var ErrPortTaken = errors.New("local port is taken")
+
+// ErrFarEnd says that a far end is nowhere that a call's audio may go.
+var ErrFarEnd = errors.New("far end is refused")
 
 // Config is what an operator can set about media.
 type Config struct {
@@ -25,12 +31,12 @@ type Config struct {
 type Engine struct {
 	plane Plane
 	log   *slog.Logger
-	ports *ports
+	ports *ports.Pool
 	pacer *pacer
 	tally *tally
 	stop  sync.Once
 	dscp  uint8
-	host  host
+	host  ports.Host
 
 	reporter *reporter
 	vigil    *vigil
@@ -41,19 +47,19 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 	if c.PortMin == 0 && c.PortMax == 0 {
 		c.PortMin, c.PortMax = 20000, 45000
 	}
-	pool, err := newPorts(c.PortMin, c.PortMax)
+	pool, err := ports.New(c.PortMin, c.PortMax)
 	if err != nil {
 		return nil, err
 	}
 	if c.ReportInterval <= 0 {
 		c.ReportInterval = reportInterval
 	}
-	networks, err := networks()
+	host, err := ports.NewHost(pool)
 	if err != nil {
 		return nil, err
 	}
 	return &Engine{
-		dscp: c.DSCP, host: host{networks, pool.taken},
+		dscp: c.DSCP, host: host,
 		plane: plane, log: log, ports: pool, tally: newTally(),
 		pacer: newPacer(), reporter: newReporter(c.ReportInterval), vigil: newVigil(plane),
 	}, nil
@@ -63,8 +69,20 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 func (e *Engine) NewSession(id string) *Session {
 	return &Session{
 		engine: e, log: e.log.With("call", id), call: id, cname: newCNAME(),
-		legs: map[string]*Leg{}, playing: map[string]*Playback{}, applied: Plan{},
+		legs: map[string]*Leg{}, playing: map[string]*Playback{}, fed: map[string]*feed{}, applied: Plan{},
 	}
+}
+
+// check refuses far ends that no leg at a local address may send to. A muted one
+// is none.
+func (e *Engine) check(f FarEnd, local netip.Addr) error {
+	if !f.RTP.IsValid() {
+		return nil
+	}
+	if err := e.host.Check(local, f.RTP, f.RTCP); err != nil {
+		return fmt.Errorf("%w: %w", ErrFarEnd, err)
+	}
+	return nil
 }
 
 // play begins a playback: the plane plays it, or else the pacer does.
@@ -81,7 +99,7 @@ func (e *Engine) release(l *Leg) (Summary, error) {
 	e.vigil.forget(l)
 	e.reporter.remove(l)
 	stats, err := l.plane.Close()
-	e.ports.give(l.local.Port())
+	e.ports.Give(l.local.Port())
 	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats, SSRC: l.ssrc}
 	far, _ := l.FarReport()
 	summary.Received = report.Received(stats.RxPackets, stats.RxLost, stats.RxJitter, far.RoundTrip)

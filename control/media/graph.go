@@ -11,16 +11,23 @@ import (
 // ErrNeedsMixer says that a graph sends two sources to one leg.
 var ErrNeedsMixer = errors.New("two sources for one leg need a mixer")
 
-// Graph is what a call wants of its media: which leg hears which.
+// Graph is what a call wants of its media: which leg hears which, and what
+// userspace hears and says.
 type Graph struct {
-	// Legs are the connected legs' codecs by name. An edge of a leg that is not
-	// connected waits.
+	// Legs are the connected legs' codecs by name, those of other sessions that
+	// a link leads to among them. An edge of a leg that is not there waits.
 	Legs map[string]codec.Codec
 	// Edges say whose audio goes to whom.
 	Edges []Edge
 	// Playing names the legs that a clip plays to: it is heard alone, and the
 	// edges into the leg wait until it has ended.
 	Playing map[string]bool
+	// Fed names the legs that hear what comes from outside the graph: a mixer's
+	// output, another session's leg. Edges into them wait as well.
+	Fed map[string]bool
+	// Tapped names the legs whose audio userspace listens to: recorders, mixers,
+	// detectors, bots.
+	Tapped map[string]bool
 }
 
 // Edge is one leg's audio on its way to another leg's far end.
@@ -36,6 +43,8 @@ type Rule struct {
 	// Forward lists those that userspace sends to: legs of another codec, and
 	// all but the first where several hear one leg.
 	Forward []Forward
+	// Tapped tells that userspace listens.
+	Tapped bool
 }
 
 // Forward is one leg that userspace sends another's audio to.
@@ -45,7 +54,12 @@ type Forward struct {
 }
 
 // Equal tells whether two rules do the same.
-func (r Rule) Equal(s Rule) bool { return r.Relay == s.Relay && slices.Equal(r.Forward, s.Forward) }
+func (r Rule) Equal(s Rule) bool {
+	return r.Relay == s.Relay && r.Tapped == s.Tapped && slices.Equal(r.Forward, s.Forward)
+}
+
+// copied tells whether userspace needs the audio at all.
+func (r Rule) copied() bool { return r.Tapped || len(r.Forward) > 0 }
 
 // Plan turns a graph into rules. The plane relays wherever both ends speak the
 // same codec; everything else is left to userspace.
@@ -54,9 +68,14 @@ func (g Graph) Plan() (Plan, error) {
 		return nil, err
 	}
 	plan := Plan{}
+	for name, tapped := range g.Tapped {
+		if tapped && g.Legs[name].Name != "" {
+			plan[name] = Rule{Tapped: true}
+		}
+	}
 	for _, e := range g.Edges {
 		from, to := g.Legs[e.From], g.Legs[e.To]
-		if from.Name == "" || to.Name == "" || g.Playing[e.To] {
+		if from.Name == "" || to.Name == "" || g.Playing[e.To] || g.Fed[e.To] {
 			continue
 		}
 		rule := plan[e.From]

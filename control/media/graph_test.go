@@ -15,6 +15,8 @@ func TestPlan(t *testing.T) {
 		name    string
 		edges   []Edge
 		playing []string
+		fed     []string
+		tapped  []string
 		want    Plan
 		err     error
 	}{
@@ -46,13 +48,32 @@ func TestPlan(t *testing.T) {
 		},
 		{name: "not connected yet", edges: []Edge{{"caller", "unconnected"}, {"unconnected", "caller"}}, want: Plan{}},
 		{name: "a leg that is gone", edges: []Edge{{"caller", "gone"}}, want: Plan{}},
+		{
+			name: "a tap beside a relay", edges: []Edge{{"caller", "server"}}, tapped: []string{"caller"},
+			want: Plan{"caller": {Relay: "server", Tapped: true}},
+		},
+		{name: "a tap alone", tapped: []string{"caller"}, want: Plan{"caller": {Tapped: true}}},
+		{name: "a tap of a leg that is not connected", tapped: []string{"unconnected", "gone"}, want: Plan{}},
+		{
+			name: "what is fed hears no leg", edges: []Edge{{"server", "caller"}, {"caller", "server"}}, fed: []string{"caller"},
+			want: Plan{"caller": {Relay: "server"}},
+		},
+		{name: "two in a mixer", tapped: []string{"caller", "server"}, fed: []string{"caller", "server"},
+			edges: []Edge{{"caller", "server"}, {"server", "caller"}},
+			want:  Plan{"caller": {Tapped: true}, "server": {Tapped: true}}},
 		{name: "two sources", edges: []Edge{{"server", "caller"}, {"alaw", "caller"}}, err: ErrNeedsMixer},
 		{name: "two sources while a clip plays", edges: []Edge{{"server", "caller"}, {"alaw", "caller"}}, playing: []string{"caller"}, err: ErrNeedsMixer},
 	}
 	for _, tt := range tests {
-		g := Graph{Legs: legs, Edges: tt.edges, Playing: map[string]bool{}}
+		g := Graph{Legs: legs, Edges: tt.edges, Playing: map[string]bool{}, Fed: map[string]bool{}, Tapped: map[string]bool{"alaw": false}}
 		for _, name := range tt.playing {
 			g.Playing[name] = true
+		}
+		for _, name := range tt.fed {
+			g.Fed[name] = true
+		}
+		for _, name := range tt.tapped {
+			g.Tapped[name] = true
 		}
 		got, err := g.Plan()
 		if !errors.Is(err, tt.err) || len(got) != len(tt.want) {

@@ -29,6 +29,7 @@ type Leg struct {
 
 	state   atomic.Pointer[legState]     // what is agreed with the far end
 	forward atomic.Pointer[[]*forwarder] // legs that userspace sends this one's audio to
+	taps    atomic.Pointer[[]*Tap]       // who listens
 
 	receiving sync.Mutex // guards what follows, of the plane's receiver
 	header    rtp.Header
@@ -67,7 +68,7 @@ func (l *Leg) Digits() <-chan Digit { return l.digits }
 
 // Connect sets or replaces what was agreed with the far end.
 func (l *Leg) Connect(far FarEnd, spoken codec.Codec) error {
-	return l.session.connect(l, &legState{far: far, codec: spoken})
+	return l.session.connectAndTell(l, &legState{far: far, codec: spoken})
 }
 
 // Stats is what the leg has carried so far.
@@ -113,6 +114,7 @@ func (l *Leg) RTP(packet []byte, at time.Time) {
 		l.event(payload, at)
 		return
 	}
+	l.overhear(s, payload, at)
 	l.pass(payload)
 }
 

@@ -91,7 +91,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(name, help string, v float64) { ch <- sample(prometheus.GaugeValue, name, help, v) }
 	count := func(name, help string, v uint64) { ch <- sample(prometheus.CounterValue, name, help, float64(v)) }
 	gauge("mcp_media_legs", "Media legs that are open.", float64(legs))
-	gauge("mcp_media_ports_used", "RTP port pairs that are taken.", float64(e.ports.used()))
+	gauge("mcp_media_ports_used", "RTP port pairs that are taken.", float64(e.ports.Used()))
 	gauge("mcp_media_playbacks", "Clips and key presses that are being played.", float64(e.pacer.active()))
 	count("mcp_media_rx_packets_total", "RTP packets accepted from far ends.", total.RxPackets)
 	count("mcp_media_rx_relayed_packets_total", "Of the packets accepted, those relayed without entering userspace.", total.RxRelayed)

@@ -235,7 +235,7 @@ func TestEngineConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(e.ports.free); n != 12500 {
+	if n := e.ports.Size(); n != 12500 {
 		t.Errorf("%d ports", n)
 	}
 	for range 2 {

@@ -28,6 +28,8 @@ type Session struct {
 	order   []string // of the legs' opening
 	edges   []Edge
 	playing map[string]*Playback
+	fed     map[string]*feed // what legs hear from outside, by name
+	links   []*feed          // legs of other sessions that hear legs of this one
 	applied Plan
 	closed  []Summary // legs that ended before the session
 	over    bool
@@ -74,7 +76,7 @@ func (s *Session) OpenLeg(name string, local netip.Addr) (*Leg, error) {
 func (e *Engine) place(l *Leg, local netip.Addr) error {
 	var last error
 	for range maxTries {
-		port, err := e.ports.take()
+		port, err := e.ports.Take()
 		if err != nil {
 			return errors.Join(err, last)
 		}
@@ -90,7 +92,7 @@ func (e *Engine) place(l *Leg, local netip.Addr) error {
 			e.reporter.add(l)
 			return nil
 		}
-		e.ports.give(port)
+		e.ports.Give(port)
 		if !errors.Is(last, ErrPortTaken) {
 			return last
 		}
@@ -106,7 +108,7 @@ func (s *Session) connect(l *Leg, state *legState) error {
 	if s.over || s.legs[l.name] != l {
 		return ErrClosed
 	}
-	if err := s.engine.host.check(state.far, l.local.Addr()); err != nil {
+	if err := s.engine.check(state.far, l.local.Addr()); err != nil {
 		return fmt.Errorf("connect leg %s: %w", l.name, err)
 	}
 	state.far.DSCP, state.since = s.engine.dscp, time.Now()
@@ -123,6 +125,13 @@ func (s *Session) connect(l *Leg, state *legState) error {
 		b.agree(state)
 	}
 	return s.applyLocked()
+}
+
+// connectAndTell connects a leg, and has those who are heard there follow.
+func (s *Session) connectAndTell(l *Leg, state *legState) error {
+	err := s.connect(l, state)
+	s.resound(l.name)
+	return err
 }
 
 // Join lets one leg's far end be heard by another's. Joining twice is joining once.
@@ -189,6 +198,7 @@ func (s *Session) perform(b *Playback) (*Playback, error) {
 	s.playing[name] = b
 	err := s.applyLocked()
 	s.mu.Unlock()
+	s.resound(name)
 	if before != nil {
 		before.Stop()
 	}
@@ -203,21 +213,30 @@ func (s *Session) perform(b *Playback) (*Playback, error) {
 // played gives the leg back to whom it was joined to.
 func (s *Session) played(b *Playback) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.playing[b.leg.name] != b {
+		s.mu.Unlock()
 		return
 	}
 	delete(s.playing, b.leg.name)
-	if err := s.applyLocked(); err != nil {
+	err := s.applyLocked()
+	s.mu.Unlock()
+	if err != nil {
 		s.log.Error("restore routes after a clip", "leg", b.leg.name, "error", err)
 	}
+	s.resound(b.leg.name)
 }
 
 func (s *Session) graphLocked() Graph {
-	g := Graph{Legs: map[string]codec.Codec{}, Edges: s.edges, Playing: map[string]bool{}}
+	g := Graph{
+		Legs: map[string]codec.Codec{}, Edges: s.edges, Playing: map[string]bool{},
+		Fed: map[string]bool{}, Tapped: map[string]bool{},
+	}
 	for name, l := range s.legs {
 		g.Legs[name] = l.spoken()
+		g.Tapped[name] = len(l.listeners()) > 0
+		g.Fed[name] = s.fed[name] != nil
 	}
+	s.linkLocked(&g)
 	for name := range s.playing {
 		g.Playing[name] = true
 	}
@@ -229,6 +248,7 @@ func (s *Session) applyLocked() error {
 	if s.over {
 		return nil
 	}
+	s.pauseLocked()
 	plan, err := s.graphLocked().Plan()
 	if err != nil {
 		return err
@@ -248,16 +268,16 @@ func (s *Session) applyLocked() error {
 func (s *Session) routeLocked(l *Leg, r Rule) error {
 	var targets []*forwarder
 	for _, f := range r.Forward {
-		target, err := newForwarder(s.legs[f.To], f)
+		target, err := newForwarder(s.legLocked(f.To), f)
 		if err != nil {
 			return err
 		}
 		targets = append(targets, target)
 	}
 	l.forward.Store(&targets)
-	route := Route{Copy: len(targets) > 0}
+	route := Route{Copy: r.copied()}
 	if r.Relay != "" {
-		route.To = s.legs[r.Relay].plane
+		route.To = s.legLocked(r.Relay).plane
 	}
 	return l.plane.Route(route)
 }
@@ -269,6 +289,7 @@ func (s *Session) closeLeg(l *Leg) error {
 	if playing != nil && playing.leg == l {
 		playing.Stop()
 	}
+	detached := s.detach(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.legs[l.name] != l {
@@ -276,7 +297,7 @@ func (s *Session) closeLeg(l *Leg) error {
 	}
 	s.edges = slices.DeleteFunc(s.edges, func(e Edge) bool { return e.From == l.name || e.To == l.name })
 	err := s.applyLocked()
-	return errors.Join(err, s.endLocked(l))
+	return errors.Join(detached, err, s.endLocked(l))
 }
 
 // endLocked ends a leg and keeps what it carried.
@@ -297,6 +318,9 @@ func (s *Session) Close() []Summary {
 	s.mu.Unlock()
 	for _, b := range playing {
 		b.Stop()
+	}
+	if err := s.detach(nil); err != nil {
+		s.log.Error("end links to other calls", "error", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mcp/control/media/codec"
+	"mcp/control/media/ports"
 )
 
 func (l *recorded) route() (r Route, changes int) {
@@ -119,7 +120,7 @@ func TestARefusedRouteIsTriedAgain(t *testing.T) {
 
 func TestLegsTakePortsAndGiveThemBack(t *testing.T) {
 	s := newStudio(t)
-	s.engine.ports, _ = newPorts(20000, 20008) // four
+	s.engine.ports, _ = ports.New(20000, 20008) // four
 	s.plane.others[20002] = true
 	for _, name := range []string{"a", "b", "c"} {
 		if l, p := s.open(name); l.Local() != p.config.Local || l.Local().Addr() != localhost || p.config.SSRC == 0 {
@@ -134,17 +135,17 @@ func TestLegsTakePortsAndGiveThemBack(t *testing.T) {
 	}
 	s.plane.others[20002] = false
 	s.open("d")
-	if _, err := s.session.OpenLeg("e", localhost); !errors.Is(err, ErrNoPorts) {
+	if _, err := s.session.OpenLeg("e", localhost); !errors.Is(err, ports.ErrNone) {
 		t.Errorf("a fifth leg: %v", err)
 	}
 	s.session.Close()
-	if n := s.engine.ports.used(); n != 0 || len(s.plane.taken) != 0 {
+	if n := s.engine.ports.Used(); n != 0 || len(s.plane.taken) != 0 {
 		t.Errorf("%d ports are used, %v open", n, s.plane.taken)
 	}
 	s.session = s.engine.NewSession("call-2")
 	s.plane.full = errors.New("map is full")
-	if _, err := s.session.OpenLeg("a", localhost); !errors.Is(err, s.plane.full) || s.engine.ports.used() != 0 {
-		t.Errorf("a full plane: %v, %d ports used", err, s.engine.ports.used())
+	if _, err := s.session.OpenLeg("a", localhost); !errors.Is(err, s.plane.full) || s.engine.ports.Used() != 0 {
+		t.Errorf("a full plane: %v, %d ports used", err, s.engine.ports.Used())
 	}
 }
 
@@ -217,7 +218,7 @@ func TestSessionsAtTheSameTime(t *testing.T) {
 		})
 	}
 	working.Wait()
-	if n := s.engine.ports.used(); n != 0 {
+	if n := s.engine.ports.Used(); n != 0 {
 		t.Errorf("%d ports are used", n)
 	}
 }

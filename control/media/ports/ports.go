@@ -1,4 +1,6 @@
-package media
+// Package ports knows which of this host's addresses and ports are the
+// platform's: it hands out RTP ports, and refuses far ends that are none.
+package ports
 
 import (
 	"errors"
@@ -7,14 +9,14 @@ import (
 	"sync"
 )
 
-// ErrNoPorts says that every port of the range carries a leg.
-var ErrNoPorts = errors.New("no RTP port is free")
+// ErrNone says that every port of the range carries a leg.
+var ErrNone = errors.New("no RTP port is free")
 
-// ports hands out RTP ports: even ones, the odd one above is RTCP's (RFC 3550
+// Pool hands out RTP ports: even ones, the odd one above is RTCP's (RFC 3550
 // section 11). They leave in random order, so that they cannot be guessed, and
 // a port that comes back waits behind all others: packets of its last call that
 // are still on their way find nobody, rather than the next caller.
-type ports struct {
+type Pool struct {
 	mu   sync.Mutex
 	free []uint16 // a ring: take at head, give at tail
 	head int
@@ -22,8 +24,10 @@ type ports struct {
 	held map[uint16]bool
 }
 
-func newPorts(first, last uint16) (*ports, error) {
-	p := &ports{held: map[uint16]bool{}}
+// New makes the pool of the even ports from first to last; each has its odd
+// neighbour within the range.
+func New(first, last uint16) (*Pool, error) {
+	p := &Pool{held: map[uint16]bool{}}
 	for port := int(first) + int(first)%2; port < int(last); port += 2 {
 		p.free = append(p.free, uint16(port))
 	}
@@ -35,11 +39,12 @@ func newPorts(first, last uint16) (*ports, error) {
 	return p, nil
 }
 
-func (p *ports) take() (uint16, error) {
+// Take hands out a port, or ErrNone.
+func (p *Pool) Take() (uint16, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.n == 0 {
-		return 0, ErrNoPorts
+		return 0, ErrNone
 	}
 	port := p.free[p.head]
 	p.head = (p.head + 1) % len(p.free)
@@ -48,7 +53,8 @@ func (p *ports) take() (uint16, error) {
 	return port, nil
 }
 
-func (p *ports) give(port uint16) {
+// Give takes a port back.
+func (p *Pool) Give(port uint16) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.free[(p.head+p.n)%len(p.free)] = port
@@ -56,15 +62,18 @@ func (p *ports) give(port uint16) {
 	delete(p.held, port)
 }
 
-// taken tells whether a port, or the one below it, carries a leg.
-func (p *ports) taken(port uint16) bool {
+// Taken tells whether a port, or the one below it, carries a leg.
+func (p *Pool) Taken(port uint16) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.held[port&^1]
 }
 
-// used is the number of ports that are taken.
-func (p *ports) used() int {
+// Size is the number of ports of the range.
+func (p *Pool) Size() int { return len(p.free) }
+
+// Used is the number of ports that are taken.
+func (p *Pool) Used() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.free) - p.n

@@ -1,4 +1,4 @@
-package media
+package ports
 
 import (
 	"errors"
@@ -7,14 +7,14 @@ import (
 )
 
 func TestPortsAreEvenAndEachHandedOutOnce(t *testing.T) {
-	p, err := newPorts(20001, 20100)
+	p, err := New(20001, 20100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := map[uint16]bool{}
 	for {
-		port, err := p.take()
-		if errors.Is(err, ErrNoPorts) {
+		port, err := p.Take()
+		if errors.Is(err, ErrNone) {
 			break
 		}
 		if port%2 != 0 || port < 20002 || port+1 > 20100 || seen[port] {
@@ -22,20 +22,20 @@ func TestPortsAreEvenAndEachHandedOutOnce(t *testing.T) {
 		}
 		seen[port] = true
 	}
-	if len(seen) != 49 || p.used() != 49 {
-		t.Errorf("%d ports, %d used", len(seen), p.used())
+	if len(seen) != 49 || p.Used() != 49 {
+		t.Errorf("%d ports, %d used", len(seen), p.Used())
 	}
 }
 
 // A port that comes back is the last to be handed out again.
 func TestPortsRestBeforeTheyAreReused(t *testing.T) {
-	p, err := newPorts(20000, 20019)
+	p, err := New(20000, 20019)
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := map[uint16]int{}
 	for n := range 1000 {
-		port, err := p.take()
+		port, err := p.Take()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,19 +43,19 @@ func TestPortsRestBeforeTheyAreReused(t *testing.T) {
 			t.Fatalf("port %d is reused after %d others", port, n-before-1)
 		}
 		last[port] = n
-		p.give(port)
+		p.Give(port)
 	}
 }
 
 func TestPortsOrderCannotBeGuessed(t *testing.T) {
 	var first [2][10]uint16
 	for i := range first {
-		p, err := newPorts(20000, 45000)
+		p, err := New(20000, 45000)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for n := range first[i] {
-			first[i][n], _ = p.take()
+			first[i][n], _ = p.Take()
 		}
 	}
 	if first[0] == first[1] {
@@ -64,7 +64,7 @@ func TestPortsOrderCannotBeGuessed(t *testing.T) {
 }
 
 func TestPortsAtTheSameTime(t *testing.T) {
-	p, err := newPorts(20000, 20063)
+	p, err := New(20000, 20063)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestPortsAtTheSameTime(t *testing.T) {
 	for range 16 {
 		working.Go(func() {
 			for range 500 {
-				port, err := p.take()
+				port, err := p.Take()
 				if err != nil {
 					t.Error(err)
 					return
@@ -88,13 +88,13 @@ func TestPortsAtTheSameTime(t *testing.T) {
 				mu.Lock()
 				delete(taken, port)
 				mu.Unlock()
-				p.give(port)
+				p.Give(port)
 			}
 		})
 	}
 	working.Wait()
-	if p.used() != 0 {
-		t.Errorf("%d used", p.used())
+	if p.Used() != 0 {
+		t.Errorf("%d used", p.Used())
 	}
 }
 
@@ -103,7 +103,7 @@ func TestPortRanges(t *testing.T) {
 		first, last uint16
 		n           int // 0: an error
 	}{{20000, 45000, 12500}, {20000, 20001, 1}, {20000, 20000, 0}, {20001, 20002, 0}, {20001, 20003, 1}, {30000, 20000, 0}, {65534, 65535, 1}, {65535, 65535, 0}} {
-		p, err := newPorts(r.first, r.last)
+		p, err := New(r.first, r.last)
 		if (err != nil) != (r.n == 0) || (err == nil && p.n != r.n) {
 			t.Errorf("%+v: %v", r, err)
 		}

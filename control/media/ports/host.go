@@ -1,56 +1,50 @@
-package media
+package ports
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 )
 
-// ErrFarEnd says that a far end is nowhere that a call's audio may go. Whoever
-// writes SDP chooses that address, and could turn the platform against itself,
-// its host or its network.
-var ErrFarEnd = errors.New("far end is refused")
-
-// host is what tells far ends from the platform itself.
-type host struct {
+// Host is what tells far ends from the platform itself. Whoever writes SDP
+// chooses where audio goes, and could turn the platform against itself, its host
+// or its network.
+type Host struct {
 	networks []netip.Prefix         // of this host's own addresses, as they were at start
 	taken    func(port uint16) bool // by a leg of ours
 }
 
-// networks are this host's addresses with their networks.
-func networks() ([]netip.Prefix, error) {
+// NewHost looks at this host's addresses; the pool's ports are the platform's own.
+func NewHost(p *Pool) (Host, error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return nil, fmt.Errorf("list local addresses: %w", err)
+		return Host{}, fmt.Errorf("list local addresses: %w", err)
 	}
-	var all []netip.Prefix
+	h := Host{taken: p.Taken}
 	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			all = append(all, p)
+		if n, err := netip.ParsePrefix(a.String()); err == nil {
+			h.networks = append(h.networks, n)
 		}
 	}
-	return all, nil
+	return h, nil
 }
 
-// check refuses what no leg at a local address may send to. A muted far end is none.
-func (h host) check(f FarEnd, local netip.Addr) error {
-	if !f.RTP.IsValid() {
-		return nil
-	}
-	for _, at := range []netip.AddrPort{f.RTP, f.RTCP} {
+// Check says why no leg at a local address may send to one of these addresses.
+// Those that are not valid are none.
+func (h Host) Check(local netip.Addr, far ...netip.AddrPort) error {
+	for _, at := range far {
 		if !at.IsValid() {
-			continue // RTCP follows RTP
+			continue
 		}
 		if what := h.misplaced(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), local.Unmap()); what != "" {
-			return fmt.Errorf("%w: %s is %s", ErrFarEnd, at, what)
+			return fmt.Errorf("%s is %s", at, what)
 		}
 	}
 	return nil
 }
 
 // misplaced says what is wrong with an address; nothing: it may be a far end's.
-func (h host) misplaced(at netip.AddrPort, local netip.Addr) string {
+func (h Host) misplaced(at netip.AddrPort, local netip.Addr) string {
 	a := at.Addr()
 	switch {
 	case at.Port() == 0:
@@ -71,7 +65,7 @@ func (h host) misplaced(at netip.AddrPort, local netip.Addr) string {
 	return ""
 }
 
-func (h host) isLocal(a, local netip.Addr) bool {
+func (h Host) isLocal(a, local netip.Addr) bool {
 	if a == local || a.IsLoopback() {
 		return true
 	}
@@ -84,7 +78,7 @@ func (h host) isLocal(a, local netip.Addr) bool {
 }
 
 // isBroadcast knows the broadcast addresses of the networks this host is in.
-func (h host) isBroadcast(a netip.Addr) bool {
+func (h Host) isBroadcast(a netip.Addr) bool {
 	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
 		return true
 	}
