@@ -21,6 +21,7 @@ type Config struct {
 	Speech      Speech      `yaml:"speech" doc:"speech servers"`
 	Reporting   Reporting   `yaml:"reporting" doc:"call records"`
 	Health      Health      `yaml:"health" doc:"probes and metrics for the orchestrator"`
+	Discovery   Discovery   `yaml:"discovery" doc:"registration with Consul"`
 	Log         Log         `yaml:"log" doc:"the platform's own log"`
 }
 
@@ -99,6 +100,7 @@ func Defaults() Config {
 		Speech:    Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting: Reporting{Journal: filepath.Join(stateDir(), "journal")},
 		Health:    Health{Listen: "0.0.0.0:8300"},
+		Discovery: defaultDiscovery(),
 		Log:       Log{Level: "info", Format: "text"},
 	}
 }

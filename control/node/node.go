@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"mcp/control/call"
+	"mcp/control/discovery"
 	"mcp/control/listen"
 	"mcp/control/media"
 	"mcp/control/reporting"
@@ -29,15 +30,16 @@ import (
 
 // Node is a running platform.
 type Node struct {
-	cfg      Config
-	log      *slog.Logger
-	metrics  *prometheus.Registry
-	recorder *reporting.Recorder
-	agent    *sip.Agent
-	calls    *call.Server
-	web      *listen.Server  // nil: none
-	stopping <-chan struct{} // closed when calls should go elsewhere
-	closers  []closer        // what was opened, in order
+	cfg       Config
+	log       *slog.Logger
+	metrics   *prometheus.Registry
+	recorder  *reporting.Recorder
+	agent     *sip.Agent
+	calls     *call.Server
+	web       *listen.Server       // nil: none
+	registrar *discovery.Registrar // nil: none
+	stopping  <-chan struct{}      // closed when calls should go elsewhere
+	closers   []closer             // what was opened, in order
 }
 
 type closer struct {
@@ -95,7 +97,7 @@ func (n *Node) build() error {
 	if n.web, err = n.openWeb(); err != nil {
 		return fmt.Errorf("probes and metrics: %w", err)
 	}
-	return nil
+	return n.openDiscovery()
 }
 
 func (n *Node) openMedia() (*media.Engine, error) {
@@ -183,6 +185,7 @@ func (n *Node) serve(ctx context.Context) error {
 			stop() // without probes nobody knows how the platform is
 		})
 	}
+	n.register(webCtx, ctx, &web)
 	n.ready()
 	err := n.agent.Serve(ctx, n.calls)
 	stopWeb()

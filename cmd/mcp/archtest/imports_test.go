@@ -85,6 +85,7 @@ var homes = []home{
 	{library: "github.com/vishvananda/netlink", packages: []string{"bpf", "cmd/mcplab"}, tests: true},
 	{library: "github.com/vishvananda/netns", packages: []string{"bpf", "cmd/mcplab"}, tests: true},
 	{library: "github.com/goccy/go-yaml", packages: []string{"control/config"}},
+	{library: "github.com/hashicorp/consul", packages: []string{"control/discovery"}},
 	{library: "github.com/spf13/cobra", packages: []string{"cmd"}},
 }
 
