@@ -2,7 +2,9 @@ package media
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"sync"
+	"time"
 
 	"mcp/control/media/audiofile"
 	"mcp/control/media/codec"
@@ -101,4 +103,125 @@ func (s *clipScript) frame(n int, to *legState) (Payload, bool, error) {
 		s.code.Rewrite(s.buf, s.buf)
 	}
 	return Payload{PayloadType: to.far.PayloadType, Marker: n == 0, Samples: uint32(s.size), Data: s.buf}, true, nil
+}
+
+// Live is a clip that plays while it is still being made: what an engine
+// synthesizes, what a bot answers. What is not there yet is waited for.
+type Live struct {
+	codec codec.Codec
+
+	mu    sync.Mutex // guards what follows
+	audio []byte     // one octet a sample
+	ended bool
+	err   error // why it ended too early
+}
+
+// maxLive bounds a Live: ten minutes of G.711.
+const maxLive = 10 * 60 * 8000
+
+// NewLive begins a clip of which nothing is there yet.
+func NewLive(c codec.Codec) *Live { return &Live{codec: c} }
+
+// Write appends audio in the clip's codec. It never blocks.
+func (l *Live) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return 0, ErrClosed
+	}
+	if len(l.audio)+len(p) > maxLive {
+		return 0, fmt.Errorf("clip is longer than %d s", maxLive/8000)
+	}
+	l.audio = append(l.audio, p...)
+	return len(p), nil
+}
+
+// End tells that nothing follows; err, why that is too early, or nil. It is
+// idempotent.
+func (l *Live) End(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ended {
+		l.ended, l.err = true, err
+	}
+}
+
+// Clip is what has been written so far, as a clip of its own.
+func (l *Live) Clip() *Clip {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &Clip{codec: l.codec, payload: l.audio[:len(l.audio):len(l.audio)]}
+}
+
+// PlayLive plays a clip to a leg's far end as Play does, while it is being written.
+func (s *Session) PlayLive(to *Leg, live *Live) (*Playback, error) {
+	state := to.state.Load()
+	if state == nil || !state.codec.Same(live.codec) {
+		return nil, fmt.Errorf("play to leg %s: the clip is %s, the leg is not", to.name, live.codec.Name)
+	}
+	samples, span := state.samples()
+	return s.perform(newPlayback(to, &liveScript{live: live, size: samples, buf: make([]byte, samples), as: live.codec, gap: true}, span))
+}
+
+// lead is how much audio is awaited, when there was none, before it goes on: what
+// arrives bit by bit, as fast as it is spoken, would otherwise stutter.
+const lead = 60 * time.Millisecond
+
+// nap is how long a playback waits for a clip that has nothing more to say yet.
+const nap = 5 * time.Millisecond
+
+// liveScript plays a Live frame by frame.
+type liveScript struct {
+	live *Live
+	size int // octets in a frame
+	buf  []byte
+	gap  bool              // something is missing before the next frame
+	as   codec.Codec       // what the frames were transcoded to last
+	code *codec.Transcoder // nil: the clip's own codec
+}
+
+var _ growing = (*liveScript)(nil)
+
+func (s *liveScript) frames() int { return 0 }
+
+// reaches implements growing.
+func (s *liveScript) reaches(n int) (there, over bool, err error) {
+	s.live.mu.Lock()
+	defer s.live.mu.Unlock()
+	have := len(s.live.audio) - n*s.size
+	if s.live.ended {
+		return have > 0, have <= 0, s.live.err
+	}
+	need := s.size
+	if s.gap {
+		need += int(lead * 8000 / time.Second)
+	}
+	if have < need {
+		s.gap = true
+		return false, false, nil
+	}
+	return true, false, nil
+}
+
+// frame implements script.
+func (s *liveScript) frame(n int, to *legState) (Payload, bool, error) {
+	s.live.mu.Lock()
+	got := copy(s.buf, s.live.audio[n*s.size:])
+	s.live.mu.Unlock()
+	for i := got; i < len(s.buf); i++ {
+		s.buf[i] = s.live.codec.Silence()
+	}
+	if !s.as.Same(to.codec) {
+		code, err := codec.NewTranscoder(s.live.codec, to.codec)
+		if err != nil {
+			return Payload{}, false, err
+		}
+		s.as, s.code = to.codec, code
+	}
+	if s.code != nil {
+		s.code.Rewrite(s.buf, s.buf)
+	}
+	marker := s.gap
+	s.gap = false
+	return Payload{PayloadType: to.far.PayloadType, Marker: marker, Samples: uint32(s.size), Data: s.buf}, true, nil
 }

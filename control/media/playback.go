@@ -23,6 +23,14 @@ type script interface {
 	frame(n int, to *legState) (Payload, bool, error)
 }
 
+// growing is a script that is still being written.
+type growing interface {
+	script
+	// reaches tells whether the n-th frame is there, and else whether it will never
+	// be, and why that is.
+	reaches(n int) (there, over bool, err error)
+}
+
 // Player is a Plane that plays recordings by itself, at less cost than that of
 // packets sent to it one by one.
 type Player interface {
@@ -175,11 +183,16 @@ func (p *Playback) step(now time.Time) (time.Time, playState, error) {
 	}
 	for sent := 0; ; sent++ {
 		at := p.start.Add(time.Duration(p.next) * p.span)
-		switch {
-		case now.Before(at):
+		if now.Before(at) {
 			return at, playing, nil
-		case p.next == p.total:
-			return at, heard, nil
+		}
+		there, over, err := p.reachesLocked()
+		switch {
+		case over:
+			return at, heard, err
+		case !there:
+			p.start = p.start.Add(now.Sub(at) + nap)
+			return now.Add(nap), playing, nil
 		case sent == catchUp:
 			p.start = p.start.Add(now.Sub(at) + p.span)
 			return now.Add(p.span), playing, nil
@@ -188,6 +201,14 @@ func (p *Playback) step(now time.Time) (time.Time, playState, error) {
 			return at, heard, err
 		}
 	}
+}
+
+// reachesLocked tells whether there is a next frame.
+func (p *Playback) reachesLocked() (there, over bool, err error) {
+	if g, ok := p.script.(growing); ok {
+		return g.reaches(p.next)
+	}
+	return p.next < p.total, p.next == p.total, nil
 }
 
 func (p *Playback) sendLocked() error {
