@@ -12,6 +12,7 @@ import (
 
 	"mcp/control/media"
 	"mcp/control/media/codec"
+	"mcp/control/route"
 	"mcp/control/sip"
 )
 
@@ -54,6 +55,7 @@ type Call struct {
 	server  *Server
 	session *media.Session
 	caller  callerLeg
+	request route.Request // set before the service is prepared
 
 	inbox  chan message
 	tasks  sync.WaitGroup // what runs beside the owning goroutine
@@ -69,6 +71,9 @@ func (c *Call) Log() *slog.Logger { return c.log }
 
 // Invite is what the caller's INVITE said.
 func (c *Call) Invite() Identity { return c.dialog }
+
+// Request is what the caller asks the service for.
+func (c *Call) Request() route.Request { return c.request }
 
 // Media is the call's media session.
 func (c *Call) Media() *media.Session { return c.session }

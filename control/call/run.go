@@ -121,14 +121,15 @@ func (c *Call) prepare(parent context.Context) {
 }
 
 func (c *Call) ready(ctx context.Context) (Program, error) {
-	service, err := c.server.selector.Select(c)
+	choice, err := c.server.selector.Select(c.dialog)
 	if err != nil {
 		return nil, err
 	}
+	c.request = choice.Request
 	if err := c.caller.open(c, c.server.mediaAddress(c.dialog.LocalHost())); err != nil {
 		return nil, err
 	}
-	return service.Prepare(ctx, c)
+	return choice.Service.Prepare(ctx, c)
 }
 
 func (c *Call) sendAnswer() {
@@ -153,7 +154,7 @@ func (c *Call) sendRefusal(m message) {
 	if m.trigger == Refused {
 		r = refusalOf(m.err)
 	}
-	c.beside(func() { c.warn("refuse call", c.dialog.Reject(context.Background(), r.Status, r.Reason, nil)) })
+	c.beside(func() { c.warn("refuse call", c.dialog.Reject(context.Background(), r.Status, r.Reason, r.headers())) })
 }
 
 func (c *Call) startService() {

@@ -49,8 +49,8 @@ type scriptedProgram struct {
 	call    *Call
 }
 
-func (s *scripted) Name() string                  { return "scripted" }
-func (s *scripted) Select(*Call) (Service, error) { return s, nil }
+func (s *scripted) Name() string                    { return "scripted" }
+func (s *scripted) Select(Identity) (Choice, error) { return Choice{Service: s}, nil }
 
 func (s *scripted) Prepare(ctx context.Context, c *Call) (Program, error) {
 	if s.prepare != nil {

@@ -2,9 +2,11 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"mcp/control/reporting"
+	"mcp/control/route"
 )
 
 // Service is something a call can be asked to do: run a VoiceXML application,
@@ -36,9 +38,39 @@ type Ending struct {
 	Speech   *reporting.Speech
 }
 
-// Selector chooses the service for a call by its Request-URI and headers.
+// Selector chooses the service for a call by what its INVITE said. A *Refusal as
+// its error names the SIP status.
 type Selector interface {
-	Select(c *Call) (Service, error)
+	Select(invite Identity) (Choice, error)
+}
+
+// Choice is the service for a call, and what it is asked for.
+type Choice struct {
+	Service Service
+	Request route.Request
+}
+
+// Table chooses services by the Request-URI.
+type Table struct {
+	Routes   route.Table
+	Services map[string]Service // by the names of package route
+}
+
+// Select implements Selector.
+func (t Table) Select(invite Identity) (Choice, error) {
+	uri := invite.RequestURI()
+	request, err := t.Routes.Select(route.URI{User: uri.User, Params: uri.Params})
+	var refused *route.Error
+	if errors.As(err, &refused) {
+		return Choice{}, &Refusal{Status: refused.Status, Reason: refused.Reason, Warning: refused.Warning}
+	}
+	service := t.Services[request.Service]
+	if service == nil {
+		return Choice{}, &Refusal{
+			Status: 488, Reason: "Not Acceptable Here", Warning: "service " + request.Service + " is not available",
+		}
+	}
+	return Choice{service, request}, nil
 }
 
 // Refusal is an error that says with which SIP status a call is refused.
@@ -46,14 +78,27 @@ type Refusal struct {
 	Status int
 	Reason string          // the reason phrase
 	Cause  reporting.Cause // for the record; empty: reporting.Refused
-	Err    error
+	// Warning tells the far end's operator more (RFC 3261 section 20.43, code 399).
+	Warning string
+	Err     error
 }
 
 func (r *Refusal) Error() string {
-	if r.Err == nil {
-		return fmt.Sprintf("%d %s", r.Status, r.Reason)
+	switch {
+	case r.Err != nil:
+		return fmt.Sprintf("%d %s: %v", r.Status, r.Reason, r.Err)
+	case r.Warning != "":
+		return fmt.Sprintf("%d %s: %s", r.Status, r.Reason, r.Warning)
 	}
-	return fmt.Sprintf("%d %s: %v", r.Status, r.Reason, r.Err)
+	return fmt.Sprintf("%d %s", r.Status, r.Reason)
+}
+
+// headers are those of the refusing response.
+func (r *Refusal) headers() map[string]string {
+	if r.Warning == "" {
+		return nil
+	}
+	return map[string]string{"Warning": fmt.Sprintf("399 mcp %q", r.Warning)}
 }
 
 func (r *Refusal) Unwrap() error { return r.Err }

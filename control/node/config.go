@@ -13,16 +13,17 @@ import (
 // Config is everything an operator can set: one section for each part of the
 // platform. Every key is optional; Defaults answers calls as it is.
 type Config struct {
-	SIP         SIP         `yaml:"sip" doc:"signalling"`
-	Calls       Calls       `yaml:"calls" doc:"limits on calls"`
-	Media       Media       `yaml:"media" doc:"callers' and speech servers' audio"`
-	Application Application `yaml:"application" doc:"which VoiceXML application answers"`
-	Fetch       Fetch       `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
-	Speech      Speech      `yaml:"speech" doc:"speech servers"`
-	Reporting   Reporting   `yaml:"reporting" doc:"call records"`
-	Health      Health      `yaml:"health" doc:"probes and metrics for the orchestrator"`
-	Discovery   Discovery   `yaml:"discovery" doc:"registration with Consul"`
-	Log         Log         `yaml:"log" doc:"the platform's own log"`
+	SIP           SIP           `yaml:"sip" doc:"signalling"`
+	Calls         Calls         `yaml:"calls" doc:"limits on calls"`
+	Media         Media         `yaml:"media" doc:"callers' and speech servers' audio"`
+	Application   Application   `yaml:"application" doc:"which VoiceXML application answers"`
+	Announcements Announcements `yaml:"announcements" doc:"provisioned announcements (RFC 4240)"`
+	Fetch         Fetch         `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
+	Speech        Speech        `yaml:"speech" doc:"speech servers"`
+	Reporting     Reporting     `yaml:"reporting" doc:"call records"`
+	Health        Health        `yaml:"health" doc:"probes and metrics for the orchestrator"`
+	Discovery     Discovery     `yaml:"discovery" doc:"registration with Consul"`
+	Log           Log           `yaml:"log" doc:"the platform's own log"`
 }
 
 // SIP is the signalling section.
@@ -55,7 +56,21 @@ type Media struct {
 // Application is the section of applications.
 type Application struct {
 	Default string            `yaml:"default" doc:"URL of the application for calls that name none; empty: the built-in one"`
-	Numbers map[string]string `yaml:"numbers" doc:"application URLs by the number dialled"`
+	Numbers map[string]string `yaml:"numbers" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml"`
+}
+
+// Announcements is the section of the announcement service.
+type Announcements struct {
+	Directory string        `yaml:"directory" doc:"where play=/provisioned/NAME finds NAME.wav or NAME.seq, below a directory for each locale; empty: nowhere"`
+	Longest   time.Duration `yaml:"longest" doc:"how long an announcement may last, repetitions included"`
+}
+
+// Validate checks the section of announcements.
+func (a Announcements) Validate() error {
+	if a.Longest <= 0 {
+		return errors.New("longest must be above zero")
+	}
+	return nil
 }
 
 // Fetch is the section of HTTP.
@@ -93,15 +108,16 @@ type Log struct {
 // Defaults is the configuration of a platform that nobody has configured.
 func Defaults() Config {
 	return Config{
-		SIP:       SIP{Listen: []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"}},
-		Calls:     Calls{Prepare: 30 * time.Second, Grace: 10 * time.Second},
-		Media:     Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
-		Fetch:     Fetch{Timeout: 10 * time.Second},
-		Speech:    Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
-		Reporting: Reporting{Journal: filepath.Join(stateDir(), "journal")},
-		Health:    Health{Listen: "0.0.0.0:8300"},
-		Discovery: defaultDiscovery(),
-		Log:       Log{Level: "info", Format: "text"},
+		SIP:           SIP{Listen: []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"}},
+		Calls:         Calls{Prepare: 30 * time.Second, Grace: 10 * time.Second},
+		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
+		Announcements: Announcements{Longest: time.Hour},
+		Fetch:         Fetch{Timeout: 10 * time.Second},
+		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
+		Reporting:     Reporting{Journal: filepath.Join(stateDir(), "journal")},
+		Health:        Health{Listen: "0.0.0.0:8300"},
+		Discovery:     defaultDiscovery(),
+		Log:           Log{Level: "info", Format: "text"},
 	}
 }
 

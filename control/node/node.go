@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync"
 
@@ -24,8 +23,6 @@ import (
 	"mcp/control/sip"
 	"mcp/speech"
 	"mcp/speech/mrcp"
-	"mcp/vxml"
-	"mcp/vxml/fetch"
 )
 
 // Node is a running platform.
@@ -85,7 +82,7 @@ func (n *Node) build() error {
 	}
 	n.agent = agent
 	n.opened("signalling", func() error { agent.Close(); return nil })
-	service, err := n.openVoiceXML()
+	services, err := n.openServices()
 	if err != nil {
 		return err
 	}
@@ -93,7 +90,7 @@ func (n *Node) build() error {
 		Max: n.cfg.Calls.Max, MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
 		MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
-	}, call.Parts{Engine: engine, Selector: service, Recorder: n.recorder, Metrics: n.metrics, Log: n.log})
+	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Metrics: n.metrics, Log: n.log})
 	if n.web, err = n.openWeb(); err != nil {
 		return fmt.Errorf("probes and metrics: %w", err)
 	}
@@ -120,25 +117,6 @@ func planeInfo(p media.Plane) prometheus.Collector {
 		Name: "mcp_media_plane_info", Help: "The media plane in use, in its labels; always 1.",
 		ConstLabels: prometheus.Labels{"mode": p.Mode(), "reason": p.Reason()},
 	}, func() float64 { return 1 })
-}
-
-func (n *Node) openVoiceXML() (*voicexml.Service, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if err := voicexml.RegisterBuiltin(transport); err != nil {
-		return nil, err
-	}
-	n.opened("fetching", func() error { transport.CloseIdleConnections(); return nil })
-	interpreter := vxml.New(vxml.Options{
-		Fetcher: fetch.New(fetch.Config{Client: &http.Client{Transport: transport}, Timeout: n.cfg.Fetch.Timeout}),
-		Logger:  n.log,
-	})
-	spoken, err := n.openSpeech()
-	if err != nil {
-		return nil, err
-	}
-	return voicexml.New(voicexml.Config{
-		Default: n.cfg.Application.Default, Numbers: n.cfg.Application.Numbers, Speech: spoken,
-	}, interpreter), nil
 }
 
 func (n *Node) openSpeech() (voicexml.Speech, error) {

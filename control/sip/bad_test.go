@@ -24,6 +24,7 @@ func TestBadRequestsGetTheRightStatus(t *testing.T) {
 		{"unheard-of method", func(m siptest.Message) string { return start(m, "!interesting-Method", "sip:x@y") }, "SIP/2.0 405", "Allow"},
 		{"unknown scheme", func(m siptest.Message) string { return start(m, "INVITE", "http://x/") }, "SIP/2.0 416", ""},
 		{"other version", func(m siptest.Message) string { return strings.Replace(m.String(), "SIP/2.0\r\n", "SIP/7.0\r\n", 1) }, "SIP/2.0 505", ""},
+		{"parameter of the URI twice", func(m siptest.Message) string { return start(m, "INVITE", "sip:dialog@y;aai=1;AAI=2") }, "SIP/2.0 400 Repeated", ""},
 		{"no From", without("From"), "SIP/2.0 400 Missing From", ""},
 		{"no To", without("To"), "SIP/2.0 400 Missing To", ""},
 		{"no Call-ID", without("Call-ID"), "SIP/2.0 400 Missing Call-ID", ""},

@@ -249,18 +249,15 @@ func sessionID(headers map[string][]string, own string) string {
 	return own
 }
 
-// firstFetch is how the Request-URI wants the first page fetched (RFC 5552
-// section 2.1).
-func firstFetch(uri sip.URI) (fetch.Request, error) {
+// firstFetch is how the parameters of a Request-URI want the first page fetched
+// (RFC 5552 section 2.1).
+func firstFetch(params map[string]string) (fetch.Request, error) {
 	var req fetch.Request
-	if uri.Repeated != "" {
-		return req, fmt.Errorf("the parameter %s is given twice", uri.Repeated)
-	}
-	switch method := uri.Params["method"]; strings.ToLower(method) {
+	switch method := params["method"]; strings.ToLower(method) {
 	case "", "get":
 	case "post":
 		req.Method, req.ContentType = http.MethodPost, "application/x-www-form-urlencoded"
-		req.Body = []byte(uri.Params["postbody"])
+		req.Body = []byte(params["postbody"])
 	default:
 		return req, fmt.Errorf("method %q is neither get nor post", method)
 	}
@@ -268,7 +265,7 @@ func firstFetch(uri sip.URI) (fetch.Request, error) {
 		"maxage":   func(d time.Duration) { req.MaxAge = &d },
 		"maxstale": func(d time.Duration) { req.MaxStale = d },
 	} {
-		text, given := uri.Params[name]
+		text, given := params[name]
 		if !given {
 			continue
 		}

@@ -4,14 +4,13 @@
 package voicexml
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"mcp/control/call"
 	"mcp/control/reporting"
-	"mcp/control/sip"
 	"mcp/vxml"
 )
 
@@ -20,8 +19,6 @@ type Config struct {
 	// Default is the URL of the application for calls that name none; empty is
 	// the built-in application.
 	Default string
-	// Numbers maps the user part of the Request-URI to an application's URL.
-	Numbers map[string]string
 	// Speech is what applications speak and listen with.
 	Speech Speech
 }
@@ -44,18 +41,15 @@ func New(config Config, interpreter *vxml.Interpreter) *Service {
 // Name implements call.Service.
 func (s *Service) Name() string { return "voicexml" }
 
-// Select implements call.Selector for a platform whose only service this is.
-func (s *Service) Select(*call.Call) (call.Service, error) { return s, nil }
-
 // Prepare implements call.Service: it fetches and compiles the first page, so
 // that a call whose page is missing or malformed is refused with 500, as RFC
 // 5552 section 2.2 asks.
 func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, error) {
-	uri := c.Invite().RequestURI()
-	p := &program{phone: s.newPhone(c), url: s.applicationFor(uri)}
-	request, err := firstFetch(uri)
+	asked := c.Request().Params
+	p := &program{phone: s.newPhone(c), url: cmp.Or(asked["voicexml"], s.config.Default)}
+	request, err := firstFetch(asked)
 	if err != nil {
-		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Err: err}
+		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Warning: err.Error()}
 	}
 	session, err := s.interpreter.Prepare(ctx, vxml.Start{
 		URL: p.url, Request: request, Vars: genesys(c.Invite(), c.ID()), Logger: c.Log(), Trace: p.phone.trace,
@@ -63,25 +57,11 @@ func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, erro
 	if err != nil {
 		return nil, &call.Refusal{
 			Status: 500, Reason: "Server Internal Error", Cause: reporting.ApplicationError,
-			Err: fmt.Errorf("application %s: %w", p.url, err),
+			Warning: err.Error(), Err: fmt.Errorf("application %s: %w", p.url, err),
 		}
 	}
 	p.session = session
 	return p, nil
-}
-
-// applicationFor finds the application's URL: the voicexml parameter of the
-// dialog service (RFC 5552 section 2.1), the number dialled, the default.
-func (s *Service) applicationFor(uri sip.URI) string {
-	if strings.HasPrefix(uri.User, "dialog") {
-		if url := uri.Params["voicexml"]; url != "" {
-			return url
-		}
-	}
-	if url := s.config.Numbers[uri.User]; url != "" {
-		return url
-	}
-	return s.config.Default
 }
 
 // program is an application made ready for one call.

@@ -22,7 +22,11 @@ var errNotSIP = errors.New("not a SIP message")
 func parse(p *sip.Parser, data []byte) (sip.Message, *fault, error) {
 	msg, err := parseGuarded(p, data)
 	if err == nil {
-		return msg, check(msg), nil
+		f := check(msg)
+		if f == nil && repeatsParameter(data) {
+			f = &fault{400, "Repeated URI parameter"}
+		}
+		return msg, f, nil
 	}
 	if req := salvage(data); req != nil && req.Via() != nil {
 		return req, &fault{400, "Malformed message"}, nil
@@ -67,6 +71,31 @@ func salvage(data []byte) (req *sip.Request) {
 		}
 	}
 	return req
+}
+
+// repeatsParameter tells whether the Request-URI gives a parameter more than once,
+// which RFC 3261 section 19.1.1 forbids and the parser does not show.
+func repeatsParameter(data []byte) bool {
+	line, _, _ := bytes.Cut(data, []byte("\r\n"))
+	_, rest, _ := bytes.Cut(line, []byte(" "))
+	uri, _, _ := bytes.Cut(rest, []byte(" "))
+	if bytes.HasPrefix(line, []byte("SIP/")) {
+		return false
+	}
+	if at := bytes.LastIndexByte(uri, '@'); at >= 0 {
+		uri = uri[at:]
+	}
+	params, _, _ := bytes.Cut(uri, []byte("?"))
+	parts := bytes.Split(params, []byte(";"))[1:]
+	for i, part := range parts {
+		name, _, _ := bytes.Cut(part, []byte("="))
+		for _, other := range parts[:i] {
+			if before, _, _ := bytes.Cut(other, []byte("=")); len(name) > 0 && bytes.EqualFold(name, before) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // check holds a parsed request to RFC 3261 section 8.1.1: what it must carry,

@@ -1,0 +1,45 @@
+package caller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mcp/control/sdp"
+	"mcp/control/sip"
+)
+
+// Answer takes a call that came in and follows the script, as Call does with one
+// that it placed. The dialog must carry an offer.
+func (p *Phone) Answer(ctx context.Context, dialog *sip.Dialog, script []Step) (*Summary, error) {
+	spoken, err := p.rehearse(ctx, script)
+	if err != nil {
+		return nil, err
+	}
+	offer, err := sdp.Parse(dialog.RemoteSDP())
+	if err != nil {
+		return nil, fmt.Errorf("the caller's offer: %w", err)
+	}
+	l, err := openLine(dialog.LocalHost())
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	answer, agreed, err := sdp.Answer(offer, sdp.Local{
+		Addr: l.local(), Codecs: sdp.DefaultCodecs()[:1], Events: eventType,
+		SessionID: uint64(began.UnixNano()), Version: 1,
+	})
+	if err == nil {
+		err = dialog.Answer(ctx, answer)
+	}
+	if err != nil {
+		// Nothing was sent or received: there is nothing in closing to report.
+		_ = l.stop()
+		return nil, fmt.Errorf("answer the call: %w", err)
+	}
+	p.config.Tell("answers", fmt.Sprintf("%s, %s at %s", dialog.CallID(), agreed.Codec.Name, agreed.Remote))
+	s := &session{phone: p, dialog: dialog, line: l, spoken: spoken, over: make(chan struct{})}
+	summary, err := s.follow(ctx, script, agreed)
+	summary.Setup = summary.Answered.Sub(began)
+	return summary, err
+}

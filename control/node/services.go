@@ -1,0 +1,52 @@
+package node
+
+import (
+	"fmt"
+	"net/http"
+
+	"mcp/control/call"
+	"mcp/control/route"
+	"mcp/control/service/announcement"
+	"mcp/control/service/voicexml"
+	"mcp/vxml"
+	"mcp/vxml/fetch"
+)
+
+// openServices makes everything that a call can be asked to do, and the table by
+// which a call chooses.
+func (n *Node) openServices() (call.Selector, error) {
+	fetcher, err := n.openFetcher()
+	if err != nil {
+		return nil, err
+	}
+	dialogs, err := n.openVoiceXML(fetcher)
+	if err != nil {
+		return nil, err
+	}
+	return call.Table{
+		Routes: route.Table{Numbers: n.cfg.Application.Numbers},
+		Services: map[string]call.Service{
+			route.Dialog:       dialogs,
+			route.Announcement: announcement.New(announcement.Config{Directory: n.cfg.Announcements.Directory, Longest: n.cfg.Announcements.Longest}, fetcher),
+		},
+	}, nil
+}
+
+// openFetcher makes what all services fetch with.
+func (n *Node) openFetcher() (*fetch.Fetcher, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if err := voicexml.RegisterBuiltin(transport); err != nil {
+		return nil, fmt.Errorf("built-in application: %w", err)
+	}
+	n.opened("fetching", func() error { transport.CloseIdleConnections(); return nil })
+	return fetch.New(fetch.Config{Client: &http.Client{Transport: transport}, Timeout: n.cfg.Fetch.Timeout}), nil
+}
+
+func (n *Node) openVoiceXML(fetcher *fetch.Fetcher) (*voicexml.Service, error) {
+	interpreter := vxml.New(vxml.Options{Fetcher: fetcher, Logger: n.log})
+	spoken, err := n.openSpeech()
+	if err != nil {
+		return nil, err
+	}
+	return voicexml.New(voicexml.Config{Default: n.cfg.Application.Default, Speech: spoken}, interpreter), nil
+}

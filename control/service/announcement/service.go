@@ -1,0 +1,181 @@
+// Package announcement plays one recording, or a provisioned sequence of them, to
+// a caller and hangs up: the announcement service of RFC 4240 section 3.
+package announcement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"mcp/control/call"
+	"mcp/control/media"
+	"mcp/control/media/audiofile"
+	"mcp/control/reporting"
+	"mcp/vxml/fetch"
+)
+
+// Fetcher gets recordings; *fetch.Fetcher is one.
+type Fetcher interface {
+	Get(ctx context.Context, req fetch.Request) (*fetch.Resource, error)
+}
+
+// Config is what an operator can set about announcements.
+type Config struct {
+	// Directory holds the provisioned announcements; empty: there are none.
+	Directory string
+	// Longest bounds every announcement, those that repeat for ever above all. 1 h.
+	Longest time.Duration
+}
+
+// Service is the announcement service. It implements call.Service.
+type Service struct {
+	config  Config
+	fetcher Fetcher
+}
+
+// New makes the service.
+func New(config Config, fetcher Fetcher) *Service {
+	if config.Longest <= 0 {
+		config.Longest = time.Hour
+	}
+	return &Service{config, fetcher}
+}
+
+// Name implements call.Service.
+func (s *Service) Name() string { return "announcement" }
+
+// Prepare implements call.Service: it gets the recordings, so that a call is
+// refused whose announcement cannot be had.
+func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, error) {
+	order, err := s.read(c.Request().Params)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{call: c, order: order, longest: s.config.Longest}
+	for _, url := range order.play {
+		pcm, err := s.get(ctx, url, order.mediaType)
+		if err != nil {
+			return nil, err
+		}
+		p.recordings = append(p.recordings, pcm)
+	}
+	return p, nil
+}
+
+// get fetches and decodes one recording. The reason phrases are those of RFC 4240
+// section 3.
+func (s *Service) get(ctx context.Context, url, mediaType string) ([]int16, error) {
+	r, err := s.fetcher.Get(ctx, fetch.Request{URL: url})
+	if err != nil {
+		return nil, refuse(url, err)
+	}
+	if mediaType == "" {
+		mediaType = r.MediaType
+	}
+	pcm, err := audiofile.Decode(mediaType, r.Body)
+	if err != nil {
+		return nil, refuse(url, err)
+	}
+	return pcm, nil
+}
+
+func refuse(url string, err error) error {
+	r := &call.Refusal{
+		Status: http.StatusBadRequest, Reason: "Announcement content could not be retrieved",
+		Cause: reporting.ApplicationError, Warning: err.Error(), Err: fmt.Errorf("announcement %s: %w", url, err),
+	}
+	if missing(err) {
+		r.Status, r.Reason, r.Warning = http.StatusNotFound, "Announcement content not found", ""
+	}
+	return r
+}
+
+// program plays an announcement to one call.
+type program struct {
+	call       *call.Call
+	order      order
+	recordings [][]int16
+	longest    time.Duration
+}
+
+// Application implements call.Program.
+func (p *program) Application() string { return p.order.asked }
+
+// Run implements call.Program.
+func (p *program) Run(ctx context.Context) call.Ending {
+	limit := p.longest
+	if p.order.limited && p.order.duration < limit {
+		limit = p.order.duration
+	}
+	ctx, stop := context.WithTimeout(ctx, limit)
+	defer stop()
+	err := p.perform(ctx)
+	switch {
+	case errors.Is(err, errGone):
+		return call.Ending{Cause: reporting.HangUp}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), err == nil:
+		return call.Ending{Cause: reporting.Completed}
+	}
+	return call.Ending{Cause: reporting.PlatformError, Err: err}
+}
+
+// errGone says that the caller has hung up.
+var errGone = errors.New("the caller has gone")
+
+func (p *program) perform(ctx context.Context) error {
+	var clips []*media.Clip
+	for _, pcm := range p.recordings {
+		clip, err := media.NewClip(pcm, p.call.Codec())
+		if err != nil {
+			return err
+		}
+		clips = append(clips, clip)
+	}
+	for n := 0; p.order.forever || n < p.order.repeat; n++ {
+		if n > 0 {
+			if err := p.pause(ctx); err != nil {
+				return err
+			}
+		}
+		for _, clip := range clips {
+			if err := p.play(ctx, clip); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *program) play(ctx context.Context, clip *media.Clip) error {
+	playing, err := p.call.Media().Play(p.call.Caller(), clip)
+	if err != nil {
+		return fmt.Errorf("play: %w", err)
+	}
+	p.call.Log().Info("said", "audio", p.order.asked)
+	select {
+	case <-playing.Done():
+		return playing.Err()
+	case <-p.call.HungUp():
+		err = errGone
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	playing.Stop()
+	<-playing.Done()
+	return err
+}
+
+func (p *program) pause(ctx context.Context) error {
+	timer := time.NewTimer(max(p.order.delay, time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-p.call.HungUp():
+		return errGone
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
