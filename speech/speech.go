@@ -71,6 +71,8 @@ type Utterance struct {
 	// NoBargeIn lets it go on when the recognizer of the session hears the caller.
 	// Otherwise the start of input stops it, without anyone's asking.
 	NoBargeIn bool
+	// Properties are the page's, for engines that know some of them.
+	Properties map[string]string
 }
 
 // Speaking is a synthesis under way.
@@ -100,6 +102,7 @@ type Recognition struct {
 	Hotword       bool
 	StartTimers   bool // whether the no-input timer runs from the beginning
 	Vendor        map[string]string
+	Properties    map[string]string // the page's, for engines that know some of them
 }
 
 // Grammar is a grammar to recognize against: inline when Content is set,
@@ -110,6 +113,9 @@ type Grammar struct {
 	Content   []byte
 	URI       string
 	Weight    float64 // 0 and 1 mean unweighted
+	// Phrases, when set, are at most n of the runs of words that it is made of: a
+	// hint for engines that know no grammars.
+	Phrases func(n int) []string
 }
 
 // Recognizing is a recognition under way.
@@ -150,4 +156,7 @@ type Alternative struct {
 	Confidence float64
 	Instance   string // inner XML or text of <instance>
 	Mode       string // "voice" or "dtmf"
+	// Transcript tells that the engine knows no grammars: the words are what it
+	// heard, and whether they mean something is for its user to find out.
+	Transcript bool
 }

@@ -202,6 +202,7 @@ func (s *session) link(ctx context.Context, a *active, g *grammar.Grammar, start
 		return grammarEvent(err)
 	}
 	a.linked = linked
+	a.speech.Phrases = linked.Phrases
 	return nil
 }
 

@@ -116,6 +116,9 @@ type SpeechGrammar struct {
 	Content   []byte  // the grammar itself, or nil when only URI is set
 	URI       string  // absolute; also the base of an inline grammar
 	Weight    float64 // 1 unless the page says otherwise
+	// Phrases are at most n of the runs of words that it is made of. It is nil for a
+	// grammar that only a recognizer can read.
+	Phrases func(n int) []string
 }
 
 // ListenEvent is a SpeechStarted or a SpeechResult.
@@ -157,6 +160,9 @@ type Alternative struct {
 	Confidence     float64 // 0 to 1
 	Interpretation string  // the semantic result as the engine gave it: text, or XML of the instance
 	Mode           string  // "voice" or "dtmf"
+	// Spellings, if there are any, say that the engine knows no grammars: these are
+	// the ways to write what it heard, and one of them must belong to a grammar.
+	Spellings []string
 }
 
 // Connection is the telephone connection.

@@ -87,13 +87,23 @@ func reading(a Alternative, all []*active) (alternative, bool) {
 		if g.linked == nil {
 			continue
 		}
-		if tree := g.linked.Match(a.Utterance); tree != nil {
-			out.active, out.tree = g, tree
-			return out, true
+		for _, words := range a.spellings() {
+			if tree := g.linked.Match(words); tree != nil {
+				out.active, out.tree, out.utterance = g, tree, words
+				return out, true
+			}
 		}
 	}
 	out.active = spoken
-	return out, spoken != nil
+	return out, spoken != nil && len(a.Spellings) == 0
+}
+
+// spellings are the ways to write the utterance.
+func (a Alternative) spellings() []string {
+	if len(a.Spellings) > 0 {
+		return a.Spellings
+	}
+	return []string{a.Utterance}
 }
 
 // meaning is the semantic value of an alternative.

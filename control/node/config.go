@@ -19,7 +19,7 @@ type Config struct {
 	Application   Application   `yaml:"application" doc:"which VoiceXML application answers"`
 	Announcements Announcements `yaml:"announcements" doc:"provisioned announcements (RFC 4240)"`
 	Fetch         Fetch         `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
-	Speech        Speech        `yaml:"speech" doc:"speech servers"`
+	Speech        Speech        `yaml:"speech" doc:"speech engines"`
 	Reporting     Reporting     `yaml:"reporting" doc:"call records"`
 	Health        Health        `yaml:"health" doc:"probes and metrics for the orchestrator"`
 	Discovery     Discovery     `yaml:"discovery" doc:"registration with Consul"`
@@ -78,14 +78,9 @@ type Fetch struct {
 	Timeout time.Duration `yaml:"timeout" doc:"the fetchtimeout of pages that set none"`
 }
 
-// Speech is the section of speech servers.
-type Speech struct {
-	MRCP MRCP `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787)"`
-}
-
 // MRCP is one MRCPv2 server.
 type MRCP struct {
-	URI     string        `yaml:"uri" doc:"SIP URI, such as sip:mresources@10.0.0.7:5060;transport=tcp; empty: no speech"`
+	URI     string        `yaml:"uri" doc:"SIP URI, such as sip:mresources@10.0.0.7:5060;transport=tcp; empty: none"`
 	Timeout time.Duration `yaml:"timeout" doc:"how long an answer to a request may take"`
 }
 

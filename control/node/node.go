@@ -19,10 +19,7 @@ import (
 	"mcp/control/listen"
 	"mcp/control/media"
 	"mcp/control/reporting"
-	"mcp/control/service/voicexml"
 	"mcp/control/sip"
-	"mcp/speech"
-	"mcp/speech/mrcp"
 )
 
 // Node is a running platform.
@@ -117,23 +114,6 @@ func planeInfo(p media.Plane) prometheus.Collector {
 		Name: "mcp_media_plane_info", Help: "The media plane in use, in its labels; always 1.",
 		ConstLabels: prometheus.Labels{"mode": p.Mode(), "reason": p.Reason()},
 	}, func() float64 { return 1 })
-}
-
-func (n *Node) openSpeech() (voicexml.Speech, error) {
-	cfg := n.cfg.Speech.MRCP
-	if cfg.URI == "" {
-		return voicexml.Speech{}, nil
-	}
-	config := mrcp.Config{URI: cfg.URI, ResponseTimeout: cfg.Timeout}
-	if err := config.Validate(); err != nil {
-		return voicexml.Speech{}, fmt.Errorf("speech.mrcp: %w", err)
-	}
-	client := mrcp.NewClient(config, dialer{n.agent, n.log}, n.log)
-	n.opened("speech", client.Close)
-	return voicexml.Speech{
-		Engine: client, Local: localAddressFor(cfg.URI),
-		Codecs: []speech.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: 8000}, {PayloadType: 8, Name: "PCMA", ClockRate: 8000}},
-	}, nil
 }
 
 func (n *Node) openRecorder() error {

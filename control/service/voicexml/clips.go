@@ -40,6 +40,11 @@ func (c *clips) get(a *vxml.Audio, spoken codec.Codec) (*media.Clip, error) {
 	return clip, nil
 }
 
+// said is the key of what an engine calls by a name of its own.
+func said(name string, spoken codec.Codec) clipKey {
+	return clipKey{content: sha256.Sum256([]byte("said\x00" + name)), codec: spoken.Name}
+}
+
 func (c *clips) find(k clipKey) *media.Clip {
 	c.mu.Lock()
 	defer c.mu.Unlock()

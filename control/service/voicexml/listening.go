@@ -14,6 +14,8 @@ type listening struct {
 	events chan vxml.ListenEvent
 	stop   context.CancelFunc
 	heard  chan struct{} // StartTimers was called
+
+	language string
 }
 
 // Listen implements vxml.Listener.
@@ -23,6 +25,8 @@ func (p *phone) Listen(ctx context.Context, req vxml.ListenRequest) (vxml.Listen
 		phone: p, stop: stop,
 		events: make(chan vxml.ListenEvent, 2), // a start and a result: sending never blocks
 		heard:  make(chan struct{}, 1),
+
+		language: req.Language,
 	}
 	done := make(chan struct{})
 	before := p.hearing.after(done)
@@ -75,8 +79,15 @@ func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
 }
 
 func (l *listening) begin(ctx context.Context, req vxml.ListenRequest) (speech.Recognizing, error) {
-	session, err := l.phone.voice.use(ctx)
+	voice, err := l.phone.voices.recognizer(req.Properties)
 	if err != nil {
+		return nil, err
+	}
+	session, err := voice.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := voice.attend(); err != nil {
 		return nil, err
 	}
 	return session.Recognize(ctx, recognition(req))
@@ -87,11 +98,11 @@ func recognition(req vxml.ListenRequest) speech.Recognition {
 	r := speech.Recognition{
 		Language: req.Language, NoInput: req.NoInput, Complete: req.Complete, Incomplete: req.Incomplete,
 		MaxSpeech: req.MaxSpeech, Confidence: req.Confidence, Sensitivity: req.Sensitivity,
-		SpeedAccuracy: req.SpeedAccuracy, NBest: req.NBest, Hotword: req.Hotword,
+		SpeedAccuracy: req.SpeedAccuracy, NBest: req.NBest, Hotword: req.Hotword, Properties: req.Properties,
 	}
 	for _, g := range req.Grammars {
 		r.Grammars = append(r.Grammars, speech.Grammar{
-			ID: g.ID, MediaType: g.MediaType, Content: g.Content, URI: g.URI, Weight: g.Weight,
+			ID: g.ID, MediaType: g.MediaType, Content: g.Content, URI: g.URI, Weight: g.Weight, Phrases: g.Phrases,
 		})
 	}
 	return r
@@ -117,9 +128,10 @@ func (l *listening) result(ctx context.Context, r speech.Recognizing) {
 	for _, a := range result.Alternatives {
 		out.Alternatives = append(out.Alternatives, vxml.Alternative{
 			GrammarID: a.GrammarID, Utterance: a.Utterance, Confidence: a.Confidence,
-			Interpretation: a.Instance, Mode: a.Mode,
+			Interpretation: a.Instance, Mode: a.Mode, Spellings: spellings(a, l.language),
 		})
 	}
+	l.phone.forgetKeys()
 	l.phone.used.outcomes[out.Outcome].Add(1)
 	l.noteResult(out)
 	l.events <- out

@@ -21,8 +21,9 @@ const tellServer = 5 * time.Second
 type phone struct {
 	service *Service
 	call    *call.Call
-	voice   *voice
+	voices  *voices
 	digits  chan vxml.Digit
+	ears    ears
 	used    usage
 	tasks   sync.WaitGroup // playbacks, recognitions, the digit pump
 
@@ -67,10 +68,12 @@ func (u *usage) report() *reporting.Speech {
 }
 
 func (s *Service) newPhone(c *call.Call) *phone {
-	return &phone{
-		service: s, call: c, digits: make(chan vxml.Digit, 64),
-		voice: &voice{speech: s.config.Speech, media: c.Media(), caller: c.Caller(), spoken: c.Codec, log: c.Log()},
+	p := &phone{service: s, call: c, digits: make(chan vxml.Digit, 64)}
+	p.voices = &voices{
+		speech: s.config.Speech, line: &line{phone: p}, open: map[string]*voice{},
+		media: c.Media(), caller: c.Caller(), spoken: c.Codec, log: c.Log(),
 	}
+	return p
 }
 
 // pump hands the leg's digits on until ctx ends.
@@ -79,6 +82,7 @@ func (p *phone) pump(ctx context.Context) {
 		select {
 		case d := <-p.call.Caller().Digits():
 			p.note("dtmf", "digit", string(rune(d.Key)))
+			p.ears.press(d.Key)
 			select {
 			case p.digits <- vxml.Digit{Key: d.Key, At: d.At}:
 			case <-ctx.Done():
@@ -95,7 +99,7 @@ func (p *phone) close() {
 	p.tasks.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
 	defer cancel()
-	p.voice.close(ctx)
+	p.voices.close(ctx)
 }
 
 // Digits implements vxml.Connection.

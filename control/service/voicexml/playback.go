@@ -20,7 +20,7 @@ type playback struct {
 
 	mu      sync.Mutex
 	err     error
-	bargeIn bool
+	speaker *voice // that speaks; nil: none has
 }
 
 // Play implements vxml.Speaker.
@@ -48,7 +48,20 @@ func (b *playback) Err() error {
 // Stop silences the caller's ear at once; the server is told beside.
 func (b *playback) Stop() {
 	b.stop()
-	b.phone.voice.silence()
+	b.mu.Lock()
+	speaker := b.speaker
+	b.mu.Unlock()
+	if speaker != nil {
+		speaker.silence()
+	}
+}
+
+// entrust lets a voice be heard; Stop silences it.
+func (b *playback) entrust(v *voice) {
+	b.mu.Lock()
+	b.speaker = v
+	b.mu.Unlock()
+	b.phone.voices.hear(v)
 }
 
 func (b *playback) finish(err error) {
@@ -110,13 +123,17 @@ func playErr(p *media.Playback) error {
 
 func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) error {
 	b.phone.used.syntheses.Add(1)
-	session, err := b.phone.voice.use(ctx)
+	voice, err := b.phone.voices.speaker(prompt.Properties)
 	if err != nil {
 		return b.phone.failed("synthesize", err)
 	}
-	b.phone.voice.hear()
+	session, err := voice.use(ctx)
+	if err != nil {
+		return b.phone.failed("synthesize", err)
+	}
+	b.entrust(voice)
 	speaking, err := session.Speak(ctx, speech.Utterance{
-		SSML: s.SSML, Language: prompt.Language, NoBargeIn: !prompt.BargeIn,
+		SSML: s.SSML, Language: prompt.Language, NoBargeIn: !prompt.BargeIn, Properties: prompt.Properties,
 	})
 	if err != nil {
 		return b.phone.failed("synthesize", err)

@@ -14,20 +14,36 @@ import (
 	"mcp/speech"
 )
 
-// Speech is the engine that applications speak and listen with.
+// Speech is what applications speak and listen with.
 type Speech struct {
-	Engine speech.Engine
-	// Local is the local address that the speech server's audio should come to.
-	Local func(ctx context.Context) (netip.Addr, error)
-	// Codecs are what the platform can offer the engine, by preference; the
-	// caller's own codec goes first, so that the kernel can relay.
-	Codecs []speech.Codec
+	// Engines are known to pages by their names, whatever the case of the letters;
+	// Aliases are more names for them.
+	Engines map[string]Engine
+	Aliases map[string]string
+	// ASR and TTS name the engines of pages that name none. They may be left out
+	// where there is only one.
+	ASR, TTS string
 }
 
-// voice is one call's speech session with its leg. It opens when first needed,
-// and again after the session was lost.
+// Engine is a speech engine: one of RTP and Attached is set.
+type Engine struct {
+	// RTP is an engine whose audio comes as RTP to a leg of its own.
+	RTP speech.Engine
+	// Local is the local address that its audio should come to, and Codecs are what
+	// the platform can offer it, by preference; the caller's own codec goes first, so
+	// that the kernel can relay.
+	Local  func(ctx context.Context) (netip.Addr, error)
+	Codecs []speech.Codec
+	// Attached is an engine that has the call's audio over a connection of its own.
+	Attached speech.Attacher
+}
+
+// voice is one call's session with an engine, with its leg if it has one. It opens
+// when first needed, and again after the session was lost.
 type voice struct {
-	speech Speech
+	name   string // of the engine
+	engine Engine
+	line   speech.Line
 	media  *media.Session
 	caller *media.Leg
 	spoken func() codec.Codec // what the caller speaks
@@ -39,19 +55,14 @@ type voice struct {
 	session speech.Session
 }
 
-var errNoSpeech = errors.New("no speech server is configured")
-
 // use returns the open session, opening it if need be.
 func (v *voice) use(ctx context.Context) (speech.Session, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.speech.Engine == nil {
-		return nil, errNoSpeech
-	}
 	if v.session != nil {
 		select {
 		case <-v.session.Done():
-			v.log.Warn("speech session was lost; opening another")
+			v.log.Warn("speech session was lost; opening another", "engine", v.name)
 			v.dropLocked(ctx)
 		default:
 			return v.session, nil
@@ -63,22 +74,30 @@ func (v *voice) use(ctx context.Context) (speech.Session, error) {
 	return v.session, nil
 }
 
-func (v *voice) openLocked(ctx context.Context) error {
-	local, err := v.speech.Local(ctx)
+func (v *voice) openLocked(ctx context.Context) (err error) {
+	if v.engine.Attached != nil {
+		v.session, err = v.engine.Attached.Attach(ctx, v.line)
+		return err
+	}
+	return v.openLegLocked(ctx)
+}
+
+func (v *voice) openLegLocked(ctx context.Context) error {
+	local, err := v.engine.Local(ctx)
 	if err != nil {
 		return err
 	}
 	v.opened++
-	name := "speech"
+	name := v.name
 	if v.opened > 1 {
-		name = fmt.Sprintf("speech-%d", v.opened)
+		name = fmt.Sprintf("%s-%d", v.name, v.opened)
 	}
 	leg, err := v.media.OpenLeg(name, local)
 	if err != nil {
 		return fmt.Errorf("open speech session: %w", err)
 	}
 	v.leg = leg
-	session, err := v.speech.Engine.Open(ctx, speech.Media{Addr: leg.Local(), Codecs: v.offer(), Events: 101})
+	session, err := v.engine.RTP.Open(ctx, speech.Media{Addr: leg.Local(), Codecs: v.offer(), Events: 101})
 	if err != nil {
 		v.dropLocked(ctx)
 		return err
@@ -96,7 +115,7 @@ func (v *voice) openLocked(ctx context.Context) error {
 func (v *voice) offer() []speech.Codec {
 	first := v.spoken()
 	var codecs, rest []speech.Codec
-	for _, c := range v.speech.Codecs {
+	for _, c := range v.engine.Codecs {
 		if c.Name == first.Name {
 			codecs = append(codecs, c)
 			continue
@@ -112,17 +131,20 @@ func (v *voice) connectLocked(m speech.Media) error {
 	if ptime == 0 {
 		ptime = 20 * time.Millisecond
 	}
-	err := v.leg.Connect(media.FarEnd{
+	return v.leg.Connect(media.FarEnd{
 		RTP: m.Addr, PayloadType: c.PayloadType, Events: m.Events, ClockRate: c.ClockRate,
 		Ptime: ptime, Send: true, Receive: true,
 	}, codec.Codec{Name: c.Name, PayloadType: c.PayloadType, ClockRate: c.ClockRate})
-	if err != nil {
-		return err
+}
+
+// attend lets the engine hear the caller.
+func (v *voice) attend() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.leg == nil {
+		return nil
 	}
-	if err := v.media.Join(v.caller, v.leg); err != nil {
-		return err
-	}
-	return v.media.Join(v.leg, v.caller)
+	return v.media.Join(v.caller, v.leg)
 }
 
 // silence keeps the synthesizer's audio from the caller at once, without waiting
@@ -133,7 +155,7 @@ func (v *voice) hear()    { v.edge(v.media.Join) }
 func (v *voice) edge(change func(from, to *media.Leg) error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.session == nil {
+	if v.leg == nil {
 		return
 	}
 	if err := change(v.leg, v.caller); err != nil {

@@ -1,0 +1,110 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"mcp/control/service/voicexml"
+	"mcp/speech"
+	"mcp/speech/mrcp"
+)
+
+// Speech is the section of speech engines. Pages choose among them with the
+// properties com.genesyslab.asrengine and com.genesyslab.ttsengine.
+type Speech struct {
+	ASR     string            `yaml:"asr" doc:"engine that listens where a page names none; may be empty when there is only one"`
+	TTS     string            `yaml:"tts" doc:"engine that speaks where a page names none; may be empty when there is only one"`
+	MRCP    MRCP              `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787): the engine mrcp"`
+	Engines map[string]Engine `yaml:"engines" doc:"more engines by the names that pages know them by"`
+	Aliases map[string]string `yaml:"aliases" doc:"more names that pages know engines by, such as NuanceASRv2: mrcp"`
+}
+
+// Engine is one more engine: one of its sections is filled in.
+type Engine struct {
+	MRCP MRCP `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787)"`
+}
+
+// Validate checks that the engines named are there.
+func (s Speech) Validate() error {
+	all := s.engines()
+	for name, e := range s.Engines {
+		if e.kinds() != 1 {
+			return fmt.Errorf("engines.%s: exactly one kind of engine is to be configured", name)
+		}
+	}
+	for key, name := range map[string]string{"asr": s.ASR, "tts": s.TTS} {
+		if _, known := all[name]; name != "" && !known && s.Aliases[name] == "" {
+			return fmt.Errorf("%s: %q is none of the engines configured: %q", key, name, slices.Sorted(maps.Keys(all)))
+		}
+	}
+	for alias, name := range s.Aliases {
+		if _, known := all[name]; !known {
+			return fmt.Errorf("aliases.%s: %q is none of the engines configured: %q", alias, name, slices.Sorted(maps.Keys(all)))
+		}
+	}
+	return nil
+}
+
+// kinds is how many kinds of engine are configured.
+func (e Engine) kinds() (n int) {
+	for _, is := range []bool{e.MRCP.URI != ""} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// engines are all that are configured, by name.
+func (s Speech) engines() map[string]Engine {
+	all := maps.Clone(s.Engines)
+	if all == nil {
+		all = map[string]Engine{}
+	}
+	for name, e := range map[string]Engine{"mrcp": {MRCP: s.MRCP}} {
+		if _, taken := all[name]; !taken && e.kinds() > 0 {
+			all[name] = e
+		}
+	}
+	return all
+}
+
+// openSpeech makes the clients of all engines.
+func (n *Node) openSpeech() (voicexml.Speech, error) {
+	cfg := n.cfg.Speech
+	out := voicexml.Speech{ASR: cfg.ASR, TTS: cfg.TTS, Aliases: cfg.Aliases, Engines: map[string]voicexml.Engine{}}
+	all := cfg.engines()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		engine, err := n.openEngine(name, all[name])
+		if err != nil {
+			return voicexml.Speech{}, fmt.Errorf("speech engine %s: %w", name, err)
+		}
+		out.Engines[name] = engine
+	}
+	return out, nil
+}
+
+func (n *Node) openEngine(name string, cfg Engine) (voicexml.Engine, error) {
+	if cfg.MRCP.URI != "" {
+		return n.openMRCP(name, cfg.MRCP)
+	}
+	return voicexml.Engine{}, errors.New("nothing is configured")
+}
+
+func (n *Node) openMRCP(name string, cfg MRCP) (voicexml.Engine, error) {
+	config := mrcp.Config{URI: cfg.URI, ResponseTimeout: cfg.Timeout}
+	if config.ResponseTimeout == 0 {
+		config.ResponseTimeout = n.cfg.Speech.MRCP.Timeout
+	}
+	if err := config.Validate(); err != nil {
+		return voicexml.Engine{}, err
+	}
+	client := mrcp.NewClient(config, dialer{n.agent, n.log}, n.log)
+	n.opened("speech engine "+name, client.Close)
+	return voicexml.Engine{
+		RTP: client, Local: localAddressFor(cfg.URI),
+		Codecs: []speech.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: 8000}, {PayloadType: 8, Name: "PCMA", ClockRate: 8000}},
+	}, nil
+}

@@ -1,0 +1,80 @@
+package voicexml
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"mcp/speech"
+)
+
+func TestPagesChooseTheirEngines(t *testing.T) {
+	two := Speech{
+		Engines: map[string]Engine{"google": {}, "Nuance": {}},
+		Aliases: map[string]string{"NuanceASRv2": "Nuance"}, ASR: "Nuance",
+	}
+	one := Speech{Engines: map[string]Engine{"mrcp": {}}}
+	tests := []struct {
+		name             string
+		speech           Speech
+		named, otherwise string
+		want             string
+	}{
+		{"by its name", two, "google", two.ASR, "google"},
+		{"whatever the letters' case", two, "GOOGLE", two.ASR, "google"},
+		{"by an alias", two, "nuanceasrV2", two.ASR, "Nuance"},
+		{"the default", two, "", two.ASR, "Nuance"},
+		{"no default among two", two, "", two.TTS, ""},
+		{"the only one", one, "", "", "mrcp"},
+		{"one that is not there", one, "google", "", ""},
+		{"none is there", Speech{}, "", "", ""},
+	}
+	for _, tt := range tests {
+		name, _, err := tt.speech.choose(tt.named, tt.otherwise)
+		if name != tt.want || (err != nil) != (tt.want == "") || err != nil && !errors.Is(err, speech.ErrUnavailable) {
+			t.Errorf("%s: %q, %v", tt.name, name, err)
+		}
+	}
+}
+
+func TestSpellings(t *testing.T) {
+	tests := []struct {
+		text, language string
+		want           []string
+	}{
+		{"Yes, please.", "en-US", []string{"Yes, please."}},
+		{"2079", "en-US", []string{"2079", "2 0 7 9", "two zero seven nine", "two oh seven nine"}},
+		{"pin 27 49", "de-DE", []string{"pin 27 49", "pin 2 7 4 9"}},
+		{"555-0100", "en", []string{"555-0100", "5 5 5 0 1 0 0", "five five five zero one zero zero", "five five five oh one oh oh", "555 0100"}},
+		{"twenty-one", "en-GB", []string{"twenty-one", "twenty one"}},
+		{"a1", "en-US", []string{"a1"}},
+		{"", "", []string{""}},
+	}
+	for _, tt := range tests {
+		got := spellings(speech.Alternative{Utterance: tt.text, Transcript: true}, tt.language)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%q: %q, want %q", tt.text, got, tt.want)
+		}
+	}
+	if got := spellings(speech.Alternative{Utterance: "yes"}, "en"); got != nil {
+		t.Errorf("%q of what grammars have taken", got)
+	}
+}
+
+func TestTenant(t *testing.T) {
+	tests := []struct {
+		headers map[string][]string
+		params  map[string]string
+		want    string
+	}{
+		{nil, map[string]string{"gvp-tenant-id": "t1"}, "t1"},
+		{map[string][]string{"gvp-tenant-id": {"t2"}}, nil, "t2"},
+		{map[string][]string{"x-genesys-gvp-session-id": {"S1;gvp.rm.datanodes=1;gvp.rm.tenant-id=1.102_IVR"}}, nil, "1.102_IVR"},
+		{nil, nil, ""},
+	}
+	for _, tt := range tests {
+		if got := tenant(tt.headers, tt.params); got != tt.want {
+			t.Errorf("%v %v: %q", tt.headers, tt.params, got)
+		}
+	}
+}
