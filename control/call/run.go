@@ -59,9 +59,9 @@ func (c *Call) signalled(ev sip.Event) {
 		c.handle(message{trigger: FarEndHungUp, err: ev.Err})
 	case *sip.Reinvite:
 		c.handle(message{trigger: Renegotiation, offer: ev})
-	case *sip.Info:
-		c.log.Debug("INFO refused: no service takes it", "content_type", ev.ContentType)
-		c.beside(func() { c.warn("refuse INFO", ev.Respond(415)) })
+	default:
+		c.log.Debug("request refused: no service takes it", "event", fmt.Sprintf("%T", ev))
+		c.beside(func() { c.warn("refuse a request within the call", sip.Decline(ev)) })
 	}
 }
 

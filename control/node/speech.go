@@ -49,9 +49,9 @@ func (s *speechDialog) follow(refresh func([]byte) []byte) {
 		switch ev := ev.(type) {
 		case *sip.Reinvite:
 			s.refresh(ev, refresh)
-		case *sip.Info:
-			if err := ev.Respond(405); err != nil {
-				s.log.Warn("refuse the speech server's INFO", "error", err)
+		default:
+			if err := sip.Decline(ev); err != nil {
+				s.log.Warn("decline what the speech server asks", "error", err)
 			}
 		}
 	}

@@ -35,7 +35,9 @@ var (
 const (
 	defaultT1  = 500 * time.Millisecond
 	maxMessage = 64 << 10
-	allowed    = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+	allowed    = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY"
+	supported  = "100rel, replaces"
+	acceptable = "application/sdp, multipart/mixed, application/msml+xml, application/x-www-form-urlencoded"
 )
 
 // Config is how an Agent listens and presents itself.

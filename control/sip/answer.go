@@ -15,7 +15,7 @@ import (
 // TCP too (RFC 3261 section 13.3.1.4).
 type acceptance struct {
 	tx      *wire.ServerTx
-	sdp     []byte
+	content Content
 	delayed bool // the offer is ours, the ACK has the answer
 
 	res   *sip.Response
@@ -32,19 +32,6 @@ func (p *acceptance) settle(err error) {
 	close(p.done)
 }
 
-// Ring tells the caller that the call is being considered: 180.
-func (d *Dialog) Ring(context.Context) error {
-	d.mu.Lock()
-	ready := d.phase == offered
-	d.mu.Unlock()
-	if !ready {
-		return d.tooLate()
-	}
-	res := d.reply(d.tx.Request, 180, "Ringing")
-	d.addContact(res, d.tx.From)
-	return d.tx.Respond(res)
-}
-
 // Answer accepts the call with 200 and returns when the ACK has come. When the
 // INVITE had no offer the sdp is ours, and RemoteSDP then the answer.
 //
@@ -53,10 +40,19 @@ func (d *Dialog) Ring(context.Context) error {
 // when the caller hung up instead, and with the context's error when that ends;
 // the call still stands in that case, until Bye or the handler's return.
 func (d *Dialog) Answer(ctx context.Context, sdp []byte) error {
+	return d.AnswerWith(ctx, Content{Body: sdp})
+}
+
+// AnswerWith is Answer with headers, or with a body of another type that has the
+// session description in it.
+func (d *Dialog) AnswerWith(ctx context.Context, c Content) error {
 	if d.tx == nil {
 		return errors.New("a call that we placed cannot be answered")
 	}
-	return d.accept(ctx, acceptance{tx: d.tx, sdp: sdp, delayed: len(d.tx.Request.Body()) == 0})
+	if err := d.awaitPrack(ctx); err != nil {
+		return err
+	}
+	return d.accept(ctx, acceptance{tx: d.tx, content: c, delayed: sdpOf(d.tx.Request) == nil})
 }
 
 func (d *Dialog) accept(ctx context.Context, p acceptance) error {
@@ -66,7 +62,8 @@ func (d *Dialog) accept(ctx context.Context, p acceptance) error {
 	a.res = d.reply(a.tx.Request, 200, "OK")
 	d.addContact(a.res, a.tx.From)
 	a.res.AppendHeader(sip.NewHeader("Allow", allowed))
-	setSDP(a.res, a.sdp)
+	a.res.AppendHeader(sip.NewHeader("Supported", supported))
+	a.content.put(a.res)
 	if !d.begin(a) {
 		if a.tx != d.tx { // a re-INVITE that the dialog's end did not see waiting
 			_ = d.respond(a.tx, 487, "")

@@ -38,6 +38,7 @@ func TestBadRequestsGetTheRightStatus(t *testing.T) {
 		{"Contact not a URI", set("Contact", "\"broken"), "SIP/2.0 400", ""},
 		{"line without a colon", set("X", "y\r\nnonsense"), "SIP/2.0 400", ""},
 		{"extension required", set("Require", "100rel, nothingSupportsThis"), "SIP/2.0 420", "Unsupported"},
+		{"body in pieces without end", set("Content-Type", "multipart/mixed;boundary=x"), "SIP/2.0 400 Malformed multipart", ""},
 		{"body of another type", set("Content-Type", "text/plain"), "SIP/2.0 415", "Accept"},
 		{"body of no type", without("Content-Type"), "SIP/2.0 415", "Accept"},
 		{"body encoded", set("Content-Encoding", "gzip"), "SIP/2.0 415", "Accept-Encoding"},

@@ -3,10 +3,12 @@ package sip
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/emiago/sipgo/sip"
 
+	"mcp/control/sip/header"
 	"mcp/control/sip/wire"
 )
 
@@ -17,14 +19,13 @@ const eventSlots = 16
 // Dialog is one INVITE dialog, begun by either side. Its methods may be called
 // from any goroutine.
 type Dialog struct {
-	agent  *Agent
-	id     dialogID
-	log    *slog.Logger
-	invite *sip.Request // theirs or ours
-	// founding has the headers the far end opened the dialog with: its INVITE
-	// or its 2xx.
-	founding []sip.Header
+	agent    *Agent
+	id       dialogID
+	log      *slog.Logger
+	invite   *sip.Request   // theirs or ours
+	opening  message        // with which the far end opened the dialog: its INVITE or its 2xx
 	tx       *wire.ServerTx // of the INVITE that came; nil when we placed it
+	replaces *Dialog        // which its INVITE asked to replace; nil: none
 	events   chan Event
 	done     chan struct{}
 
@@ -36,11 +37,22 @@ type Dialog struct {
 	pending
 }
 
+// message is a request or a response.
+type message interface {
+	sip.Message
+	Headers() []sip.Header
+	ContentType() *sip.ContentTypeHeader
+}
+
 // pending is what a dialog still waits for.
 type pending struct {
-	unacked *acceptance      // our 2xx without its ACK
-	open    []*wire.ServerTx // requests without the user's answer
-	ack     *sip.Request     // what acknowledged the 2xx to our INVITE, should that come again
+	unacked   *acceptance      // our 2xx without its ACK
+	unpracked *reliable        // our provisional response without its PRACK
+	lastRSeq  uint32           // of the last reliable provisional response, whoever sends them
+	open      []*wire.ServerTx // requests without the user's answer
+	ack       *sip.Request     // what acknowledged the 2xx to our INVITE, should that come again
+	changing  bool             // a re-INVITE or UPDATE of ours has no final response
+	referred  []*Subscription  // to what becomes of REFERs of ours
 }
 
 // farEnd is what a dialog knows of the other side (RFC 3261 section 12.1).
@@ -59,14 +71,14 @@ type farEnd struct {
 func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
 	req := tx.Request
 	d := &Dialog{
-		agent:    a,
-		id:       dialogID{string(*req.CallID()), sip.GenerateTagN(16), tagOf(req.From().Params)},
-		invite:   req,
-		founding: req.Headers(),
-		tx:       tx,
-		events:   make(chan Event, eventSlots+1),
-		done:     make(chan struct{}),
-		sdp:      sdpOf(req),
+		agent:   a,
+		id:      dialogID{string(*req.CallID()), sip.GenerateTagN(16), tagOf(req.From().Params)},
+		invite:  req,
+		opening: req,
+		tx:      tx,
+		events:  make(chan Event, eventSlots+1),
+		done:    make(chan struct{}),
+		sdp:     sdpOf(req),
 	}
 	d.log = a.log.With("call_id", d.id.call)
 	d.far = farEnd{
@@ -82,35 +94,55 @@ func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
 	return d
 }
 
-// newOutgoing makes the dialog that a 2xx to our INVITE begins.
+// newOutgoing makes the early dialog that a response to our INVITE begins.
 func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link) *Dialog {
 	d := &Dialog{
-		agent:    a,
-		id:       dialogID{string(*req.CallID()), tagOf(req.From().Params), tagOf(res.To().Params)},
-		invite:   req,
-		founding: res.Headers(),
-		events:   make(chan Event, eventSlots+1),
-		done:     make(chan struct{}),
-		phase:    confirmed,
-		sdp:      sdpOf(res),
+		agent:   a,
+		id:      dialogID{string(*req.CallID()), tagOf(req.From().Params), tagOf(res.To().Params)},
+		invite:  req,
+		opening: res,
+		events:  make(chan Event, eventSlots+1),
+		done:    make(chan struct{}),
+		phase:   early,
+		sdp:     sdpOf(res),
 	}
 	d.log = a.log.With("call_id", d.id.call)
 	d.far = farEnd{
 		local:    *sip.HeaderClone(req.From()).(*sip.FromHeader),
 		remote:   *sip.HeaderClone(res.To()).(*sip.ToHeader),
 		target:   *req.Recipient.Clone(),
-		routes:   recordedRoutes(res),
 		link:     link,
 		localSeq: req.CSeq().SeqNo,
 	}
-	if contact := res.Contact(); contact != nil {
-		d.far.target = *contact.Address.Clone()
-	}
-	// The caller's route set is the recorded one in reverse (section 12.1.2).
-	for i, j := 0, len(d.far.routes)-1; i < j; i, j = i+1, j-1 {
-		d.far.routes[i], d.far.routes[j] = d.far.routes[j], d.far.routes[i]
-	}
+	d.far.learn(res)
 	return d
+}
+
+// learn takes route set and target from a response to our INVITE. The caller's
+// route set is the recorded one in reverse (section 12.1.2).
+func (f *farEnd) learn(res *sip.Response) {
+	if contact := res.Contact(); contact != nil && contact.Address.Host != "" {
+		f.target = *contact.Address.Clone()
+	}
+	f.routes = recordedRoutes(res)
+	slices.Reverse(f.routes)
+}
+
+// confirm makes an early dialog of ours a call; false when it is over. The 2xx
+// counts for the route set, whatever a provisional response said (13.2.2.4).
+func (d *Dialog) confirm(res *sip.Response) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, ok := d.phase.after(mvConfirm)
+	if !ok {
+		return false
+	}
+	d.phase, d.opening = p, res
+	d.far.learn(res)
+	if sdp := sdpOf(res); sdp != nil {
+		d.sdp = sdp
+	}
+	return true
 }
 
 func recordedRoutes(msg sip.Message) []sip.Uri {
@@ -145,10 +177,18 @@ func (d *Dialog) RequestURI() URI { return newURI(d.invite.Recipient) }
 // Header returns one header's values from the message with which the far end
 // opened the dialog: its INVITE, or its 2xx. The name's case does not matter,
 // nor whether the message abbreviated it.
-func (d *Dialog) Header(name string) []string { return valuesOf(d.founding, name) }
+func (d *Dialog) Header(name string) []string { return valuesOf(d.opening.Headers(), name) }
 
 // Headers returns all of them, under lower-case names.
-func (d *Dialog) Headers() map[string][]string { return headersOf(d.founding) }
+func (d *Dialog) Headers() map[string][]string { return headersOf(d.opening.Headers()) }
+
+// Parts are the bodies of the message with which the far end opened the dialog,
+// the session description among them.
+func (d *Dialog) Parts() []header.Part { return partsOf(d.opening) }
+
+// Replaces is the call that the caller wants this one to take the place of (RFC
+// 3891); nil: none. Whoever answers this one is to end that one.
+func (d *Dialog) Replaces() *Dialog { return d.replaces }
 
 // HeaderNames maps the names in lower case to the names as the INVITE had them.
 func (d *Dialog) HeaderNames() map[string]string { return namesOf(d.founding) }
@@ -248,6 +288,14 @@ func (d *Dialog) finish(m move, last Event) bool {
 		d.unacked.settle(ErrEnded)
 		d.unacked = nil
 	}
+	if d.unpracked != nil {
+		d.unpracked.settle(ErrEnded)
+		d.unpracked = nil
+	}
+	for _, s := range d.referred {
+		close(s.notes)
+	}
+	d.referred = nil
 	if d.far.unwatch != nil {
 		d.far.unwatch()
 	}

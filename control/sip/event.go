@@ -4,12 +4,28 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/emiago/sipgo/sip"
+
 	"mcp/control/sip/wire"
 )
 
 // Event is something the far end did to a dialog: Cancelled, ByeReceived, Lost,
-// *Reinvite or *Info.
+// *Reinvite, *Info or *Referral.
 type Event interface{ event() }
+
+// Decline answers an event that its taker has no use for, as the far end may
+// expect of somebody who cannot do what it asks.
+func Decline(ev Event) error {
+	switch ev := ev.(type) {
+	case *Reinvite:
+		return ev.Reject(context.Background(), 488, "")
+	case *Info:
+		return ev.Respond(415)
+	case *Referral:
+		return ev.Reject(603, "")
+	}
+	return nil
+}
 
 // Cancelled says that the caller gave up before the answer.
 type Cancelled struct{}
@@ -23,11 +39,13 @@ type ByeReceived struct {
 // and no new one could be made, or it never acknowledged our answer.
 type Lost struct{ Err error }
 
-// Reinvite is the far end's wish to change the session. It must be accepted or
-// rejected; if the dialog ends first that is done for it.
+// Reinvite is the far end's wish to change the session, by re-INVITE or by
+// UPDATE (RFC 3311). It must be accepted or rejected; if the dialog ends first
+// that is done for it.
 type Reinvite struct {
-	// Offer is nil when the far end wants ours.
-	Offer []byte
+	// Offer is nil when the far end wants ours, which an UPDATE never does.
+	Offer   []byte
+	Headers map[string][]string
 
 	dialog *Dialog
 	tx     *wire.ServerTx
@@ -48,6 +66,7 @@ func (ByeReceived) event() {}
 func (Lost) event()        {}
 func (*Reinvite) event()   {}
 func (*Info) event()       {}
+func (*Referral) event()   {}
 
 // Accept answers with 200 and returns when the ACK has come. When the re-INVITE
 // had no offer the sdp is ours, and the dialog's RemoteSDP then the answer.
@@ -55,7 +74,10 @@ func (r *Reinvite) Accept(ctx context.Context, sdp []byte) error {
 	if !r.dialog.settle(r.tx) {
 		return ErrEnded
 	}
-	return r.dialog.accept(ctx, acceptance{tx: r.tx, sdp: sdp, delayed: r.Offer == nil})
+	if r.tx.Request.Method == sip.UPDATE {
+		return r.dialog.update(r, sdp)
+	}
+	return r.dialog.accept(ctx, acceptance{tx: r.tx, content: Content{Body: sdp}, delayed: r.Offer == nil})
 }
 
 // Reject refuses the change; the session goes on as it was.
@@ -67,11 +89,16 @@ func (r *Reinvite) Reject(_ context.Context, status int, reason string) error {
 }
 
 // Respond answers the INFO; the usual reason phrase goes with the status.
-func (i *Info) Respond(status int) error {
+func (i *Info) Respond(status int) error { return i.Reply(status, Content{}) }
+
+// Reply is Respond with headers or a body.
+func (i *Info) Reply(status int, c Content) error {
 	if !i.dialog.settle(i.tx) {
 		return ErrEnded
 	}
-	return i.dialog.respond(i.tx, status, reasonFor(status))
+	res := i.dialog.reply(i.tx.Request, status, reasonFor(status))
+	c.put(res)
+	return i.tx.Respond(res)
 }
 
 // reasonFor is the phrase of RFC 3261 section 21 for the statuses in use here.
@@ -83,9 +110,10 @@ func reasonFor(status int) string {
 }
 
 var phrases = map[int]string{
-	200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
-	405: "Method Not Allowed", 408: "Request Timeout", 415: "Unsupported Media Type",
-	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
+	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+	200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+	405: "Method Not Allowed", 408: "Request Timeout", 413: "Request Entity Too Large", 415: "Unsupported Media Type",
+	416: "Unsupported URI Scheme", 420: "Bad Extension", 422: "Session Interval Too Small", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
 	487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
 	500: "Server Internal Error", 501: "Not Implemented", 503: "Service Unavailable", 603: "Decline",
 }

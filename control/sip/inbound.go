@@ -2,10 +2,12 @@ package sip
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
 
+	"mcp/control/sip/header"
 	"mcp/control/sip/wire"
 )
 
@@ -74,18 +76,23 @@ func (a *Agent) refused(tx *wire.ServerTx) bool {
 	case !schemeKnown(req.Recipient.Scheme):
 		a.answer(tx, 416, "Unsupported URI Scheme")
 	default:
-		if wanted := strings.Join(valuesOf(req.Headers(), "Require"), ", "); wanted != "" {
-			a.answer(tx, 420, "Bad Extension", sip.NewHeader("Unsupported", wanted))
-			return true
+		var unknown []string
+		for _, tag := range options(req.Headers(), "Require") {
+			if !slices.Contains(header.Split(supported, ','), tag) {
+				unknown = append(unknown, tag)
+			}
 		}
-		return false
+		if len(unknown) == 0 {
+			return false
+		}
+		a.answer(tx, 420, "Bad Extension", sip.NewHeader("Unsupported", strings.Join(unknown, ", ")))
 	}
 	return true
 }
 
 func methodAllowed(m sip.RequestMethod) bool {
 	switch m {
-	case sip.INVITE, sip.BYE, sip.OPTIONS, sip.INFO:
+	case sip.INVITE, sip.BYE, sip.OPTIONS, sip.INFO, sip.UPDATE, sip.PRACK, sip.REFER, sip.NOTIFY:
 		return true
 	}
 	return false
@@ -109,7 +116,13 @@ func (a *Agent) incoming(tx *wire.ServerTx) {
 		a.answer(tx, 482, "Loop Detected")
 		return
 	}
+	old, status := a.replaced(req)
+	if status != 0 {
+		a.answer(tx, status, "")
+		return
+	}
 	d := a.newIncoming(tx)
+	d.replaces = old
 	if !a.enter(d) {
 		a.answer(tx, 503, "")
 		return
@@ -123,17 +136,27 @@ func (a *Agent) incoming(tx *wire.ServerTx) {
 	}
 }
 
-// acceptable refuses an INVITE body that is no session description.
+// acceptable refuses a body that nobody here understands.
 func (a *Agent) acceptable(tx *wire.ServerTx) bool {
 	req := tx.Request
 	if len(req.Body()) == 0 {
 		return true
 	}
-	if kind := req.ContentType(); kind != nil && isSDP(string(*kind)) && len(valuesOf(req.Headers(), "Content-Encoding")) == 0 {
-		return true
+	known := len(valuesOf(req.Headers(), "Content-Encoding")) == 0 && req.ContentType() != nil
+	if known {
+		parts, err := header.Parts(string(*req.ContentType()), firstOf(req.GetHeaders("Content-Disposition")), req.Body())
+		if err != nil {
+			a.answer(tx, 400, "Malformed multipart body")
+			return false
+		}
+		for _, p := range parts {
+			known = known && (p.Optional() || slices.ContainsFunc(header.Split(acceptable, ','), p.Is))
+		}
 	}
-	a.answer(tx, 415, "", sip.NewHeader("Accept", "application/sdp"), sip.NewHeader("Accept-Encoding", "identity"))
-	return false
+	if !known {
+		a.answer(tx, 415, "", sip.NewHeader("Accept", acceptable), sip.NewHeader("Accept-Encoding", "identity"))
+	}
+	return known
 }
 
 // cancel answers a CANCEL and ends the INVITE it is about, if that is not
@@ -168,9 +191,9 @@ func (a *Agent) capabilities(tx *wire.ServerTx) {
 	a.addContact(res, tx.From)
 	a.respond(tx, res,
 		sip.NewHeader("Allow", allowed),
-		sip.NewHeader("Accept", "application/sdp"),
+		sip.NewHeader("Accept", acceptable),
 		sip.NewHeader("Accept-Encoding", "identity"),
-		sip.NewHeader("Supported", ""))
+		sip.NewHeader("Supported", supported))
 }
 
 func (a *Agent) answer(tx *wire.ServerTx, status int, reason string, headers ...sip.Header) {

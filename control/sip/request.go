@@ -41,48 +41,105 @@ func (d *Dialog) Bye(ctx context.Context, headers map[string]string) error {
 // goodbye sends the BYE of a dialog that is over for us.
 func (d *Dialog) goodbye(ctx context.Context, headers map[string]string) error {
 	defer d.agent.leave(d)
-	if _, _, err := d.send(ctx, sip.BYE, headers); err != nil {
+	if _, _, err := d.send(ctx, sip.BYE, Content{Headers: headers}); err != nil {
 		return fmt.Errorf("bye: %w", err)
 	}
 	return nil
 }
 
+// Content is what a message carries besides what the agent writes itself.
+type Content struct {
+	// Type is the media type of Body; empty: application/sdp.
+	Type string
+	Body []byte
+	// Headers are added; those that are the agent's own are left out.
+	Headers map[string]string
+}
+
+// put makes a content part of a message.
+func (c Content) put(msg sip.Message) {
+	addHeaders(msg, c.Headers)
+	if len(c.Body) == 0 {
+		msg.SetBody(nil)
+		return
+	}
+	kind := sip.ContentTypeHeader(c.Type)
+	if kind == "" {
+		kind = "application/sdp"
+	}
+	msg.AppendHeader(&kind)
+	msg.SetBody(c.Body)
+}
+
+// Info sends an INFO within the dialog (RFC 6086) and returns when it is
+// answered: with a RejectedError when the answer is 300 or above.
+func (d *Dialog) Info(ctx context.Context, c Content) error {
+	res, err := d.ask(ctx, sip.INFO, c)
+	if err != nil {
+		return err
+	}
+	if !res.IsSuccess() {
+		return rejectedBy(res)
+	}
+	return nil
+}
+
+// ask sends a request and heeds an answer that says the dialog is gone (RFC
+// 3261 section 12.2.1.2, RFC 5057 section 5.1).
+func (d *Dialog) ask(ctx context.Context, method sip.RequestMethod, c Content) (*sip.Response, error) {
+	res, _, err := d.send(ctx, method, c)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", method, err)
+	case res.StatusCode == 481:
+		d.end(mvLost, Lost{Err: rejectedBy(res)})
+	}
+	return res, nil
+}
+
 // send sends a request within the dialog and waits for its final response.
-func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, headers map[string]string) (*sip.Response, wire.Link, error) {
+func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, c Content) (*sip.Response, wire.Link, error) {
 	req, link, err := d.prepare(ctx, method)
 	if err != nil {
 		return nil, link, err
 	}
-	addHeaders(req, headers)
-	w := waiter{final: make(chan *sip.Response, 1), failed: make(chan error, 1)}
-	if _, err := d.agent.wire.Request(req, link, w); err != nil {
-		return nil, link, err
-	}
-	select {
-	case res := <-w.final:
-		return res, link, nil
-	case err := <-w.failed:
-		return nil, link, err
-	case <-ctx.Done():
-		return nil, link, ctx.Err()
-	}
+	c.put(req)
+	res, err := d.agent.transact(ctx, req, link)
+	return res, link, err
 }
 
-// prepare makes a request of the dialog and the link it goes over.
+// transact sends a request and waits for its final response.
+func (a *Agent) transact(ctx context.Context, req *sip.Request, link wire.Link) (*sip.Response, error) {
+	w := newWaiter()
+	if _, err := a.wire.Request(req, link, w); err != nil {
+		return nil, err
+	}
+	return w.await(ctx)
+}
+
+// prepare makes a request of the dialog and finds the link it goes over. An ACK
+// is made by prepareAck.
 func (d *Dialog) prepare(ctx context.Context, method sip.RequestMethod) (*sip.Request, wire.Link, error) {
 	d.mu.Lock()
-	if method != sip.ACK {
-		d.far.localSeq++
-	}
-	req, hop := d.far.request(method)
-	seq, link := d.far.localSeq, d.far.link
+	d.far.localSeq++
+	seq := d.far.localSeq
+	d.mu.Unlock()
+	return d.compose(ctx, sip.CSeqHeader{SeqNo: seq, MethodName: method})
+}
+
+// prepareAck makes the ACK to a 2xx to the INVITE with a sequence number.
+func (d *Dialog) prepareAck(ctx context.Context, seq uint32) (*sip.Request, wire.Link, error) {
+	return d.compose(ctx, sip.CSeqHeader{SeqNo: seq, MethodName: sip.ACK})
+}
+
+func (d *Dialog) compose(ctx context.Context, cseq sip.CSeqHeader) (*sip.Request, wire.Link, error) {
+	d.mu.Lock()
+	req, hop := d.far.request(cseq.MethodName)
+	link := d.far.link
 	d.mu.Unlock()
 	id := sip.CallIDHeader(d.id.call)
 	req.AppendHeader(&id)
-	if method == sip.ACK {
-		seq = d.invite.CSeq().SeqNo
-	}
-	req.AppendHeader(&sip.CSeqHeader{SeqNo: seq, MethodName: method})
+	req.AppendHeader(&cseq)
 	link, err := d.agent.onward(ctx, link, hop)
 	if err != nil {
 		return nil, link, err
@@ -186,6 +243,21 @@ func resolve(ctx context.Context, uri sip.Uri) (netip.AddrPort, error) {
 type waiter struct {
 	final  chan *sip.Response
 	failed chan error
+}
+
+func newWaiter() waiter {
+	return waiter{final: make(chan *sip.Response, 1), failed: make(chan error, 1)}
+}
+
+func (w waiter) await(ctx context.Context) (*sip.Response, error) {
+	select {
+	case res := <-w.final:
+		return res, nil
+	case err := <-w.failed:
+		return nil, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (w waiter) Response(res *sip.Response) {

@@ -73,7 +73,7 @@ func TestPlacedCallIsAnsweredAndHungUp(t *testing.T) {
 		progress := make(chan int, 10)
 		done := place(context.Background(), a, Outgoing{To: far.uri(), From: "sip:alice@example.com",
 			Headers:  map[string]string{"X-Test": "1", "i": "evil", "contact": "evil", "Cseq": "evil", "A b": "evil"},
-			Progress: func(status int, _ string, _ []byte) { progress <- status }})
+			Progress: func(p Provisional) { progress <- p.Status }})
 		p := far.accept()
 		invite := p.Next()
 		if !strings.HasPrefix(invite.Start, "INVITE sip:bob@") || invite.Body != someSDP || invite.Get("X-Test") != "1" ||

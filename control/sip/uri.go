@@ -2,9 +2,12 @@ package sip
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"mcp/control/sip/header"
 )
 
 // URI is a SIP URI taken apart. User and the values of Params are unescaped
@@ -126,27 +129,53 @@ func addHeaders(msg sip.Message, headers map[string]string) {
 	}
 }
 
-// setSDP makes a session description the message's body.
-func setSDP(msg sip.Message, sdp []byte) {
-	if len(sdp) == 0 {
-		return
-	}
-	contentType := sip.ContentTypeHeader("application/sdp")
-	msg.AppendHeader(&contentType)
-	msg.SetBody(sdp)
-}
-
-// sdpOf is the message's session description, nil when it has none.
-func sdpOf(msg sip.Message) []byte {
+// partsOf are the message's bodies; none when there is no body, or one that
+// cannot be taken apart.
+func partsOf(msg message) []header.Part {
 	if len(msg.Body()) == 0 {
 		return nil
 	}
-	return msg.Body()
+	kind := "application/sdp" // a response that forgot to say
+	if h := msg.ContentType(); h != nil {
+		kind = string(*h)
+	}
+	parts, err := header.Parts(kind, firstOf(msg.GetHeaders("Content-Disposition")), msg.Body())
+	if err != nil {
+		return nil
+	}
+	return parts
 }
 
-func isSDP(contentType string) bool {
-	kind, _, _ := strings.Cut(contentType, ";")
-	return strings.EqualFold(strings.TrimSpace(kind), "application/sdp")
+func firstOf(headers []sip.Header) string {
+	if len(headers) == 0 {
+		return ""
+	}
+	return headers[0].Value()
+}
+
+// sdpOf is the message's session description, nil when it has none.
+func sdpOf(msg message) []byte {
+	for _, p := range partsOf(msg) {
+		if p.Is("application/sdp") && len(p.Body) > 0 {
+			return p.Body
+		}
+	}
+	return nil
+}
+
+// options are the option tags in a header that lists them, in lower case.
+func options(headers []sip.Header, name string) []string {
+	var tags []string
+	for _, value := range valuesOf(headers, name) {
+		for _, tag := range header.Split(value, ',') {
+			tags = append(tags, strings.ToLower(tag))
+		}
+	}
+	return tags
+}
+
+func hasOption(headers []sip.Header, name, tag string) bool {
+	return slices.Contains(options(headers, name), tag)
 }
 
 func tagOf(params sip.HeaderParams) string {

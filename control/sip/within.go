@@ -47,6 +47,14 @@ func (a *Agent) within(tx *wire.ServerTx) {
 		d.reinvited(tx)
 	case sip.INFO:
 		d.informed(tx)
+	case sip.UPDATE:
+		d.updated(tx)
+	case sip.PRACK:
+		d.pracked(tx)
+	case sip.REFER:
+		d.referredTo(tx)
+	case sip.NOTIFY:
+		d.notified(tx)
 	default: // OPTIONS
 		a.capabilities(tx)
 	}
@@ -90,27 +98,27 @@ func (d *Dialog) reinvited(tx *wire.ServerTx) {
 	if err := tx.Respond(wire.Reply(tx.Request, 100, "Trying", "")); err != nil {
 		d.log.Info("sip 100 not sent", "error", err)
 	}
-	if !d.offer(tx, &Reinvite{Offer: sdpOf(tx.Request), dialog: d, tx: tx}) {
+	if !d.offer(tx, &Reinvite{Offer: sdpOf(tx.Request), Headers: headersOf(tx.Request.Headers()), dialog: d, tx: tx}) {
 		a.respond(tx, d.reply(tx.Request, 503, reasonFor(503)))
 	}
 }
 
-// glare is the status for a re-INVITE that overlaps another INVITE of this
-// dialog: 500 while the far end's earlier one has no final response, 491 while
-// our own answer is on its way; 0 when nothing is in the way.
+// glare is the status for a re-INVITE or UPDATE that overlaps another one of
+// this dialog: 500 while the far end's earlier one has no final response, 491
+// while our own answer or change is on its way; 0 when nothing is in the way.
 func (d *Dialog) glare() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case d.phase == over:
 		return 481
-	case d.unacked != nil:
+	case d.unacked != nil, d.changing:
 		return 491
 	case d.phase == offered:
 		return 500
 	}
 	for _, tx := range d.open {
-		if tx.Request.Method == sip.INVITE {
+		if changes(tx.Request.Method) {
 			return 500
 		}
 	}
@@ -165,7 +173,7 @@ func (d *Dialog) seek(lost wire.Link) {
 	t1 := d.agent.cfg.T1
 	for spent, wait := time.Duration(0), t1; spent < 64*t1; wait = min(2*wait, 8*t1) {
 		ctx, cancel := context.WithTimeout(d.agent.ctx, 16*t1)
-		res, link, err := d.send(ctx, sip.OPTIONS, nil)
+		res, link, err := d.send(ctx, sip.OPTIONS, Content{})
 		cancel()
 		if err == nil {
 			if res.StatusCode == 481 || res.StatusCode == 408 {

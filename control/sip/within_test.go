@@ -243,7 +243,7 @@ func TestOptionsTellsWhatWeCan(t *testing.T) {
 		p, c := newCall(t, a, network)
 		p.Send(c.Request("OPTIONS"))
 		ok := p.Expect("SIP/2.0 200")
-		if ok.Get("Allow") != allowed || ok.Get("Accept") != "application/sdp" || len(ok.All("Supported")) != 1 || ok.Get("Server") != "test" {
+		if ok.Get("Allow") != allowed || ok.Get("Accept") != acceptable || len(ok.All("Supported")) != 1 || ok.Get("Server") != "test" {
 			t.Errorf("OPTIONS answered by\n%s", ok)
 		}
 	})

@@ -63,8 +63,8 @@ func (t *ClientTx) Link() Link { return t.link }
 
 // Cancel asks the far end to give up on an INVITE that has a provisional
 // response and no final one (RFC 3261 section 9.1). If nothing comes of it the
-// INVITE fails after 64*T1.
-func (t *ClientTx) Cancel() error {
+// INVITE fails after 64*T1. Headers go along, such as a Reason.
+func (t *ClientTx) Cancel(headers ...sip.Header) error {
 	t.mu.Lock()
 	if t.state != proceeding {
 		t.mu.Unlock()
@@ -72,7 +72,11 @@ func (t *ClientTx) Cancel() error {
 	}
 	t.armLocked(fxGiveUp)
 	t.mu.Unlock()
-	_, err := t.layer.Request(hopRequest(sip.CANCEL, t.request, nil), t.link, deaf{})
+	req := hopRequest(sip.CANCEL, t.request, nil)
+	for _, h := range headers {
+		req.AppendHeader(h)
+	}
+	_, err := t.layer.Request(req, t.link, deaf{})
 	return err
 }
 

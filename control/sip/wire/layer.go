@@ -84,7 +84,7 @@ func Listen(cfg Config, specs []string) (*Layer, error) {
 		maxMessage: cfg.MaxMessage,
 		log:        cfg.Log,
 		core:       cfg.Core,
-		parser:     sip.NewParser(),
+		parser:     sip.NewParser(sip.WithHeadersParsers(headerParsers())),
 		stopped:    make(chan struct{}),
 		tables: tables{
 			servers: map[string]*ServerTx{},

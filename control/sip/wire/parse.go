@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -16,6 +17,15 @@ type fault struct {
 }
 
 var errNotSIP = errors.New("not a SIP message")
+
+// headerParsers are the library's, but for headers that it would only take
+// apart to lose something: a Refer-To's display name.
+func headerParsers() sip.HeadersParser {
+	parsers := maps.Clone(sip.DefaultHeadersParser())
+	delete(parsers, "refer-to")
+	delete(parsers, "referred-by")
+	return parsers
+}
 
 // parse reads one whole message. A request that is damaged but tells where an
 // answer would go comes back with the answer's status.
@@ -60,7 +70,7 @@ func salvage(data []byte) (req *sip.Request) {
 		return nil
 	}
 	req = sip.NewRequest(sip.RequestMethod(method), sip.Uri{})
-	parsers := sip.HeadersParser(sip.DefaultHeadersParser())
+	parsers := headerParsers()
 	for _, line := range lines[1:] {
 		headers, err := parsers.ParseHeader(nil, line)
 		if err != nil {
