@@ -191,7 +191,7 @@ func (d *Dialog) Parts() []header.Part { return partsOf(d.opening) }
 func (d *Dialog) Replaces() *Dialog { return d.replaces }
 
 // HeaderNames maps the names in lower case to the names as the INVITE had them.
-func (d *Dialog) HeaderNames() map[string]string { return namesOf(d.founding) }
+func (d *Dialog) HeaderNames() map[string]string { return namesOf(d.opening.Headers()) }
 
 // RemoteSDP is the far end's latest offer or answer; nil while a delayed offer
 // is not answered.
