@@ -150,8 +150,8 @@ func (p *Phone) local() (netip.Addr, error) {
 func (p *Phone) invite(ctx context.Context, offer sdp.Local) (*sip.Dialog, sdp.Negotiated, error) {
 	dialog, err := p.agent.Invite(ctx, sip.Outgoing{
 		To: p.config.To, From: p.config.From, Offer: sdp.Offer(offer), Transport: p.config.Transport,
-		Progress: func(status int, reason string, _ []byte) {
-			p.config.Tell("progress", fmt.Sprintf("%d %s", status, reason))
+		Progress: func(r sip.Provisional) {
+			p.config.Tell("progress", fmt.Sprintf("%d %s", r.Status, r.Reason))
 		},
 	})
 	if err != nil {
