@@ -73,6 +73,9 @@ type Utterance struct {
 	NoBargeIn bool
 	// Properties are the page's, for engines that know some of them.
 	Properties map[string]string
+	// Marked, when set, is called with the name of each <mark> that is reached. It
+	// must not wait.
+	Marked func(mark string)
 }
 
 // Speaking is a synthesis under way.

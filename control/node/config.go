@@ -78,12 +78,6 @@ type Fetch struct {
 	Timeout time.Duration `yaml:"timeout" doc:"the fetchtimeout of pages that set none"`
 }
 
-// MRCP is one MRCPv2 server.
-type MRCP struct {
-	URI     string        `yaml:"uri" doc:"SIP URI, such as sip:mresources@10.0.0.7:5060;transport=tcp; empty: none"`
-	Timeout time.Duration `yaml:"timeout" doc:"how long an answer to a request may take"`
-}
-
 // Reporting is the section of call records.
 type Reporting struct {
 	Journal string `yaml:"journal" doc:"directory of the call record journal"`

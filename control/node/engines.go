@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"mcp/control/service/voicexml"
-	"mcp/speech"
-	"mcp/speech/mrcp"
 )
 
 // Speech is the section of speech engines. Pages choose among them with the
@@ -91,20 +89,4 @@ func (n *Node) openEngine(name string, cfg Engine) (voicexml.Engine, error) {
 		return n.openMRCP(name, cfg.MRCP)
 	}
 	return voicexml.Engine{}, errors.New("nothing is configured")
-}
-
-func (n *Node) openMRCP(name string, cfg MRCP) (voicexml.Engine, error) {
-	config := mrcp.Config{URI: cfg.URI, ResponseTimeout: cfg.Timeout}
-	if config.ResponseTimeout == 0 {
-		config.ResponseTimeout = n.cfg.Speech.MRCP.Timeout
-	}
-	if err := config.Validate(); err != nil {
-		return voicexml.Engine{}, err
-	}
-	client := mrcp.NewClient(config, dialer{n.agent, n.log}, n.log)
-	n.opened("speech engine "+name, client.Close)
-	return voicexml.Engine{
-		RTP: client, Local: localAddressFor(cfg.URI),
-		Codecs: []speech.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: 8000}, {PayloadType: 8, Name: "PCMA", ClockRate: 8000}},
-	}, nil
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,8 +10,11 @@ import (
 	"strings"
 
 	"mcp/control/sip"
-	"mcp/speech/mrcp"
+	"mcp/speech/mrcp/v2"
 )
+
+// errNoReoffer says that the platform's agent cannot change a session.
+var errNoReoffer = errors.New("re-INVITE to a speech server is not possible")
 
 // dialer lets the MRCP client open its SIP dialogs through the platform's own
 // agent.
@@ -19,15 +23,27 @@ type dialer struct {
 	log   *slog.Logger
 }
 
-// Dial implements mrcp.Dialer.
-func (d dialer) Dial(ctx context.Context, target string, offer []byte, refresh func([]byte) []byte) (mrcp.Dialog, error) {
-	dialog, err := d.agent.Invite(ctx, sip.Outgoing{To: target, Offer: offer})
+// Dial implements v2.Dialer.
+func (d dialer) Dial(ctx context.Context, i v2.Invitation) (v2.Dialog, error) {
+	dialog, err := d.agent.Invite(ctx, sip.Outgoing{To: i.Target, Offer: i.Offer})
 	if err != nil {
-		return nil, fmt.Errorf("invite %s: %w", target, err)
+		return nil, fmt.Errorf("invite %s: %w", i.Target, err)
 	}
 	s := &speechDialog{dialog: dialog, done: make(chan struct{}), log: d.log.With("sip_call_id", dialog.CallID())}
-	go s.follow(refresh)
+	go s.follow(i.Answer)
 	return s, nil
+}
+
+// Probe implements v2.Dialer: whether the server's port can be reached.
+func (d dialer) Probe(ctx context.Context, target string) error {
+	if !strings.Contains(strings.ToLower(target), "transport=tcp") {
+		return nil // there is nothing to connect to
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", hostOf(target))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // speechDialog is the SIP dialog of a speech session.
@@ -40,6 +56,9 @@ type speechDialog struct {
 func (s *speechDialog) Answer() []byte                { return s.dialog.RemoteSDP() }
 func (s *speechDialog) Bye(ctx context.Context) error { return s.dialog.Bye(ctx, nil) }
 func (s *speechDialog) Done() <-chan struct{}         { return s.done }
+
+// Reoffer implements v2.Dialog.
+func (s *speechDialog) Reoffer(context.Context, []byte) ([]byte, error) { return nil, errNoReoffer }
 
 // follow answers the server's re-INVITEs, its session timer's among them, until
 // the dialog is over; the agent closes Events then.

@@ -2,8 +2,6 @@ package mrcp
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,13 +11,15 @@ import (
 	"mcp/speech"
 )
 
-// Client opens sessions with one speech server.
+// Client opens sessions with speech servers.
 type Client struct {
 	cfg      Config
-	dialer   Dialer
+	traits   Traits
+	carriage Carriage
+	servers  *servers
 	log      *slog.Logger
-	pool     *pool
 	counters counters
+	stop     context.CancelFunc
 
 	mu       sync.Mutex
 	closed   bool
@@ -31,7 +31,7 @@ var _ speech.Engine = (*Client)(nil)
 
 // counters are behind Stats.
 type counters struct {
-	opened, failed, lost           atomic.Uint64
+	opened, failed, lost, idle     atomic.Uint64
 	requests, timeouts, lateEvents atomic.Uint64
 	speaks, recognitions           atomic.Uint64
 }
@@ -40,9 +40,11 @@ type counters struct {
 type Stats struct {
 	Sessions     int    // open now
 	Connections  int    // open now
+	ServersDown  int    // now
 	Opened       uint64 // sessions opened
 	Failed       uint64 // sessions that could not be opened
 	Lost         uint64 // sessions that ended without being closed
+	Idle         uint64 // sessions that were ended because nobody used them
 	Requests     uint64
 	Timeouts     uint64 // requests without a response
 	LateEvents   uint64 // events of requests that were over
@@ -50,12 +52,18 @@ type Stats struct {
 	Recognitions uint64
 }
 
-// NewClient makes a client of the server that cfg names. The configuration must
+// NewClient makes a client of the servers that cfg names. The configuration must
 // be valid. Close must be called.
-func NewClient(cfg Config, dialer Dialer, log *slog.Logger) *Client {
-	cfg = cfg.withDefaults()
-	return &Client{cfg: cfg, dialer: dialer, log: log, pool: &pool{cfg: cfg, log: log},
-		sessions: make(map[*session]struct{})}
+func NewClient(cfg Config, carriage Carriage, log *slog.Logger) *Client {
+	traits := carriage.Traits()
+	cfg = cfg.withDefaults(traits)
+	ctx, stop := context.WithCancel(context.Background())
+	c := &Client{cfg: cfg, traits: traits, carriage: carriage, servers: newServers(cfg, carriage, log),
+		log: log, stop: stop, sessions: make(map[*session]struct{})}
+	if cfg.HealthInterval > 0 {
+		c.wg.Go(func() { c.servers.watch(ctx, cfg.HealthInterval, cfg.ResponseTimeout) })
+	}
+	return c
 }
 
 // Stats counts.
@@ -64,27 +72,27 @@ func (c *Client) Stats() Stats {
 	sessions := len(c.sessions)
 	c.mu.Unlock()
 	n := &c.counters
-	return Stats{Sessions: sessions, Connections: c.pool.size(),
-		Opened: n.opened.Load(), Failed: n.failed.Load(), Lost: n.lost.Load(),
+	return Stats{Sessions: sessions, Connections: c.carriage.Connections(), ServersDown: c.servers.down(),
+		Opened: n.opened.Load(), Failed: n.failed.Load(), Lost: n.lost.Load(), Idle: n.idle.Load(),
 		Requests: n.requests.Load(), Timeouts: n.timeouts.Load(), LateEvents: n.lateEvents.Load(),
 		Speaks: n.speaks.Load(), Recognitions: n.recognitions.Load()}
 }
 
 // Open is part of speech.Engine.
 func (c *Client) Open(ctx context.Context, media speech.Media) (speech.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.DialTimeout)
-	defer cancel()
 	if !c.enter() {
 		return nil, speech.ErrClosed
 	}
 	defer c.wg.Done()
-	s, err := c.open(ctx, media)
+	s := newSession(c)
+	link, err := c.servers.open(ctx, c.cfg.OpenTimeout, Opening{Media: media, Resources: c.cfg.Resources, Receiver: s})
 	if err != nil {
 		c.counters.failed.Add(1)
 		return nil, fmt.Errorf("open speech session: %w", err)
 	}
+	s.begin(link)
 	if !c.adopt(s) {
-		closing, cancel := context.WithTimeout(context.Background(), c.cfg.ByeTimeout)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.CloseTimeout)
 		defer cancel()
 		return nil, errors.Join(speech.ErrClosed, s.Close(closing))
 	}
@@ -116,56 +124,9 @@ func (c *Client) adopt(s *session) bool {
 	return !c.closed
 }
 
-// open signals a session: INVITE, answer, connection.
-func (c *Client) open(ctx context.Context, media speech.Media) (*session, error) {
-	connection := ConnectionNew
-	var reserved *conn
-	if !c.cfg.OwnConnection {
-		reserved = c.pool.reserve()
-	}
-	if reserved != nil {
-		connection = ConnectionExisting
-		defer c.pool.release(reserved)
-	}
-	r := &refresher{ours: offer(media, sessionID(), connection), log: c.log}
-	dialog, err := c.dialer.Dial(ctx, c.cfg.URI, r.ours.Marshal(), r.answer)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	s, err := c.join(ctx, dialog, r, reserved)
-	if err != nil {
-		bye, cancel := context.WithTimeout(context.Background(), c.cfg.ByeTimeout)
-		defer cancel()
-		return nil, errors.Join(err, dialog.Bye(bye))
-	}
-	return s, nil
-}
-
-func (c *Client) join(ctx context.Context, dialog Dialog, r *refresher, reserved *conn) (*session, error) {
-	agreed, err := agree(r.ours, dialog.Answer())
-	if err != nil {
-		return nil, err
-	}
-	r.settle(agreed.media)
-	s := newSession(c, dialog, agreed)
-	if err := s.connect(ctx, reserved); err != nil {
-		s.disconnect()
-		return nil, err
-	}
-	return s, nil
-}
-
-// unavailable makes a dialer's error one of those that an Engine's user tells
-// apart, unless it is one already.
-func unavailable(err error) error {
-	if errors.Is(err, speech.ErrNoCodec) || errors.Is(err, speech.ErrUnavailable) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", speech.ErrUnavailable, err)
-}
-
 // Close ends every session, as if its server were lost, and waits.
 func (c *Client) Close() error {
+	c.stop()
 	c.mu.Lock()
 	c.closed = true
 	open := make([]*session, 0, len(c.sessions))
@@ -178,50 +139,4 @@ func (c *Client) Close() error {
 	}
 	c.wg.Wait()
 	return nil
-}
-
-// refresher answers re-INVITEs of one dialog.
-type refresher struct {
-	log   *slog.Logger
-	mu    sync.Mutex
-	ours  *Description
-	media speech.Media
-}
-
-func (r *refresher) settle(media speech.Media) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.media = media
-	// The answer to a refresh says connection:existing where the offer said new,
-	// and one codec where it offered several, so its version is the next.
-	next := *r.ours
-	next.Version++
-	r.ours = &next
-}
-
-func (r *refresher) answer(offered []byte) []byte {
-	r.mu.Lock()
-	ours, media := r.ours, r.media
-	r.mu.Unlock()
-	if len(offered) == 0 {
-		return ours.Marshal()
-	}
-	theirs, err := ParseDescription(offered)
-	if err != nil {
-		r.log.Warn("speech server's new offer not understood", "err", err)
-		return nil
-	}
-	if audio := theirs.Audio(); audio != nil && media.Addr.IsValid() && audio.Addr != media.Addr {
-		r.log.Warn("speech server wants to move its audio, which is not supported", "from", media.Addr, "to", audio.Addr)
-		return nil
-	}
-	return refresh(ours, theirs, media).Marshal()
-}
-
-// sessionID is the origin's session identifier, which must be unique among all
-// that this host makes (RFC 8866 section 5.2). 53 bits survive every parser.
-func sessionID() uint64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, by its documentation
-	return binary.BigEndian.Uint64(b[:]) >> 11
 }

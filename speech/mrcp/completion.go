@@ -101,28 +101,28 @@ func recogKind(m *wire.Message) error {
 }
 
 // recognized is what a completed RECOGNIZE came to (RFC 6787 section 9.4.11).
-func recognized(m *wire.Message) (speech.Result, error) {
+func recognized(m *wire.Message, scale nlsml.Scale) (speech.Result, error) {
 	cause, known := m.Cause()
 	if !known {
-		return recognizedByBody(m)
+		return recognizedByBody(m, scale)
 	}
 	switch cause.Code {
 	case wire.RecogSuccess, wire.RecogSuccessMaxtime:
-		return recognizedByBody(m)
+		return recognizedByBody(m, scale)
 	case wire.RecogNoMatch, wire.RecogHotwordMaxtime, wire.RecogTooEarly, wire.RecogPartialMatch:
-		return speech.Result{Outcome: speech.NoMatch, Alternatives: rejected(m)}, nil
+		return speech.Result{Outcome: speech.NoMatch, Alternatives: rejected(m, scale)}, nil
 	case wire.RecogNoInput:
 		return speech.Result{Outcome: speech.NoInput}, nil
 	case wire.RecogPartialMaxtime, wire.RecogNoMatchMaxtime:
-		return speech.Result{Outcome: speech.TooMuchSpeech, Alternatives: rejected(m)}, nil
+		return speech.Result{Outcome: speech.TooMuchSpeech, Alternatives: rejected(m, scale)}, nil
 	}
 	return speech.Result{}, newFailure(wire.MethodRecognize, m, recogKind(m))
 }
 
 // recognizedByBody trusts the result itself. Some servers send no cause, and
 // some call a nomatch a success.
-func recognizedByBody(m *wire.Message) (speech.Result, error) {
-	parsed, err := nlsml.Parse(m.Body, nlsml.Fraction)
+func recognizedByBody(m *wire.Message, scale nlsml.Scale) (speech.Result, error) {
+	parsed, err := nlsml.Parse(m.Body, scale)
 	if err != nil {
 		return speech.Result{}, fmt.Errorf("result of recognition: %w", err)
 	}
@@ -139,11 +139,11 @@ func recognizedByBody(m *wire.Message) (speech.Result, error) {
 
 // rejected are the interpretations that a server tells although none was good
 // enough.
-func rejected(m *wire.Message) []speech.Alternative {
+func rejected(m *wire.Message, scale nlsml.Scale) []speech.Alternative {
 	if !strings.Contains(strings.ToLower(m.Header.Get(wire.HeaderContentType)), "nlsml") {
 		return nil
 	}
-	parsed, err := nlsml.Parse(m.Body, nlsml.Fraction)
+	parsed, err := nlsml.Parse(m.Body, scale)
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"mcp/speech"
 	"mcp/speech/mrcp/wire"
+	"mcp/speech/nlsml"
 )
 
 func completion(event, cause string) *wire.Message {
@@ -47,7 +48,7 @@ func TestRecognitionCauses(t *testing.T) {
 		{"016 grammar-definition-failure", 0, 0, speech.ErrGrammar},
 		{"099 something-new", 0, 0, broken},
 	} {
-		result, err := recognized(completion(wire.EventRecognitionComplete, row.cause))
+		result, err := recognized(completion(wire.EventRecognitionComplete, row.cause), nlsml.Fraction)
 		var failure *Failure
 		switch {
 		case row.err == nil && (err != nil || result.Outcome != row.outcome || len(result.Alternatives) != row.said):
@@ -94,17 +95,25 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	if err := (Config{URI: "sip:mresources@192.0.2.7:5060;transport=tcp"}).Validate(); err != nil {
-		t.Error(err)
+	one := []Server{{URI: "sip:mresources@192.0.2.7:5060;transport=tcp"}}
+	for _, cfg := range []Config{{Servers: one}, {Servers: []Server{{URI: "rtsp://192.0.2.7:4900", Weight: 3}}, Resources: []string{"recorder"}}} {
+		if err := cfg.Validate(); err != nil {
+			t.Error(err)
+		}
 	}
 	for name, cfg := range map[string]Config{
-		"no uri":        {},
-		"uri":           {URI: "http://x"},
-		"response":      {URI: "sip:x", ResponseTimeout: -1},
-		"dial":          {URI: "sip:x", DialTimeout: -1},
-		"bye":           {URI: "sip:x", ByeTimeout: -time.Second},
-		"ssml":          {URI: "sip:x", SSMLType: "ssml"},
-		"message bound": {URI: "sip:x", MaxMessage: -1},
+		"no server":  {},
+		"uri":        {Servers: []Server{{URI: "http://x"}}},
+		"weight":     {Servers: []Server{{URI: "sip:x", Weight: -1}}},
+		"resource":   {Servers: one, Resources: []string{"speakverify"}},
+		"response":   {Servers: one, ResponseTimeout: -1},
+		"open":       {Servers: one, OpenTimeout: -1},
+		"close":      {Servers: one, CloseTimeout: -time.Second},
+		"keep-alive": {Servers: one, KeepAlive: -1},
+		"idle":       {Servers: one, Idle: -1},
+		"health":     {Servers: one, HealthInterval: -1},
+		"retry":      {Servers: one, RetryAfter: -1},
+		"ssml":       {Servers: one, SSMLType: "ssml"},
 	} {
 		if cfg.Validate() == nil {
 			t.Errorf("%s: accepted", name)
@@ -113,7 +122,7 @@ func TestConfig(t *testing.T) {
 }
 
 func TestGrammarNames(t *testing.T) {
-	gs := newGrammars()
+	gs := newGrammars(Manners{})
 	for _, row := range []struct {
 		id, content, want string
 		isNew             bool

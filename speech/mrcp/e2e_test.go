@@ -20,6 +20,7 @@ import (
 	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest"
 	"mcp/speech/mrcp/mrcptest/line"
+	"mcp/speech/mrcp/v2"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -56,17 +57,22 @@ func quickTimeouts() line.Timeouts {
 
 func newRig(t *testing.T, cfg mrcp.Config, hears ...string) *rig {
 	t.Helper()
+	return newRigOver(t, cfg, v2.Config{}, hears...)
+}
+
+func newRigOver(t *testing.T, cfg mrcp.Config, carried v2.Config, hears ...string) *rig {
+	t.Helper()
 	r := &rig{engine: mrcptest.NewCanned(hears...)}
 	var err error
 	if r.server, err = mrcptest.NewServer(mrcptest.Config{Timeouts: quickTimeouts()}, r.engine, testLog(t)); err != nil {
 		t.Fatal(err)
 	}
 	r.dialer = &mrcptest.Dialer{Server: r.server}
-	cfg.URI = "sip:mresources@127.0.0.1"
+	cfg.Servers = []mrcp.Server{{URI: "sip:mresources@127.0.0.1"}}
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	r.client = mrcp.NewClient(cfg, r.dialer, testLog(t))
+	r.client = mrcp.NewClient(cfg, v2.New(carried, r.dialer, testLog(t)), testLog(t))
 	t.Cleanup(func() {
 		if err := errors.Join(r.client.Close(), r.server.Close()); err != nil {
 			t.Error(err)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mcp/speech"
@@ -18,12 +19,13 @@ const storeDomain = "@mcp.store"
 // grammars remembers what a session has defined at its server, by content: the
 // same grammar is not sent twice, and a name is never given new content.
 type grammars struct {
-	names map[[sha256.Size]byte]string // name by content
-	taken map[string]bool
+	numbered bool
+	names    map[[sha256.Size]byte]string // name by content
+	taken    map[string]bool
 }
 
-func newGrammars() *grammars {
-	return &grammars{names: make(map[[sha256.Size]byte]string), taken: make(map[string]bool)}
+func newGrammars(m Manners) *grammars {
+	return &grammars{numbered: m.NumberedGrammars, names: make(map[[sha256.Size]byte]string), taken: make(map[string]bool)}
 }
 
 func grammarKey(g speech.Grammar) [sha256.Size]byte {
@@ -35,6 +37,9 @@ func (gs *grammars) name(g speech.Grammar) (string, bool) {
 	key := grammarKey(g)
 	if name, defined := gs.names[key]; defined {
 		return name, false
+	}
+	if gs.numbered {
+		return fmt.Sprintf("grammar%d", len(gs.taken)+1), true
 	}
 	wanted := g.ID
 	if !validGrammarID(wanted) {
@@ -64,7 +69,7 @@ func defineGrammar(g speech.Grammar, name, language string) *wire.Message {
 	m := &wire.Message{Name: wire.MethodDefineGrammar}
 	m.Header.Add(wire.HeaderContentID, "<"+name+storeDomain+">")
 	if g.URI != "" {
-		m.Header.Add("Content-Base", g.URI)
+		m.Header.Add(wire.HeaderContentBase, g.URI)
 	}
 	if language != "" {
 		m.Header.Add(wire.HeaderSpeechLanguage, language)
@@ -80,12 +85,10 @@ type reference struct {
 	weight float64
 }
 
-// setReferences puts the list of active grammars into a RECOGNIZE request.
-func setReferences(m *wire.Message, references []reference) {
-	weighted := false
-	for _, r := range references {
-		weighted = weighted || r.weighted()
-	}
+// setReferences puts the list of active grammars into a request, with their
+// weights where the protocol has any.
+func setReferences(m *wire.Message, references []reference, weights bool) {
+	weighted := weights && slices.ContainsFunc(references, reference.weighted)
 	var body strings.Builder
 	for _, r := range references {
 		switch {

@@ -17,6 +17,8 @@ import (
 	"mcp/speech"
 	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest"
+	"mcp/speech/mrcp/sdp"
+	"mcp/speech/mrcp/v2"
 	"mcp/speech/mrcp/wire"
 )
 
@@ -129,7 +131,7 @@ func TestConnectionsAreShared(t *testing.T) {
 		own  bool
 		want int
 	}{{false, 1}, {true, 3}} {
-		r := newRig(t, mrcp.Config{OwnConnection: row.own})
+		r := newRigOver(t, mrcp.Config{}, v2.Config{OwnConnection: row.own})
 		far := newCaller(t)
 		var all []speech.Session
 		for range 3 {
@@ -185,12 +187,12 @@ func TestRefresh(t *testing.T) {
 		if len(answers) != 1 {
 			t.Fatalf("%d answers", len(answers))
 		}
-		d, err := mrcp.ParseDescription(answers[0])
+		d, err := sdp.Parse(answers[0])
 		if err != nil || len(d.Controls()) != 2 || d.Version != 2 {
 			t.Fatalf("%v in\n%s", err, answers[0])
 		}
 		for _, c := range d.Controls() {
-			if c.Setup != mrcp.SetupActive || c.Connection != mrcp.ConnectionExisting || c.Addr.Port() != 9 {
+			if c.Setup != sdp.SetupActive || c.Connection != sdp.ConnectionExisting || c.Addr.Port() != 9 {
 				t.Errorf("%+v", c)
 			}
 		}
@@ -385,7 +387,7 @@ func BenchmarkOpenClose(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	client := mrcp.NewClient(mrcp.Config{URI: "sip:x@127.0.0.1"}, &mrcptest.Dialer{Server: server}, slog.New(slog.DiscardHandler))
+	client := mrcp.NewClient(mrcp.Config{Servers: []mrcp.Server{{URI: "sip:x@127.0.0.1"}}}, v2.New(v2.Config{}, &mrcptest.Dialer{Server: server}, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
 	far := newCaller(b)
 	for b.Loop() {
 		s, err := client.Open(b.Context(), far.media())

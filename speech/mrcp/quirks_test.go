@@ -13,6 +13,7 @@ import (
 
 	"mcp/speech"
 	"mcp/speech/mrcp"
+	"mcp/speech/mrcp/v2"
 	"mcp/speech/mrcp/wire"
 )
 
@@ -39,7 +40,7 @@ func newScripted(t *testing.T, reply func(m *wire.Message) string) (*scripted, *
 	}
 	s := &scripted{t: t, listener: listener, reply: reply, hangup: make(chan struct{})}
 	s.wg.Go(s.accept)
-	client := mrcp.NewClient(mrcp.Config{URI: "sip:x@127.0.0.1", ResponseTimeout: 20 * time.Second}, s, testLog(t))
+	client := mrcp.NewClient(mrcp.Config{Servers: []mrcp.Server{{URI: "sip:x@127.0.0.1"}}, ResponseTimeout: 20 * time.Second}, v2.New(v2.Config{}, s, testLog(t)), testLog(t))
 	t.Cleanup(func() {
 		if err := client.Close(); err != nil {
 			t.Error(err)
@@ -109,12 +110,16 @@ func (s *scripted) methods() string {
 	return strings.Join(names, " ")
 }
 
-// Dial is part of mrcp.Dialer.
-func (s *scripted) Dial(context.Context, string, []byte, func([]byte) []byte) (mrcp.Dialog, error) {
-	return s, nil
-}
+// Dial is part of v2.Dialer.
+func (s *scripted) Dial(context.Context, v2.Invitation) (v2.Dialog, error) { return s, nil }
 
-// Answer is part of mrcp.Dialog; it is what go-mrcp and UniMRCP send, mixed.
+// Probe is part of v2.Dialer.
+func (s *scripted) Probe(context.Context, string) error { return nil }
+
+// Reoffer is part of v2.Dialog.
+func (s *scripted) Reoffer(context.Context, []byte) ([]byte, error) { return s.Answer(), nil }
+
+// Answer is part of v2.Dialog; it is what go-mrcp and UniMRCP send, mixed.
 func (s *scripted) Answer() []byte {
 	port := s.listener.Addr().(*net.TCPAddr).Port
 	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"+
@@ -123,10 +128,10 @@ func (s *scripted) Answer() []byte {
 		"m=audio 10000 RTP/AVP 0\r\na=mid:1\r\na=rtpmap:0 PCMU/8000\r\n", port, port)
 }
 
-// Bye is part of mrcp.Dialog.
+// Bye is part of v2.Dialog.
 func (s *scripted) Bye(context.Context) error { return nil }
 
-// Done is part of mrcp.Dialog.
+// Done is part of v2.Dialog.
 func (s *scripted) Done() <-chan struct{} { return s.hangup }
 
 // Messages as servers in the field send them.

@@ -3,6 +3,7 @@ package mrcp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -11,26 +12,44 @@ import (
 	"mcp/speech/mrcp/wire"
 )
 
-// recognizing is one RECOGNIZE request. Its session's mu guards state to taken.
+// recognizing is one RECOGNIZE or INTERPRET request. Its session's mu guards
+// result.
 type recognizing struct {
-	session    *session
-	id         uint32
+	*hearing
 	references []reference
 	hotword    bool
-	state      recogState
 	result     speech.Result
-	err        error
-	taken      bool          // the server took it on
-	accepted   chan struct{} // closed when the server has taken it on, or it is over
-	started    chan struct{}
-	done       chan struct{}
 }
 
-var _ speech.Recognizing = (*recognizing)(nil)
+var (
+	_ speech.Recognizing = (*recognizing)(nil)
+	_ speech.Rereader    = (*recognizing)(nil)
+)
 
 // Recognize is part of speech.Session. Inline grammars are defined first, those
 // that the session has not defined before.
 func (s *session) Recognize(ctx context.Context, r speech.Recognition) (speech.Recognizing, error) {
+	rec, err := s.recognize(ctx, wire.MethodRecognize, r, "")
+	if err != nil {
+		return nil, err
+	}
+	return rec, nil
+}
+
+// Interpret is part of speech.Interpreter (RFC 6787 section 9.20).
+func (s *session) Interpret(ctx context.Context, text string, r speech.Recognition) (speech.Result, error) {
+	rec, err := s.recognize(ctx, wire.MethodInterpret, r, text)
+	if err != nil {
+		return speech.Result{}, err
+	}
+	if err := await(ctx, rec.done, wire.MethodInterpret); err != nil {
+		rec.step(recogWantStop, nil)
+		return speech.Result{}, err
+	}
+	return rec.Result()
+}
+
+func (s *session) recognize(ctx context.Context, method string, r speech.Recognition, text string) (*recognizing, error) {
 	if len(r.Grammars) == 0 {
 		return nil, errors.New("no grammar to recognize against")
 	}
@@ -40,38 +59,23 @@ func (s *session) Recognize(ctx context.Context, r speech.Recognition) (speech.R
 	case <-s.ending:
 		return nil, s.reason()
 	case <-ctx.Done():
-		return nil, await(ctx, nil, wire.MethodRecognize)
+		return nil, await(ctx, nil, method)
 	}
 	if err := s.awaitRecognizer(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.need(ctx, wire.Recognizer); err != nil {
 		return nil, err
 	}
 	references, err := s.defineAll(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	rec, err := s.beginRecognizing(r, references)
+	rec, err := s.beginRecognizing(method, r, references, text)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-rec.accepted:
-	case <-ctx.Done():
-		rec.step(recogWantStop, nil)
-		return nil, await(ctx, nil, wire.MethodRecognize)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !rec.taken {
-		return nil, rec.err
-	}
-	return rec, nil
-}
-
-// reason is why the session is over, once ending is closed.
-func (s *session) reason() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
+	return rec, rec.accept(ctx)
 }
 
 // awaitRecognizer waits for a recognition that is being stopped: grammars can be
@@ -111,56 +115,68 @@ func (s *session) defineAll(ctx context.Context, r speech.Recognition) ([]refere
 			ref.uri = "session:" + name + storeDomain
 		}
 		// The same grammar twice says nothing new; the first has precedence.
-		if !slices.ContainsFunc(references, func(r reference) bool { return r.uri == ref.uri }) {
+		repeated := slices.ContainsFunc(references, func(r reference) bool { return r.uri == ref.uri })
+		if !repeated || s.client.cfg.Manners.RepeatedURIs {
 			references = append(references, ref)
 		}
 	}
 	return references, nil
 }
 
-func (s *session) beginRecognizing(r speech.Recognition, references []reference) (*recognizing, error) {
+func (s *session) beginRecognizing(method string, r speech.Recognition, references []reference, text string) (*recognizing, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return nil, s.err
 	}
-	rec := &recognizing{session: s, references: references, hotword: r.Hotword,
-		accepted: make(chan struct{}), started: make(chan struct{}), done: make(chan struct{})}
+	rec := &recognizing{hearing: newHearing(s, method, wire.Recognizer), references: references, hotword: r.Hotword}
+	rec.complete = rec.completedLocked
+	m := &wire.Message{Name: method}
+	if method == wire.MethodRecognize {
+		// A hotword recognizer also hears what is none of the words.
+		if !rec.hotword {
+			rec.heard = s.bargeInLocked
+		}
+		s.setRecognitionLocked(m, r)
+		s.client.counters.recognitions.Add(1)
+	} else {
+		m.Header.Add(wire.HeaderInterpretText, text)
+		if r.Language != "" {
+			m.Header.Add(wire.HeaderSpeechLanguage, r.Language)
+		}
+	}
+	setReferences(m, references, s.client.traits.Weights)
 	s.recognizing = rec
-	s.client.counters.recognitions.Add(1)
-	rec.id = s.sendLocked(wire.Recognizer, recognize(r, references), rec.answeredLocked)
+	rec.sendLocked(m)
 	return rec, nil
 }
 
-// recognize makes the request.
-func recognize(r speech.Recognition, references []reference) *wire.Message {
-	m := &wire.Message{Name: wire.MethodRecognize}
+// setRecognitionLocked puts the terms of a recognition into a RECOGNIZE request.
+func (s *session) setRecognitionLocked(m *wire.Message, r speech.Recognition) {
+	manners, vendor := s.client.cfg.Manners, r.Vendor
 	m.Header.Add(wire.HeaderCancelIfQueue, "false")
 	m.Header.Add(wire.HeaderStartInputTimers, strconv.FormatBool(r.StartTimers))
-	if r.Hotword {
+	if r.Hotword && s.client.traits.Hotword && !manners.NoHotword {
 		m.Header.Add(wire.HeaderRecognitionMode, "hotword")
 	}
 	if r.Language != "" {
 		m.Header.Add(wire.HeaderSpeechLanguage, r.Language)
 	}
-	for _, t := range []struct {
-		header string
-		value  time.Duration
-	}{
+	if manners.SpeedVsAccuracy != "" && r.SpeedAccuracy > 0 {
+		vendor = merged(map[string]string{manners.SpeedVsAccuracy: wire.Float(r.SpeedAccuracy)}, vendor)
+		r.SpeedAccuracy = 0
+	}
+	addMillis(m, []timing{
 		{wire.HeaderNoInputTimeout, r.NoInput},
 		{wire.HeaderRecognitionTimeout, r.MaxSpeech},
 		{wire.HeaderCompleteTimeout, r.Complete},
 		{wire.HeaderIncompleteTimeout, r.Incomplete},
-	} {
-		if t.value > 0 {
-			m.Header.Add(t.header, wire.Millis(t.value))
-		}
-	}
+	})
 	for _, f := range []struct {
 		header string
 		value  float64
 	}{
-		{wire.HeaderConfidenceThreshold, r.Confidence},
+		{wire.HeaderConfidenceThreshold, manners.scaled(r.Confidence)},
 		{wire.HeaderSensitivityLevel, r.Sensitivity},
 		{wire.HeaderSpeedVsAccuracy, r.SpeedAccuracy},
 	} {
@@ -171,107 +187,54 @@ func recognize(r speech.Recognition, references []reference) *wire.Message {
 	if r.NBest > 0 {
 		m.Header.Add(wire.HeaderNBestListLength, strconv.Itoa(r.NBest))
 	}
-	if len(r.Vendor) > 0 {
-		m.Header.Add(wire.HeaderVendorSpecific, wire.VendorParameters(r.Vendor))
-	}
-	setReferences(m, references)
-	return m
+	s.vendorLocked(wire.Recognizer, m, merged(manners.Vendor, vendor))
 }
 
-func (rec *recognizing) answeredLocked(m *wire.Message, err error) {
-	switch {
-	case err != nil:
-		rec.stepLocked(recogLost, err)
-	case refusal(wire.MethodRecognize, m) != nil:
-		rec.stepLocked(recogRefused, refusal(wire.MethodRecognize, m))
-	case m.State == wire.Pending:
-		rec.stepLocked(recogQueued, nil)
-	case m.State == wire.InProgress:
-		rec.stepLocked(recogStarted, nil)
-	default:
-		rec.completeLocked(m)
+// scaled is a confidence in the server's scale.
+func (m Manners) scaled(confidence float64) float64 {
+	if m.Percent {
+		return confidence * 100
 	}
+	return confidence
 }
 
-func (rec *recognizing) eventLocked(m *wire.Message) {
-	switch {
-	case m.Name == wire.EventRecognitionComplete || m.State == wire.Complete:
-		rec.completeLocked(m)
-	case m.Name == wire.EventStartOfInput || m.Name == wire.EventStartOfSpeech:
-		// A hotword recognizer also hears what is none of the words.
-		if !rec.hotword {
-			rec.bargeInLocked(m.Header.Get(wire.HeaderProxySyncID))
+// timing is a header field with a time.
+type timing struct {
+	header string
+	value  time.Duration
+}
+
+func addMillis(m *wire.Message, timings []timing) {
+	for _, t := range timings {
+		if t.value > 0 {
+			m.Header.Add(t.header, wire.Millis(t.value))
 		}
-		rec.stepLocked(recogHeard, nil)
-	case m.State == wire.InProgress:
-		rec.stepLocked(recogStarted, nil)
 	}
 }
 
-// completeLocked takes the result, unless the request is over or being stopped.
-func (rec *recognizing) completeLocked(m *wire.Message) {
-	if rec.state == recogStopping || rec.state == recogDoomed {
-		rec.stepLocked(recogCompleted, speech.ErrClosed)
-		return
-	}
-	if rec.state == recogEnded {
-		return
-	}
-	result, err := recognized(m)
-	nameGrammars(result.Alternatives, rec.references)
-	if err == nil && result.Outcome == speech.Match {
+// completedLocked takes the result of the recognition.
+func (rec *recognizing) completedLocked(m *wire.Message) error {
+	result, err := rec.read(m)
+	if err == nil && result.Outcome == speech.Match && rec.method == wire.MethodRecognize {
 		// START-OF-INPUT may be missing or lost in a race with the result.
-		rec.bargeInLocked(m.Header.Get(wire.HeaderProxySyncID))
+		rec.session.bargeInLocked(m.Header.Get(wire.HeaderProxySyncID))
 	}
 	rec.result = result
-	rec.stepLocked(recogCompleted, err)
+	return err
 }
 
-func (rec *recognizing) bargeInLocked(syncID string) {
-	if sp := rec.session.speaking; sp != nil && rec.state != recogEnded {
-		sp.hearLocked(syncID)
+func (rec *recognizing) read(m *wire.Message) (speech.Result, error) {
+	result, err := recognized(m, rec.session.client.traits.Scale)
+	nameGrammars(result.Alternatives, rec.references)
+	return result, err
+}
+
+// bargeInLocked stops the session's speech because the caller is heard.
+func (s *session) bargeInLocked(syncID string) {
+	if s.speaking != nil {
+		s.speaking.hearLocked(syncID)
 	}
 }
-
-func (rec *recognizing) step(in recogInput, err error) {
-	rec.session.mu.Lock()
-	defer rec.session.mu.Unlock()
-	rec.stepLocked(in, err)
-}
-
-func (rec *recognizing) stepLocked(in recogInput, err error) {
-	var effects []recogEffect
-	before := rec.state
-	rec.state, effects = nextRecog(rec.state, in)
-	for _, effect := range effects {
-		switch effect {
-		case recogAccept:
-			rec.taken = true
-			close(rec.accepted)
-		case recogFail:
-			rec.err = err
-		case recogHear:
-			close(rec.started)
-		case recogSendStop:
-			rec.session.sendLocked(wire.Recognizer, &wire.Message{Name: wire.MethodStop},
-				func(*wire.Message, error) { rec.stepLocked(recogStopped, nil) })
-		case recogEnd:
-			if before == recogStopping && rec.err == nil {
-				rec.err = speech.ErrClosed
-			}
-			if !rec.taken {
-				close(rec.accepted)
-			}
-			close(rec.done)
-		}
-	}
-}
-
-// Started is part of speech.Recognizing.
-func (rec *recognizing) Started() <-chan struct{} { return rec.started }
-
-// Done is part of speech.Recognizing.
-func (rec *recognizing) Done() <-chan struct{} { return rec.done }
 
 // Result is part of speech.Recognizing.
 func (rec *recognizing) Result() (speech.Result, error) {
@@ -283,26 +246,25 @@ func (rec *recognizing) Result() (speech.Result, error) {
 	return rec.result, nil
 }
 
-// StartTimers is part of speech.Recognizing. A recognizer that has ended in the
-// meantime answers 402, and then there is nothing to start.
-func (rec *recognizing) StartTimers(ctx context.Context) error {
-	rec.session.mu.Lock()
-	var effects []recogEffect
-	rec.state, effects = nextRecog(rec.state, recogWantTimers)
-	rec.session.mu.Unlock()
-	if len(effects) == 0 {
-		return nil
+// Reread is part of speech.Rereader (RFC 6787 section 9.11).
+func (rec *recognizing) Reread(ctx context.Context, confidence float64, nbest int) (speech.Result, error) {
+	s := rec.session
+	s.mu.Lock()
+	last := s.recognizing == rec && rec.state == recogEnded && rec.err == nil
+	s.mu.Unlock()
+	if !last {
+		return speech.Result{}, fmt.Errorf("%w: no result to read again", speech.ErrClosed)
 	}
-	_, err := rec.session.call(ctx, wire.Recognizer, &wire.Message{Name: wire.MethodStartInputTimers})
-	var failure *Failure
-	if errors.As(err, &failure) && failure.Status == wire.StatusNotValidInState {
-		return nil
+	m := &wire.Message{Name: wire.MethodGetResult}
+	if confidence > 0 {
+		m.Header.Add(wire.HeaderConfidenceThreshold, wire.Float(s.client.cfg.Manners.scaled(confidence)))
 	}
-	return err
-}
-
-// Stop is part of speech.Recognizing.
-func (rec *recognizing) Stop(ctx context.Context) error {
-	rec.step(recogWantStop, nil)
-	return await(ctx, rec.done, wire.MethodStop)
+	if nbest > 0 {
+		m.Header.Add(wire.HeaderNBestListLength, strconv.Itoa(nbest))
+	}
+	response, err := s.call(ctx, wire.Recognizer, m)
+	if err != nil {
+		return speech.Result{}, err
+	}
+	return rec.read(response)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,113 +17,173 @@ import (
 // errBusy says that the session is already doing what was asked.
 var errBusy = errors.New("speech session is busy")
 
-// session is one SIP dialog with its two control channels.
+// errIdle is why a session ends that nobody uses.
+var errIdle = fmt.Errorf("%w: not used for too long", speech.ErrClosed)
+
+// session is one session with a server.
 //
-// Messages come in on the connections' goroutines, calls on their callers', and
-// both only ever hold mu for a moment. The goroutine run owns the session's end.
+// Messages come in on the link's goroutines, calls on their callers', and both
+// only ever hold mu for a moment. The goroutine run owns the session's end.
 type session struct {
 	client   *Client
 	log      *slog.Logger
-	dialog   Dialog
-	agreed   agreement
-	conns    map[string]*conn // by resource
-	defining chan struct{}    // holds a token while a recognition is being set up
-	ending   chan struct{}    // closed when err is set
-	done     chan struct{}    // closed when everything has been given back
+	link     Link          // set before anything is sent
+	defining chan struct{} // holds a token while a recognition is being set up
+	altering chan struct{} // holds a token while the resources change
+	ending   chan struct{} // closed when err is set
+	done     chan struct{} // closed when everything has been given back
 
 	mu          sync.Mutex
 	err         error // why the session is over
-	lastID      uint32
-	pending     map[uint32]*exchange
+	requests    requests
+	used        map[string]time.Time // the resources there are, and when each was last of use
 	speaking    *speaking
 	recognizing *recognizing
+	recording   *recording
 	grammars    *grammars
 }
 
-// exchange is a request that waits for its response.
-type exchange struct {
-	method   string
-	timer    *time.Timer
-	answered func(m *wire.Message, err error) // called with mu held
-}
+var (
+	_ speech.Session      = (*session)(nil)
+	_ speech.LexiconStore = (*session)(nil)
+	_ speech.Interpreter  = (*session)(nil)
+	_ speech.Recorder     = (*session)(nil)
+	_ speech.Tuner        = (*session)(nil)
+)
 
-var _ speech.Session = (*session)(nil)
-
-func newSession(c *Client, dialog Dialog, agreed agreement) *session {
+func newSession(c *Client) *session {
 	return &session{
-		client: c,
-		log:    c.log.With("channel", agreed.channels[wire.Synthesizer].id),
-		dialog: dialog, agreed: agreed,
-		conns:    make(map[string]*conn),
+		client:   c,
+		log:      c.log,
 		defining: make(chan struct{}, 1),
+		altering: make(chan struct{}, 1),
 		ending:   make(chan struct{}),
 		done:     make(chan struct{}),
-		pending:  make(map[uint32]*exchange),
-		grammars: newGrammars(),
+		requests: requests{pending: make(map[uint32]*exchange)},
+		used:     make(map[string]time.Time),
+		grammars: newGrammars(c.cfg.Manners),
 	}
 }
 
-// connect attaches the session to the connections its channels run over.
-func (s *session) connect(ctx context.Context, reserved *conn) error {
-	for _, resource := range resources {
-		at := s.agreed.channels[resource]
-		c, err := s.connection(ctx, at, reserved)
-		if err != nil {
-			return err
-		}
-		if err := c.attach(at.id, s); err != nil {
-			s.client.pool.release(c)
-			return fmt.Errorf("%w: %w", speech.ErrUnavailable, err)
-		}
-		s.conns[resource] = c
-	}
-	return nil
+// begin takes the session up on its link.
+func (s *session) begin(link Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.link = link
+	s.log = s.client.log.With("media", link.Media().Addr.String())
+	s.grantLocked(s.client.cfg.Resources)
 }
 
-// connection finds the connection for a channel; channels of one session to the
-// same address always share.
-func (s *session) connection(ctx context.Context, at channelAt, reserved *conn) (*conn, error) {
-	for _, c := range s.conns {
-		if c.addr == at.addr {
-			s.client.pool.retain(c)
-			return c, nil
+// grantLocked notes which resources there are, and tags those that are new.
+func (s *session) grantLocked(resources []string) {
+	now := time.Now()
+	for _, r := range resources {
+		if _, had := s.used[r]; had {
+			continue
+		}
+		s.used[r] = now
+		if tag := s.client.cfg.Manners.LoggingTag; tag != "" && s.err == nil {
+			m := &wire.Message{Name: wire.MethodSetParams}
+			m.Header.Add(wire.HeaderLoggingTag, tag)
+			s.sendOptionalLocked(r, m)
 		}
 	}
-	return s.client.pool.acquire(ctx, at, reserved)
+	for r := range s.used {
+		if !slices.Contains(resources, r) {
+			delete(s.used, r)
+		}
+	}
 }
 
-// run waits for the session's end and gives everything back: the connections
-// first, then the dialog, the order in which deployed servers expect it.
-func (s *session) run() {
-	select {
-	case <-s.dialog.Done():
-		s.lost(fmt.Errorf("%w: the server hung up", speech.ErrUnavailable))
-	case <-s.ending:
+// need makes sure that the session has a resource.
+func (s *session) need(ctx context.Context, resource string) error {
+	s.mu.Lock()
+	_, has := s.used[resource]
+	if has {
+		s.used[resource] = time.Now()
 	}
-	s.disconnect()
-	ctx, cancel := context.WithTimeout(context.Background(), s.client.cfg.ByeTimeout)
+	err := s.err
+	s.mu.Unlock()
+	if has || err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.client.cfg.OpenTimeout)
 	defer cancel()
-	if err := s.dialog.Bye(ctx); err != nil {
-		s.log.Info("speech session's BYE failed", "err", err)
+	return s.alter(ctx, func(now []string) []string { return append(now, resource) })
+}
+
+// alter changes which resources the session has. change is called with mu held.
+func (s *session) alter(ctx context.Context, change func(now []string) []string) error {
+	select {
+	case s.altering <- struct{}{}:
+		defer func() { <-s.altering }()
+	case <-s.ending:
+		return s.reason()
+	case <-ctx.Done():
+		return fmt.Errorf("change resources: %w", ctx.Err())
+	}
+	wanted := s.choose(change)
+	granted, err := s.link.Alter(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(granted, wire.Recognizer) {
+		s.grammars = newGrammars(s.client.cfg.Manners) // they went with it
+	}
+	s.grantLocked(granted)
+	return s.err
+}
+
+// choose makes the new list of resources. Those to give up count as gone at once,
+// so that whoever needs one from now on waits for its return.
+func (s *session) choose(change func(now []string) []string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wanted := change(slices.Sorted(maps.Keys(s.used)))
+	for r := range s.used {
+		if !slices.Contains(wanted, r) {
+			delete(s.used, r)
+		}
+	}
+	slices.Sort(wanted)
+	return slices.Compact(wanted)
+}
+
+// run waits for the session's end, looking after it meanwhile, and gives
+// everything back.
+func (s *session) run() {
+	round := s.round()
+	ticker := time.NewTicker(round)
+	defer ticker.Stop()
+	for over := false; !over; {
+		select {
+		case <-s.link.Done():
+			s.Lost(fmt.Errorf("%w: the server hung up", speech.ErrUnavailable))
+			over = true
+		case <-s.ending:
+			over = true
+		case <-ticker.C:
+			s.care()
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.client.cfg.CloseTimeout)
+	defer cancel()
+	if err := s.link.Close(ctx, s.reason()); err != nil {
+		s.log.Info("end of speech session failed", "err", err)
 	}
 	close(s.done)
 }
 
-func (s *session) disconnect() {
-	for resource, c := range s.conns {
-		c.detach(s.agreed.channels[resource].id)
-		s.client.pool.release(c)
-	}
-}
-
 // Media is part of speech.Session.
-func (s *session) Media() speech.Media { return s.agreed.media }
+func (s *session) Media() speech.Media { return s.link.Media() }
 
 // Done is part of speech.Session.
 func (s *session) Done() <-chan struct{} { return s.done }
 
-// Close is part of speech.Session. What runs is stopped before the BYE, because
-// servers are known to keep a license for speech that was not.
+// Close is part of speech.Session. What runs is stopped before the session ends,
+// because servers are known to keep a license for speech that was not.
 func (s *session) Close(ctx context.Context) error {
 	stopping, cancel := context.WithTimeout(ctx, s.client.cfg.ResponseTimeout)
 	defer cancel()
@@ -142,9 +204,9 @@ func (s *session) stopAll(ctx context.Context) {
 		s.speaking.stepLocked(speakWantStop, nil)
 		waits = append(waits, s.speaking.done)
 	}
-	if s.recognizing != nil {
-		s.recognizing.stepLocked(recogWantStop, nil)
-		waits = append(waits, s.recognizing.done)
+	for _, h := range s.hearingsLocked() {
+		h.stepLocked(recogWantStop, nil)
+		waits = append(waits, h.done)
 	}
 	s.mu.Unlock()
 	for _, done := range waits {
@@ -156,8 +218,20 @@ func (s *session) stopAll(ctx context.Context) {
 	}
 }
 
-// lost is part of receiver: the session cannot go on.
-func (s *session) lost(err error) {
+// hearingsLocked are the last requests that listen to the caller.
+func (s *session) hearingsLocked() []*hearing {
+	var all []*hearing
+	if s.recognizing != nil {
+		all = append(all, s.recognizing.hearing)
+	}
+	if s.recording != nil {
+		all = append(all, s.recording.hearing)
+	}
+	return all
+}
+
+// Lost is part of Receiver: the session cannot go on.
+func (s *session) Lost(err error) {
 	if s.finish(err) {
 		s.client.counters.lost.Add(1)
 		s.log.Warn("speech session lost", "err", err)
@@ -176,104 +250,108 @@ func (s *session) finish(err error) bool {
 	if s.speaking != nil {
 		s.speaking.stepLocked(speakLost, err)
 	}
-	if s.recognizing != nil {
-		s.recognizing.stepLocked(recogLost, err)
+	for _, h := range s.hearingsLocked() {
+		h.stepLocked(recogLost, err)
 	}
-	// Last, so that no answer makes one of those two send anything more.
-	for _, e := range s.pending {
-		e.timer.Stop()
-		e.answered(nil, err)
-	}
-	clear(s.pending)
+	// Last, so that no answer makes one of those send anything more.
+	s.requests.failAll(err)
 	close(s.ending)
 	return true
 }
 
-// sendLocked sends a request on its resource's channel and has answered called
-// with the response. Request-ids rise through all channels of the session (RFC
-// 6787 section 5.2); numbering and queueing under one lock keeps them in order.
-func (s *session) sendLocked(resource string, m *wire.Message, answered func(*wire.Message, error)) uint32 {
-	s.lastID++
-	id := s.lastID
-	m.Kind, m.ID = wire.Request, id
-	m.Header = append(wire.Header{{Name: wire.HeaderChannelIdentifier, Value: s.agreed.channels[resource].id}}, m.Header...)
-	s.pending[id] = &exchange{method: m.Name, answered: answered,
-		timer: time.AfterFunc(s.client.cfg.ResponseTimeout, func() { s.expire(resource, id) })}
-	s.client.counters.requests.Add(1)
-	s.conns[resource].send(m)
-	return id
-}
-
-// expire ends the session whose server does not answer. Its connection gets no
-// further sessions: some servers stop reading one that carried something they
-// could not parse. Sessions already on it are left to find out for themselves.
-func (s *session) expire(resource string, id uint32) {
-	s.mu.Lock()
-	e := s.pending[id]
-	s.mu.Unlock()
-	if e == nil {
-		return
-	}
-	s.client.counters.timeouts.Add(1)
-	s.client.pool.abandon(s.conns[resource])
-	s.lost(fmt.Errorf("%w: no response to %s within %v", speech.ErrUnavailable, e.method, s.client.cfg.ResponseTimeout))
-}
-
-// call sends a request and waits for its response.
-func (s *session) call(ctx context.Context, resource string, m *wire.Message) (*wire.Message, error) {
-	type outcome struct {
-		m   *wire.Message
-		err error
-	}
-	got := make(chan outcome, 1)
-	s.mu.Lock()
-	if s.err != nil {
-		s.mu.Unlock()
-		return nil, s.err
-	}
-	method := m.Name
-	s.sendLocked(resource, m, func(m *wire.Message, err error) { got <- outcome{m, err} })
-	s.mu.Unlock()
-	select {
-	case o := <-got:
-		if o.err != nil {
-			return nil, o.err
-		}
-		return o.m, refusal(method, o.m)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: %w", method, ctx.Err())
-	}
-}
-
-// receive is part of receiver.
-func (s *session) receive(m *wire.Message) {
+// reason is why the session is over, once ending is closed.
+func (s *session) reason() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch m.Kind {
-	case wire.Response:
-		e := s.pending[m.ID]
-		if e == nil {
-			s.log.Debug("mrcp response to no request", "message", m.String())
-			return
+	return s.err
+}
+
+// round is how often a session is looked after.
+func (s *session) round() time.Duration {
+	cfg := s.client.cfg
+	round := time.Hour
+	for _, d := range []time.Duration{cfg.KeepAlive, cfg.Idle} {
+		if d > 0 {
+			round = min(round, d/4)
 		}
-		delete(s.pending, m.ID)
-		e.timer.Stop()
-		e.answered(m, nil)
-	case wire.Event:
-		s.eventLocked(m)
+	}
+	return max(round, time.Millisecond)
+}
+
+// care gives back what nobody has used for long, and keeps what is in use alive
+// with the server.
+func (s *session) care() {
+	s.mu.Lock()
+	now := time.Now()
+	idle := s.idleLocked(now)
+	all := len(idle) > 0 && len(idle) == len(s.used)
+	quiet := s.client.cfg.KeepAlive > 0 && now.Sub(s.requests.sent) >= s.client.cfg.KeepAlive
+	if quiet && !all && s.err == nil {
+		s.keepAliveLocked()
+	}
+	s.mu.Unlock()
+	switch {
+	case all:
+		if s.finish(errIdle) {
+			s.client.counters.idle.Add(1)
+			s.log.Debug("speech session returned, nobody used it")
+		}
+	case len(idle) > 0:
+		s.giveBack(idle)
 	}
 }
 
-// eventLocked hands an event to the request it belongs to. Those of requests
-// that are over are late, and nobody's business any more.
-func (s *session) eventLocked(m *wire.Message) {
-	switch {
-	case s.speaking != nil && s.speaking.id == m.ID:
-		s.speaking.eventLocked(m)
-	case s.recognizing != nil && s.recognizing.id == m.ID:
-		s.recognizing.eventLocked(m)
-	default:
-		s.client.counters.lateEvents.Add(1)
+// idleLocked are the resources that have not been used for too long.
+func (s *session) idleLocked(now time.Time) []string {
+	if s.client.cfg.Idle <= 0 {
+		return nil
+	}
+	s.busyLocked(now)
+	var idle []string
+	for r, last := range s.used {
+		if now.Sub(last) >= s.client.cfg.Idle {
+			idle = append(idle, r)
+		}
+	}
+	return idle
+}
+
+// busyLocked notes which resources are of use just now.
+func (s *session) busyLocked(now time.Time) {
+	for resource, busy := range map[string]bool{
+		wire.Synthesizer: s.speaking != nil && s.speaking.state != speakEnded,
+		wire.Recognizer:  s.recognizing != nil && s.recognizing.state != recogEnded,
+		wire.Recorder:    s.recording != nil && s.recording.state != recogEnded,
+	} {
+		if _, has := s.used[resource]; has && busy {
+			s.used[resource] = now
+		}
+	}
+}
+
+// giveBack drops resources from the session. One that came to be needed in the
+// meantime stays.
+func (s *session) giveBack(idle []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.client.cfg.ResponseTimeout)
+	defer cancel()
+	err := s.alter(ctx, func(now []string) []string {
+		still := s.idleLocked(time.Now())
+		return slices.DeleteFunc(now, func(r string) bool { return slices.Contains(idle, r) && slices.Contains(still, r) })
+	})
+	if err != nil {
+		s.log.Info("speech server keeps an idle resource", "err", err)
+	}
+}
+
+// keepAliveLocked asks for a parameter, which nothing depends on.
+func (s *session) keepAliveLocked() {
+	for _, r := range []string{wire.Recognizer, wire.Synthesizer, wire.Recorder} {
+		if _, has := s.used[r]; has {
+			m := &wire.Message{Name: wire.MethodGetParams}
+			m.Header.Add(wire.HeaderLoggingTag, "")
+			s.sendOptionalLocked(r, m)
+			return
+		}
 	}
 }
 

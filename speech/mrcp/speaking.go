@@ -13,6 +13,7 @@ type speaking struct {
 	session  *session
 	id       uint32
 	noBarge  bool
+	marked   func(string)
 	state    speakState
 	err      error
 	taken    bool          // the server took it on
@@ -21,12 +22,18 @@ type speaking struct {
 	sync     string // Proxy-Sync-Id of the input that barged in
 }
 
-var _ speech.Speaking = (*speaking)(nil)
+var (
+	_ speech.Speaking  = (*speaking)(nil)
+	_ speech.Steerable = (*speaking)(nil)
+)
 
 // Speak is part of speech.Session.
 func (s *session) Speak(ctx context.Context, u speech.Utterance) (speech.Speaking, error) {
 	if u.SSML == "" {
 		return nil, errors.New("nothing to speak")
+	}
+	if err := s.need(ctx, wire.Synthesizer); err != nil {
+		return nil, err
 	}
 	sp, err := s.beginSpeaking(ctx, u)
 	if err != nil {
@@ -70,25 +77,29 @@ func (s *session) beginSpeaking(ctx context.Context, u speech.Utterance) (*speak
 }
 
 func (s *session) speakLocked(u speech.Utterance) *speaking {
+	sp := &speaking{session: s, noBarge: u.NoBargeIn, marked: u.Marked, accepted: make(chan struct{}), done: make(chan struct{})}
+	s.speaking = sp
+	s.client.counters.speaks.Add(1)
+	sp.id = s.sendLocked(wire.Synthesizer, s.speakRequestLocked(u), sp.answeredLocked)
+	return sp
+}
+
+// speakRequestLocked makes the request, and sends what must come before it.
+func (s *session) speakRequestLocked(u speech.Utterance) *wire.Message {
+	manners := s.client.cfg.Manners
 	m := &wire.Message{Name: wire.MethodSpeak}
 	if u.NoBargeIn {
 		m.Header.Add(wire.HeaderKillOnBargeIn, "false")
 	}
-	if u.Language != "" {
+	if u.Language != "" && !manners.NoLanguage {
 		m.Header.Add(wire.HeaderSpeechLanguage, u.Language)
 	}
 	if u.Voice != "" {
 		m.Header.Add(wire.HeaderVoiceName, u.Voice)
 	}
-	if len(u.Vendor) > 0 {
-		m.Header.Add(wire.HeaderVendorSpecific, wire.VendorParameters(u.Vendor))
-	}
+	s.vendorLocked(wire.Synthesizer, m, merged(manners.VendorSpeech, u.Vendor))
 	m.SetBody(s.client.cfg.SSMLType, []byte(u.SSML))
-	sp := &speaking{session: s, noBarge: u.NoBargeIn, accepted: make(chan struct{}), done: make(chan struct{})}
-	s.speaking = sp
-	s.client.counters.speaks.Add(1)
-	sp.id = s.sendLocked(wire.Synthesizer, m, sp.answeredLocked)
-	return sp
+	return m
 }
 
 func (sp *speaking) answeredLocked(m *wire.Message, err error) {
@@ -112,6 +123,9 @@ func (sp *speaking) eventLocked(m *wire.Message) {
 		sp.stepLocked(speakCompleted, spoken(m))
 	case m.State == wire.InProgress:
 		sp.stepLocked(speakStarted, nil)
+		if mark := wire.Mark(m.Header.Get(wire.HeaderSpeechMarker)); mark != "" && m.Name == wire.EventSpeechMarker && sp.marked != nil {
+			sp.marked(mark)
+		}
 	}
 }
 

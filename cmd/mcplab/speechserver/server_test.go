@@ -21,6 +21,7 @@ import (
 	"mcp/speech"
 	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest/line"
+	"mcp/speech/mrcp/v2"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,8 +63,10 @@ type dialog struct {
 	done chan struct{}
 }
 
-func (d dialer) Dial(ctx context.Context, target string, offer []byte, _ func([]byte) []byte) (mrcp.Dialog, error) {
-	d1, err := d.agent.Invite(ctx, sip.Outgoing{To: target, Offer: offer})
+func (d dialer) Probe(context.Context, string) error { return nil }
+
+func (d dialer) Dial(ctx context.Context, i v2.Invitation) (v2.Dialog, error) {
+	d1, err := d.agent.Invite(ctx, sip.Outgoing{To: i.Target, Offer: i.Offer})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +81,10 @@ func (d dialer) Dial(ctx context.Context, target string, offer []byte, _ func([]
 
 func (d *dialog) Answer() []byte                { return d.RemoteSDP() }
 func (d *dialog) Bye(ctx context.Context) error { return d.Dialog.Bye(ctx, nil) }
-func (d *dialog) Done() <-chan struct{}         { return d.done }
+func (d *dialog) Reoffer(context.Context, []byte) ([]byte, error) {
+	return nil, errors.New("not in these tests")
+}
+func (d *dialog) Done() <-chan struct{} { return d.done }
 
 type noCalls struct{}
 
@@ -102,7 +108,7 @@ func newParrot(t *testing.T, uri string) *parrot {
 		t.Fatal(err)
 	}
 	run(t, func(ctx context.Context) error { return agent.Serve(ctx, noCalls{}) })
-	client := mrcp.NewClient(mrcp.Config{URI: uri}, dialer{agent}, log)
+	client := mrcp.NewClient(mrcp.Config{Servers: []mrcp.Server{{URI: uri}}}, v2.New(v2.Config{}, dialer{agent}, log), log)
 	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)

@@ -7,20 +7,23 @@ import (
 	"sync"
 
 	"mcp/speech"
-	"mcp/speech/mrcp"
+	"mcp/speech/mrcp/sdp"
+	"mcp/speech/mrcp/v2"
 )
 
 // Dialer takes a client straight to a Server, as if INVITE, 200 and BYE had gone
 // over SIP between them.
 type Dialer struct {
 	Server *Server
+	// Servers are further ones, by the URI that leads to them.
+	Servers map[string]*Server
 
 	mu      sync.Mutex
 	dialogs map[*dialog]struct{}
 	byes    int
 }
 
-var _ mrcp.Dialer = (*Dialer)(nil)
+var _ v2.Dialer = (*Dialer)(nil)
 
 type dialog struct {
 	dialer  *Dialer
@@ -30,19 +33,27 @@ type dialog struct {
 	once    sync.Once
 }
 
-// Dial is part of mrcp.Dialer.
-func (d *Dialer) Dial(ctx context.Context, target string, offer []byte, refresh func([]byte) []byte) (mrcp.Dialog, error) {
+func (d *Dialer) server(target string) *Server {
+	if s := d.Servers[target]; s != nil {
+		return s
+	}
+	return d.Server
+}
+
+// Dial is part of v2.Dialer.
+func (d *Dialer) Dial(ctx context.Context, i v2.Invitation) (v2.Dialog, error) {
+	target := i.Target
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	answer, session, err := d.Server.Answer(offer, netip.MustParseAddr("127.0.0.1"))
+	answer, session, err := d.server(target).Answer(i.Offer, netip.MustParseAddr("127.0.0.1"))
 	if refusal, ok := err.(*Refusal); ok && refusal.Status == 488 {
 		return nil, fmt.Errorf("%w: invite %s: %w", speech.ErrNoCodec, target, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("invite %s: %w", target, err)
 	}
-	g := &dialog{dialer: d, session: session, answer: answer, refresh: refresh}
+	g := &dialog{dialer: d, session: session, answer: answer, refresh: i.Answer}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.dialogs == nil {
@@ -51,6 +62,9 @@ func (d *Dialer) Dial(ctx context.Context, target string, offer []byte, refresh 
 	d.dialogs[g] = struct{}{}
 	return g, nil
 }
+
+// Probe is part of v2.Dialer.
+func (d *Dialer) Probe(_ context.Context, target string) error { return d.server(target).Available() }
 
 // Dialogs is how many dialogs are open.
 func (d *Dialer) Dialogs() int {
@@ -77,7 +91,7 @@ func (d *Dialer) Refresh() [][]byte {
 	d.mu.Unlock()
 	var answers [][]byte
 	for _, g := range open {
-		answers = append(answers, g.refresh(g.session.Description(mrcp.ConnectionExisting)))
+		answers = append(answers, g.refresh(g.session.Description(sdp.ConnectionExisting)))
 	}
 	return answers
 }
@@ -95,13 +109,18 @@ func (d *Dialer) HangUp() {
 	}
 }
 
-// Answer is part of mrcp.Dialog.
+// Answer is part of v2.Dialog.
 func (g *dialog) Answer() []byte { return g.answer }
 
-// Done is part of mrcp.Dialog.
+// Reoffer is part of v2.Dialog.
+func (g *dialog) Reoffer(_ context.Context, offer []byte) ([]byte, error) {
+	return g.session.Reoffer(offer)
+}
+
+// Done is part of v2.Dialog.
 func (g *dialog) Done() <-chan struct{} { return g.session.Done() }
 
-// Bye is part of mrcp.Dialog.
+// Bye is part of v2.Dialog.
 func (g *dialog) Bye(context.Context) error {
 	g.once.Do(func() {
 		g.session.Close()

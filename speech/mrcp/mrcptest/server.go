@@ -6,6 +6,8 @@ package mrcptest
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,8 +21,8 @@ import (
 	"time"
 
 	"mcp/speech"
-	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest/line"
+	"mcp/speech/mrcp/sdp"
 	"mcp/speech/mrcp/wire"
 )
 
@@ -44,6 +46,12 @@ type Config struct {
 	MaxMessage int
 	// HTTP fetches grammars; nil is a client with a timeout of 5 s.
 	HTTP *http.Client
+	// TLS has MRCP go over TLS: clients must offer TCP/TLS/MRCPv2 then. Its first
+	// certificate's fingerprint goes into the answer.
+	TLS *tls.Config
+	// Recordings is the folder that the recorder puts its files in; empty is the
+	// system's for temporary files.
+	Recordings string
 }
 
 func (c Config) withDefaults() Config {
@@ -108,6 +116,9 @@ func NewServer(cfg Config, engine Engine, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for mrcp: %w", err)
 	}
+	if cfg.TLS != nil {
+		listener = tls.NewListener(listener, cfg.TLS)
+	}
 	s := &Server{cfg: cfg, engine: engine, log: log, listener: listener,
 		sessions: make(map[string]*Session), controls: make(map[*control]struct{})}
 	s.wg.Go(s.accept)
@@ -134,7 +145,7 @@ func (s *Server) Connections() int {
 // Answer answers an INVITE's offer. The peer is the host it came from. The error
 // is a *Refusal unless something broke.
 func (s *Server) Answer(offer []byte, peer netip.Addr) ([]byte, *Session, error) {
-	description, err := mrcp.ParseDescription(offer)
+	description, err := sdp.Parse(offer)
 	if err != nil {
 		return nil, nil, &Refusal{400, err.Error()}
 	}
@@ -143,22 +154,22 @@ func (s *Server) Answer(offer []byte, peer netip.Addr) ([]byte, *Session, error)
 		return nil, nil, &Refusal{488, "no audio line"}
 	}
 	at := slices.IndexFunc(audio.Codecs, func(c speech.Codec) bool {
-		_, ok := mrcp.FindCodec(s.cfg.Codecs, c)
+		_, ok := sdp.FindCodec(s.cfg.Codecs, c)
 		return ok && line.Supports(c)
 	})
 	if at < 0 {
 		return nil, nil, &Refusal{488, "no common codec"}
 	}
-	if !slices.ContainsFunc(description.Controls(), supported) {
+	if !slices.ContainsFunc(description.Controls(), s.supported) {
 		return nil, nil, &Refusal{488, "no resource that exists here"}
 	}
 	session, err := newSession(s, audio, audio.Codecs[at])
 	if err != nil {
 		return nil, nil, err
 	}
-	connection := mrcp.ConnectionNew
+	connection := sdp.ConnectionNew
 	if offersExisting(description) && s.connectedFrom(peer) {
-		connection = mrcp.ConnectionExisting
+		connection = sdp.ConnectionExisting
 	}
 	session.describe(description, connection)
 	if err := s.admit(session); err != nil {
@@ -168,12 +179,40 @@ func (s *Server) Answer(offer []byte, peer netip.Addr) ([]byte, *Session, error)
 	return session.Description(connection), session, nil
 }
 
-func supported(c *mrcp.Control) bool {
-	return c.Protocol == mrcp.ProtocolTCP && c.Addr.Port() != 0 && (c.Resource == wire.Synthesizer || c.Resource == wire.Recognizer)
+// supported tells whether a control line can be granted.
+func (s *Server) supported(c *sdp.Control) bool {
+	protocol := sdp.ProtocolTCP
+	if s.cfg.TLS != nil {
+		protocol = sdp.ProtocolTLS
+	}
+	return c.Protocol == protocol && c.Addr.Port() != 0 && known(c.Resource)
 }
 
-func offersExisting(d *mrcp.Description) bool {
-	return slices.ContainsFunc(d.Controls(), func(c *mrcp.Control) bool { return strings.EqualFold(c.Connection, mrcp.ConnectionExisting) })
+func known(resource string) bool {
+	return resource == wire.Synthesizer || resource == wire.Recognizer || resource == wire.Recorder
+}
+
+// Available is why the server would refuse a session just now, or nil.
+func (s *Server) Available() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusalLocked()
+}
+
+func (s *Server) refusalLocked() error {
+	switch {
+	case s.closed:
+		return &Refusal{503, "shutting down"}
+	case s.faults.Refuse:
+		return &Refusal{503, "told to refuse"}
+	case s.cfg.MaxSessions > 0 && len(s.sessions) >= s.cfg.MaxSessions:
+		return &Refusal{503, "too many sessions"}
+	}
+	return nil
+}
+
+func offersExisting(d *sdp.Description) bool {
+	return slices.ContainsFunc(d.Controls(), func(c *sdp.Control) bool { return strings.EqualFold(c.Connection, sdp.ConnectionExisting) })
 }
 
 func (s *Server) connectedFrom(peer netip.Addr) bool {
@@ -191,16 +230,20 @@ func (s *Server) connectedFrom(peer netip.Addr) bool {
 func (s *Server) admit(session *Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return &Refusal{503, "shutting down"}
-	case s.faults.Refuse:
-		return &Refusal{503, "told to refuse"}
-	case s.cfg.MaxSessions > 0 && len(s.sessions) >= s.cfg.MaxSessions:
-		return &Refusal{503, "too many sessions"}
+	if err := s.refusalLocked(); err != nil {
+		return err
 	}
 	s.sessions[session.id] = session
 	return nil
+}
+
+// fingerprint is that of the server's certificate (RFC 8122 section 5), or "".
+func (s *Server) fingerprint() string {
+	if s.cfg.TLS == nil || len(s.cfg.TLS.Certificates) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(s.cfg.TLS.Certificates[0].Certificate[0])
+	return "sha-256 " + strings.ReplaceAll(fmt.Sprintf("% X", sum), " ", ":")
 }
 
 func newID() string {
@@ -216,7 +259,7 @@ func (s *Server) find(channel string) (*Session, string) {
 	defer s.mu.Unlock()
 	session := s.sessions[strings.ToLower(id)]
 	resource = strings.ToLower(resource)
-	if session == nil || !slices.Contains(session.resources, resource) {
+	if session == nil || !session.has(resource) {
 		return nil, ""
 	}
 	return session, resource

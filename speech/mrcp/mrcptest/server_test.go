@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest/line"
+	"mcp/speech/mrcp/sdp"
 )
 
 func TestAnswer(t *testing.T) {
@@ -79,12 +79,12 @@ func TestAnswerRefuses(t *testing.T) {
 		}
 	}
 	// What exists is granted, what does not is refused.
-	answer, session, err := server.Answer(crlf(strings.Replace(fmt.Sprintf(offerText, 4000), "speechsynth", "recorder", 1)), peer)
+	answer, session, err := server.Answer(crlf(strings.Replace(fmt.Sprintf(offerText, 4000), "speechsynth", "speakverify", 1)), peer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	d, err := mrcp.ParseDescription(answer)
+	d, err := sdp.Parse(answer)
 	if err != nil || len(d.Controls()) != 2 || d.Controls()[0].Addr.Port() != 0 || d.Controls()[1].Addr.Port() == 0 {
 		t.Errorf("%v\n%s", err, answer)
 	}

@@ -9,30 +9,36 @@ import (
 	"time"
 
 	"mcp/speech"
-	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest/line"
+	"mcp/speech/mrcp/sdp"
 	"mcp/speech/mrcp/wire"
 )
 
 // Session is one client's session. Its requests are worked off in order by one
 // goroutine; mu guards what the resources hold.
 type Session struct {
-	server      *Server
-	id          string
-	log         *slog.Logger
-	port        *line.Port
-	inbox       chan request
-	ctx         context.Context // ends with the session
-	cancel      context.CancelFunc
-	done        chan struct{}
-	description mrcp.Description
-	resources   []string // fixed before the server knows the session
-	wg          sync.WaitGroup
+	server *Server
+	id     string
+	log    *slog.Logger
+	port   *line.Port
+	inbox  chan request
+	ctx    context.Context // ends with the session
+	cancel context.CancelFunc
+	done   chan struct{}
+	wg     sync.WaitGroup
 
-	mu      sync.Mutex
-	control *control
-	synth   *synthesizer
-	recog   *recognizer
+	mu          sync.Mutex
+	description sdp.Description
+	resources   []string
+	control     carrier
+	synth       *synthesizer
+	recog       *recognizer
+}
+
+// carrier takes a session's messages to its client.
+type carrier interface {
+	send(m *wire.Message)
+	unbind(s *Session)
 }
 
 // request is a request with the resource it is for.
@@ -42,7 +48,7 @@ type request struct {
 }
 
 // newSession makes a session that sends its audio to the offerer's.
-func newSession(server *Server, audio *mrcp.Audio, codec speech.Codec) (*Session, error) {
+func newSession(server *Server, audio *sdp.Audio, codec speech.Codec) (*Session, error) {
 	id := newID()
 	s := &Session{server: server, id: id, log: server.log.With("session", id),
 		inbox: make(chan request, 16), done: make(chan struct{})}
@@ -59,30 +65,32 @@ func newSession(server *Server, audio *mrcp.Audio, codec speech.Codec) (*Session
 
 // describe makes the session's answer to an offer. Control lines of resources
 // that do not exist here are refused.
-func (s *Session) describe(offer *mrcp.Description, connection string) {
+func (s *Session) describe(offer *sdp.Description, connection string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	addr := s.server.Addr()
-	s.description = mrcp.Description{User: "mrcptest", ID: offer.ID + 1, Version: 1, Addr: addr.Addr()}
+	s.description = sdp.Description{User: "mrcptest", ID: offer.ID + 1, Version: 1, Addr: addr.Addr()}
 	var granted []string
 	for _, offered := range offer.Lines {
 		l := offered
 		switch {
-		case offered.Control != nil && supported(offered.Control) && !slices.Contains(granted, offered.Control.Resource):
+		case offered.Control != nil && s.server.supported(offered.Control) && !slices.Contains(granted, offered.Control.Resource):
 			granted = append(granted, offered.Control.Resource)
-			l.Control = &mrcp.Control{Addr: addr, Protocol: mrcp.ProtocolTCP, Setup: mrcp.SetupPassive, Connection: connection,
-				Channel: s.id + "@" + offered.Control.Resource, CMID: offered.Control.CMID}
+			l.Control = &sdp.Control{Addr: addr, Protocol: offered.Control.Protocol, Setup: sdp.SetupPassive, Connection: connection,
+				Channel: s.id + "@" + offered.Control.Resource, CMID: offered.Control.CMID, Fingerprint: s.server.fingerprint()}
 		case offered.Control != nil:
-			l.Control = &mrcp.Control{Protocol: offered.Control.Protocol}
+			l.Control = &sdp.Control{Protocol: offered.Control.Protocol}
 		case offered.Audio == offer.Audio() && offered.Audio != nil:
 			l.Audio = s.describeAudio(offered.Audio)
 		case offered.Audio != nil:
-			l.Audio = &mrcp.Audio{Events: -1}
+			l.Audio = &sdp.Audio{Events: -1}
 		}
 		s.description.Lines = append(s.description.Lines, l)
 	}
 	s.resources = granted
 }
 
-func (s *Session) describeAudio(offered *mrcp.Audio) *mrcp.Audio {
+func (s *Session) describeAudio(offered *sdp.Audio) *sdp.Audio {
 	reverse := map[string]string{"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 	direction, turned := reverse[offered.Direction]
 	if !turned {
@@ -94,10 +102,33 @@ func (s *Session) describeAudio(offered *mrcp.Audio) *mrcp.Audio {
 	return &audio
 }
 
+// has tells whether the session was granted a resource.
+func (s *Session) has(resource string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.resources, resource)
+}
+
+// Reoffer answers a re-INVITE: it grants what is new in the offer, and takes back
+// what is gone from it. The audio stays where it is.
+func (s *Session) Reoffer(offer []byte) ([]byte, error) {
+	description, err := sdp.Parse(offer)
+	if err != nil {
+		return nil, &Refusal{400, err.Error()}
+	}
+	if audio := description.Audio(); audio == nil || len(audio.Codecs) == 0 || audio.Codecs[0] != s.port.Codec() {
+		return nil, &Refusal{488, "the audio cannot be changed"}
+	}
+	s.describe(description, sdp.ConnectionExisting)
+	return s.Description(sdp.ConnectionExisting), nil
+}
+
 // Description is the session's SDP: its answer, or with connection "existing"
 // what it offers or answers in a re-INVITE that refreshes the dialog.
 func (s *Session) Description(connection string) []byte {
+	s.mu.Lock()
 	d := s.description
+	s.mu.Unlock()
 	d.Lines = slices.Clone(d.Lines)
 	for i, l := range d.Lines {
 		if l.Control != nil && l.Control.Addr.Port() != 0 {

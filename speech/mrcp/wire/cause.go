@@ -46,6 +46,15 @@ const (
 	RecogGrammarDefinition   = 16
 )
 
+// Completion causes of the recorder (RFC 6787 section 10.4.3).
+const (
+	RecordSilence    = 0
+	RecordMaxtime    = 1
+	RecordNoInput    = 2
+	RecordURIFailure = 3
+	RecordError      = 4
+)
+
 var speakCauses = [...]string{"normal", "barge-in", "parse-failure", "uri-failure", "error",
 	"language-unsupported", "lexicon-load-failure", "cancelled"}
 
@@ -54,11 +63,16 @@ var recogCauses = [...]string{"success", "no-match", "no-input-timeout", "hotwor
 	"success-maxtime", "uri-failure", "language-unsupported", "cancelled", "semantics-failure",
 	"partial-match", "partial-match-maxtime", "no-match-maxtime", "grammar-definition-failure"}
 
+var recordCauses = [...]string{"success-silence", "success-maxtime", "no-input-timeout", "uri-failure", "error"}
+
 // SpeakCause is a synthesizer's cause by number.
 func SpeakCause(code int) Cause { return Cause{code, speakCauses[code]} }
 
 // RecogCause is a recognizer's cause by number.
 func RecogCause(code int) Cause { return Cause{code, recogCauses[code]} }
+
+// RecordCause is a recorder's cause by number.
+func RecordCause(code int) Cause { return Cause{code, recordCauses[code]} }
 
 // String writes the cause as it stands in the header.
 func (c Cause) String() string { return fmt.Sprintf("%03d %s", c.Code, c.Name) }

@@ -4,6 +4,7 @@ package wire
 const (
 	Synthesizer = "speechsynth"
 	Recognizer  = "speechrecog"
+	Recorder    = "recorder"
 )
 
 // Methods.
@@ -16,10 +17,13 @@ const (
 	MethodResume           = "RESUME"
 	MethodBargeIn          = "BARGE-IN-OCCURRED"
 	MethodControl          = "CONTROL"
+	MethodDefineLexicon    = "DEFINE-LEXICON"
 	MethodDefineGrammar    = "DEFINE-GRAMMAR"
 	MethodRecognize        = "RECOGNIZE"
+	MethodInterpret        = "INTERPRET"
 	MethodGetResult        = "GET-RESULT"
 	MethodStartInputTimers = "START-INPUT-TIMERS"
+	MethodRecord           = "RECORD"
 )
 
 // Events. START-OF-SPEECH is the name that drafts of RFC 6787 and MRCPv1 used
@@ -30,6 +34,8 @@ const (
 	EventStartOfInput        = "START-OF-INPUT"
 	EventStartOfSpeech       = "START-OF-SPEECH"
 	EventRecognitionComplete = "RECOGNITION-COMPLETE"
+	EventInterpretComplete   = "INTERPRETATION-COMPLETE"
+	EventRecordComplete      = "RECORD-COMPLETE"
 )
 
 // Header fields.
@@ -59,6 +65,23 @@ const (
 	HeaderRecognitionMode     = "Recognition-Mode"
 	HeaderInputType           = "Input-Type"
 	HeaderSpeechMarker        = "Speech-Marker"
+	HeaderLoggingTag          = "Logging-Tag"
+	HeaderJumpSize            = "Jump-Size"
+	HeaderSpeakRestart        = "Speak-Restart"
+	HeaderSpeakLength         = "Speak-Length"
+	HeaderLoadLexicon         = "Load-Lexicon"
+	HeaderInterpretText       = "Interpret-Text"
+	HeaderRecordURI           = "Record-URI"
+	HeaderMediaType           = "Media-Type"
+	HeaderMaxTime             = "Max-Time"
+	HeaderFinalSilence        = "Final-Silence"
+	HeaderCaptureOnSpeech     = "Capture-On-Speech"
+	HeaderHotwordMin          = "Hotword-Min-Duration"
+	HeaderHotwordMax          = "Hotword-Max-Duration"
+	HeaderSaveWaveform        = "Save-Waveform"
+	HeaderWaveformURI         = "Waveform-URI"
+	HeaderFailedURI           = "Failed-URI"
+	HeaderContentBase         = "Content-Base"
 )
 
 // Media types of bodies.
@@ -69,6 +92,7 @@ const (
 	TypeURIList        = "text/uri-list"
 	TypeGrammarRefList = "text/grammar-ref-list"
 	TypePlainText      = "text/plain"
+	TypeLexicon        = "application/pls+xml"
 	TypeNLSML          = "application/nlsml+xml"
 	TypeNLSMLDraft     = "application/x-nlsml"
 )

@@ -110,3 +110,44 @@ func unquoteParameter(v string) string {
 	}
 	return out.String()
 }
+
+// Mark is the name in a Speech-Marker, or "" when there is none: MRCPv2 puts a
+// timestamp before it (RFC 6787 section 8.4.9), MRCPv1 has the name alone.
+func Mark(value string) string {
+	for value != "" {
+		var part string
+		part, value, _ = strings.Cut(value, ";")
+		if part = strings.TrimSpace(part); part == "" || strings.HasPrefix(strings.ToLower(part), "timestamp=") {
+			continue
+		}
+		return strings.Trim(part, `"`)
+	}
+	return ""
+}
+
+// ResourceURI is what a Waveform-URI or Record-URI says: the URI, in angle
+// brackets or bare, and then its size in octets and its duration (RFC 6787
+// section 9.4.8).
+func ResourceURI(value string) (uri string, size int64, duration time.Duration) {
+	value = strings.TrimSpace(value)
+	params := ""
+	if inner, bracketed := strings.CutPrefix(value, "<"); bracketed {
+		uri, params, _ = strings.Cut(inner, ">")
+	} else {
+		uri, params, _ = strings.Cut(value, ";")
+	}
+	for param := range strings.SplitSeq(params, ";") {
+		name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
+		n, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64)
+		if err != nil || n < 0 {
+			continue
+		}
+		switch strings.ToLower(name) {
+		case "size":
+			size = n
+		case "duration":
+			duration = time.Duration(min(n, int64(time.Hour/time.Millisecond)*24*365)) * time.Millisecond
+		}
+	}
+	return uri, size, duration
+}

@@ -1,4 +1,8 @@
-package mrcp
+// Package sdp reads and writes the session descriptions with which MRCP sessions
+// are agreed on (RFC 6787 section 4.2, RFC 4463 section 3.2). It takes what
+// deployed servers send: formats, cmid and mid may be missing, attributes may
+// stand in any order.
+package sdp
 
 import (
 	"errors"
@@ -9,13 +13,20 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pion/sdp/v3"
+	pion "github.com/pion/sdp/v3"
 
 	"mcp/speech"
 )
 
-// ProtocolTCP is the transport of control lines.
-const ProtocolTCP = "TCP/MRCPv2"
+// Transports of control lines.
+const (
+	ProtocolTCP = "TCP/MRCPv2"
+	ProtocolTLS = "TCP/TLS/MRCPv2"
+)
+
+// DiscardPort stands in an offer's control line, because it is the server that
+// listens (RFC 4145 section 4.1).
+const DiscardPort = 9
 
 // Values of the setup and connection attributes (RFC 4145).
 const (
@@ -38,7 +49,7 @@ type Description struct {
 type Line struct {
 	Control *Control
 	Audio   *Audio
-	other   sdp.MediaName
+	other   pion.MediaName
 }
 
 // Control is an m=application line: the control channel of one resource. Port 0
@@ -51,6 +62,9 @@ type Control struct {
 	Resource   string // of an offer
 	Channel    string // of an answer
 	CMID       string
+	// Fingerprint is that of the side's certificate, such as "sha-256 4A:AD…"
+	// (RFC 8122), of a line over TLS.
+	Fingerprint string
 }
 
 // Audio is an m=audio line. Port 0 means that it is refused.
@@ -86,10 +100,9 @@ func (d *Description) Audio() *Audio {
 	return nil
 }
 
-// ParseDescription reads an SDP. Formats, cmid and mid may be missing, and
-// attributes may stand in any order, as they do in the field.
-func ParseDescription(b []byte) (*Description, error) {
-	var s sdp.SessionDescription
+// Parse reads a description.
+func Parse(b []byte) (*Description, error) {
+	var s pion.SessionDescription
 	if err := s.Unmarshal(b); err != nil {
 		return nil, fmt.Errorf("parse sdp: %w", err)
 	}
@@ -108,7 +121,7 @@ func ParseDescription(b []byte) (*Description, error) {
 	return d, nil
 }
 
-func parseLine(s *sdp.SessionDescription, m *sdp.MediaDescription, addr netip.AddrPort) Line {
+func parseLine(s *pion.SessionDescription, m *pion.MediaDescription, addr netip.AddrPort) Line {
 	attribute := func(name string) string {
 		value, found := m.Attribute(name)
 		if !found {
@@ -121,7 +134,8 @@ func parseLine(s *sdp.SessionDescription, m *sdp.MediaDescription, addr netip.Ad
 	case m.MediaName.Media == "application" && strings.HasSuffix(protocol, "/MRCPv2"):
 		return Line{Control: &Control{Addr: addr, Protocol: protocol,
 			Setup: attribute("setup"), Connection: attribute("connection"),
-			Resource: strings.ToLower(attribute("resource")), Channel: attribute("channel"), CMID: attribute("cmid")}}
+			Resource: strings.ToLower(attribute("resource")), Channel: attribute("channel"), CMID: attribute("cmid"),
+			Fingerprint: attribute("fingerprint")}}
 	case m.MediaName.Media == "audio":
 		audio := &Audio{Addr: addr, Direction: direction(s, m), MID: attribute("mid"), Events: -1}
 		if ms, err := strconv.Atoi(attribute("ptime")); err == nil && ms > 0 {
@@ -133,10 +147,10 @@ func parseLine(s *sdp.SessionDescription, m *sdp.MediaDescription, addr netip.Ad
 	return Line{other: m.MediaName}
 }
 
-func direction(s *sdp.SessionDescription, m *sdp.MediaDescription) string {
-	for _, attributes := range [][]sdp.Attribute{m.Attributes, s.Attributes} {
+func direction(s *pion.SessionDescription, m *pion.MediaDescription) string {
+	for _, attributes := range [][]pion.Attribute{m.Attributes, s.Attributes} {
 		for _, a := range attributes {
-			if _, err := sdp.NewDirection(a.Key); err == nil {
+			if _, err := pion.NewDirection(a.Key); err == nil {
 				return a.Key
 			}
 		}
@@ -145,7 +159,7 @@ func direction(s *sdp.SessionDescription, m *sdp.MediaDescription) string {
 }
 
 // parseFormats reads the payload types with their rtpmaps; PCMU and PCMA need none.
-func (a *Audio) parseFormats(m *sdp.MediaDescription) {
+func (a *Audio) parseFormats(m *pion.MediaDescription) {
 	for _, format := range m.MediaName.Formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
 		if err != nil {
@@ -162,7 +176,7 @@ func (a *Audio) parseFormats(m *sdp.MediaDescription) {
 	}
 }
 
-func rtpmap(m *sdp.MediaDescription, pt uint8) (speech.Codec, bool) {
+func rtpmap(m *pion.MediaDescription, pt uint8) (speech.Codec, bool) {
 	for _, a := range m.Attributes {
 		if a.Key != "rtpmap" {
 			continue
@@ -189,7 +203,7 @@ func rtpmap(m *sdp.MediaDescription, pt uint8) (speech.Codec, bool) {
 
 // sessionAddr is the address that holds where a media line has none of its own.
 // Some servers give only media lines one, and then the origin's serves.
-func sessionAddr(s *sdp.SessionDescription) (netip.Addr, error) {
+func sessionAddr(s *pion.SessionDescription) (netip.Addr, error) {
 	if s.ConnectionInformation != nil {
 		return parseAddr(s.ConnectionInformation)
 	}
@@ -198,10 +212,10 @@ func sessionAddr(s *sdp.SessionDescription) (netip.Addr, error) {
 			return parseAddr(m.ConnectionInformation)
 		}
 	}
-	return parseAddr(&sdp.ConnectionInformation{Address: &sdp.Address{Address: s.Origin.UnicastAddress}})
+	return parseAddr(&pion.ConnectionInformation{Address: &pion.Address{Address: s.Origin.UnicastAddress}})
 }
 
-func mediaAddr(m *sdp.MediaDescription, session netip.Addr) (netip.AddrPort, error) {
+func mediaAddr(m *pion.MediaDescription, session netip.Addr) (netip.AddrPort, error) {
 	addr := session
 	if m.ConnectionInformation != nil {
 		var err error
@@ -215,7 +229,7 @@ func mediaAddr(m *sdp.MediaDescription, session netip.Addr) (netip.AddrPort, err
 	return netip.AddrPort{}, fmt.Errorf("sdp: port %d", m.MediaName.Port.Value)
 }
 
-func parseAddr(c *sdp.ConnectionInformation) (netip.Addr, error) {
+func parseAddr(c *pion.ConnectionInformation) (netip.Addr, error) {
 	if c.Address == nil {
 		return netip.Addr{}, errNoAddress
 	}
@@ -233,13 +247,13 @@ func (d *Description) Marshal() []byte {
 	if d.Addr.Is6() {
 		family = "IP6"
 	}
-	s := sdp.SessionDescription{
-		Origin: sdp.Origin{Username: d.User, SessionID: d.ID, SessionVersion: d.Version,
+	s := pion.SessionDescription{
+		Origin: pion.Origin{Username: d.User, SessionID: d.ID, SessionVersion: d.Version,
 			NetworkType: "IN", AddressType: family, UnicastAddress: d.Addr.String()},
 		SessionName: "-",
-		ConnectionInformation: &sdp.ConnectionInformation{NetworkType: "IN", AddressType: family,
-			Address: &sdp.Address{Address: d.Addr.String()}},
-		TimeDescriptions: []sdp.TimeDescription{{}},
+		ConnectionInformation: &pion.ConnectionInformation{NetworkType: "IN", AddressType: family,
+			Address: &pion.Address{Address: d.Addr.String()}},
+		TimeDescriptions: []pion.TimeDescription{{}},
 	}
 	for _, line := range d.Lines {
 		s.MediaDescriptions = append(s.MediaDescriptions, line.marshal())
@@ -252,7 +266,7 @@ func (d *Description) Marshal() []byte {
 	return out
 }
 
-func (l Line) marshal() *sdp.MediaDescription {
+func (l Line) marshal() *pion.MediaDescription {
 	switch {
 	case l.Control != nil:
 		return l.Control.marshal()
@@ -260,15 +274,15 @@ func (l Line) marshal() *sdp.MediaDescription {
 		return l.Audio.marshal()
 	}
 	refused := l.other
-	refused.Port = sdp.RangedPort{}
-	return &sdp.MediaDescription{MediaName: refused}
+	refused.Port = pion.RangedPort{}
+	return &pion.MediaDescription{MediaName: refused}
 }
 
-func (c *Control) marshal() *sdp.MediaDescription {
-	m := &sdp.MediaDescription{MediaName: sdp.MediaName{Media: "application",
-		Port: sdp.RangedPort{Value: int(c.Addr.Port())}, Protos: strings.Split(c.Protocol, "/"), Formats: []string{"1"}}}
+func (c *Control) marshal() *pion.MediaDescription {
+	m := &pion.MediaDescription{MediaName: pion.MediaName{Media: "application",
+		Port: pion.RangedPort{Value: int(c.Addr.Port())}, Protos: strings.Split(c.Protocol, "/"), Formats: []string{"1"}}}
 	for _, a := range [][2]string{{"setup", c.Setup}, {"connection", c.Connection},
-		{"resource", c.Resource}, {"channel", c.Channel}, {"cmid", c.CMID}} {
+		{"resource", c.Resource}, {"channel", c.Channel}, {"cmid", c.CMID}, {"fingerprint", c.Fingerprint}} {
 		if a[1] != "" {
 			m.WithValueAttribute(a[0], a[1])
 		}
@@ -276,9 +290,9 @@ func (c *Control) marshal() *sdp.MediaDescription {
 	return m
 }
 
-func (a *Audio) marshal() *sdp.MediaDescription {
-	m := &sdp.MediaDescription{MediaName: sdp.MediaName{Media: "audio",
-		Port: sdp.RangedPort{Value: int(a.Addr.Port())}, Protos: []string{"RTP", "AVP"}}}
+func (a *Audio) marshal() *pion.MediaDescription {
+	m := &pion.MediaDescription{MediaName: pion.MediaName{Media: "audio",
+		Port: pion.RangedPort{Value: int(a.Addr.Port())}, Protos: []string{"RTP", "AVP"}}}
 	for _, c := range a.Codecs {
 		m.WithCodec(c.PayloadType, c.Name, uint32(c.ClockRate), 0, "")
 	}
@@ -310,4 +324,20 @@ func FindCodec(list []speech.Codec, codec speech.Codec) (speech.Codec, bool) {
 		return speech.Codec{}, false
 	}
 	return list[at], true
+}
+
+// Agree takes the answer's first codec that was offered. The payload type to
+// send with is the answerer's; ours and theirs are the same in practice, as RFC
+// 3264 section 6.1 recommends.
+func Agree(offered, answered *Audio) (speech.Media, error) {
+	if answered == nil {
+		return speech.Media{}, fmt.Errorf("%w: the server refused the audio line", speech.ErrNoCodec)
+	}
+	for _, codec := range answered.Codecs {
+		if _, ok := FindCodec(offered.Codecs, codec); ok {
+			return speech.Media{Addr: answered.Addr, Codecs: []speech.Codec{codec},
+				Events: answered.Events, Ptime: answered.Ptime}, nil
+		}
+	}
+	return speech.Media{}, speech.ErrNoCodec
 }

@@ -1,21 +1,28 @@
-package mrcp
+package v2
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/netip"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"mcp/speech"
+	"mcp/speech/mrcp"
+	"mcp/speech/mrcp/sdp"
+	"mcp/speech/mrcp/wire"
 )
 
 func testMedia() speech.Media {
 	return speech.Media{Addr: netip.MustParseAddrPort("192.0.2.12:49170"), Events: 101,
 		Codecs: []speech.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: 8000}, {PayloadType: 8, Name: "PCMA", ClockRate: 8000}}}
+}
+
+// testOffer is an offer of both resources.
+func testOffer(id uint64) *sdp.Description {
+	return offer(mrcp.Opening{Media: testMedia(), Resources: []string{wire.Synthesizer, wire.Recognizer}}, id, sdp.ConnectionNew, nil)
 }
 
 func lines(s string) string { return strings.ReplaceAll(strings.TrimPrefix(s, "\n"), "\n", "\r\n") }
@@ -46,7 +53,7 @@ a=sendrecv
 a=ptime:20
 a=mid:1
 `)
-	if got := string(offer(testMedia(), 4711, ConnectionNew).Marshal()); got != want {
+	if got := string(testOffer(4711).Marshal()); got != want {
 		t.Errorf("got\n%s", got)
 	}
 }
@@ -79,8 +86,8 @@ a=cmid:1
 func TestAgree(t *testing.T) {
 	both := func(existing bool, port string) map[string]channelAt {
 		at := netip.MustParseAddrPort("192.0.2.11:" + port)
-		return map[string]channelAt{"speechsynth": {"32AECB234338@speechsynth", at, existing},
-			"speechrecog": {"32AECB234338@speechrecog", at, existing}}
+		return map[string]channelAt{"speechsynth": {id: "32AECB234338@speechsynth", addr: at, existing: existing},
+			"speechrecog": {id: "32AECB234338@speechrecog", addr: at, existing: existing}}
 	}
 	for _, row := range []struct {
 		name     string
@@ -105,7 +112,7 @@ func TestAgree(t *testing.T) {
 		{"no answer", []string{"v=0", "hello"}, nil, "", "", 0, speech.ErrUnavailable},
 	} {
 		answer := lines(strings.NewReplacer(row.edit...).Replace(answerRFC))
-		got, err := agree(offer(testMedia(), 1, ConnectionNew), []byte(answer))
+		got, err := agree(testOffer(1), []byte(answer))
 		if !errors.Is(err, row.err) || (err != nil) != (row.err != nil) {
 			t.Errorf("%s: %v, want %v", row.name, err, row.err)
 		}
@@ -126,86 +133,21 @@ func TestAgree(t *testing.T) {
 
 func TestChannelIdentifiersOutsideTheGrammar(t *testing.T) {
 	answer := lines(strings.ReplaceAll(answerRFC, "32AECB234338@", "a84b4c-76e.66710@10.0.0.1@"))
-	got, err := agree(offer(testMedia(), 1, ConnectionNew), []byte(answer))
+	got, err := agree(testOffer(1), []byte(answer))
 	if err != nil || got.channels["speechrecog"].id != "a84b4c-76e.66710@10.0.0.1@speechrecog" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
-// Every SDP in the captures is understood.
-func TestCapturedDescriptions(t *testing.T) {
-	files, err := filepath.Glob("testdata/captures/v2-*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no captures: %v", err)
-	}
-	seen := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rest := text; ; {
-			at := bytes.Index(rest, []byte("\nv=0\n"))
-			if at < 0 {
-				break
-			}
-			body, after, _ := bytes.Cut(rest[at+1:], []byte("\n\n"))
-			rest = after
-			d, err := ParseDescription([]byte(lines(string(body)) + "\r\n"))
-			if err != nil || len(d.Controls()) != 1 {
-				t.Errorf("%s: %v\n%s", file, err, body)
-				continue
-			}
-			seen++
-			// UniMRCP offers with direction, answers with a channel, or lists what it can do.
-			c := d.Controls()[0]
-			if c.Resource == "" && c.Channel == "" && c.Addr.Port() != 0 {
-				t.Errorf("%s: control line %+v", file, c)
-			}
-			if a := d.Audio(); a != nil && (a.Events != 101 || a.Ptime != 20*time.Millisecond || a.MID != "1") {
-				t.Errorf("%s: audio line %+v", file, a)
-			}
-		}
-	}
-	if seen < 9 {
-		t.Errorf("only %d descriptions seen", seen)
-	}
-}
-
-// Nuance's manuals put c= at the media level; the control line may have none then.
-func TestAddresses(t *testing.T) {
-	const head, control, audio = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\n", "t=0 0\nm=application 6075 TCP/MRCPv2 1\n", "m=audio 4000 RTP/AVP 0\n"
-	for name, row := range map[string]struct{ sdp, control, audio string }{
-		"session level":        {head + "c=IN IP4 192.0.2.2\n" + control + audio, "192.0.2.2:6075", "192.0.2.2:4000"},
-		"media level":          {head + control + audio + "c=IN IP4 192.0.2.3/127\n", "192.0.2.3:6075", "192.0.2.3:4000"},
-		"each its own":         {head + control + "c=IN IP4 192.0.2.4\n" + audio + "c=IN IP4 192.0.2.3\n", "192.0.2.4:6075", "192.0.2.3:4000"},
-		"the origin's":         {head + control + audio, "192.0.2.1:6075", "192.0.2.1:4000"},
-		"IPv6":                 {head + "c=IN IP6 2001:db8::1\n" + control + audio, "[2001:db8::1]:6075", "[2001:db8::1]:4000"},
-		"a name is no address": {head + "c=IN IP4 speech.example.com\n" + control + audio, "", ""},
-		"no port":              {head + "c=IN IP4 192.0.2.2\n" + control + "m=audio 70000 RTP/AVP 0\n", "", ""},
-	} {
-		d, err := ParseDescription([]byte(lines(row.sdp)))
-		if (err != nil) != (row.control == "") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err == nil && (d.Controls()[0].Addr.String() != row.control || d.Audio().Addr.String() != row.audio) {
-			t.Errorf("%s: %v %v", name, d.Controls()[0].Addr, d.Audio().Addr)
-		}
-	}
-	six := offer(speech.Media{Addr: netip.MustParseAddrPort("[2001:db8::2]:4000"), Codecs: testMedia().Codecs, Events: -1}, 1, ConnectionNew).Marshal()
-	if d, err := ParseDescription(six); err != nil || d.Addr.String() != "2001:db8::2" || d.Audio().Events != -1 {
-		t.Errorf("%v\n%s", err, six)
-	}
-}
-
 func TestRefreshMirrorsTheServersLines(t *testing.T) {
-	ours := offer(testMedia(), 4711, ConnectionNew)
-	r := &refresher{ours: ours}
+	ours := testOffer(4711)
+	r := &link{ours: ours, carriage: New(Config{}, nil, slog.New(slog.DiscardHandler))}
 	agreed, err := agree(ours, []byte(lines(answerRFC)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.settle(agreed.media)
+	r.media = agreed.media
+	ours.Version++
 	want := lines(`
 v=0
 o=mcp 4711 2 IN IP4 192.0.2.12
@@ -239,14 +181,62 @@ m=video 0 RTP/AVP 31
 	}
 }
 
-func FuzzParseDescription(f *testing.F) {
+// A session gains a resource at the end of its description and gives up the last
+// one; UniMRCP would take back all that follow the one given up.
+func TestAlterDescription(t *testing.T) {
+	both := testOffer(1)
+	agreed := testMedia()
+	agreed.Codecs = agreed.Codecs[:1]
+	for _, row := range []struct {
+		name  string
+		from  *sdp.Description
+		to    []string
+		want  string // the control lines and the audio's direction
+		still []string
+	}{
+		{"the last is given up", both, []string{"speechsynth"}, "speechsynth:9 speechrecog:0 recvonly", []string{"speechsynth"}},
+		{"the first stays", both, []string{"speechrecog"}, "speechsynth:9 speechrecog:9 sendrecv", []string{"speechsynth", "speechrecog"}},
+		{"one more", both, []string{"recorder", "speechrecog", "speechsynth"}, "speechsynth:9 speechrecog:9 sendrecv recorder:9", []string{"speechsynth", "speechrecog", "recorder"}},
+		{"given up and asked for again", alter(both, agreed, []string{"speechsynth"}), []string{"speechsynth", "speechrecog"},
+			"speechsynth:9 speechrecog:0 sendrecv speechrecog:9", []string{"speechsynth", "speechrecog"}},
+		{"only hearing", testOfferOf("speechrecog"), []string{"speechrecog"}, "speechrecog:9 sendonly", []string{"speechrecog"}},
+	} {
+		got := alter(row.from, agreed, row.to)
+		var text []string
+		for _, l := range got.Lines {
+			switch {
+			case l.Control != nil:
+				text = append(text, fmt.Sprintf("%s:%d", l.Control.Resource, l.Control.Addr.Port()))
+				if l.Control.Addr.Port() != 0 && l.Control.Connection != sdp.ConnectionExisting {
+					t.Errorf("%s: %s offers connection:%s", row.name, l.Control.Resource, l.Control.Connection)
+				}
+			case l.Audio != nil:
+				text = append(text, l.Audio.Direction)
+				if len(l.Audio.Codecs) != 1 {
+					t.Errorf("%s: %d codecs", row.name, len(l.Audio.Codecs))
+				}
+			}
+		}
+		if strings.Join(text, " ") != row.want || !slices.Equal(wanted(got), row.still) {
+			t.Errorf("%s: %s, %v", row.name, text, wanted(got))
+		}
+	}
+	if wanted(both)[1] != "speechrecog" || both.Controls()[1].Addr.Port() != 9 {
+		t.Error("the description it was made from has changed")
+	}
+}
+
+func testOfferOf(resources ...string) *sdp.Description {
+	return offer(mrcp.Opening{Media: testMedia(), Resources: resources}, 1, sdp.ConnectionNew, nil)
+}
+
+func FuzzAgree(f *testing.F) {
 	f.Add([]byte(lines(answerRFC)))
-	f.Add(offer(testMedia(), 1, ConnectionNew).Marshal())
+	f.Add(testOffer(1).Marshal())
 	f.Fuzz(func(_ *testing.T, b []byte) {
-		if d, err := ParseDescription(b); err == nil {
-			d.Marshal()
-			_, _ = agree(offer(testMedia(), 1, ConnectionNew), b)
-			refresh(offer(testMedia(), 1, ConnectionNew), d, testMedia()).Marshal()
+		if d, err := sdp.Parse(b); err == nil {
+			_, _ = agree(testOffer(1), b)
+			refresh(testOffer(1), d, testMedia()).Marshal()
 		}
 	})
 }

@@ -1,13 +1,11 @@
-package mrcp
+package v2
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,9 +24,10 @@ type receiver interface {
 // conn is one TCP connection to a server. The channels of any number of sessions
 // share it (RFC 6787 section 4.4) and are told apart by Channel-Identifier.
 type conn struct {
-	nc   net.Conn
-	addr netip.AddrPort
-	log  *slog.Logger
+	nc     net.Conn
+	addr   netip.AddrPort
+	server string // the URI that led to it
+	log    *slog.Logger
 
 	// Guarded by the pool.
 	refs     int
@@ -44,11 +43,11 @@ type conn struct {
 	wg      sync.WaitGroup
 }
 
-func newConn(nc net.Conn, addr netip.AddrPort, cfg Config, log *slog.Logger) *conn {
-	c := &conn{nc: nc, addr: addr, log: log.With("server", addr.String()), joinable: true,
+func newConn(nc net.Conn, at channelAt, cfg Config, log *slog.Logger) *conn {
+	c := &conn{nc: nc, addr: at.addr, server: at.server, log: log.With("server", at.addr.String()), joinable: true,
 		receivers: make(map[string]receiver), wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	c.wg.Go(func() { c.readAll(wire.NewReader(nc, cfg.MaxMessage)) })
-	c.wg.Go(func() { c.writeAll(cfg.ResponseTimeout) })
+	c.wg.Go(func() { c.writeAll(cfg.WriteTimeout) })
 	return c
 }
 
@@ -158,100 +157,4 @@ func (c *conn) usable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.joinable && c.err == nil
-}
-
-// pool holds a client's connections and counts who uses them.
-type pool struct {
-	cfg Config
-	log *slog.Logger
-
-	mu    sync.Mutex
-	conns []*conn
-}
-
-// reserve returns a connection that a further session may share, or nil. It must
-// be released.
-func (p *pool) reserve() *conn {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.conns {
-		if c.usable() {
-			c.refs++
-			return c
-		}
-	}
-	return nil
-}
-
-// acquire returns the connection for a channel: the existing one if that is what
-// the server expects and there is one, else a new one. It must be released.
-func (p *pool) acquire(ctx context.Context, at channelAt, preferred *conn) (*conn, error) {
-	if at.existing {
-		if c := p.share(at.addr, preferred); c != nil {
-			return c, nil
-		}
-	}
-	// A server whose machine is gone must not be waited for as long as TCP would:
-	// speech may go on for minutes without a message.
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
-	nc, err := dialer.DialContext(ctx, "tcp", at.addr.String())
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", speech.ErrUnavailable, err)
-	}
-	c := newConn(nc, at.addr, p.cfg, p.log)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c.refs, c.joinable = 1, !p.cfg.OwnConnection
-	p.conns = append(p.conns, c)
-	return c, nil
-}
-
-func (p *pool) share(addr netip.AddrPort, preferred *conn) *conn {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	at := slices.IndexFunc(p.conns, func(c *conn) bool { return c.addr == addr && c.usable() })
-	if preferred != nil && preferred.addr == addr && preferred.usable() {
-		at = slices.Index(p.conns, preferred)
-	}
-	if at < 0 {
-		return nil
-	}
-	p.conns[at].refs++
-	return p.conns[at]
-}
-
-// retain counts a further use of a connection that the caller already holds.
-func (p *pool) retain(c *conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c.refs++
-}
-
-// abandon keeps further sessions off a connection; those on it stay.
-func (p *pool) abandon(c *conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c.joinable = false
-}
-
-// release gives a connection back. The last to do so closes it and waits for its
-// goroutines.
-func (p *pool) release(c *conn) {
-	p.mu.Lock()
-	c.refs--
-	last := c.refs == 0
-	if last {
-		p.conns = slices.DeleteFunc(p.conns, func(other *conn) bool { return other == c })
-	}
-	p.mu.Unlock()
-	if last {
-		c.fail(net.ErrClosed)
-		c.wg.Wait()
-	}
-}
-
-func (p *pool) size() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.conns)
 }
