@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"mcp/control/media"
 	"mcp/control/media/codec"
@@ -54,8 +55,9 @@ type Call struct {
 	dialog  Dialog
 	server  *Server
 	session *media.Session
-	caller  callerLeg
+	caller  side
 	request route.Request // set before the service is prepared
+	dialled atomic.Int32  // parties so far, for their legs' names
 
 	inbox  chan message
 	tasks  sync.WaitGroup // what runs beside the owning goroutine
@@ -97,6 +99,10 @@ type message struct {
 	program Program       // with Prepared
 	ending  Ending        // with ServiceEnded
 	offer   *sip.Reinvite // with Renegotiation
+
+	party    *Party // whom it is about, if not the caller
+	happened PartyTrigger
+	early    []byte // with Rang
 }
 
 // tell hands the owner a message. The inbox is never closed; once the owner has

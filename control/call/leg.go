@@ -14,31 +14,31 @@ import (
 	"mcp/control/sdp"
 )
 
-// callerLeg is the leg towards the caller with its side of offer and answer
-// (RFC 3264).
-type callerLeg struct {
+// side is a leg with our side of offer and answer with its far end (RFC 3264).
+type side struct {
 	leg    *media.Leg
 	latch  time.Duration // as FarEnd's
 	peer   netip.Addr    // where signalling comes from
 	local  sdp.Local
-	offer  *sdp.Session // the caller's, nil when we make the offer
+	offer  *sdp.Session // the far end's, nil when we make the offer
 	codec  atomic.Pointer[codec.Codec]
-	answer []byte // what the 200 carries: an answer, or our offer
+	answer []byte // what goes to the far end: an answer, or our offer
 }
 
 // errNegotiation marks a failure to agree on media after the answer was sent.
 var errNegotiation = errors.New("no agreement on media")
 
-func (l *callerLeg) agreed() codec.Codec {
+func (l *side) agreed() codec.Codec {
 	if c := l.codec.Load(); c != nil {
 		return *c
 	}
 	return codec.Codec{}
 }
 
-// open takes a leg and prepares the body of the 200. The codec is agreed here
-// when the INVITE carried an offer, and with the ACK when it did not.
-func (l *callerLeg) open(c *Call, addr netip.Addr) error {
+// openCaller takes the caller's leg and prepares the body of the 200. The codec is
+// agreed here when the INVITE carried an offer, and with the ACK when it did not.
+func (c *Call) openCaller() error {
+	l := &c.caller
 	if body := c.dialog.RemoteSDP(); len(body) > 0 {
 		offer, err := sdp.Parse(body)
 		if err != nil {
@@ -46,24 +46,33 @@ func (l *callerLeg) open(c *Call, addr netip.Addr) error {
 		}
 		l.offer = offer
 	}
-	leg, err := c.session.OpenLeg("caller", addr)
-	if err != nil {
-		return &Refusal{Status: 503, Reason: "Service Unavailable", Cause: reporting.NoMedia, Err: fmt.Errorf("open caller's leg: %w", err)}
-	}
-	l.leg, l.latch, l.peer = leg, c.server.config.Latch, c.dialog.RemoteHost()
-	l.local = sdp.Local{
-		Addr: leg.Local(), Codecs: c.server.config.Codecs, Events: defaultEvents,
-		Ptime: defaultPtime, Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixNano()), Version: 1,
+	l.peer = c.dialog.RemoteHost()
+	if err := l.open(c, "caller", c.server.config.Codecs); err != nil {
+		return &Refusal{Status: 503, Reason: "Service Unavailable", Cause: reporting.NoMedia, Err: err}
 	}
 	if l.offer == nil {
-		l.answer = sdp.Offer(l.local)
 		return nil
 	}
 	return l.accept(l.offer)
 }
 
+// open takes a leg where the call's media is, and prepares an offer.
+func (l *side) open(c *Call, name string, codecs []sdp.Codec) error {
+	leg, err := c.session.OpenLeg(name, c.server.mediaAddress(c.dialog.LocalHost()))
+	if err != nil {
+		return fmt.Errorf("open leg %s: %w", name, err)
+	}
+	l.leg, l.latch = leg, c.server.config.Latch
+	l.local = sdp.Local{
+		Addr: leg.Local(), Codecs: codecs, Events: defaultEvents,
+		Ptime: defaultPtime, Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixNano()), Version: 1,
+	}
+	l.answer = sdp.Offer(l.local)
+	return nil
+}
+
 // accept answers an offer and connects the leg as agreed.
-func (l *callerLeg) accept(offer *sdp.Session) error {
+func (l *side) accept(offer *sdp.Session) error {
 	answer, agreed, err := sdp.Answer(offer, l.local)
 	if errors.Is(err, sdp.ErrNoCommonCodec) {
 		return &Refusal{Status: 488, Reason: "Not Acceptable Here", Cause: reporting.NoMedia, Err: err}
@@ -79,23 +88,20 @@ func (l *callerLeg) accept(offer *sdp.Session) error {
 	return nil
 }
 
-// complete negotiates with the answer that the ACK of a delayed offer carried.
-func (l *callerLeg) complete(body []byte) error {
-	if l.offer != nil {
-		return nil
-	}
+// complete connects the leg as the far end's answer to our offer says.
+func (l *side) complete(body []byte) error {
 	answer, err := sdp.Parse(body)
 	if err != nil {
-		return fmt.Errorf("read the answer in the ACK: %w", err)
+		return fmt.Errorf("read the answer: %w", err)
 	}
 	agreed, err := sdp.Negotiate(l.local, answer)
 	if err != nil {
-		return fmt.Errorf("the answer in the ACK: %w", err)
+		return fmt.Errorf("the answer: %w", err)
 	}
 	return l.connect(agreed)
 }
 
-func (l *callerLeg) connect(n sdp.Negotiated) error {
+func (l *side) connect(n sdp.Negotiated) error {
 	spoken := codec.Codec{Name: n.Codec.Name, PayloadType: n.Codec.PayloadType, ClockRate: n.Codec.ClockRate}
 	err := l.leg.Connect(media.FarEnd{
 		RTP: n.Remote, RTCP: n.RTCP, PayloadType: n.Codec.PayloadType, Events: n.Events,
@@ -103,7 +109,7 @@ func (l *callerLeg) connect(n sdp.Negotiated) error {
 		Latch: l.latch, LatchFrom: l.peer,
 	}, spoken)
 	if err != nil {
-		return fmt.Errorf("connect caller's leg: %w", err)
+		return fmt.Errorf("connect leg %s: %w", l.leg.Name(), err)
 	}
 	l.codec.Store(&spoken)
 	return nil
@@ -119,7 +125,7 @@ func unconnected(err error) *Refusal {
 
 // renegotiate answers a re-INVITE: hold, another address, another codec. A
 // re-INVITE without an offer gets ours again.
-func (l *callerLeg) renegotiate(body []byte) ([]byte, error) {
+func (l *side) renegotiate(body []byte) ([]byte, error) {
 	if len(body) == 0 {
 		return sdp.Offer(l.local), nil
 	}

@@ -20,6 +20,7 @@ type life struct {
 	grace   *time.Timer
 	program Program
 	kept    *sip.Reinvite // waits for the call to be up; the end of the dialog refuses it
+	parties map[*Party]struct{}
 	facts   facts
 }
 
@@ -30,7 +31,7 @@ func (c *Call) run(ctx context.Context) {
 	defer close(c.life.gone)
 	c.prepare(ctx)
 	events, shutdown := c.dialog.Events(), ctx.Done()
-	for c.life.state != Over {
+	for c.life.state != Over || len(c.life.parties) > 0 {
 		select {
 		case m := <-c.inbox:
 			c.handle(m)
@@ -46,6 +47,7 @@ func (c *Call) run(ctx context.Context) {
 			c.handle(message{trigger: ShutDown})
 		}
 	}
+	c.finish()
 }
 
 // signalled turns a dialog's event into a trigger.
@@ -67,6 +69,10 @@ func (c *Call) signalled(ev sip.Event) {
 
 // handle moves the state machine by one message.
 func (c *Call) handle(m message) {
+	if m.party != nil {
+		c.handleParty(m)
+		return
+	}
 	was := c.life.state
 	state, effects := next(was, m.trigger)
 	c.life.facts.note(was, m)
@@ -101,7 +107,7 @@ func (c *Call) perform(e Effect, m message) {
 	case RefuseOffer:
 		c.beside(func() { c.warn("refuse re-INVITE", m.offer.Reject(context.Background(), 491, "Request Pending")) })
 	case Finish:
-		c.finish()
+		c.dismissAll()
 	}
 }
 
@@ -126,7 +132,7 @@ func (c *Call) ready(ctx context.Context) (Program, error) {
 		return nil, err
 	}
 	c.request = choice.Request
-	if err := c.caller.open(c, c.server.mediaAddress(c.dialog.LocalHost())); err != nil {
+	if err := c.openCaller(); err != nil {
 		return nil, err
 	}
 	return choice.Service.Prepare(ctx, c)
@@ -140,13 +146,21 @@ func (c *Call) sendAnswer() {
 			c.tell(message{trigger: AnswerFailed, err: err})
 			return
 		}
-		if err := c.caller.complete(c.dialog.RemoteSDP()); err != nil {
+		if err := c.agree(); err != nil {
 			c.warn("end the dialog", c.dialog.Bye(context.Background(), nil))
 			c.tell(message{trigger: AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
 			return
 		}
 		c.tell(message{trigger: Acknowledged})
 	})
+}
+
+// agree settles on the media when the offer was ours.
+func (c *Call) agree() error {
+	if c.caller.offer != nil {
+		return nil
+	}
+	return c.caller.complete(c.dialog.RemoteSDP())
 }
 
 func (c *Call) sendRefusal(m message) {
@@ -194,6 +208,12 @@ func (c *Call) sendBye() {
 
 func (c *Call) renegotiate(offer *sip.Reinvite) {
 	answer, err := c.caller.renegotiate(offer.Offer)
+	c.reply(offer, answer, err, func() error { return c.caller.complete(c.dialog.RemoteSDP()) })
+}
+
+// reply answers a re-INVITE, or refuses it with an error. Settle is for a re-INVITE
+// without an offer: it takes the answer to ours.
+func (c *Call) reply(offer *sip.Reinvite, answer []byte, err error, settle func() error) {
 	c.beside(func() {
 		if err != nil {
 			r := refusalOf(err)
@@ -201,8 +221,17 @@ func (c *Call) renegotiate(offer *sip.Reinvite) {
 			c.warn("refuse re-INVITE", offer.Reject(context.Background(), r.Status, r.Reason))
 			return
 		}
-		c.warn("answer re-INVITE", offer.Accept(context.Background(), answer))
+		c.warn("answer re-INVITE", accept(offer, answer, settle))
 	})
+}
+
+// accept answers a re-INVITE. Where the offer in the answer is ours, settle takes
+// what the ACK makes of it.
+func accept(offer *sip.Reinvite, answer []byte, settle func() error) error {
+	if err := offer.Accept(context.Background(), answer); err != nil || offer.Offer != nil {
+		return err
+	}
+	return settle()
 }
 
 // beside runs f on its own goroutine, which the call waits for at its end.

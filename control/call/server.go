@@ -68,6 +68,7 @@ type Server struct {
 	engine   *media.Engine
 	selector Selector
 	recorder Recorder
+	dialler  Dialler
 	metrics  *metrics
 	log      *slog.Logger
 
@@ -80,6 +81,7 @@ type Parts struct {
 	Engine   *media.Engine
 	Selector Selector
 	Recorder Recorder
+	Dialler  Dialler // nil: calls cannot call others
 	Metrics  Registerer
 	Log      *slog.Logger
 }
@@ -88,7 +90,7 @@ type Parts struct {
 func NewServer(config Config, p Parts) *Server {
 	s := &Server{
 		config: config.withDefaults(), engine: p.Engine, selector: p.Selector, recorder: p.Recorder,
-		log: p.Log, calls: map[string]*Call{},
+		dialler: p.Dialler, log: p.Log, calls: map[string]*Call{},
 	}
 	s.metrics = newMetrics(p.Metrics, s.Active)
 	return s
@@ -119,7 +121,7 @@ func (s *Server) newCall(d Dialog) *Call {
 		log:   s.log.With("call", id, "sip_call_id", d.CallID()),
 		inbox: make(chan message, 8), hungUp: make(chan struct{}),
 	}
-	c.life.gone = make(chan struct{})
+	c.life.gone, c.life.parties = make(chan struct{}), map[*Party]struct{}{}
 	c.life.facts.begin(id, d)
 	return c
 }

@@ -87,7 +87,7 @@ func (n *Node) build() error {
 		Max: n.cfg.Calls.Max, MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
 		MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
-	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Metrics: n.metrics, Log: n.log})
+	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: agent, Metrics: n.metrics, Log: n.log})
 	if n.web, err = n.openWeb(); err != nil {
 		return fmt.Errorf("probes and metrics: %w", err)
 	}
