@@ -2,6 +2,7 @@ package vxml
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -27,7 +28,7 @@ func (s *session) handle(ctx context.Context, event *Event) error {
 	case err != nil:
 		return err
 	case h == nil:
-		err = s.unhandled(ctx, event)
+		err = s.unhandled(event)
 	default:
 		err = s.anonymously(func(scope *script.Scope) error {
 			if err := s.announce(scope, event); err != nil {
@@ -36,6 +37,9 @@ func (s *session) handle(ctx context.Context, event *Event) error {
 			defer s.adopt(h)()
 			return s.all(ctx, h.Body)
 		})
+		if s.in.defaults.provides(h) {
+			err = s.byDefault(event, err)
+		}
 	}
 	if s.dialog != nil {
 		s.dialog.silent = !s.dialog.reprompt
@@ -64,10 +68,10 @@ func (s *session) announce(scope *script.Scope, event *Event) error {
 	return scope.Declare("_message", message)
 }
 
-// handler selects among the handlers of the item, the dialog, the document and
-// the application root, in that order: those that match, whose count is reached
+// handler selects among the handlers of the item, the dialog, the document, the
+// application root and the platform, in that order: those that match, whose count is reached
 // and whose condition holds; of these, those of the highest count; of these, the
-// first. Nil means the platform's own.
+// first. Nil means that there is none.
 func (s *session) handler(ctx context.Context, event *Event) (*doc.Catch, error) {
 	var best *doc.Catch
 	err := s.anonymously(func(scope *script.Scope) error {
@@ -106,7 +110,7 @@ func (s *session) handlers() []*doc.Catch {
 	if s.stage.rootPage != nil && s.stage.rootPage != s.stage.page {
 		all = append(all, s.stage.rootPage.Catches...)
 	}
-	return all
+	return append(all, s.in.defaults.page.Catches...)
 }
 
 // reached is how often the name by which h catches the event has been thrown;
@@ -165,36 +169,35 @@ func (d *dialog) forget(item string) {
 	}
 }
 
-// unhandled is what the platform does itself (VoiceXML 2.0 section 5.2.5).
-func (s *session) unhandled(ctx context.Context, event *Event) error {
-	said := map[string]string{
-		"nomatch":          "I did not understand.",
-		"maxspeechtimeout": "That was too long.",
-		"help":             "There is no help for this.",
-	}
+// unhandled is the last resort: neither a page nor the platform's defaults page handles the event.
+func (s *session) unhandled(event *Event) error {
+	s.log.Error("no handler for the event: the session ends", "event", event.Name, "message", event.Message, "page", s.stage.url())
+	return s.finished(event)
+}
+
+// finished is the end of a session by the platform's own handler of an event.
+func (s *session) finished(event *Event) error {
 	switch {
-	case event.Name == "cancel":
-		return nil
-	case event.Name == "noinput":
-		s.dialog.again()
-		return nil
-	case event.Matches("nomatch"), event.Matches("help"), event.Matches("maxspeechtimeout"):
-		s.dialog.again()
-		return s.announcement(ctx, said[event.Name])
 	case event.Name == "exit":
 		return &exited{end: Exited}
 	case event.Matches("connection.disconnect"):
 		return &exited{end: or(s.gone, HungUp)}
 	}
-	s.log.Error("no handler for the event: the session ends", "event", event.Name, "message", event.Message, "page", s.stage.url())
 	return &exited{end: or(s.gone, Errored)}
 }
 
-// again asks for the prompts to be repeated.
-func (d *dialog) again() {
-	if d != nil {
-		d.reprompt = true
+// byDefault runs a handler of the platform's defaults page, whose <exit> is the
+// platform's and not the application's.
+func (s *session) byDefault(event *Event, err error) error {
+	var left *exited
+	if !errors.As(err, &left) {
+		return err
 	}
+	ended := s.finished(event)
+	if errors.As(ended, &left) && left.end == Errored {
+		return s.unhandled(event)
+	}
+	return ended
 }
 
 func or(e, otherwise End) End {

@@ -2,6 +2,7 @@ package vxml
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"mcp/vxml/grammar"
@@ -22,7 +23,8 @@ type waiting struct {
 	listening Listening
 	events    <-chan ListenEvent // nil when nobody listens
 	timer     Timer
-	speaking  bool // the caller has begun to speak
+	speaking  bool           // the caller has begun to speak
+	messages  <-chan Message // nil when they are of no interest
 }
 
 // backstop is how much later than the recognizer the interpreter itself notices
@@ -37,6 +39,10 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	}
 	w := &waiting{s: s, active: all, timeout: s.patience()}
 	w.keys, w.keypad = s.keypad(all)
+	if m, ok := s.platform.(Messenger); ok && s.properties().Bool("com.genesyslab.externalevents.enable") {
+		w.messages = m.Messages()
+	}
+	s.discreet()
 	w.timer = s.clock.NewTimer()
 	defer w.close()
 	s.queue.mark = mark{}
@@ -203,13 +209,17 @@ func (w *waiting) quiet() {
 
 // expected says what is listened for.
 func (w *waiting) expected() string {
-	switch {
-	case w.listening == nil:
-		return "dtmf"
-	case w.keypad.Deaf():
-		return "voice"
+	var all []string
+	if !w.keypad.Deaf() {
+		all = append(all, "dtmf")
 	}
-	return "dtmf voice"
+	if w.listening != nil {
+		all = append(all, "voice")
+	}
+	if w.messages != nil {
+		all = append(all, "message")
+	}
+	return strings.Join(all, " ")
 }
 
 // next waits for one thing to happen.
@@ -238,6 +248,11 @@ func (w *waiting) next(ctx context.Context) (in *input, done bool, err error) {
 		return w.press(string(d.Key))
 	case e, ok := <-w.events:
 		return w.heard(ctx, e, ok)
+	case m := <-w.messages:
+		if err := w.s.received(m); err != nil {
+			return nil, true, err
+		}
+		return nil, true, &Event{Name: "externalmessage", Message: m.Content}
 	case <-w.timer.C():
 		return w.expired()
 	}
@@ -269,6 +284,7 @@ func (w *waiting) decide() (*input, bool, error) {
 	if in := pressed(w.keys, w.keypad); in != nil {
 		return in, true, nil
 	}
+	w.s.secret(w.keypad.Keys())
 	return nil, true, &Event{Name: "nomatch"}
 }
 

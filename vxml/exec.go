@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/html/charset"
 
@@ -67,6 +68,10 @@ func (s *session) execute(ctx context.Context, a doc.Action) error {
 		return s.giveBack(ctx, a)
 	case *doc.Data:
 		return s.data(ctx, a)
+	case *doc.Send:
+		return s.send(ctx, a)
+	case *doc.Receive:
+		return s.receive(ctx, a)
 	}
 	return unsupported(a.At())
 }
@@ -169,6 +174,9 @@ func (s *session) iterate(ctx context.Context, pos doc.Pos, array, item string, 
 	if err != nil {
 		return err
 	}
+	if !v.IsObject() { // a text has parts as well
+		return semantic(ctx, pos, errors.New("not an array: "+array))
+	}
 	return v.Each(func(e script.Value) error {
 		if err := s.spend(ctx); err != nil {
 			return err
@@ -199,7 +207,102 @@ func (s *session) logged(ctx context.Context, a *doc.Log) error {
 	text := strings.Join(parts, " ")
 	s.log.Info("page log", "label", a.Label, "text", text, "page", a.URL, "line", a.Line)
 	s.trace(TraceEvent{Logged, strings.TrimSpace(a.Label + " " + text)})
+	if l, ok := s.platform.(PageLogger); ok {
+		l.PageLog(PageLog{Label: a.Label, Dest: a.Dest, Text: text})
+	}
 	return nil
+}
+
+// texts evaluates expressions that may stand instead of texts.
+func (s *session) texts(ctx context.Context, pos doc.Pos, parts map[*string]string) error {
+	for to, expr := range parts {
+		if expr == "" {
+			continue
+		}
+		v, err := s.eval(ctx, pos, expr)
+		if err != nil {
+			return err
+		}
+		*to = v.String()
+	}
+	return nil
+}
+
+// send is <gvp:send>.
+func (s *session) send(ctx context.Context, a *doc.Send) error {
+	messenger, ok := s.platform.(Messenger)
+	if !ok {
+		return unsupported(a.Pos)
+	}
+	m := Message{ContentType: a.ContentType, Content: a.Body, Async: a.Async}
+	if err := s.texts(ctx, a.Pos, map[*string]string{&m.ContentType: a.ContentTypeExpr, &m.Content: a.BodyExpr}); err != nil {
+		return err
+	}
+	if len(a.Namelist) > 0 {
+		values, err := s.fields(ctx, a.Pos, a.Namelist)
+		if err != nil {
+			return err
+		}
+		m.Content = encode(values)
+		if m.ContentType == "" {
+			m.ContentType = "application/x-www-form-urlencoded;charset=utf-8"
+		}
+	}
+	if m.ContentType == "" {
+		m.ContentType = "text/plain;charset=utf-8"
+	}
+	return messenger.Send(ctx, m)
+}
+
+// receive is <gvp:receive>: what is queued is played, and then a message is
+// waited for. What came before counts where the page has it queued.
+func (s *session) receive(ctx context.Context, a *doc.Receive) error {
+	messenger, ok := s.platform.(Messenger)
+	if !ok {
+		return unsupported(a.Pos)
+	}
+	longest := a.MaxTime
+	if err := s.texts(ctx, a.Pos, map[*string]string{&longest: a.MaxTimeExpr}); err != nil {
+		return err
+	}
+	if s.gone != "" {
+		return &exited{end: s.gone}
+	}
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	if !s.properties().Bool("com.genesyslab.externalevents.queue") {
+		for len(messenger.Messages()) > 0 {
+			<-messenger.Messages()
+		}
+	}
+	timer := s.clock.NewTimer()
+	defer timer.Stop()
+	timer.Reset(duration(longest, receiveMaxTime))
+	if len(messenger.Messages()) == 0 {
+		s.trace(TraceEvent{Waiting, "message"})
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.platform.HungUp():
+		return s.hungUp()
+	case m := <-messenger.Messages():
+		s.budget.steps, s.budget.fetches = 0, 0
+		return s.received(m)
+	case <-timer.C():
+		return s.stage.app.Declare("lastmessage$", script.Value{})
+	}
+}
+
+// receiveMaxTime is how long a message is waited for where the page does not say.
+const receiveMaxTime = 10 * time.Second
+
+// received sets application.lastmessage$.
+func (s *session) received(m Message) error {
+	return s.stage.app.Declare("lastmessage$", s.machine.Value(map[string]any{
+		"content": m.Content, "contenttype": m.ContentType, "sourcetype": m.SourceType,
+	}))
 }
 
 // clear resets variables; a form item's counters too.

@@ -251,6 +251,7 @@ func (s *session) process(ctx context.Context, item doc.Item, v visit) error {
 // fill gives an input item its value.
 func (s *session) fill(name string, v script.Value) error {
 	s.dialog.filled[name] = true
+	s.keepSecret(name, v)
 	s.trace(TraceEvent{Filled, name + " = " + s.private(v.JSON())})
 	return s.dialog.scope.Declare(name, v)
 }
@@ -260,13 +261,14 @@ func (s *session) fill(name string, v script.Value) error {
 func (s *session) runFilled(ctx context.Context) error {
 	d := s.dialog
 	type due struct {
+		item   doc.Item // nil: of the form
 		names  []string
 		filled *doc.Filled
 	}
 	var all []due
 	for _, item := range d.form.Items {
 		for _, f := range item.Base().Filled {
-			all = append(all, due{[]string{item.Base().Name}, f})
+			all = append(all, due{item, []string{item.Base().Name}, f})
 		}
 	}
 	for _, f := range d.form.Filled {
@@ -274,17 +276,21 @@ func (s *session) runFilled(ctx context.Context) error {
 		if len(names) == 0 {
 			names = d.inputs(false)
 		}
-		all = append(all, due{names, f})
+		all = append(all, due{nil, names, f})
 	}
-	slices.SortStableFunc(all, func(a, b due) int { return a.filled.Line - b.filled.Line })
+	slices.SortFunc(all, func(a, b due) int { return a.filled.Order - b.filled.Order })
+	visited := d.item
 	for _, f := range all {
 		if !d.concerned(f.names, f.filled.Any) {
 			continue
 		}
+		// What is thrown is thrown where the element stands (section 5.2.4).
+		d.item = f.item
 		if err := s.block(ctx, f.filled.Body); err != nil {
 			return err
 		}
 	}
+	d.item = visited
 	return nil
 }
 

@@ -39,7 +39,7 @@ func TestForms(t *testing.T) {
 		{"2.3.4: an event comes back", `<form><subdialog name="s" src="#sub"><catch event="sub.bad">Caught <value expr="_message"/>.<exit/></catch></subdialog></form>
 			<form id="sub"><block><return event="sub.bad" message="it"/></block></form>`, "", "Caught it."},
 		{"2.3.4: handlers of the caller are not the subdialog's", `<form><catch event="x">no</catch><subdialog name="s" src="#sub"/></form>
-			<form id="sub"><block>in<throw event="x"/></block></form>`, "", "in"},
+			<form id="sub"><block>in<throw event="x"/></block></form>`, "", "in An error has occurred."},
 		{"5.1.2: scopes", `<var name="v" expr="'document'"/><form><var name="v" expr="'dialog'"/><block><var name="v" expr="'block'"/>
 			<value expr="v"/> <value expr="dialog.v"/> <value expr="document.v"/></block><block><value expr="v"/></block></form>`, "", "block dialog document dialog"},
 		{"5.1.5: N-best is an array", `<form><field name="x">` + answer + `</field><block><value expr="application.lastresult$.length"/> <value expr="application.lastresult$[0].utterance"/>

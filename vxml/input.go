@@ -18,6 +18,7 @@ type active struct {
 	speech SpeechGrammar
 	mode   grammar.Mode
 	owner  owner
+	order  int // in its document
 }
 
 // owner is what a match is for; exactly one is set.
@@ -47,6 +48,9 @@ func (s *session) grammars(ctx context.Context, item doc.Item) ([]*active, error
 	}
 	if !modal {
 		c.links(ctx, item.Base().Links)
+	}
+	c.within()
+	if !modal {
 		c.surroundings(ctx)
 	}
 	if c.err != nil {
@@ -60,9 +64,17 @@ func (s *session) grammars(ctx context.Context, item doc.Item) ([]*active, error
 
 // activation collects grammars until one fails.
 type activation struct {
-	s   *session
-	out []*active
-	err error
+	s     *session
+	out   []*active
+	inner int // how many of them belong to scopes within the present one
+	err   error
+}
+
+// within ends a scope: of its grammars those that come first in the document take
+// precedence.
+func (c *activation) within() {
+	slices.SortStableFunc(c.out[c.inner:], func(a, b *active) int { return a.order - b.order })
+	c.inner = len(c.out)
 }
 
 func (c *activation) links(ctx context.Context, links []*doc.Link) {
@@ -77,10 +89,12 @@ func (c *activation) surroundings(ctx context.Context) {
 	here := s.dialog.form
 	c.add(ctx, owner{form: here, page: s.stage.page}, here.Grammars)
 	c.links(ctx, here.Links)
+	c.within()
 	c.document(ctx, s.stage.page)
 	if s.stage.rootPage != s.stage.page {
 		c.document(ctx, s.stage.rootPage)
 	}
+	c.links(ctx, s.in.defaults.page.Links)
 	set := s.properties()
 	for _, command := range []string{"help", "exit", "cancel"} {
 		if set.Lists("universals", command) || set.Get("universals") == "all" {
@@ -105,6 +119,7 @@ func (c *activation) document(ctx context.Context, page *doc.Page) {
 		}
 	}
 	c.links(ctx, page.Links)
+	c.within()
 }
 
 func (c *activation) menu(ctx context.Context, item doc.Item) {
@@ -128,7 +143,7 @@ func (c *activation) add(ctx context.Context, o owner, list []*doc.Grammar) {
 		if !c.s.properties().Lists("inputmodes", a.mode.String()) {
 			continue
 		}
-		a.owner = o
+		a.owner, a.order = o, g.Order
 		a.speech.ID = fmt.Sprintf("g%d", len(c.out)+1)
 		c.out = append(c.out, a)
 	}

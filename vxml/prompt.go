@@ -114,14 +114,6 @@ func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
 	return nil
 }
 
-// announcement queues a sentence of the platform's own.
-func (s *session) announcement(ctx context.Context, text string) error {
-	if text == "" {
-		return nil
-	}
-	return s.enqueue(ctx, &doc.Prompt{Content: []ssml.Node{ssml.Text(text)}})
-}
-
 // Text is what a prompt says, for logs and transcripts: recordings by their address.
 func (p Prompt) Text() string {
 	var parts []string

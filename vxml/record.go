@@ -38,6 +38,9 @@ func (s *session) record(ctx context.Context, item *doc.Record) (visit, error) {
 		MaxTime: duration(item.MaxTime, recordMaxTime), FinalSilence: duration(item.FinalSilence, recordFinalSilence),
 		Properties: set.All(),
 	}
+	if req.Extensions, err = s.extensions(ctx, item.Pos, item.Extensions); err != nil {
+		return visit{}, err
+	}
 	w, err := s.occupy(ctx, keys)
 	if w == nil || err != nil {
 		return visit{}, err
@@ -65,6 +68,26 @@ func (s *session) record(ctx context.Context, item *doc.Record) (visit, error) {
 	return s.recorded(ctx, item, tape, stopped{in, key, left})
 }
 
+// extensions evaluates those that are expressions, and names them by what they are
+// of: destexpr becomes dest.
+func (s *session) extensions(ctx context.Context, pos doc.Pos, all doc.Extensions) (map[string]string, error) {
+	var out map[string]string
+	for name, value := range all {
+		if plain, ok := strings.CutSuffix(name, "expr"); ok {
+			v, err := s.eval(ctx, pos, value)
+			if err != nil {
+				return nil, err
+			}
+			name, value = plain, v.String()
+		}
+		if out == nil {
+			out = make(map[string]string)
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
 // patience is how long the caller may stay silent after the queued prompts.
 func (s *session) patience() time.Duration {
 	if s.queue.timeout != 0 {
@@ -88,6 +111,9 @@ func (s *session) recordGrammars(ctx context.Context, item *doc.Record) ([]*acti
 	c.add(ctx, owner{item: item}, item.Grammars)
 	if !item.Modal {
 		c.links(ctx, item.Links)
+	}
+	c.within()
+	if !item.Modal {
 		c.surroundings(ctx)
 	}
 	return c.out, c.err
@@ -201,6 +227,7 @@ func (s *session) occupy(ctx context.Context, all []*active) (*occupied, error) 
 		return nil, &exited{end: s.gone}
 	}
 	s.budget.steps, s.budget.fetches = 0, 0
+	s.discreet()
 	if err := s.flush(ctx); err != nil {
 		return nil, err
 	}

@@ -160,6 +160,9 @@ func value(n *xmltree.Node) any {
 // understand records the input and gives it to whoever owns its grammar.
 func (s *session) understand(ctx context.Context, in *input) error {
 	best := in.alternatives[0]
+	for _, a := range in.alternatives {
+		s.secret(a.utterance, a.interpretation)
+	}
 	s.trace(TraceEvent{Heard, best.mode + ": " + s.private(best.utterance)})
 	v, err := s.remember(ctx, in)
 	if err != nil {
@@ -224,7 +227,7 @@ func (s *session) shadow(in *input, a alternative, meaning script.Value) script.
 // fillField gives a field the result of its own grammar (section 3.1.6.2): the
 // member that its slot names, or the whole.
 func (s *session) fillField(ctx context.Context, f *doc.Field, in *input, v script.Value) error {
-	if err := s.setField(ctx, f, in, slot(v, f.Slot, v)); err != nil {
+	if err := s.setField(ctx, f, s.shadow(in, in.alternatives[0], v), slot(v, f.Slot, v)); err != nil {
 		return err
 	}
 	return s.runFilled(ctx)
@@ -241,14 +244,14 @@ func slot(v script.Value, name string, otherwise script.Value) script.Value {
 	return v
 }
 
-func (s *session) setField(ctx context.Context, f *doc.Field, in *input, v script.Value) error {
+func (s *session) setField(ctx context.Context, f *doc.Field, shadow, v script.Value) error {
 	if err := s.fill(f.Name, v); err != nil {
 		return semantic(ctx, f.Pos, err)
 	}
 	if !f.Visible {
 		return nil
 	}
-	return semantic(ctx, f.Pos, s.dialog.scope.Declare(f.Name+"$", s.shadow(in, in.alternatives[0], v)))
+	return semantic(ctx, f.Pos, s.dialog.scope.Declare(f.Name+"$", shadow))
 }
 
 // fillForm gives every field the member of a form-level result that its slot
@@ -264,7 +267,7 @@ func (s *session) fillForm(ctx context.Context, in *input, v script.Value) error
 		if member.Undefined() {
 			continue
 		}
-		if err := s.setField(ctx, f, in, member); err != nil {
+		if err := s.setField(ctx, f, s.shadow(in, in.alternatives[0], v), member); err != nil {
 			return err
 		}
 	}

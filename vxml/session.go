@@ -12,6 +12,7 @@ import (
 	"mcp/vxml/doc"
 	"mcp/vxml/property"
 	"mcp/vxml/script"
+	"mcp/vxml/secrecy"
 )
 
 // session is one run of an application for one caller. One goroutine owns it.
@@ -21,6 +22,7 @@ type session struct {
 	clock    Clock
 	log      *slog.Logger
 	trace    func(TraceEvent)
+	secrets  *secrecy.Secrets
 	jar      http.CookieJar
 	machine  *script.Machine
 	root     *script.Scope // session scope
@@ -168,13 +170,40 @@ func (s *session) compute(ctx context.Context, all ...*doc.Var) (map[string]stri
 	return out, nil
 }
 
-// private is what the caller said or pressed as logs and traces may show it: not
-// at all where the page says that it is nobody's business.
+// confidential tells whether what the caller says or presses is nobody's business.
+func (s *session) confidential() bool { return s.properties().Bool("com.genesyslab.private") }
+
+// private is what the caller said or pressed as logs and traces may show it.
 func (s *session) private(text string) string {
-	if s.properties().Bool("com.genesyslab.private") {
-		return "***"
+	if s.confidential() {
+		return secrecy.Mask
 	}
 	return text
+}
+
+// secret keeps texts that the caller gave in private out of all that is shown
+// from now on.
+func (s *session) secret(texts ...string) {
+	if s.confidential() {
+		s.secrets.Add(texts...)
+	}
+}
+
+// keepSecret does so with a value, and what is in it.
+func (s *session) keepSecret(name string, v script.Value) {
+	if !s.confidential() {
+		return
+	}
+	for _, f := range s.flatten(nil, field{name: name}, v) {
+		s.secret(f.value)
+	}
+}
+
+// discreet tells the platform whether what the caller does next is private.
+func (s *session) discreet() {
+	if d, ok := s.platform.(Discreet); ok {
+		d.Private(s.confidential())
+	}
 }
 
 // spend counts a step and notices that the caller has gone.
@@ -201,7 +230,11 @@ func (s *session) spend(ctx context.Context) error {
 func (s *session) hungUp() error {
 	s.gone = HungUp
 	s.queue.drop()
-	return &Event{Name: "connection.disconnect.hangup", Message: "the caller hung up"}
+	out := &Event{Name: "connection.disconnect.hangup", Message: "the caller hung up"}
+	if r, ok := s.platform.(Reasoned); ok && r.Reason() != "" {
+		out.Message = r.Reason()
+	}
+	return out
 }
 
 // converse runs dialog after dialog until one ends the session or subdialog.

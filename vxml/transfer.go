@@ -82,6 +82,10 @@ func (s *session) transferRequest(ctx context.Context, item *doc.Transfer) (Tran
 		}
 		*part.to = v.String()
 	}
+	var err error
+	if req.Extensions, err = s.extensions(ctx, item.Pos, item.Extensions); err != nil {
+		return req, err
+	}
 	if item.Audio == "" || req.Kind == Blind {
 		return req, nil
 	}

@@ -14,14 +14,17 @@ package vxml
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/cookiejar"
 
+	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
 	"mcp/vxml/property"
 	"mcp/vxml/script"
+	"mcp/vxml/secrecy"
 )
 
 // Options make an Interpreter. The zero value is usable.
@@ -30,9 +33,40 @@ type Options struct {
 	Script  script.Limits
 	Limits  Limits
 	Logger  *slog.Logger // default: discards
-	// Properties override the platform's default properties.
+	// Defaults is the platform's defaults page; default: one that does what
+	// VoiceXML 2.0 section 5.2.5 says.
+	Defaults *Defaults
+	// Properties override the platform's default properties, and those of the
+	// defaults page.
 	Properties map[string]string
 }
+
+// Defaults is a document whose properties, links and handlers stand around every
+// application: the interpreter context of VoiceXML 2.0 section 5.2.4.
+type Defaults struct{ page *doc.Page }
+
+// ReadDefaults reads a defaults page that stands at url.
+func ReadDefaults(text []byte, url string) (*Defaults, error) {
+	page, err := doc.Compile(text, url)
+	if err != nil {
+		return nil, fmt.Errorf("defaults page: %w", err)
+	}
+	return &Defaults{page}, nil
+}
+
+//go:embed defaults.vxml
+var defaultsPage []byte
+
+func ownDefaults() *Defaults {
+	d, err := ReadDefaults(defaultsPage, "builtin:defaults.vxml")
+	if err != nil {
+		return &Defaults{&doc.Page{}} // only a change of the file could bring this about
+	}
+	return d
+}
+
+// provides tells whether the handler is of the defaults page.
+func (d *Defaults) provides(h *doc.Catch) bool { return h.URL == d.page.URL }
 
 // Limits bound what a page may do without the caller's doing anything.
 type Limits struct {
@@ -60,6 +94,7 @@ type Interpreter struct {
 	scripts    *script.Cache
 	script     script.Limits
 	limits     Limits
+	defaults   *Defaults
 	properties *property.Set
 	log        *slog.Logger
 }
@@ -72,12 +107,16 @@ func New(o Options) *Interpreter {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Defaults == nil {
+		o.Defaults = ownDefaults()
+	}
 	return &Interpreter{
+		defaults:   o.Defaults,
 		library:    newLibrary(o.Fetcher),
 		scripts:    script.NewCache(),
 		script:     o.Script,
 		limits:     o.Limits.withDefaults(),
-		properties: property.Defaults().Within(o.Properties),
+		properties: property.Defaults().Within(o.Defaults.page.Properties).Within(o.Properties),
 		log:        o.Logger,
 	}
 }
@@ -92,6 +131,9 @@ type Start struct {
 	Vars   map[string]any
 	Logger *slog.Logger // default: the interpreter's
 	Trace  func(TraceEvent)
+	// Secrets are kept out of the trace and the log, and are added to with what
+	// the caller gives in private; default: the session's own.
+	Secrets *secrecy.Secrets
 }
 
 // TraceEvent is something that a reader of a transcript wants to know.
@@ -112,7 +154,7 @@ const (
 	Filled  TraceKind = "filled"
 	Thrown  TraceKind = "thrown"
 	Logged  TraceKind = "logged"
-	Waiting TraceKind = "waiting" // for the caller, prompts played; the text says for "dtmf", "voice", both, "record" or "transfer"
+	Waiting TraceKind = "waiting" // for the caller, prompts played; the text says for "dtmf", "voice", both, "message", "record" or "transfer"
 	Typing  TraceKind = "typing"  // waiting for another key; the text is those pressed
 )
 
@@ -185,15 +227,22 @@ func (in *Interpreter) session(start Start, platform Platform) (*session, error)
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	s := &session{
-		in: in, platform: platform, log: start.Logger, trace: start.Trace, jar: jar,
+		in: in, platform: platform, log: start.Logger, jar: jar,
 		machine: script.NewMachine(in.script, in.scripts),
 		stage:   &stage{},
+		secrets: start.Secrets,
+	}
+	if s.secrets == nil {
+		s.secrets = &secrecy.Secrets{}
 	}
 	if s.log == nil {
 		s.log = in.log
 	}
-	if s.trace == nil {
-		s.trace = func(TraceEvent) {}
+	s.log = s.secrets.Logger(s.log)
+	s.trace = func(e TraceEvent) {
+		if start.Trace != nil {
+			start.Trace(TraceEvent{e.Kind, s.secrets.Conceal(e.Text)})
+		}
 	}
 	if s.clock, _ = platform.(Clock); s.clock == nil {
 		s.clock = wallClock{}

@@ -138,7 +138,7 @@ func TestDialogues(t *testing.T) {
 			`say(0.75):yes`, "yesvoice0.75 yes0.75"},
 		{"low confidence is nomatch", `<form><field name="a">` + yesNo + `<nomatch>no</nomatch></field></form>`, `say(0.2):yes`, "no"},
 		{"alternate content of audio", `<form><block><audio src="missing.wav">instead</audio></block></form>`, ``, "instead"},
-		{"unknown events end the session", `<form><block>a<throw event="my.own"/>b</block></form>`, ``, "a"},
+		{"unknown events end the session", `<form><block>a<throw event="my.own"/>b</block></form>`, ``, "a An error has occurred."},
 		{"foreach", `<form><block><var name="a" expr="[1,2,3]"/><prompt><foreach item="i" array="a">n<value expr="i"/> </foreach></prompt></block></form>`, ``, "n1 n2 n3"},
 		{"clear asks again", `<form><var name="k" expr="0"/><field name="a" type="digits?length=1"><prompt>A<value expr="k"/></prompt>
 			<filled><assign name="k" expr="k+1"/><if cond="k &lt; 2"><clear namelist="a"/></if></filled></field></form>`, `dtmf:1 dtmf:2`, "A0|A1"},

@@ -43,6 +43,7 @@ type GotoItem struct {
 type Log struct {
 	Pos
 	Label, Expr string
+	Dest        string // gvp:dest
 	Content     []ssml.Node
 }
 
@@ -113,4 +114,19 @@ type Foreach struct {
 type Data struct {
 	Transition
 	Name string // empty: what is fetched is not looked at
+}
+
+// Send is <gvp:send>: a message to whoever controls the call.
+type Send struct {
+	Pos
+	Async                        bool
+	ContentType, ContentTypeExpr string
+	Body, BodyExpr               string
+	Namelist                     []string
+}
+
+// Receive is <gvp:receive>: it waits for a message.
+type Receive struct {
+	Pos
+	MaxTime, MaxTimeExpr string
 }

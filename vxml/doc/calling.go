@@ -11,7 +11,38 @@ func (c *compiler) record(n *xmltree.Node) *Record {
 		Common: c.common(n), Grammars: c.grammars(n), Type: n.Attr("type"), Beep: c.boolean(n, "beep"),
 		Modal: c.unless(n, "modal"), DTMFTerm: c.unless(n, "dtmfterm"),
 		MaxTime: c.duration(n, "maxtime"), FinalSilence: c.duration(n, "finalsilence"),
+		Extensions: extensions(n, recordExtensions),
 	}
+}
+
+func extensions(n *xmltree.Node, names []string) Extensions {
+	var out Extensions
+	for _, name := range names {
+		value, given := n.Lookup(name)
+		if own := extension(n, name); own != "" {
+			value, given = own, true
+		}
+		if !given {
+			continue
+		}
+		if out == nil {
+			out = make(Extensions)
+		}
+		out[name] = value
+	}
+	return out
+}
+
+// send is <gvp:send>, whose content is a body or variables.
+func (c *compiler) send(n *xmltree.Node) *Send {
+	s := &Send{
+		Pos: c.pos(n), Async: c.boolean(n, "async"), ContentType: n.Attr("contenttype"), ContentTypeExpr: n.Attr("contenttypeexpr"),
+		Body: n.Attr("body"), BodyExpr: n.Attr("bodyexpr"), Namelist: strings.Fields(n.Attr("namelist")),
+	}
+	if !one(s.Body != "", s.BodyExpr != "", len(s.Namelist) > 0) {
+		c.fail(n, "needs exactly one of body, bodyexpr and namelist")
+	}
+	return s
 }
 
 // unless reads a boolean that holds unless the page says otherwise.
@@ -37,6 +68,7 @@ func (c *compiler) transfer(n *xmltree.Node) *Transfer {
 		Common: c.common(n), Grammars: c.grammars(n), Kind: n.Attr("type"),
 		Dest: n.Attr("dest"), DestExpr: n.Attr("destexpr"), AAI: n.Attr("aai"), AAIExpr: n.Attr("aaiexpr"),
 		ConnectTimeout: c.duration(n, "connecttimeout"), MaxTime: c.duration(n, "maxtime"), Audio: n.Attr("transferaudio"),
+		Extensions: extensions(n, transferExtensions),
 	}
 	if !one(t.Dest != "", t.DestExpr != "") {
 		c.fail(n, "needs exactly one of dest and destexpr")

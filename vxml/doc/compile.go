@@ -47,6 +47,13 @@ type compiler struct {
 	ids      map[string]bool
 	problems []error
 	internal int // internal names given so far
+	order    int // of grammars and <filled> elements
+}
+
+// next counts what is of interest in the order of the document.
+func (c *compiler) next() int {
+	c.order++
+	return c.order
 }
 
 func (c *compiler) report() error {
@@ -209,8 +216,9 @@ func (c *compiler) form(n *xmltree.Node) *Form {
 // triggers checks that what the form's <filled> elements wait for can be filled.
 func (c *compiler) triggers(f *Form) {
 	for _, filled := range f.Filled {
-		for _, item := range f.Items {
-			if name := item.Base().Name; slices.Contains(filled.Namelist, name) && !Input(item) {
+		for _, name := range filled.Namelist {
+			fills := func(item Item) bool { return item.Base().Name == name && Input(item) }
+			if !slices.ContainsFunc(f.Items, fills) {
 				c.fail(&xmltree.Node{Name: "filled", Line: filled.Line}, "%q is no input item: nothing fills it", name)
 			}
 		}
@@ -250,7 +258,7 @@ func (c *compiler) menu(n *xmltree.Node) *Form {
 func (c *compiler) grammar(n *xmltree.Node) *Grammar {
 	g := &Grammar{
 		Pos: c.pos(n), Src: n.Attr("src"), Expr: n.Attr("srcexpr"), Mode: n.Attr("mode"),
-		Type: n.Attr("type"), Document: c.inDocument(n), Fetch: c.fetching(n), Weight: c.weight(n),
+		Type: n.Attr("type"), Document: c.inDocument(n), Fetch: c.fetching(n), Weight: c.weight(n), Order: c.next(),
 	}
 	inline := n.HasContent()
 	sources := 0

@@ -109,7 +109,7 @@ func (c *compiler) actions(n *xmltree.Node) []Action {
 
 func (c *compiler) action(n *xmltree.Node) Action {
 	pos := c.pos(n)
-	switch n.Name {
+	switch qualified(n) {
 	case "var":
 		return &Var{pos, n.Attr("name"), n.Attr("expr")}
 	case "assign":
@@ -121,7 +121,7 @@ func (c *compiler) action(n *xmltree.Node) Action {
 	case "submit":
 		return &Goto{c.submission(n, n.Attr("next"), n.Attr("expr"))}
 	case "log":
-		return &Log{pos, n.Attr("label"), n.Attr("expr"), c.content(n.Children)}
+		return &Log{pos, n.Attr("label"), n.Attr("expr"), extension(n, "dest"), c.content(n.Children)}
 	case "if":
 		return c.branches(n)
 	case "throw":
@@ -140,6 +140,10 @@ func (c *compiler) action(n *xmltree.Node) Action {
 		return &Say{pos, c.prompt(n)}
 	case "foreach":
 		return &Foreach{pos, n.Attr("item"), n.Attr("array"), c.actions(n)}
+	case "gvp:send":
+		return c.send(n)
+	case "gvp:receive":
+		return &Receive{pos, c.duration(n, "maxtime"), n.Attr("maxtimeexpr")}
 	}
 	return &Data{c.submission(n, n.Attr("src"), n.Attr("srcexpr")), n.Attr("name")}
 }

@@ -78,12 +78,12 @@ func (c *compiler) field(n *xmltree.Node) *Field {
 // builtin is the grammars of a field's type: DTMF, and voice where there is one.
 func (c *compiler) builtin(n *xmltree.Node, kind string) []*Grammar {
 	if strings.Contains(kind, ":") {
-		return []*Grammar{{Pos: c.pos(n), Src: kind, Weight: 1}}
+		return []*Grammar{{Pos: c.pos(n), Src: kind, Weight: 1, Order: c.next()}}
 	}
-	out := []*Grammar{{Pos: c.pos(n), Src: "builtin:dtmf/" + kind, Mode: "dtmf", Weight: 1}}
+	out := []*Grammar{{Pos: c.pos(n), Src: "builtin:dtmf/" + kind, Mode: "dtmf", Weight: 1, Order: c.next()}}
 	voice := "builtin:grammar/" + kind
 	if _, _, err := grammar.Builtin(voice); err == nil {
-		out = append(out, &Grammar{Pos: c.pos(n), Src: voice, Mode: "voice", Weight: 1})
+		out = append(out, &Grammar{Pos: c.pos(n), Src: voice, Mode: "voice", Weight: 1, Order: c.next()})
 	}
 	return out
 }
@@ -139,7 +139,7 @@ func (c *compiler) generated(n *xmltree.Node, mode grammar.Mode, expansion, valu
 	}
 	source := fmt.Sprintf(`<grammar xmlns=%q version="1.0" mode=%q xml:lang=%q root="root" tag-format="semantics/1.0-literals">`+
 		`<rule id="root" scope="public">%s%s</rule></grammar>`, grammar.Namespace, mode, language, expansion, tag)
-	g := &Grammar{Pos: c.pos(n), Source: source, Type: srgsType, Mode: mode.String(), Weight: 1}
+	g := &Grammar{Pos: c.pos(n), Source: source, Type: srgsType, Mode: mode.String(), Weight: 1, Order: c.next()}
 	compiled, err := grammar.Parse([]byte(source), grammar.Defaults{URI: c.page.Base})
 	if err != nil {
 		c.fail(n, "%v", err)
@@ -218,7 +218,7 @@ func (c *compiler) link(n *xmltree.Node) *Link {
 }
 
 func (c *compiler) filled(n *xmltree.Node) *Filled {
-	f := &Filled{Pos: c.pos(n), Namelist: strings.Fields(n.Attr("namelist")), Body: c.actions(n)}
+	f := &Filled{Pos: c.pos(n), Order: c.next(), Namelist: strings.Fields(n.Attr("namelist")), Body: c.actions(n)}
 	switch n.Attr("mode") {
 	case "", "all":
 	case "any":

@@ -142,6 +142,7 @@ type Record struct {
 	MaxTime      string
 	FinalSilence string
 	Type         string
+	Extensions   Extensions
 }
 
 // Transfer is <transfer>.
@@ -154,7 +155,12 @@ type Transfer struct {
 	ConnectTimeout string
 	MaxTime        string
 	Audio          string
+	Extensions     Extensions
 }
+
+// Extensions are attributes of Genesys' own, by name; of those that end in expr
+// the value is an expression.
+type Extensions map[string]string
 
 // Object is <object>.
 type Object struct {
@@ -209,6 +215,7 @@ type Catch struct {
 // Filled is <filled>.
 type Filled struct {
 	Pos
+	Order    int  // in the document
 	Any      bool // mode="any"
 	Namelist []string
 	Body     []Action
@@ -238,6 +245,7 @@ type Grammar struct {
 	Type      string
 	Weight    float64
 	Document  bool // scope="document"
+	Order     int  // in the document
 	Fetch     Fetch
 }
 

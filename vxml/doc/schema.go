@@ -21,7 +21,7 @@ const (
 	fetching   = " fetchaudio fetchhint fetchtimeout maxage maxstale"
 	handlers   = " catch error help noinput nomatch"
 	saying     = " audio enumerate prompt value"
-	executable = " assign audio clear data disconnect enumerate exit foreach goto if log prompt reprompt return script submit throw value var"
+	executable = " assign audio clear data disconnect enumerate exit foreach goto if log prompt reprompt return script submit throw value var gvp:send gvp:receive"
 	speaking   = " audio enumerate value mark foreach desc"
 )
 
@@ -40,6 +40,15 @@ func (e element) needs(attrs string) element {
 	return e
 }
 
+// Genesys' attributes, which pages write with and without the prefix of their
+// namespace.
+var (
+	recordExtensions   = []string{"mintime", "dest", "destexpr"}
+	transferExtensions = []string{
+		"method", "connectwhen", "analysis", "detectansweringmachine", "signalvar", "consultexpr",
+	}
+)
+
 var schema = map[string]element{
 	"vxml": entry("version application base xml:base xml:lang", handlers+" data form link menu meta metadata property script var").needs("version"),
 	"form": entry("id scope", handlers+" block data field filled grammar initial link object property record script subdialog transfer var"),
@@ -49,9 +58,9 @@ var schema = map[string]element{
 	"field":     textual("name expr cond type slot modal", handlers+saying+" filled grammar link option property"),
 	"initial":   textual("name expr cond", handlers+saying+" link property"),
 	"subdialog": textual("name expr cond src srcexpr method enctype namelist"+fetching, handlers+saying+" filled param property"),
-	"record": textual("name expr cond modal beep maxtime finalsilence dtmfterm type",
+	"record": textual("name expr cond modal beep maxtime finalsilence dtmfterm type "+strings.Join(recordExtensions, " "),
 		handlers+saying+" filled grammar link property"),
-	"transfer": textual("name expr cond dest destexpr bridge type connecttimeout maxtime transferaudio aai aaiexpr",
+	"transfer": textual("name expr cond dest destexpr bridge type connecttimeout maxtime transferaudio aai aaiexpr "+strings.Join(transferExtensions, " "),
 		handlers+saying+" filled grammar link property"),
 	"object": textual("name expr cond classid codebase codetype data type archive"+fetching,
 		handlers+saying+" filled param property"),
@@ -89,6 +98,9 @@ var schema = map[string]element{
 	"throw":      entry("event eventexpr message messageexpr", ""),
 	"var":        entry("name expr", "").needs("name"),
 
+	"gvp:send":    entry("async body bodyexpr contenttype contenttypeexpr namelist", ""),
+	"gvp:receive": entry("maxtime maxtimeexpr fetchaudio", ""),
+
 	"prompt":    textual("bargein bargeintype cond count timeout xml:lang xml:base", speaking+" *ssml"),
 	"audio":     textual("src expr fetchhint fetchtimeout maxage maxstale", speaking+" *ssml"),
 	"enumerate": textual("", speaking+" *ssml"),
@@ -99,14 +111,32 @@ var schema = map[string]element{
 		" fetchhint fetchtimeout maxage maxstale", "*"),
 }
 
+// qualified is the name of an element, with gvp: in front of those of Genesys.
+func qualified(n *xmltree.Node) string {
+	if n.Space == Extension {
+		return "gvp:" + n.Name
+	}
+	return n.Name
+}
+
+// extension is an attribute of Genesys' namespace.
+func extension(n *xmltree.Node, name string) string {
+	for _, a := range n.Attrs {
+		if a.Space == Extension && a.Name == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
 // validate checks n and everything below it.
 func (c *compiler) validate(n *xmltree.Node) {
 	if ssml.Is(n.Name) && !known(n.Name) {
 		c.descend(n, element{children: strings.Fields(speaking + " *ssml"), text: true})
 		return
 	}
-	e, ok := schema[n.Name]
-	if !ok || n.Space != Namespace && n.Space != "" && n.Name != "grammar" {
+	e, ok := schema[qualified(n)]
+	if !ok || n.Space != Extension && n.Space != Namespace && n.Space != "" && n.Name != "grammar" {
 		c.fail(n, "VoiceXML has no such element")
 		return
 	}
@@ -133,9 +163,9 @@ func (c *compiler) descend(n *xmltree.Node, e element) {
 			if !e.text {
 				c.fail(n, "text is not allowed here: %q", clip(strings.TrimSpace(child.Text)))
 			}
-		case slices.Contains(e.children, child.Name), slices.Contains(e.children, "*ssml") && ssml.Is(child.Name):
+		case slices.Contains(e.children, qualified(child)), slices.Contains(e.children, "*ssml") && ssml.Is(child.Name):
 			c.validate(child)
-		case known(child.Name):
+		case known(qualified(child)):
 			c.fail(child, "is not allowed in <%s>", n.Name)
 		default:
 			c.fail(child, "VoiceXML has no such element")

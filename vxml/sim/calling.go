@@ -143,3 +143,19 @@ func (t *transfer) Stop() {
 		t.caller.far = nil
 	}
 }
+
+// Send implements vxml.Messenger.
+func (c *Caller) Send(_ context.Context, m vxml.Message) error {
+	c.print("system", "sends "+m.ContentType+": "+m.Content)
+	return nil
+}
+
+// Messages implements vxml.Messenger.
+func (c *Caller) Messages() <-chan vxml.Message { return c.letters }
+
+func (c *Caller) deliver(text string) {
+	select {
+	case c.letters <- vxml.Message{ContentType: "text/plain", Content: text, SourceType: "sim"}:
+	default: // more letters than anybody reads
+	}
+}

@@ -19,6 +19,10 @@
 //	far:busy         the other party is busy, or noanswer, network_busy, ...
 //	far:hangup       the other party answers and hangs up
 //
+// Beside the caller there is whoever controls the call:
+//
+//	message:a=1      a message comes for the application
+//
 // Blank lines and lines that begin with # are skipped. After the last line the
 // caller hangs up. Nobody waits: time is simulated.
 //
@@ -50,6 +54,7 @@ type Caller struct {
 	said    []string // since the caller last did something
 	pace    time.Duration
 	digits  chan vxml.Digit
+	letters chan vxml.Message
 	hungUp  chan struct{}
 	once    sync.Once
 	timers  timers
@@ -80,6 +85,7 @@ func New(steps io.Reader, out io.Writer) *Caller {
 func Answering(answer func(said []string) string, out io.Writer) *Caller {
 	return &Caller{
 		answer: answer, out: out, digits: make(chan vxml.Digit, 256), hungUp: make(chan struct{}),
+		letters: make(chan vxml.Message, 16),
 		fetcher: fetch.New(fetch.Config{}),
 	}
 }
@@ -100,8 +106,11 @@ func (c *Caller) Trace(e vxml.TraceEvent) {
 	case vxml.Waiting:
 		step := c.next()
 		c.act(step)
-		if strings.HasPrefix(step, "dtmf") && e.Text == "voice" {
-			c.silence() // nobody takes keys
+		busy := e.Text == "record" || e.Text == "transfer"
+		if verb, _, _ := strings.Cut(step, ":"); verb == "message" || verb == "dtmf" && !busy {
+			if !strings.Contains(e.Text, verb) {
+				c.silence() // nobody takes it
+			}
 		}
 	case vxml.Typing:
 		if len(c.digits) == 0 {
@@ -155,6 +164,8 @@ func (c *Caller) act(step string) {
 		} else {
 			c.far.end(what)
 		}
+	case "message":
+		c.deliver(what)
 	case "silence":
 		c.silence()
 	case "hangup":

@@ -1,0 +1,118 @@
+// Package secrecy keeps what a caller gave in private out of logs, traces and
+// records: a list of texts, and what hides them in other texts.
+package secrecy
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Mask stands where a secret stood.
+const Mask = "***"
+
+// shortest is the length from which a text is looked for: a shorter one would be
+// found in everything, and tells nothing.
+const shortest = 3
+
+// most bounds how many secrets are kept, the newest ones.
+const most = 256
+
+// Secrets are the secrets of one session. The zero value has none; it is safe
+// for concurrent use.
+type Secrets struct {
+	mu  sync.RWMutex
+	all []string // the longest first, so that a part does not spoil the whole
+}
+
+// Add makes the texts secrets; keys also as they are written without spaces.
+func (s *Secrets) Add(texts ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, text := range texts {
+		for _, form := range []string{text, strings.ReplaceAll(text, " ", "")} {
+			if len(form) >= shortest && !slices.Contains(s.all, form) {
+				s.all = append(s.all, form)
+			}
+		}
+	}
+	if len(s.all) > most {
+		s.all = s.all[len(s.all)-most:]
+	}
+	slices.SortStableFunc(s.all, func(a, b string) int { return len(b) - len(a) })
+}
+
+// Conceal masks every secret in the text.
+func (s *Secrets) Conceal(text string) string {
+	if s == nil {
+		return text
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, secret := range s.all {
+		text = strings.ReplaceAll(text, secret, Mask)
+	}
+	return text
+}
+
+func (s *Secrets) none() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.all) == 0
+}
+
+// Logger writes to what l writes to, without the secrets.
+func (s *Secrets) Logger(l *slog.Logger) *slog.Logger { return slog.New(handler{l.Handler(), s}) }
+
+// handler is a slog.Handler that conceals.
+type handler struct {
+	slog.Handler
+	secrets *Secrets
+}
+
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	if h.secrets.none() {
+		return h.Handler.Handle(ctx, r)
+	}
+	out := slog.NewRecord(r.Time, r.Level, h.secrets.Conceal(r.Message), r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		out.AddAttrs(h.conceal(a))
+		return true
+	})
+	return h.Handler.Handle(ctx, out)
+}
+
+// conceal masks an attribute; what is no plain number, time or truth is looked at
+// as the text that it would be written as.
+func (h handler) conceal(a slog.Attr) slog.Attr {
+	switch v := a.Value.Resolve(); v.Kind() {
+	case slog.KindGroup:
+		var inner []any
+		for _, member := range v.Group() {
+			inner = append(inner, h.conceal(member))
+		}
+		return slog.Group(a.Key, inner...)
+	case slog.KindBool, slog.KindDuration, slog.KindTime:
+		return a
+	default:
+		text := v.String()
+		if masked := h.secrets.Conceal(text); masked != text {
+			return slog.String(a.Key, masked)
+		}
+		return a
+	}
+}
+
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	masked := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		masked[i] = h.conceal(a)
+	}
+	return handler{h.Handler.WithAttrs(masked), h.secrets}
+}
+
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.Handler.WithGroup(name), h.secrets}
+}
