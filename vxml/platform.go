@@ -397,7 +397,7 @@ type Messenger interface {
 type Message struct {
 	ContentType string
 	Content     string
-	Async       bool // of one to send: nobody waits for its being taken
+	Async       bool   // of one to send: nobody waits for its being taken
 	SourceType  string // of one received: how it came, such as "sip"
 }
 
