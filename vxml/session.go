@@ -20,9 +20,6 @@ type session struct {
 	in       *Interpreter
 	platform Platform
 	clock    Clock
-	log      *slog.Logger
-	trace    func(TraceEvent)
-	secrets  *secrecy.Secrets
 	jar      http.CookieJar
 	machine  *script.Machine
 	root     *script.Scope // session scope
@@ -33,6 +30,14 @@ type session struct {
 	pages    []string
 	ending
 	budget
+	witness
+}
+
+// witness tells others what happens, but for what is private.
+type witness struct {
+	log     *slog.Logger
+	trace   func(TraceEvent)
+	secrets *secrecy.Secrets
 }
 
 // ending is how the session is about to end.

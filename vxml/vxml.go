@@ -221,28 +221,33 @@ func (s *Session) Run(ctx context.Context) (Outcome, error) {
 	return s.session.outcome(ctx, s.session.converse(ctx, s.first))
 }
 
+func (in *Interpreter) witness(start Start) witness {
+	w := witness{log: start.Logger, secrets: start.Secrets}
+	if w.secrets == nil {
+		w.secrets = &secrecy.Secrets{}
+	}
+	if w.log == nil {
+		w.log = in.log
+	}
+	w.log = w.secrets.Logger(w.log)
+	w.trace = func(e TraceEvent) {
+		if start.Trace != nil {
+			start.Trace(TraceEvent{e.Kind, w.secrets.Conceal(e.Text)})
+		}
+	}
+	return w
+}
+
 func (in *Interpreter) session(start Start, platform Platform) (*session, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	s := &session{
-		in: in, platform: platform, log: start.Logger, jar: jar,
+		in: in, platform: platform, jar: jar,
 		machine: script.NewMachine(in.script, in.scripts),
 		stage:   &stage{},
-		secrets: start.Secrets,
-	}
-	if s.secrets == nil {
-		s.secrets = &secrecy.Secrets{}
-	}
-	if s.log == nil {
-		s.log = in.log
-	}
-	s.log = s.secrets.Logger(s.log)
-	s.trace = func(e TraceEvent) {
-		if start.Trace != nil {
-			start.Trace(TraceEvent{e.Kind, s.secrets.Conceal(e.Text)})
-		}
+		witness: in.witness(start),
 	}
 	if s.clock, _ = platform.(Clock); s.clock == nil {
 		s.clock = wallClock{}
