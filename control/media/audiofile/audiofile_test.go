@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mcp/control/media/codec"
+	"mcp/control/media/resample"
 )
 
 // wav makes a file of chunks.
@@ -139,7 +140,7 @@ func TestResample(t *testing.T) {
 	for _, rate := range []int{4000, 6000, 7999, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 96000, 192000} {
 		highest := math.Floor(math.Min(3400, float64(rate)/2*0.85)/100) * 100
 		for _, f := range []float64{300, 1000, highest} {
-			got := resample(sine(f, rate, rate), rate, Rate)
+			got := resample.Whole(sine(f, rate, rate), rate, Rate)
 			if d := len(got) - Rate; d < 0 || d > 1 {
 				t.Errorf("%d Hz: a second has %d samples", rate, len(got))
 			}
@@ -153,7 +154,7 @@ func TestResample(t *testing.T) {
 			if f > float64(rate)*0.45 {
 				continue
 			}
-			if left := 10 * math.Log10(energy(resample(sine(f, rate, rate), rate, Rate))/5e7+1e-12); left > -45 {
+			if left := 10 * math.Log10(energy(resample.Whole(sine(f, rate, rate), rate, Rate))/5e7+1e-12); left > -45 {
 				t.Errorf("%d Hz: %.1f dB of a tone of %.0f Hz are left", rate, left, f)
 			}
 		}
@@ -169,12 +170,12 @@ func TestResampleLoud(t *testing.T) {
 			loud[i] = math.MinInt16
 		}
 	}
-	for i, got := range resample(loud, 48000, Rate) {
+	for i, got := range resample.Whole(loud, 48000, Rate) {
 		if at := 6 * i; at%24 == 12 && (got > 0) != (loud[at] > 0) {
 			t.Errorf("sample %d is %d, of %d", i, got, loud[at])
 		}
 	}
-	if got := resample(slices.Repeat([]int16{12345}, 4410), 44100, Rate)[400]; got != 12345 {
+	if got := resample.Whole(slices.Repeat([]int16{12345}, 4410), 44100, Rate)[400]; got != 12345 {
 		t.Errorf("a constant became %d", got)
 	}
 }
@@ -223,7 +224,7 @@ func FuzzDecode(f *testing.F) {
 func BenchmarkResample(b *testing.B) {
 	in := sine(1000, 44100, 44100)
 	for b.Loop() {
-		resample(in, 44100, Rate)
+		resample.Whole(in, 44100, Rate)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"mcp/control/media/codec"
+	"mcp/control/media/resample"
 )
 
 // Formats of WAV files (RFC 2361).
@@ -74,7 +75,7 @@ func (f *format) decode(data []byte) ([]int16, error) {
 	if err != nil {
 		return nil, err
 	}
-	return resample(mono(samples, f.channels), f.rate, Rate), nil
+	return resample.Whole(mono(samples, f.channels), f.rate, Rate), nil
 }
 
 func (f *format) samples(data []byte) ([]int16, error) {

@@ -1,5 +1,6 @@
 // Package codec holds the payload formats that the platform can make and
-// understand itself: G.711 in its two laws (ITU-T G.711, RFC 3551 section 4.5.14).
+// understand itself: G.711 in its two laws, G.722 and L16 (RFC 3551 section 4.5),
+// and Opus (RFC 7587).
 package codec
 
 import (
@@ -10,25 +11,57 @@ import (
 
 // Codec is an RTP payload format as a session description names it.
 type Codec struct {
-	Name        string // "PCMU" or "PCMA"
+	Name        string // as in RFC 3551 and RFC 7587; letter case does not matter in the latter
 	PayloadType uint8
-	ClockRate   int // Hz
+	ClockRate   int // of the RTP timestamp, Hz
 }
 
-// The codecs with their static payload types (RFC 3551 section 6).
+// The codecs with their static payload types (RFC 3551 section 6), those that
+// have none with the customary ones.
 var (
 	PCMU = Codec{Name: "PCMU", PayloadType: 0, ClockRate: 8000}
 	PCMA = Codec{Name: "PCMA", PayloadType: 8, ClockRate: 8000}
+	G722 = Codec{Name: "G722", PayloadType: 9, ClockRate: 8000} // 16 kHz by a slip of RFC 1890
+	L16  = Codec{Name: "L16", PayloadType: 97, ClockRate: 8000}
+	Opus = Codec{Name: "opus", PayloadType: 96, ClockRate: 48000}
+)
+
+// Known tells whether the platform can code and decode a format.
+func (c Codec) Known() bool {
+	for _, k := range []Codec{PCMU, PCMA, G722, Opus} {
+		if c.Same(k) {
+			return true
+		}
+	}
+	return c.Name == L16.Name && c.ClockRate >= 8000 && c.ClockRate <= 48000
+}
+
+// SampleRate is that of the linear samples that a format is coded from, in Hz.
+func (c Codec) SampleRate() int {
+	if c.Name == G722.Name || c.Name == Opus.Name {
+		return Wideband
+	}
+	return c.ClockRate
+}
+
+// The sample rates of telephony, in Hz.
+const (
+	Narrowband = 8000
+	Wideband   = 16000
 )
 
 // Same tells whether payloads of one codec are payloads of the other, whatever
 // the payload types.
 func (c Codec) Same(d Codec) bool { return c.Name == d.Name && c.ClockRate == d.ClockRate }
 
-// Silence is the octet of a silent sample.
+// Silence is the octet of a silent sample, in a format of an octet for each tick
+// of the clock.
 func (c Codec) Silence() byte {
-	if c.Name == PCMA.Name {
+	switch c.Name {
+	case PCMA.Name:
 		return 0xd5
+	case G722.Name:
+		return 0xfa
 	}
 	return 0xff
 }

@@ -1,4 +1,6 @@
-package audiofile
+// Package resample changes the sample rate of linear audio by a polyphase
+// filter: whole recordings, and streams as they come.
+package resample
 
 import "math"
 
@@ -14,8 +16,8 @@ const (
 // phases and take the nearest of these.
 const maxPhases = 1024
 
-// resample changes the sample rate of a whole recording.
-func resample(in []int16, from, to int) []int16 {
+// Whole changes the sample rate of a whole recording, without any delay.
+func Whole(in []int16, from, to int) []int16 {
 	if from == to || len(in) == 0 {
 		return in
 	}
@@ -24,7 +26,7 @@ func resample(in []int16, from, to int) []int16 {
 	for i := range out {
 		at := i * from // in units of 1/to samples
 		sum := f.apply(in, at/to, at%to*f.phases/to)
-		out[i] = int16(math.Max(math.MinInt16, math.Min(math.MaxInt16, math.Round(sum))))
+		out[i] = clamp(sum)
 	}
 	return out
 }
@@ -91,4 +93,8 @@ func gcd(a, b int) int {
 		a, b = b, a%b
 	}
 	return a
+}
+
+func clamp(v float64) int16 {
+	return int16(math.Max(math.MinInt16, math.Min(math.MaxInt16, math.Round(v))))
 }
