@@ -115,7 +115,7 @@ func (l *Leg) RTP(packet []byte, at time.Time) {
 		return
 	}
 	l.overhear(s, payload, at)
-	l.pass(payload)
+	l.pass(s, payload)
 }
 
 // unpadded takes off the padding, whose last octet says how much there is.

@@ -90,7 +90,7 @@ func TestAnotherCodecChangesTheWay(t *testing.T) {
 	c.wantRoute(t, f, true, 2)
 	// The second already hears through userspace; its codec must be noticed all the same.
 	s.must(second.Connect(agreed(codec.PCMA), codec.PCMA))
-	if targets := *caller.forward.Load(); len(targets) != 1 || targets[0].to != second || targets[0].transcoder == nil {
+	if targets := *caller.forward.Load(); len(targets) != 1 || targets[0].to != second || targets[0].law == nil {
 		t.Errorf("forwards to %+v", targets)
 	}
 	s.must(first.Connect(agreed(codec.PCMA), codec.PCMA))

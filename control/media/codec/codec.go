@@ -44,6 +44,17 @@ func (c Codec) SampleRate() int {
 	return c.ClockRate
 }
 
+// Ticks is how long a payload lasts, in units of the RTP timestamp.
+func (c Codec) Ticks(payload []byte) uint32 {
+	switch c.Name {
+	case Opus.Name:
+		return opusTicks(payload)
+	case L16.Name:
+		return uint32(len(payload) / 2)
+	}
+	return uint32(len(payload))
+}
+
 // The sample rates of telephony, in Hz.
 const (
 	Narrowband = 8000

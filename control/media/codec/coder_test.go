@@ -48,6 +48,9 @@ func TestTonesSurviveEveryCodec(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if got := c.Ticks(payload); got != uint32(c.ClockRate*ms/1000) {
+					t.Fatalf("%s, %d ms: %d ticks", c.Name, ms, got)
+				}
 				if out, err = d.Decode(out, payload); err != nil {
 					t.Fatal(err)
 				}

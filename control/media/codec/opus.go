@@ -63,3 +63,33 @@ func (d *opusDecoder) Decode(dst []int16, payload []byte) ([]int16, error) {
 	}
 	return append(dst, d.buf[:n]...), nil
 }
+
+// opusTicks is the length of a packet at 48 kHz, by its first octets (RFC 6716
+// section 3.1).
+func opusTicks(packet []byte) uint32 {
+	if len(packet) == 0 {
+		return 0
+	}
+	config := packet[0] >> 3
+	var one uint32
+	switch {
+	case config >= 16:
+		one = 120 << (config & 3) // CELT: 2.5 to 20 ms
+	case config >= 12:
+		one = 480 << (config & 1) // hybrid: 10 and 20 ms
+	case config&3 == 3:
+		one = 2880
+	default:
+		one = 480 << (config & 3) // SILK: 10, 20 and 40 ms
+	}
+	switch packet[0] & 3 {
+	case 0:
+		return one
+	case 1, 2:
+		return 2 * one
+	}
+	if len(packet) < 2 {
+		return 0
+	}
+	return min(uint32(packet[1]&0x3f)*one, 5760)
+}

@@ -1,0 +1,144 @@
+package conference
+
+import (
+	"errors"
+	"slices"
+
+	"mcp/control/media/mix"
+)
+
+// shapeLocked is the conference as its plan sees it.
+func (c *Conference) shapeLocked() shape {
+	s := shape{watched: c.o.Notify != nil || len(c.sinks) > 0 || len(c.sounds) > 0}
+	for _, m := range c.members {
+		one := side{mute: m.set.Mute, deaf: m.set.Deaf, gain: m.set.Gain != 0, private: m.set.HeardBy != nil}
+		if f, ok := m.leg.Format(); ok {
+			one.codec = f.Codec
+		}
+		s.sides = append(s.sides, one)
+	}
+	return s
+}
+
+// applyLocked plans anew and carries it out. The streams towards the far ends go
+// on whatever changes: the leg stamps them.
+func (c *Conference) applyLocked() error {
+	if c.over {
+		return nil
+	}
+	p := c.shapeLocked().plan()
+	var err error
+	if p.mixed {
+		err = c.mixLocked()
+	} else {
+		err = c.relayLocked(p)
+	}
+	c.applied = p
+	c.mixing.Store(p.mixed)
+	return err
+}
+
+// relayLocked lets the plane carry a conference of two.
+func (c *Conference) relayLocked(p plan) error {
+	if slices.Equal(p.ways, c.applied.ways) && !c.applied.mixed {
+		return nil
+	}
+	var errs []error
+	for _, m := range c.members {
+		errs = append(errs, m.quit())
+	}
+	for _, w := range p.ways {
+		errs = append(errs, c.members[w.from].relay(c.members[w.to]))
+	}
+	return errors.Join(errs...)
+}
+
+// mixLocked has the members mixed, and makes the mixer's ports of what they are.
+func (c *Conference) mixLocked() error {
+	var errs []error
+	for _, m := range c.members {
+		errs = append(errs, m.unrelay())
+	}
+	for _, m := range c.members {
+		errs = append(errs, m.mix())
+	}
+	c.ports = c.ports[:0]
+	for _, m := range c.members {
+		m.port.Gain, m.port.Mute = linear(m.set.Gain), m.set.Mute
+		m.port.Deaf, m.port.Preferred = m.set.Deaf, m.set.Preferred
+		m.port.HeardBy = c.portsLocked(m.set.HeardBy)
+		c.ports = append(c.ports, m.port)
+	}
+	for _, s := range c.sounds {
+		s.port.HeardBy = nil
+		if s.to != "" {
+			s.port.HeardBy = c.portsLocked([]string{s.to})
+		}
+		c.ports = append(c.ports, s.port)
+	}
+	return errors.Join(errs...)
+}
+
+// portsLocked are the ports of some members; nil: of everybody.
+func (c *Conference) portsLocked(ids []string) []*mix.Port {
+	if ids == nil {
+		return nil
+	}
+	ports := []*mix.Port{}
+	for _, id := range ids {
+		if m := c.findLocked(id); m != nil {
+			ports = append(ports, m.port)
+		}
+	}
+	return ports
+}
+
+// frame mixes one frame and sends it.
+func (c *Conference) frame() {
+	c.mu.Lock()
+	if !c.mixing.Load() {
+		c.mu.Unlock()
+		return
+	}
+	for _, m := range c.members {
+		m.listen()
+	}
+	ended := false
+	for _, s := range c.sounds {
+		ended = !s.next() || ended
+	}
+	c.mixer.Frame(c.ports)
+	c.common.renew(c.mixer.Common())
+	for _, m := range c.members {
+		if err := m.speak(&c.common); err != nil {
+			c.bridge.log.Debug("send the mix", "conference", c.name, "member", m.set.ID, "error", err)
+		}
+	}
+	for _, s := range c.sinks {
+		s.Frame(c.mixer.Common())
+	}
+	c.observeLocked()
+	if ended {
+		c.endSoundsLocked()
+	}
+	talk := c.talk
+	c.mu.Unlock()
+	for _, t := range talk {
+		c.o.Notify(t)
+	}
+}
+
+// hangover is for how many frames a member may be silent between words.
+const hangover = 15
+
+// observeLocked follows who talks.
+func (c *Conference) observeLocked() {
+	c.talk = c.talk[:0]
+	for _, m := range c.members {
+		before := m.talks
+		m.observe()
+		if m.talks != before && c.o.Notify != nil {
+			c.talk = append(c.talk, Talk{m.set.ID, m.talks, m.port.Level()})
+		}
+	}
+}

@@ -1,0 +1,436 @@
+package conference
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+
+	"mcp/control/media"
+	"mcp/control/media/codec"
+	"mcp/control/media/measure"
+	"mcp/control/media/mediatest"
+	"mcp/control/media/tone"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// hall is a conference whose clock the test turns, and who is in it.
+type hall struct {
+	testing.TB
+	plane  *mediatest.Plane
+	engine *media.Engine
+	bridge *Bridge
+	*Conference
+	guests []*guest
+}
+
+// guest is a call of its own in a conference, whose far end says a tone.
+type guest struct {
+	*mediatest.Far
+	session *media.Session
+	leg     *media.Leg
+	codec   codec.Codec
+	hz      float64
+	said    int // samples
+}
+
+func newHall(t testing.TB, o Options) *hall {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	h := &hall{TB: t, plane: mediatest.NewPlane(), bridge: &Bridge{log: log, open: map[string]*Conference{}, quit: make(chan struct{})}}
+	var err error
+	h.engine, err = media.NewEngine(media.Config{}, h.plane, log)
+	h.must(err)
+	h.Conference, err = h.bridge.Open("room", o)
+	h.must(err)
+	t.Cleanup(func() {
+		h.must(h.bridge.Close())
+		for _, g := range h.guests {
+			g.session.Close()
+		}
+		h.must(h.engine.Close())
+	})
+	return h
+}
+
+func (h *hall) must(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+// call makes a guest; zero Hz is one who says nothing.
+func (h *hall) call(c codec.Codec, ptime time.Duration, hz float64) *guest {
+	h.Helper()
+	s := h.engine.NewSession(fmt.Sprintf("call-%d", len(h.guests)))
+	leg, err := s.OpenLeg("caller", netip.MustParseAddr("127.0.0.1"))
+	h.must(err)
+	far, err := h.plane.Connect(leg, c, ptime)
+	h.must(err)
+	g := &guest{Far: far, session: s, leg: leg, codec: c, hz: hz}
+	h.guests = append(h.guests, g)
+	return g
+}
+
+// enter makes a call and has it join under its number.
+func (h *hall) enter(c codec.Codec, hz float64, set Member) *guest {
+	h.Helper()
+	g := h.call(c, frame, hz)
+	set.ID = fmt.Sprint(len(h.guests) - 1)
+	h.must(h.Join(g.leg, set))
+	return g
+}
+
+// turn lets so many frames pass.
+func (h *hall) turn(frames int) {
+	h.Helper()
+	for range frames {
+		for _, g := range h.guests {
+			h.must(g.say())
+		}
+		h.frame()
+	}
+}
+
+func (g *guest) say() error {
+	rate := g.codec.SampleRate()
+	pcm := make([]int16, rate/50)
+	for i := range pcm {
+		pcm[i] = int16(4000 * math.Sin(2*math.Pi*g.hz*float64(g.said)/float64(rate)))
+		g.said++
+	}
+	return g.Say(pcm)
+}
+
+// hears holds what the latest half second sounds like to a guest to the tones
+// that it should hold, of all those that are said.
+func (h *hall) hears(g *guest, hz ...float64) {
+	h.Helper()
+	pcm, err := g.Heard(0)
+	h.must(err)
+	rate := g.codec.SampleRate()
+	pcm = pcm[max(0, len(pcm)-rate/2):]
+	for _, o := range h.guests {
+		level := measure.Tone(pcm, rate, o.hz)
+		wanted := slices.Contains(hz, o.hz)
+		if wanted && math.Abs(level+15.3) > 2.5 || !wanted && level > -40 {
+			h.Errorf("who says %g Hz hears %g Hz at %.1f dBm0, wanted %t", g.hz, o.hz, level, wanted)
+		}
+	}
+}
+
+func TestThreeHearEachOther(t *testing.T) {
+	h := newHall(t, Options{})
+	a, b, c := h.enter(codec.PCMU, 440, Member{}), h.enter(codec.PCMA, 700, Member{}), h.enter(codec.PCMU, 1100, Member{})
+	h.turn(75)
+	h.hears(a, 700, 1100)
+	h.hears(b, 440, 1100)
+	h.hears(c, 440, 700)
+	for _, g := range h.guests {
+		if at := g.Broken(); at != 0 {
+			t.Errorf("%g Hz: the stream breaks at packet %d", g.hz, at)
+		}
+		pcm, _ := g.Heard(25)
+		if n := measure.Clicks(pcm); n != 0 {
+			t.Errorf("%g Hz hears %d clicks", g.hz, n)
+		}
+	}
+}
+
+func TestMixedCodecsAndPacketLengths(t *testing.T) {
+	for _, wide := range []bool{false, true} {
+		h := newHall(t, Options{Wideband: wide})
+		var all []float64
+		for i, c := range []codec.Codec{codec.PCMU, codec.G722, codec.Opus, codec.L16} {
+			for _, ptime := range []time.Duration{frame, 2 * frame, frame / 2} {
+				g := h.call(c, ptime, float64(300+100*len(all)))
+				h.must(h.Join(g.leg, Member{ID: fmt.Sprint(i, ptime)}))
+				all = append(all, g.hz)
+			}
+		}
+		h.turn(100)
+		for _, g := range h.guests {
+			h.hears(g, slices.DeleteFunc(slices.Clone(all), func(hz float64) bool { return hz == g.hz })...)
+			if at := g.Broken(); at != 0 {
+				t.Errorf("%g Hz: the stream breaks at packet %d", g.hz, at)
+			}
+		}
+	}
+}
+
+func TestWaysToTakePart(t *testing.T) {
+	h := newHall(t, Options{})
+	agent, customer, coach := h.enter(codec.PCMU, 440, Member{}), h.enter(codec.PCMU, 700, Member{}), h.enter(codec.PCMU, 1100, Member{HeardBy: []string{"0"}})
+	h.turn(75)
+	h.hears(agent, 700, 1100)
+	h.hears(customer, 440)
+	h.hears(coach, 440, 700)
+	h.must(h.Set(Member{ID: "0", Mute: true}))
+	h.must(h.Set(Member{ID: "1", Deaf: true}))
+	h.must(h.Set(Member{ID: "2"}))
+	h.turn(75)
+	h.hears(agent, 700, 1100)
+	h.hears(customer)
+	h.hears(coach, 700)
+	if m, err := h.Member("1"); err != nil || !m.Deaf {
+		t.Errorf("%+v, %v", m, err)
+	}
+	h.must(h.Leave("2"))
+	h.turn(75)
+	h.hears(agent, 700)
+}
+
+// Two are relayed; a third has all mixed, and when it goes they are relayed again.
+// Each far end gets one stream throughout.
+func TestTwoAreRelayed(t *testing.T) {
+	h := newHall(t, Options{})
+	a, b := h.enter(codec.PCMU, 440, Member{}), h.enter(codec.PCMU, 700, Member{})
+	h.turn(50)
+	if h.Mixed() {
+		t.Error("two are mixed")
+	}
+	h.hears(a, 700)
+	h.hears(b, 440)
+	relayed := len(a.Packets())
+	if p := a.Packets()[relayed-1]; !p.Relayed {
+		t.Error("the plane does not relay")
+	}
+	c := h.enter(codec.PCMU, 1100, Member{})
+	h.turn(75)
+	if !h.Mixed() {
+		t.Error("three are not mixed")
+	}
+	h.hears(a, 700, 1100)
+	h.hears(c, 440, 700)
+	h.must(h.Leave("2"))
+	h.turn(50)
+	if p := a.Packets(); h.Mixed() || !p[len(p)-1].Relayed {
+		t.Error("two are not relayed again")
+	}
+	h.hears(a, 700)
+	for _, g := range []*guest{a, b} {
+		if at := g.Broken(); at != 0 {
+			t.Errorf("%g Hz: the stream breaks at packet %d", g.hz, at)
+		}
+	}
+	stop, err := h.Listen(&tape{})
+	h.must(err)
+	if !h.Mixed() {
+		t.Error("two who are listened to are relayed")
+	}
+	stop()
+	if h.Mixed() {
+		t.Error("two are mixed though nobody listens any more")
+	}
+}
+
+// tape is a sink that keeps what it hears.
+type tape struct{ pcm []int16 }
+
+func (r *tape) Frame(pcm []int16) { r.pcm = append(r.pcm, pcm...) }
+
+func TestTheMixIsListenedTo(t *testing.T) {
+	h := newHall(t, Options{})
+	h.enter(codec.PCMU, 440, Member{})
+	h.enter(codec.PCMU, 700, Member{})
+	r := &tape{}
+	stop, err := h.Listen(r)
+	h.must(err)
+	h.turn(75)
+	stop()
+	h.turn(5)
+	if len(r.pcm) != 75*160 {
+		t.Fatalf("%d samples", len(r.pcm))
+	}
+	for _, hz := range []float64{440, 700} {
+		if l := measure.Tone(r.pcm[8000:], 8000, hz); math.Abs(l+15.3) > 1 {
+			t.Errorf("%g Hz is at %.1f dBm0", hz, l)
+		}
+	}
+}
+
+func TestSounds(t *testing.T) {
+	beep := &Audio{PCM: tone.PCM(16000, tone.Part{Hz: []float64{1900}, Level: -15.3, For: time.Second}), Rate: 16000}
+	h := newHall(t, Options{Joined: beep})
+	a := h.enter(codec.PCMU, 440, Member{})
+	h.turn(60)
+	b := h.enter(codec.PCMU, 700, Member{})
+	h.call(codec.PCMU, frame, 1900) // lends its frequency to hears
+	h.turn(45)
+	h.hears(a, 700, 1900)
+	h.turn(60)
+	h.hears(a, 700)
+	s, err := h.Play(Audio{PCM: beep.PCM, Rate: 16000, To: "1"})
+	h.must(err)
+	h.turn(45)
+	h.hears(a, 700)
+	h.hears(b, 440, 1900)
+	h.turn(20)
+	<-s.Done()
+	s, err = h.Play(*beep)
+	h.must(err)
+	s.Stop()
+	<-s.Done()
+	if _, err := h.Play(Audio{To: "nobody"}); !errors.Is(err, ErrMember) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTalkersAreTold(t *testing.T) {
+	var told []Talk
+	h := newHall(t, Options{Notify: func(k Talk) { told = append(told, k) }})
+	a := h.enter(codec.PCMU, 440, Member{})
+	h.enter(codec.PCMU, 0, Member{})
+	h.turn(25)
+	if k := h.Talkers(); len(k) != 1 || k[0].Member != "0" || math.Abs(k[0].Level+18.3) > 1 {
+		t.Errorf("talkers are %+v", k)
+	}
+	a.hz = 0
+	h.turn(50)
+	if len(told) != 2 || !told[0].Talks || told[1].Talks || told[1].Member != "0" || len(h.Talkers()) != 0 {
+		t.Errorf("told %+v", told)
+	}
+}
+
+func TestLossIsConcealedInTheMix(t *testing.T) {
+	h := newHall(t, Options{})
+	a, b := h.enter(codec.PCMU, 0, Member{}), h.enter(codec.PCMA, 440, Member{})
+	for n := range 150 {
+		if n%15 == 14 {
+			b.Lose(160)
+			b.said += 160
+		} else {
+			h.must(b.say())
+		}
+		h.must(a.say())
+		h.frame()
+	}
+	pcm, err := a.Heard(50)
+	h.must(err)
+	if g := measure.Gaps(pcm, 8000, -40, 10*time.Millisecond); len(g) != 0 {
+		t.Errorf("gaps %v", g)
+	}
+	if l := measure.Tone(pcm, 8000, 440); l < -18 {
+		t.Errorf("the tone is at %.1f dBm0", l)
+	}
+}
+
+func TestMembersAreChecked(t *testing.T) {
+	h := newHall(t, Options{Max: 2})
+	a := h.enter(codec.PCMU, 440, Member{})
+	if err := h.Join(a.leg, Member{ID: "0"}); !errors.Is(err, ErrIsThere) {
+		t.Errorf("twice: %v", err)
+	}
+	if err := h.Join(a.leg, Member{ID: "again"}); !errors.Is(err, media.ErrFed) {
+		t.Errorf("one leg twice: %v", err)
+	}
+	h.enter(codec.PCMU, 700, Member{})
+	if err := h.Join(h.call(codec.PCMU, frame, 1).leg, Member{ID: "third"}); !errors.Is(err, ErrFull) {
+		t.Errorf("a third: %v", err)
+	}
+	if err := errors.Join(h.Set(Member{ID: "x"}), h.Leave("y")); !errors.Is(err, ErrMember) {
+		t.Errorf("%v", err)
+	}
+	if got := h.Members(); !slices.Equal(got, []string{"0", "1"}) {
+		t.Errorf("members %v", got)
+	}
+	if _, err := h.bridge.Open("room", Options{}); !errors.Is(err, ErrExists) {
+		t.Errorf("%v", err)
+	}
+	h.must(h.Close())
+	if err := h.Join(a.leg, Member{ID: "late"}); !errors.Is(err, ErrClosed) || h.bridge.Find("room") != nil {
+		t.Errorf("joined a closed conference: %v", err)
+	}
+}
+
+// A call that ends without leaving takes nobody with it.
+func TestACallEndsInAConference(t *testing.T) {
+	h := newHall(t, Options{})
+	a, b := h.enter(codec.PCMU, 440, Member{}), h.enter(codec.PCMU, 700, Member{})
+	h.enter(codec.PCMU, 1100, Member{})
+	h.turn(10)
+	b.session.Close()
+	h.turn(75)
+	h.hears(a, 1100)
+	h.must(h.Leave("1"))
+}
+
+func TestTheClockPacesIt(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	plane := mediatest.NewPlane()
+	engine, err := media.NewEngine(media.Config{}, plane, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	bridge := NewBridge(log)
+	defer bridge.Close()
+	c, err := bridge.Open("room", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := engine.NewSession("call")
+	defer s.Close()
+	leg, err := s.OpenLeg("caller", netip.MustParseAddr("127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := plane.Connect(leg, codec.PCMU, frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if err := c.Join(leg, Member{ID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	for len(far.Packets()) < 25 {
+		time.Sleep(time.Millisecond)
+		if time.Since(begun) > 20*time.Second {
+			t.Fatalf("%d packets", len(far.Packets()))
+		}
+	}
+	if took := time.Since(begun); took < 380*time.Millisecond {
+		t.Errorf("25 frames in %s", took)
+	}
+}
+
+func TestFrameDoesNotAllocate(t *testing.T) {
+	h := newHall(t, Options{})
+	for i := range 4 {
+		h.enter(codec.PCMU, float64(300+i*100), Member{})
+	}
+	h.turn(60)
+	for _, m := range h.members {
+		h.must(m.outlet.Close()) // the plane of the test keeps what is sent
+	}
+	if n := testing.AllocsPerRun(50, h.frame); n != 0 {
+		t.Errorf("%g allocations a frame", n)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	h := newHall(t, Options{})
+	h.enter(codec.PCMU, 440, Member{})
+	h.enter(codec.PCMU, 700, Member{})
+	const want = `
+# HELP mcp_conferences Conferences that are open, by how they are carried.
+# TYPE mcp_conferences gauge
+mcp_conferences{carried="mixed"} 0
+mcp_conferences{carried="relayed"} 1
+# HELP mcp_conference_members Members of conferences, by how those are carried.
+# TYPE mcp_conference_members gauge
+mcp_conference_members{carried="mixed"} 0
+mcp_conference_members{carried="relayed"} 2
+`
+	h.must(testutil.CollectAndCompare(h.bridge, strings.NewReader(want), "mcp_conferences", "mcp_conference_members"))
+}

@@ -1,0 +1,260 @@
+package conference
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"mcp/control/media"
+	"mcp/control/media/codec"
+	"mcp/control/media/jitter"
+	"mcp/control/media/mix"
+	"mcp/control/media/resample"
+)
+
+// member is a leg in a conference: relayed by a link, or mixed by a tap and an outlet.
+type member struct {
+	set  Member
+	leg  *media.Leg
+	rate int // of the conference
+	port *mix.Port
+
+	link   *media.Link // to the other, of two
+	tap    *media.Tap
+	outlet *media.Outlet
+	ear    atomic.Pointer[ear] // what arrives
+	mouth  mouth               // what leaves
+
+	talks bool
+	quiet int // frames
+}
+
+func newMember(rate int, leg *media.Leg, set Member) *member {
+	return &member{set: set, leg: leg, rate: rate, port: &mix.Port{In: make([]int16, rate/50), Gain: 1}}
+}
+
+// relay lets another hear this member by the plane.
+func (m *member) relay(to *member) (err error) {
+	m.link, err = m.leg.Link(to.leg)
+	return err
+}
+
+func (m *member) unrelay() error {
+	if m.link == nil {
+		return nil
+	}
+	err := m.link.Close()
+	m.link = nil
+	return err
+}
+
+// mix begins to hear the member and to send to it, unless that is so already.
+func (m *member) mix() (err error) {
+	if m.tap == nil {
+		if m.tap, err = m.leg.Tap(m); err != nil {
+			return err
+		}
+	}
+	if m.outlet == nil {
+		m.outlet, err = m.leg.Outlet()
+	}
+	return err
+}
+
+// quit lets go of the leg.
+func (m *member) quit() error {
+	err := m.unrelay()
+	if m.tap != nil {
+		err = errors.Join(err, m.tap.Close())
+		m.tap = nil
+		m.ear.Store(nil)
+	}
+	if m.outlet != nil {
+		err = errors.Join(err, m.outlet.Close())
+		m.outlet = nil
+	}
+	return err
+}
+
+// Audio implements media.Listener.
+func (m *member) Audio(h media.Heard) {
+	e := m.ear.Load()
+	if e == nil || !e.codec.Same(h.Codec) {
+		buffer, err := jitter.New(h.Codec)
+		if err != nil {
+			return
+		}
+		e = &ear{codec: h.Codec, buffer: buffer}
+		if from := h.Codec.SampleRate(); from != m.rate {
+			e.convert, e.pulled = resample.New(from, m.rate), make([]int16, from/50)
+		}
+		m.ear.Store(e)
+	}
+	e.buffer.Put(jitter.Packet{SSRC: h.SSRC, Timestamp: h.Timestamp, Sequence: h.Sequence, Payload: h.Payload})
+}
+
+// ear makes frames for the mixer of what arrives.
+type ear struct {
+	codec   codec.Codec
+	buffer  *jitter.Buffer
+	convert *resample.Stream // nil: the rates are the same
+	pulled  []int16
+	fifo    []int16
+}
+
+// listen puts the member's next frame where the mixer takes it.
+func (m *member) listen() {
+	e := m.ear.Load()
+	switch {
+	case e == nil:
+		m.port.Active = false
+	case e.convert == nil:
+		m.port.Active = e.buffer.Pull(m.port.In)
+	default:
+		m.port.Active = e.pull(m.port.In)
+	}
+}
+
+// pull is a frame at the conference's rate.
+func (e *ear) pull(dst []int16) (active bool) {
+	for len(e.fifo) < len(dst) {
+		active = e.buffer.Pull(e.pulled) || active
+		e.fifo = e.convert.Append(e.fifo, e.pulled)
+	}
+	n := copy(dst, e.fifo)
+	e.fifo = e.fifo[:copy(e.fifo, e.fifo[n:])]
+	return active
+}
+
+// mouth makes packets for the far end of what it is to hear.
+type mouth struct {
+	format  media.Format
+	encoder codec.Encoder
+	convert *resample.Stream // nil: the rates are the same
+	samples int              // of a packet
+	fifo    []int16
+	payload []byte
+}
+
+// agree follows what was agreed with the far end.
+func (o *mouth) agree(f media.Format, rate int) (err error) {
+	if o.encoder != nil && f.Codec.Same(o.format.Codec) && f.Span == o.format.Span {
+		o.format = f
+		return nil
+	}
+	if o.encoder, err = codec.NewEncoder(f.Codec); err != nil {
+		return err
+	}
+	to := f.Codec.SampleRate()
+	o.format, o.samples, o.convert, o.fifo = f, int(f.Span*time.Duration(to)/time.Second), nil, o.fifo[:0]
+	if to != rate {
+		o.convert = resample.New(rate, to)
+	}
+	return nil
+}
+
+// speak sends the far end what it is to hear. Where that is what others hear,
+// too, it is encoded once for all.
+func (m *member) speak(common *encoded) error {
+	f, ok := m.leg.Format()
+	if !ok || m.outlet == nil {
+		return nil
+	}
+	if !f.Same(m.mouth.format) {
+		if err := m.mouth.agree(f, m.rate); err != nil {
+			return err
+		}
+	}
+	if m.port.Shared && f.Span == frame && len(m.mouth.fifo) == 0 {
+		if payload := common.in(f.Codec); payload != nil {
+			return m.outlet.Send(f, false, payload)
+		}
+	}
+	pcm := m.port.Out
+	if pcm == nil {
+		pcm = common.silence
+	}
+	return m.mouth.say(pcm, m.outlet)
+}
+
+// say sends as many packets as there is audio for.
+func (o *mouth) say(pcm []int16, to *media.Outlet) (err error) {
+	if o.convert != nil {
+		o.fifo = o.convert.Append(o.fifo, pcm)
+	} else {
+		o.fifo = append(o.fifo, pcm...)
+	}
+	used := 0
+	for ; err == nil && len(o.fifo)-used >= o.samples; used += o.samples {
+		if o.payload, err = o.encoder.Encode(o.payload[:0], o.fifo[used:used+o.samples]); err == nil {
+			err = to.Send(o.format, false, o.payload)
+		}
+	}
+	o.fifo = o.fifo[:copy(o.fifo, o.fifo[used:])]
+	return err
+}
+
+// observe follows whether the member talks, words and the pauses between them.
+func (m *member) observe() {
+	switch {
+	case m.port.Talking():
+		m.talks, m.quiet = true, 0
+	case m.talks:
+		m.quiet++
+		m.talks = m.quiet < hangover
+	}
+}
+
+// encoded is the common mix in the codecs that keep no state.
+type encoded struct {
+	pcm     []int16
+	silence []int16
+	laws    [2]law
+}
+
+// law is the common mix in one law of G.711.
+type law struct {
+	codec   codec.Codec
+	encoder codec.Encoder
+	payload []byte
+	done    bool
+}
+
+func newEncoded(samples int) (encoded, error) {
+	e := encoded{silence: make([]int16, samples), laws: [2]law{{codec: codec.PCMU}, {codec: codec.PCMA}}}
+	var errs []error
+	for i := range e.laws {
+		var err error
+		e.laws[i].encoder, err = codec.NewEncoder(e.laws[i].codec)
+		errs = append(errs, err)
+	}
+	return e, errors.Join(errs...)
+}
+
+// renew takes the mix of another frame.
+func (e *encoded) renew(pcm []int16) {
+	e.pcm = pcm
+	e.laws[0].done, e.laws[1].done = false, false
+}
+
+// in is the mix in a codec; nil: every stream needs its own encoder.
+func (e *encoded) in(c codec.Codec) []byte {
+	if len(e.pcm) != codec.Narrowband/50 {
+		return nil
+	}
+	for i := range e.laws {
+		l := &e.laws[i]
+		if !c.Same(l.codec) {
+			continue
+		}
+		if !l.done {
+			payload, err := l.encoder.Encode(l.payload[:0], e.pcm)
+			if err != nil {
+				return nil
+			}
+			l.payload, l.done = payload, true
+		}
+		return l.payload
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+// Package measure tells what a listener gets: levels, tones, gaps, clicks, delay,
+// and how far what is heard is from what was said. Tests and benchmarks judge by
+// it; samples are linear, of 16 bits.
+package measure
+
+import (
+	"math"
+	"math/cmplx"
+	"time"
+)
+
+// Level is the level of audio in dBm0: a full sine is +3.14 (ITU-T G.711).
+func Level(pcm []int16) float64 {
+	var sum float64
+	for _, s := range pcm {
+		sum += float64(s) * float64(s)
+	}
+	if len(pcm) == 0 || sum == 0 {
+		return -100
+	}
+	return 20*math.Log10(math.Sqrt(2*sum/float64(len(pcm)))/32767) + 3.14
+}
+
+// Tone is the level in dBm0 of one frequency within audio.
+func Tone(pcm []int16, rate int, hz float64) float64 {
+	var re, im float64
+	for i, s := range pcm {
+		sin, cos := math.Sincos(2 * math.Pi * hz * float64(i) / float64(rate))
+		re += float64(s) * cos
+		im += float64(s) * sin
+	}
+	return 20*math.Log10(2*math.Hypot(re, im)/float64(max(1, len(pcm)))/32767+1e-6) + 3.14
+}
+
+// Gap is a time in which nothing was to be heard.
+type Gap struct {
+	At, Length time.Duration
+}
+
+// Gaps finds where audio is quieter than a level in dBm0 for at least some time.
+func Gaps(pcm []int16, rate int, level float64, least time.Duration) []Gap {
+	floor := int16(32767 * math.Pow(10, (level-3.14)/20))
+	var gaps []Gap
+	from := -1
+	for i := 0; i <= len(pcm); i++ {
+		if i < len(pcm) && pcm[i] <= floor && pcm[i] >= -floor {
+			if from < 0 {
+				from = i
+			}
+			continue
+		}
+		if length := span(i-from, rate); from >= 0 && length >= least {
+			gaps = append(gaps, Gap{span(from, rate), length})
+		}
+		from = -1
+	}
+	return gaps
+}
+
+func span(samples, rate int) time.Duration {
+	return time.Duration(samples) * time.Second / time.Duration(rate)
+}
+
+// Clicks counts the places where audio jumps: where a sample is far from what its
+// neighbours lead to expect, compared with the audio around it.
+func Clicks(pcm []int16) (n int) {
+	const around = 80
+	bend := func(i int) float64 {
+		return math.Abs(float64(pcm[i-1]) - 2*float64(pcm[i]) + float64(pcm[i+1]))
+	}
+	for i := around; i < len(pcm)-around; i++ {
+		here := bend(i)
+		if here < 1000 {
+			continue
+		}
+		var others float64
+		for j := i - around + 1; j < i+around-1; j++ {
+			if j < i-2 || j > i+2 {
+				others = math.Max(others, bend(j))
+			}
+		}
+		if here > 4*others {
+			n++
+			i += around
+		}
+	}
+	return n
+}
+
+// Delay finds by how much audio comes after its reference, up to a limit, and how
+// alike the two are there: 1 is the same but for the level.
+func Delay(reference, heard []int16, rate int, most time.Duration) (time.Duration, float64) {
+	best, at := -1.0, 0
+	limit := min(int(most*time.Duration(rate)/time.Second), len(heard)-1)
+	n := min(len(reference), len(heard)-limit)
+	for lag := 0; lag <= limit; lag++ {
+		var cross, a, b float64
+		for i := range n {
+			x, y := float64(reference[i]), float64(heard[i+lag])
+			cross += x * y
+			a += x * x
+			b += y * y
+		}
+		if c := cross / math.Sqrt(a*b+1); c > best {
+			best, at = c, lag
+		}
+	}
+	return span(at, rate), best
+}
+
+// The frames and the bands of Distance: 32 ms at 8 kHz, which overlap by half.
+const (
+	window = 256
+	bands  = 16
+)
+
+// Distance is how far audio at 8 kHz is from its reference, aligned: the mean
+// difference of the spectra in bands of equal width, in dB, where the reference
+// is loud enough to matter. Equal audio is at 0, G.711 around 1, and another
+// speaker's words beyond 10.
+func Distance(reference, heard []int16) float64 {
+	var sum float64
+	count := 0
+	loud := Level(reference) - 30
+	for i := 0; i+window <= min(len(reference), len(heard)); i += window / 2 {
+		if Level(reference[i:i+window]) < loud {
+			continue
+		}
+		a, b := spectrum(reference[i:i+window]), spectrum(heard[i:i+window])
+		top := 0.0
+		for k := range bands {
+			top = math.Max(top, a[k])
+		}
+		for k := range bands {
+			if a[k] > top/1e4 {
+				sum += math.Abs(10 * math.Log10((b[k]+1)/(a[k]+1)))
+				count++
+			}
+		}
+	}
+	return sum / float64(max(1, count))
+}
+
+// spectrum is the energy in bands.
+func spectrum(pcm []int16) (energy [bands]float64) {
+	var x [window]complex128
+	for i, s := range pcm {
+		x[i] = complex(float64(s)*(0.5-0.5*math.Cos(2*math.Pi*float64(i)/window)), 0)
+	}
+	transform(x[:])
+	for k := range window / 2 {
+		energy[k*bands*2/window] += real(x[k])*real(x[k]) + imag(x[k])*imag(x[k])
+	}
+	return energy
+}
+
+// transform is the fast Fourier transform, for lengths that are powers of two.
+func transform(x []complex128) {
+	n := len(x)
+	if n == 1 {
+		return
+	}
+	even, odd := make([]complex128, n/2), make([]complex128, n/2)
+	for i := range n / 2 {
+		even[i], odd[i] = x[2*i], x[2*i+1]
+	}
+	transform(even)
+	transform(odd)
+	for k := range n / 2 {
+		t := cmplx.Rect(1, -2*math.Pi*float64(k)/float64(n)) * odd[k]
+		x[k], x[k+n/2] = even[k]+t, even[k]-t
+	}
+}
