@@ -1,0 +1,81 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Client reads from one platform's socket.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient makes a client of the platform that serves the socket.
+func NewClient(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}
+	return &Client{socket, &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// Calls lists the platform's calls.
+func (c *Client) Calls(ctx context.Context) ([]Call, error) {
+	var out []Call
+	body, err := c.get(ctx, "/calls")
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(&out); err != nil {
+		return nil, fmt.Errorf("read the calls of %s: %w", c.socket, err)
+	}
+	return out, nil
+}
+
+// Follow calls f with the events of a call, or of all for "", until the call ends,
+// the platform does or f fails.
+func (c *Client) Follow(ctx context.Context, call string, f func(Event) error) error {
+	body, err := c.get(ctx, "/trace?call="+url.QueryEscape(call))
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	for events := json.NewDecoder(body); ; {
+		var e Event
+		switch err := events.Decode(&e); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return fmt.Errorf("follow the call: %w", err)
+		}
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Client) get(ctx context.Context, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://platform"+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", c.socket, err)
+	}
+	r, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", c.socket, err)
+	}
+	if r.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(r.Body, 1<<10))
+		return nil, errors.Join(fmt.Errorf("ask %s: %s", c.socket, strings.TrimSpace(string(text))), r.Body.Close())
+	}
+	return r.Body, nil
+}

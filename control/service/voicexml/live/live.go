@@ -1,0 +1,160 @@
+// Package live lets people on the machine follow dialogues while they go on: the
+// platform serves them on a Unix socket that only its own user may open, and
+// "mcp vxml trace" reads there.
+//
+// The socket speaks HTTP. GET /calls lists the calls as JSON; GET /trace?call=ID
+// streams the events of one, or without ID of all, as a JSON object a line: first
+// the last few that have been, then those that come. Nobody who follows slows a
+// call down: who cannot keep up misses events, and is told so. What a caller
+// gave in private is not there (com.genesyslab.private).
+package live
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Event is something that happened in a dialogue.
+type Event struct {
+	Time time.Time `json:"time"`
+	Call string    `json:"call"`
+	Kind string    `json:"kind"` // said, heard, filled, thrown, …; begun, ended, missed
+	Text string    `json:"text,omitempty"`
+}
+
+// Call is a call whose dialogue goes on.
+type Call struct {
+	ID          string    `json:"id"`
+	Begun       time.Time `json:"begun"`
+	From        string    `json:"from"`
+	To          string    `json:"to"`
+	Application string    `json:"application"`
+	Events      int       `json:"events"`
+}
+
+// remembered is how many events of a call one who comes late is told.
+const remembered = 50
+
+// Hub knows the dialogues that go on and who follows them. The zero value is
+// ready; a nil one takes nothing. It is safe for concurrent use.
+type Hub struct {
+	mu        sync.Mutex
+	calls     map[string]*Dialogue
+	followers map[*follower]bool
+}
+
+// Dialogue is one call's dialogue.
+type Dialogue struct {
+	hub  *Hub
+	call Call
+	past []Event
+}
+
+// Begin begins to tell of a call; End must follow.
+func (h *Hub) Begin(c Call) *Dialogue {
+	if h == nil {
+		return nil
+	}
+	c.Begun = time.Now()
+	d := &Dialogue{hub: h, call: c}
+	h.mu.Lock()
+	if h.calls == nil {
+		h.calls = make(map[string]*Dialogue)
+	}
+	h.calls[c.ID] = d
+	h.mu.Unlock()
+	d.Tell("begun", c.Application)
+	return d
+}
+
+// Tell tells who follows what happened.
+func (d *Dialogue) Tell(kind, text string) {
+	if d == nil {
+		return
+	}
+	e := Event{Time: time.Now(), Call: d.call.ID, Kind: kind, Text: text}
+	d.hub.mu.Lock()
+	defer d.hub.mu.Unlock()
+	d.call.Events++
+	if d.past = append(d.past, e); len(d.past) > remembered {
+		d.past = slices.Delete(d.past, 0, 1)
+	}
+	for f := range d.hub.followers {
+		f.take(e)
+	}
+}
+
+// End ends the telling.
+func (d *Dialogue) End(how string) {
+	if d == nil {
+		return
+	}
+	d.Tell("ended", how)
+	d.hub.mu.Lock()
+	defer d.hub.mu.Unlock()
+	delete(d.hub.calls, d.call.ID)
+}
+
+// Calls lists the calls whose dialogues go on, the oldest first.
+func (h *Hub) Calls() []Call {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := make([]Call, 0, len(h.calls))
+	for _, d := range h.calls {
+		out = append(out, d.call)
+	}
+	slices.SortFunc(out, func(a, b Call) int { return a.Begun.Compare(b.Begun) })
+	return out
+}
+
+// follower is one who follows a call, or all.
+type follower struct {
+	call   string
+	events chan Event
+	missed int // under the hub's lock
+}
+
+// take hands an event on, unless the follower lags.
+func (f *follower) take(e Event) {
+	if f.call != "" && f.call != e.Call {
+		return
+	}
+	if f.missed > 0 && len(f.events) < cap(f.events)/2 {
+		f.events <- Event{Time: e.Time, Call: e.Call, Kind: "missed"}
+		f.missed = 0
+	}
+	select {
+	case f.events <- e:
+	default:
+		f.missed++
+	}
+}
+
+// follow begins to follow a call, or all for "". It returns false when there is no
+// such call.
+func (h *Hub) follow(call string) (*follower, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := &follower{call: call, events: make(chan Event, 512)}
+	if call != "" {
+		d := h.calls[call]
+		if d == nil {
+			return nil, false
+		}
+		for _, e := range d.past {
+			f.events <- e
+		}
+	}
+	if h.followers == nil {
+		h.followers = make(map[*follower]bool)
+	}
+	h.followers[f] = true
+	return f, true
+}
+
+func (h *Hub) leave(f *follower) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.followers, f)
+}
