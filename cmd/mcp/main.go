@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"mcp/cmd/mcp/author"
 )
 
 // version is set by the linker.
@@ -32,6 +34,6 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), planeCommand(), legsCommand(), streamsCommand(), captureCommand(),
-		vxmlCommand(), cdrCommand(), configCommand())
+		author.Command(version), cdrCommand(), configCommand())
 	return root
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"mcp/control/service/voicexml/live"
 )
 
 // Config is everything an operator can set: one section for each part of the
@@ -56,6 +58,8 @@ type Media struct {
 // Application is the section of applications.
 type Application struct {
 	Default string            `yaml:"default" doc:"URL of the application for calls that name none; empty: the built-in one"`
+	Page    string            `yaml:"defaults" doc:"file of the VoiceXML page whose handlers, links and properties stand around every application; empty: the built-in one"`
+	Trace   string            `yaml:"trace" doc:"directory of the socket by which mcp vxml trace follows calls; empty: none"`
 	Numbers map[string]string `yaml:"numbers" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml"`
 }
 
@@ -100,6 +104,7 @@ func Defaults() Config {
 		SIP:           SIP{Listen: []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"}},
 		Calls:         Calls{Prepare: 30 * time.Second, Grace: 10 * time.Second},
 		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
+		Application:   Application{Trace: live.Dir()},
 		Announcements: Announcements{Longest: time.Hour},
 		Fetch:         Fetch{Timeout: 10 * time.Second},
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},

@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"net/http"
+	"os"
 
 	"mcp/control/call"
 	"mcp/control/route"
@@ -43,10 +44,37 @@ func (n *Node) openFetcher() (*fetch.Fetcher, error) {
 }
 
 func (n *Node) openVoiceXML(fetcher *fetch.Fetcher) (*voicexml.Service, error) {
-	interpreter := vxml.New(vxml.Options{Fetcher: fetcher, Logger: n.log})
+	defaults, err := n.defaultsPage()
+	if err != nil {
+		return nil, err
+	}
+	interpreter := vxml.New(vxml.Options{Fetcher: fetcher, Logger: n.log, Defaults: defaults})
 	spoken, err := n.openSpeech()
 	if err != nil {
 		return nil, err
 	}
-	return voicexml.New(voicexml.Config{Default: n.cfg.Application.Default, Speech: spoken}, interpreter), nil
+	return voicexml.New(voicexml.Config{
+		Default: n.cfg.Application.Default, Speech: spoken, Live: n.openTraces(),
+	}, interpreter), nil
+}
+
+// defaultsPage reads the platform's defaults page, if one is configured.
+func (n *Node) defaultsPage() (*vxml.Defaults, error) {
+	path := n.cfg.Application.Page
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("application.defaults: %w", err)
+	}
+	url, _, err := fetch.Resolve("", path)
+	if err != nil {
+		return nil, fmt.Errorf("application.defaults: %w", err)
+	}
+	page, err := vxml.ReadDefaults(text, url)
+	if err != nil {
+		return nil, fmt.Errorf("application.defaults: %w", err)
+	}
+	return page, nil
 }

@@ -91,7 +91,7 @@ func (h *hearing) Keys() <-chan byte {
 
 func (h *hearing) Close() {
 	if err := h.tap.Close(); err != nil {
-		h.phone.call.Log().Warn("stop copying the caller's audio", "error", err)
+		h.phone.log.Warn("stop copying the caller's audio", "error", err)
 	}
 	h.queue.Close()
 	h.mu.Lock()

@@ -6,6 +6,7 @@ import (
 
 	"mcp/speech"
 	"mcp/vxml"
+	"mcp/vxml/secrecy"
 )
 
 // listening is one recognition under way.
@@ -16,6 +17,7 @@ type listening struct {
 	heard  chan struct{} // StartTimers was called
 
 	language string
+	private  bool // what is said is nobody's business
 }
 
 // Listen implements vxml.Listener.
@@ -26,7 +28,7 @@ func (p *phone) Listen(ctx context.Context, req vxml.ListenRequest) (vxml.Listen
 		events: make(chan vxml.ListenEvent, 2), // a start and a result: sending never blocks
 		heard:  make(chan struct{}, 1),
 
-		language: req.Language,
+		language: req.Language, private: req.Properties["com.genesyslab.private"] == "true",
 	}
 	done := make(chan struct{})
 	before := p.hearing.after(done)
@@ -66,7 +68,7 @@ func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
 			l.events <- vxml.SpeechStarted{}
 		case <-l.heard:
 			if err := recognizing.StartTimers(ctx); err != nil && ctx.Err() == nil {
-				l.phone.call.Log().Warn("start the recognizer's timers", "error", err)
+				l.phone.log.Warn("start the recognizer's timers", "error", err)
 			}
 		case <-recognizing.Done():
 			l.result(ctx, recognizing)
@@ -152,6 +154,12 @@ func (l *listening) noteResult(r vxml.SpeechResult) {
 		return
 	}
 	best := r.Alternatives[0]
+	if l.private {
+		for _, a := range r.Alternatives {
+			l.phone.secrets.Add(a.Utterance, a.Interpretation)
+		}
+		best.Utterance = secrecy.Mask
+	}
 	l.phone.note("understood", "outcome", outcomeNames[r.Outcome],
 		"utterance", best.Utterance, "confidence", best.Confidence)
 }
@@ -161,6 +169,6 @@ func (l *listening) abandon(r speech.Recognizing) {
 	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
 	defer cancel()
 	if err := r.Stop(ctx); err != nil && !errors.Is(err, speech.ErrClosed) {
-		l.phone.call.Log().Warn("stop the recognizer", "error", err)
+		l.phone.log.Warn("stop the recognizer", "error", err)
 	}
 }

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"mcp/control/call"
 	"mcp/control/reporting"
+	"mcp/control/service/voicexml/live"
 	"mcp/speech"
 	"mcp/vxml"
+	"mcp/vxml/secrecy"
 )
 
 // tellServer bounds what is told to a speech server after nobody waits any more.
@@ -25,6 +29,9 @@ type phone struct {
 	digits  chan vxml.Digit
 	ears    ears
 	used    usage
+	log     *slog.Logger // the call's, without what the caller gave in private
+	secrets secrecy.Secrets
+	shown   *live.Dialogue
 	tasks   sync.WaitGroup // playbacks, recognitions, the digit pump
 
 	speaking, hearing queue
@@ -69,9 +76,10 @@ func (u *usage) report() *reporting.Speech {
 
 func (s *Service) newPhone(c *call.Call) *phone {
 	p := &phone{service: s, call: c, digits: make(chan vxml.Digit, 64)}
+	p.log = p.secrets.Logger(c.Log())
 	p.voices = &voices{
 		speech: s.config.Speech, line: &line{phone: p}, open: map[string]*voice{},
-		media: c.Media(), caller: c.Caller(), spoken: c.Codec, log: c.Log(),
+		media: c.Media(), caller: c.Caller(), spoken: c.Codec, log: p.log,
 	}
 	return p
 }
@@ -81,7 +89,6 @@ func (p *phone) pump(ctx context.Context) {
 	for {
 		select {
 		case d := <-p.call.Caller().Digits():
-			p.note("dtmf", "digit", string(rune(d.Key)))
 			p.ears.press(d.Key)
 			select {
 			case p.digits <- vxml.Digit{Key: d.Key, At: d.At}:
@@ -122,10 +129,16 @@ func (p *phone) Disconnect(ctx context.Context, _ map[string]string) error {
 // Info implements vxml.Connection.
 func (p *phone) Info() vxml.ConnectionInfo { return info(p.call.Invite()) }
 
-// trace logs what the page does; what is said and understood is logged where it
-// happens.
+// trace logs what the page does, and shows it to who follows the call; what is
+// said and understood is logged where it happens. Keys are told once they are
+// taken: only then is it known whether they are private.
 func (p *phone) trace(e vxml.TraceEvent) {
+	p.shown.Tell(string(e.Kind), e.Text)
 	switch e.Kind {
+	case vxml.Heard:
+		if keys, ok := strings.CutPrefix(e.Text, "dtmf: "); ok {
+			p.note("dtmf", "digit", keys)
+		}
 	case vxml.Entered:
 		p.note("page entered", "url", e.Text)
 	case vxml.Filled:
@@ -136,7 +149,23 @@ func (p *phone) trace(e vxml.TraceEvent) {
 }
 
 // note logs a step of the dialogue.
-func (p *phone) note(what string, args ...any) { p.call.Log().Info(what, args...) }
+func (p *phone) note(what string, args ...any) { p.log.Info(what, args...) }
+
+// begin shows the dialogue to who follows calls.
+func (p *phone) begin(application string) *live.Dialogue {
+	invite := p.call.Invite()
+	return p.service.config.Live.Begin(live.Call{
+		ID: p.call.ID(), From: invite.RemoteURI(), To: invite.LocalURI(), Application: application,
+	})
+}
+
+// discreet is an error without what the caller gave in private.
+func (p *phone) discreet(err error) error {
+	if err == nil || p.secrets.Conceal(err.Error()) == err.Error() {
+		return err
+	}
+	return errors.New(p.secrets.Conceal(err.Error()))
+}
 
 // failed turns a speech engine's error into the event that VoiceXML names for
 // it (VoiceXML 2.0 section 5.2.6), and counts it.
@@ -146,7 +175,7 @@ func (p *phone) failed(doing string, err error) error {
 	}
 	p.used.failures.Add(1)
 	event := &vxml.Event{Name: eventFor(err), Message: fmt.Sprintf("%s: %v", doing, err)}
-	p.call.Log().Warn("speech failed", "doing", doing, "event", event.Name, "error", err)
+	p.log.Warn("speech failed", "doing", doing, "event", event.Name, "error", err)
 	return event
 }
 

@@ -156,7 +156,7 @@ func (b *playback) bargedIn(speaking speech.Speaking) {
 	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
 	defer cancel()
 	if err := speaking.BargeIn(ctx); err != nil {
-		b.phone.call.Log().Warn("stop the synthesizer", "error", err)
+		b.phone.log.Warn("stop the synthesizer", "error", err)
 	}
 }
 

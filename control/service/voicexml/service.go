@@ -11,6 +11,7 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/reporting"
+	"mcp/control/service/voicexml/live"
 	"mcp/vxml"
 )
 
@@ -21,6 +22,8 @@ type Config struct {
 	Default string
 	// Speech is what applications speak and listen with.
 	Speech Speech
+	// Live shows dialogues to people on the machine; nil: to nobody.
+	Live *live.Hub
 }
 
 // Service is the VoiceXML service. It implements call.Service.
@@ -53,6 +56,7 @@ func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, erro
 	}
 	session, err := s.interpreter.Prepare(ctx, vxml.Start{
 		URL: p.url, Request: request, Vars: genesys(c.Invite(), c.ID()), Logger: c.Log(), Trace: p.phone.trace,
+		Secrets: &p.phone.secrets,
 	}, p.phone)
 	if err != nil {
 		return nil, &call.Refusal{
@@ -78,12 +82,14 @@ func (p *program) Application() string { return p.url }
 func (p *program) Run(ctx context.Context) call.Ending {
 	pumping, stop := context.WithCancel(ctx)
 	p.phone.tasks.Go(func() { p.phone.pump(pumping) })
+	p.phone.shown = p.phone.begin(p.url)
 	outcome, err := p.session.Run(ctx)
+	p.phone.shown.End(string(outcome.End))
 	stop()
 	p.phone.close()
 	return call.Ending{
-		Cause: causes[outcome.End], Err: failure(outcome, err),
-		Dialogue: dialogue(outcome), Speech: p.phone.used.report(),
+		Cause: causes[outcome.End], Err: p.phone.discreet(failure(outcome, err)),
+		Dialogue: dialogue(outcome, p.phone.secrets.Conceal), Speech: p.phone.used.report(),
 	}
 }
 
@@ -105,20 +111,20 @@ func failure(o vxml.Outcome, err error) error {
 	return nil
 }
 
-// dialogue is the application's part of the call's record.
-func dialogue(o vxml.Outcome) *reporting.Dialogue {
+// dialogue is the application's part of the call's record, its texts concealed.
+func dialogue(o vxml.Outcome, conceal func(string) string) *reporting.Dialogue {
 	d := &reporting.Dialogue{Pages: len(o.Pages)}
 	if o.Event != nil {
 		d.LastEvent = o.Event.Name
 	}
 	if o.Result != nil {
-		d.Exit = map[string]string{"expr": fmt.Sprint(o.Result)}
+		d.Exit = map[string]string{"expr": conceal(fmt.Sprint(o.Result))}
 	}
 	for name, value := range o.Values {
 		if d.Exit == nil {
 			d.Exit = map[string]string{}
 		}
-		d.Exit[name] = fmt.Sprint(value)
+		d.Exit[name] = conceal(fmt.Sprint(value))
 	}
 	return d
 }

@@ -1,4 +1,5 @@
-package main
+// Package author is "mcp vxml": the tools for people who write voice applications.
+package author
 
 import (
 	"context"
@@ -14,22 +15,22 @@ import (
 	"mcp/vxml/sim"
 )
 
-// vxmlCommand holds the tools for people who write voice applications.
-func vxmlCommand() *cobra.Command {
+// Command holds the tools; version is the program's, for reports.
+func Command(version string) *cobra.Command {
 	cmd := &cobra.Command{Use: "vxml", Short: "Tools for VoiceXML applications"}
-	cmd.AddCommand(vxmlRunCommand(), vxmlSuiteCommand(), vxmlCheckCommand(), vxmlTestCommand(), vxmlBenchCommand())
+	cmd.AddCommand(runCommand(), suiteCommand(version), checkCommand(), testCommand(), benchCommand(version), traceCommand())
 	return cmd
 }
 
-// vxmlRun is one run of an application on the terminal.
-type vxmlRun struct {
+// rehearsing is one run of an application on the terminal.
+type rehearsing struct {
 	script  string
 	vars    map[string]string
 	verbose bool
 }
 
-func vxmlRunCommand() *cobra.Command {
-	var run vxmlRun
+func runCommand() *cobra.Command {
+	var run rehearsing
 	cmd := &cobra.Command{
 		Use:   "run FILE-OR-URL",
 		Short: "Play a dialogue on the terminal, without a telephone",
@@ -52,7 +53,7 @@ After the last line the caller hangs up.`,
 	return cmd
 }
 
-func (r *vxmlRun) run(cmd *cobra.Command, page string) error {
+func (r *rehearsing) run(cmd *cobra.Command, page string) error {
 	var steps io.Reader = interruptible{cmd.Context(), cmd.InOrStdin()}
 	if r.script != "" {
 		text, err := os.ReadFile(r.script)
@@ -93,7 +94,7 @@ func summary(out vxml.Outcome) string {
 	return text
 }
 
-func (r *vxmlRun) logger(w io.Writer) *slog.Logger {
+func (r *rehearsing) logger(w io.Writer) *slog.Logger {
 	level := slog.LevelWarn
 	if r.verbose {
 		level = slog.LevelDebug

@@ -1,4 +1,4 @@
-package main
+package author
 
 import (
 	"os"
@@ -19,7 +19,7 @@ func runVXML(t *testing.T, page, terminal string, args ...string) (string, error
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	cmd := vxmlCommand()
+	cmd := Command("test")
 	cmd.SetArgs(append([]string{"run", file}, args...))
 	cmd.SetIn(strings.NewReader(terminal))
 	cmd.SetOut(&out)
@@ -28,7 +28,7 @@ func runVXML(t *testing.T, page, terminal string, args ...string) (string, error
 	return out.String(), err
 }
 
-func TestVXMLRun(t *testing.T) {
+func TestRun(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "steps")
 	if err := os.WriteFile(script, []byte("dtmf:1234\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestVXMLRun(t *testing.T) {
 	}
 }
 
-func TestVXMLRunFails(t *testing.T) {
+func TestRunFails(t *testing.T) {
 	tests := []struct{ name, page, want string }{
 		{"malformed page", "<vxml version='2.1'>\n<fomr/></vxml>", "a.vxml:2: <fomr>: VoiceXML has no such element"},
 		{"unhandled event", `<vxml version="2.1"><form><block><throw event="error.mine"/></block></form></vxml>`, "error.mine"},

@@ -1,4 +1,4 @@
-package main
+package author
 
 import (
 	"os"
@@ -17,7 +17,7 @@ func author(t *testing.T, files map[string]string, args ...string) (string, erro
 		}
 	}
 	var out strings.Builder
-	cmd := vxmlCommand()
+	cmd := Command("test")
 	args[1] = filepath.Join(dir, args[1])
 	cmd.SetArgs(args)
 	cmd.SetOut(&out)
@@ -26,7 +26,7 @@ func author(t *testing.T, files map[string]string, args ...string) (string, erro
 	return out.String(), err
 }
 
-func TestVXMLCheck(t *testing.T) {
+func TestCheck(t *testing.T) {
 	good := map[string]string{"a.vxml": demoPage}
 	if out, err := author(t, good, "check", "a.vxml"); err != nil || !strings.Contains(out, "1 documents, 0 problems") {
 		t.Errorf("%v:\n%s", err, out)
@@ -37,7 +37,7 @@ func TestVXMLCheck(t *testing.T) {
 	}
 }
 
-func TestVXMLTest(t *testing.T) {
+func TestTest(t *testing.T) {
 	page := strings.Replace(demoPage, "session.caller.name", "'Ann'", 1)
 	files := map[string]string{
 		"a.vxml": page, "good.call": "page: a.vxml\nhear: Hello Ann\ndtmf: 1234\nend: exit",

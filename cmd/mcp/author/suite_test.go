@@ -1,4 +1,4 @@
-package main
+package author
 
 import (
 	"encoding/json"
@@ -24,7 +24,7 @@ func runSuite(t *testing.T, args ...string) (string, error) {
 		}
 	}
 	var out strings.Builder
-	cmd := vxmlCommand()
+	cmd := Command("test")
 	cmd.SetArgs(append([]string{"suite", filepath.Join(dir, "manifest.json")}, args...))
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)
@@ -32,7 +32,7 @@ func runSuite(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-func TestVXMLSuite(t *testing.T) {
+func TestSuite(t *testing.T) {
 	out, err := runSuite(t)
 	if err == nil || !strings.Contains(out, "a page said fail") {
 		t.Errorf("%v:\n%s", err, out)

@@ -1,4 +1,4 @@
-package main
+package author
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ import (
 	"mcp/vxml/bench"
 )
 
-func vxmlBenchCommand() *cobra.Command {
+func benchCommand(version string) *cobra.Command {
 	var config bench.Config
 	var out string
 	cmd := &cobra.Command{
@@ -27,7 +27,7 @@ func vxmlBenchCommand() *cobra.Command {
 				return err
 			}
 			if out != "" {
-				if err := saveBench(out, results); err != nil {
+				if err := saveBench(out, version, results); err != nil {
 					return err
 				}
 			}
@@ -44,9 +44,14 @@ func vxmlBenchCommand() *cobra.Command {
 	return cmd
 }
 
-func saveBench(dir string, results []bench.Result) error {
+// machine says where something was measured.
+func machine() map[string]any {
+	return map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH}
+}
+
+func saveBench(dir, version string, results []bench.Result) error {
 	report := map[string]any{
-		"machine": map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH}, "commit": version, "results": results,
+		"machine": machine(), "commit": version, "results": results,
 	}
 	text, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package author
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 	"mcp/vxml/rehearsal"
 )
 
-func vxmlCheckCommand() *cobra.Command {
+func checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE-OR-URL...",
 		Short: "Say what is wrong with an application, with document, line and element",
@@ -24,11 +24,11 @@ func vxmlCheckCommand() *cobra.Command {
 and prints all that is wrong with them. Addresses that pages compute, and what
 is posted, are not followed.`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: runVXMLCheck,
+		RunE: check,
 	}
 }
 
-func runVXMLCheck(cmd *cobra.Command, addresses []string) error {
+func check(cmd *cobra.Command, addresses []string) error {
 	fetcher := fetch.New(fetch.Config{})
 	documents, problems := 0, 0
 	for _, address := range addresses {
@@ -52,7 +52,7 @@ func runVXMLCheck(cmd *cobra.Command, addresses []string) error {
 // rehearsalSuffix ends the names of files that hold rehearsals.
 const rehearsalSuffix = ".call"
 
-func vxmlTestCommand() *cobra.Command {
+func testCommand() *cobra.Command {
 	var junit string
 	cmd := &cobra.Command{
 		Use:   "test DIR-OR-FILE...",
@@ -66,13 +66,13 @@ func vxmlTestCommand() *cobra.Command {
   never: Sorry            what the caller never hears
   end:  exit              how the session ends`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runVXMLTest(cmd, args, junit) },
+		RunE: func(cmd *cobra.Command, args []string) error { return rehearse(cmd, args, junit) },
 	}
 	cmd.Flags().StringVar(&junit, "junit", "", "write a JUnit report to this file")
 	return cmd
 }
 
-func runVXMLTest(cmd *cobra.Command, args []string, junit string) error {
+func rehearse(cmd *cobra.Command, args []string, junit string) error {
 	files, err := rehearsals(args)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package author
 
 import (
 	"encoding/json"
@@ -14,20 +14,22 @@ import (
 	"mcp/vxml/conformance"
 )
 
-// vxmlSuite is one run of conformance suites.
-type vxmlSuite struct {
-	json bool
-	out  string
+// suite is one run of conformance suites.
+type suite struct {
+	version string
+	json    bool
+	out     string
 }
 
-func vxmlSuiteCommand() *cobra.Command {
-	var suite vxmlSuite
+func suiteCommand(version string) *cobra.Command {
+	suite := suite{version: version}
 	cmd := &cobra.Command{
 		Use:   "suite MANIFEST-OR-REPORT...",
 		Short: "Run conformance suites and say which tests pass",
 		Long: `Runs suites of VoiceXML pages with a simulated caller who does what the prompts
-say, and the W3C's grammars that a report lists, and prints the outcome by section of the specification, and the reason for
-every test that did not pass. It fails when a test fails.`,
+say, and the W3C's grammars that a report lists, and prints the outcome by section
+of the specification, and the reason for every test that did not pass. It fails
+when a test fails.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: suite.run,
 	}
@@ -38,12 +40,13 @@ every test that did not pass. It fails when a test fails.`,
 
 // suiteReport is the results as JSON.
 type suiteReport struct {
-	Version string            `json:"version"`
+	Machine map[string]any    `json:"machine"`
+	Commit  string            `json:"commit"`
 	Results []conformance.Row `json:"results"`
 }
 
-func (v *vxmlSuite) run(cmd *cobra.Command, manifests []string) error {
-	report := suiteReport{Version: version, Results: []conformance.Row{}}
+func (v *suite) run(cmd *cobra.Command, manifests []string) error {
+	report := suiteReport{Machine: machine(), Commit: v.version, Results: []conformance.Row{}}
 	for _, m := range manifests {
 		rows, err := conformance.RunAny(cmd.Context(), m)
 		if err != nil {
@@ -73,7 +76,7 @@ func (v *vxmlSuite) run(cmd *cobra.Command, manifests []string) error {
 	return nil
 }
 
-func (v *vxmlSuite) save(text []byte) error {
+func (v *suite) save(text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(v.out), 0o755); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
