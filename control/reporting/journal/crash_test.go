@@ -44,8 +44,8 @@ func plant(t testing.TB, dir string, b []byte) {
 }
 
 func TestCrashAtEveryByteLosesNoFinishedEntry(t *testing.T) {
-	b, entries, ends := sample(t, 12)
-	dir := t.TempDir()
+	b, entries, ends := sample(t, 100)
+	dir := memoryDir(t)
 	for size := range len(b) + 1 {
 		plant(t, dir, b[:size])
 		whole := 0
@@ -111,7 +111,7 @@ func TestZerosAfterACrashAreATornTail(t *testing.T) {
 // TestEveryBitFlipCostsAtMostItsEntry flips every bit of a segment in turn. In
 // a segment that is not the newest nothing is ever cut off.
 func TestEveryBitFlipCostsAtMostItsEntry(t *testing.T) {
-	b, entries, ends := sample(t, 8)
+	b, entries, ends := sample(t, 100)
 	for bit := range len(b) * 8 {
 		flipped := slices.Clone(b)
 		flipped[bit/8] ^= 1 << (bit % 8)

@@ -14,6 +14,7 @@ type disk interface {
 	Create(path string) (file, error)
 	Open(path string) (file, error) // an existing file, for writing
 	Remove(path string) error
+	Rename(from, to string) error
 	SyncDir(dir string) error
 }
 
@@ -36,6 +37,8 @@ func (osDisk) Create(path string) (file, error) {
 func (osDisk) Open(path string) (file, error) { return os.OpenFile(path, os.O_WRONLY, 0) }
 
 func (osDisk) Remove(path string) error { return os.Remove(path) }
+
+func (osDisk) Rename(from, to string) error { return os.Rename(from, to) }
 
 // SyncDir makes the names in a directory durable.
 func (osDisk) SyncDir(dir string) error {

@@ -17,14 +17,19 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // Errors of the journal.
 var (
-	// ErrFailed is what Append returns once the disk has failed to confirm a
-	// write. It stays so until the journal is opened anew: after a failed fsync
-	// the kernel may have thrown the data away and call the next one a success.
-	ErrFailed = errors.New("journal failed")
+	// ErrFailed is what Append returns while the disk does not confirm writes. A
+	// file whose fsync has failed is never written again: the kernel may have
+	// thrown the data away and call the next one a success. The entries go to a
+	// new segment; only when that fails too does their Append.
+	ErrFailed = errors.New("journal cannot be written")
+	// ErrFull is what Append returns when the journal is at its bound and nothing
+	// in it may be deleted.
+	ErrFull = errors.New("journal is full")
 	// ErrClosed is what Append returns after Close.
 	ErrClosed = errors.New("journal closed")
 	// ErrTooLarge refuses an entry above MaxEntry.
@@ -43,6 +48,12 @@ type Config struct {
 	// KeepBytes bounds the whole journal: when a segment is begun, the oldest
 	// are deleted until no more than this remains. 1 GiB; negative keeps all.
 	KeepBytes int64
+	// KeepFor is how long an entry is kept at least as far as KeepBytes allows;
+	// segments that are older are deleted. Zero: for ever.
+	KeepFor time.Duration
+	// Hold keeps entries until Release says that they are no longer needed. At
+	// its bound such a journal refuses entries instead of deleting any.
+	Hold bool
 }
 
 func (c Config) withDefaults() Config {
@@ -58,6 +69,7 @@ func (c Config) withDefaults() Config {
 // Journal is a journal open for writing. Its methods may be called from any goroutine.
 type Journal struct {
 	dir       string
+	disk      disk
 	lock      *os.File
 	requests  chan *request
 	stop      chan struct{}
@@ -65,9 +77,24 @@ type Journal struct {
 	stopped   chan struct{}
 	recovered Recovery
 
-	mu     sync.Mutex
-	end    Position // all before it is durable
-	failed error    // sticks once set
+	mu       sync.Mutex
+	end      Position      // all before it is durable
+	grown    chan struct{} // closed when end moves
+	released Position      // all before it may be deleted, when entries are held
+	failed   error         // why the latest write failed; nil once one succeeds
+	usage    Usage
+}
+
+// Usage is how much a journal holds.
+type Usage struct {
+	Bytes    int64     // of all its segments
+	Limit    int64     // what Bytes may come to; negative: no limit
+	Segments int       // files
+	Dropped  int64     // bytes deleted for want of room, released or not, since Open
+	Oldest   time.Time // when the oldest segment was last written
+	// Scarce says that entries are held and only about two segments more have
+	// room: time to stop what makes entries.
+	Scarce bool
 }
 
 // Open opens the journal in a directory for writing and makes both when there
@@ -92,25 +119,29 @@ func open(dir string, config Config, p parts) (*Journal, error) {
 		return nil, fmt.Errorf("open journal %s: %w", dir, err)
 	}
 	j := &Journal{
-		dir: dir, lock: lock, requests: make(chan *request),
+		dir: dir, disk: p.disk, lock: lock, requests: make(chan *request), grown: make(chan struct{}),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	w := &writer{journal: j, config: config, disk: p.disk, log: p.log.With("journal", dir)}
 	if err := w.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", dir, err), lock.Close())
 	}
+	w.prune()
 	go w.run()
 	return j, nil
 }
 
-// Append adds an entry and returns its position once it is durable. Entries
-// that are appended at the same time share one fsync. When ctx ends first the
-// entry may have been added or not.
-func (j *Journal) Append(ctx context.Context, entry []byte) (Position, error) {
-	if len(entry) > MaxEntry {
-		return Position{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(entry))
+// Append adds entries and returns the position of the first once all are
+// durable. Entries that are appended at the same time share one fsync. When ctx
+// ends first the entries may have been added or not; the same holds of some of
+// them when a crash comes in between.
+func (j *Journal) Append(ctx context.Context, entries ...[]byte) (Position, error) {
+	for _, e := range entries {
+		if len(e) > MaxEntry {
+			return Position{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(e))
+		}
 	}
-	r := &request{entry: entry, done: make(chan result, 1)}
+	r := &request{entries: entries, done: make(chan result, 1)}
 	select {
 	case <-j.stop:
 		return Position{}, ErrClosed
@@ -134,17 +165,58 @@ func (j *Journal) Append(ctx context.Context, entry []byte) (Position, error) {
 // Read iterates over the durable entries at and after a position; the zero
 // Position is the beginning. See the function Read for what it yields.
 func (j *Journal) Read(from Position) iter.Seq2[Entry, error] {
-	j.mu.Lock()
-	end := j.end
-	j.mu.Unlock()
+	end := j.End()
 	return reader{dir: j.dir, limit: &end}.from(from)
 }
 
-// Err tells whether the journal has failed: nil, or an error that is ErrFailed.
+// End is the position behind the last durable entry.
+func (j *Journal) End() Position {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.end
+}
+
+// Wait returns once End is behind a position, or with the context's error. A new
+// segment without entries counts: who has read to the end goes on from End.
+func (j *Journal) Wait(ctx context.Context, from Position) error {
+	for {
+		j.mu.Lock()
+		end, grown := j.end, j.grown
+		j.mu.Unlock()
+		if from.Compare(end) < 0 {
+			return nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for entries: %w", ctx.Err())
+		}
+	}
+}
+
+// Release says that entries before a position are no longer needed. It matters
+// where entries are held.
+func (j *Journal) Release(before Position) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if before.Compare(j.released) > 0 {
+		j.released = before
+	}
+}
+
+// Err tells whether the latest write failed: nil, or an error that is ErrFailed
+// or ErrFull. The journal tries by itself whether it can be written again.
 func (j *Journal) Err() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.failed
+}
+
+// Usage tells how much the journal holds.
+func (j *Journal) Usage() Usage {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.usage
 }
 
 // Recovered tells what Open had to repair.
@@ -158,18 +230,24 @@ func (j *Journal) Close() error {
 	return nil
 }
 
-func (j *Journal) advance(end Position) {
+// advance makes entries readable that have become durable, and clears a failure
+// that is over.
+func (j *Journal) advance(end Position, bytes int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.end = end
+	j.end, j.failed = end, nil
+	j.usage.Bytes += bytes
+	close(j.grown)
+	j.grown = make(chan struct{})
 }
 
-func (j *Journal) fail(cause error) {
+// fail notes why a write failed and tells whether that is news.
+func (j *Journal) fail(err error) (first bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.failed == nil {
-		j.failed = fmt.Errorf("%w: %w", ErrFailed, cause)
-	}
+	first = j.failed == nil
+	j.failed = err
+	return first
 }
 
 // Position is the place of an entry: a segment's number and an offset in it.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -180,8 +181,8 @@ func TestConcurrentAppendsShareSyncs(t *testing.T) {
 	if read != writers*each || len(at) != read {
 		t.Errorf("read %d entries at %d positions, want %d", read, len(at), writers*each)
 	}
-	if d.syncs() >= read {
-		t.Errorf("%d syncs for %d entries: none was shared", d.syncs(), read)
+	if d.succeeded() >= read {
+		t.Errorf("%d syncs for %d entries: none was shared", d.succeeded(), read)
 	}
 }
 
@@ -213,6 +214,84 @@ func TestRotationKeepsSegmentsAndJournalBounded(t *testing.T) {
 		if want := fmt.Sprintf("%0100d", 400-len(got)+i); entry != want {
 			t.Fatalf("entry %d is %s, want %s", i, entry, want)
 		}
+	}
+}
+
+func TestHeldEntriesAreNeverDeleted(t *testing.T) {
+	dir := t.TempDir()
+	j := mustOpen(t, dir, Config{SegmentBytes: 1 << 10, KeepBytes: 8 << 10, Hold: true})
+	var at Position
+	var err error
+	n := 0
+	for ; err == nil && n < 1000; n++ {
+		if at, err = j.Append(context.Background(), fmt.Appendf(nil, "%0100d", n)); err == nil && n == 30 {
+			if j.Usage().Scarce {
+				t.Error("room is said to be scarce with half of it left")
+			}
+		}
+	}
+	if n--; !errors.Is(err, ErrFull) || !errors.Is(j.Err(), ErrFull) || !j.Usage().Scarce {
+		t.Fatalf("append %d: %v; %v, %+v", n, err, j.Err(), j.Usage())
+	}
+	if got, damage := collect(t, dir); len(got) != n || damage != nil {
+		t.Errorf("%d entries of %d, damage %v", len(got), n, damage)
+	}
+	j.Release(j.End())
+	mustAppend(t, j, fmt.Sprintf("%0150d", n))
+	at = mustAppend(t, j, "after")
+	if got, _ := collect(t, dir); got[len(got)-1] != "after" || at.Compare(Position{}) <= 0 {
+		t.Errorf("%q at %s", got, at)
+	}
+	if u := j.Usage(); u.Scarce || u.Dropped != 0 || u.Bytes > 8<<10 || j.Err() != nil {
+		t.Errorf("%+v, %v", u, j.Err())
+	}
+}
+
+func TestOldSegmentsAreDeleted(t *testing.T) {
+	dir := t.TempDir()
+	j := mustOpen(t, dir, Config{SegmentBytes: 100, KeepFor: time.Hour})
+	for range 5 {
+		mustAppend(t, j, "an entry that fills a segment, nearly, or nearly so at least")
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(3) {
+		old := time.Now().Add(-2 * time.Hour)
+		if err := os.Chtimes(segmentPath(dir, i+1), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u := mustOpen(t, dir, Config{SegmentBytes: 100, KeepFor: time.Hour}).Usage(); u.Segments != 2 {
+		t.Errorf("%+v", u)
+	}
+}
+
+func TestWaitTellsOfEntries(t *testing.T) {
+	j := mustOpen(t, t.TempDir(), Config{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := j.Wait(ctx, j.End()); !errors.Is(err, context.Canceled) {
+		t.Errorf("wait for nothing: %v", err)
+	}
+	told := make(chan error)
+	go func() { told <- j.Wait(context.Background(), Position{}) }()
+	mustAppend(t, j, "an entry")
+	if err := <-told; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEntriesAppendedTogetherStayTogether(t *testing.T) {
+	dir := t.TempDir()
+	j := mustOpen(t, dir, Config{SegmentBytes: 150})
+	for range 4 {
+		if _, err := j.Append(context.Background(), []byte("one entry of a few"), []byte("another")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, damage := collect(t, dir); len(got) != 8 || got[7] != "another" || damage != nil {
+		t.Errorf("%q, damage %v", got, damage)
 	}
 }
 

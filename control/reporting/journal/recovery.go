@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // Recovery is what Open found in the newest segment. Damage in older ones is
@@ -81,7 +82,7 @@ func (w *writer) reopen(cut bool) error {
 	if err := f.Sync(); err != nil {
 		return errors.Join(err, f.Close())
 	}
-	w.file = f
+	w.file, w.begun = f, time.Now()
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A segment is a file named for its number, which counts up from 1. It begins
@@ -56,8 +57,9 @@ func checkSegmentHead(b []byte, number uint64) error {
 
 // segmentFile is a segment in a directory listing.
 type segmentFile struct {
-	number uint64
-	size   int64
+	number  uint64
+	size    int64
+	written time.Time // the last time
 }
 
 // listSegments lists a directory's segments in order. Other files are not ours
@@ -81,7 +83,7 @@ func listSegments(dir string) ([]segmentFile, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list segments: %w", err)
 		}
-		found = append(found, segmentFile{number: number, size: info.Size()})
+		found = append(found, segmentFile{number: number, size: info.Size(), written: info.ModTime()})
 	}
 	slices.SortFunc(found, func(a, b segmentFile) int {
 		return Position{Segment: a.number}.Compare(Position{Segment: b.number})

@@ -4,15 +4,30 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
-// maxBatch bounds how many entries share one fsync.
-const maxBatch = 512
+const (
+	// maxBatch bounds how many requests share one fsync.
+	maxBatch = 512
+	// upkeepInterval is how often old segments are looked for, and how often a
+	// journal that could not be written is tried again.
+	upkeepInterval = time.Second
+	// maxSegmentAge is after how long a segment is ended though it has room.
+	maxSegmentAge = 24 * time.Hour
+)
 
-// request is an entry on its way to the disk.
+// request is entries on their way to the disk.
 type request struct {
-	entry []byte
-	done  chan result // takes one result without blocking
+	entries [][]byte
+	done    chan result // takes one result without blocking
+}
+
+func (r *request) size() (n int64) {
+	for _, e := range r.entries {
+		n += frameSize(e)
+	}
+	return n
 }
 
 type result struct {
@@ -29,7 +44,9 @@ type writer struct {
 	log     *slog.Logger
 
 	file   file
-	end    Position // where the next frame goes
+	begun  time.Time // when file was
+	last   uint64    // highest number ever tried for a segment
+	end    Position  // where the next frame goes
 	buffer []byte
 }
 
@@ -38,12 +55,16 @@ type writer struct {
 func (w *writer) run() {
 	defer close(w.journal.stopped)
 	defer w.close()
+	upkeep := time.NewTicker(upkeepInterval)
+	defer upkeep.Stop()
 	for {
 		select {
 		case r := <-w.journal.requests:
 			for batch := w.gather(r); len(batch) > 0; {
 				batch = batch[w.commit(batch):]
 			}
+		case <-upkeep.C:
+			w.upkeep()
 		case <-w.journal.stop:
 			return
 		}
@@ -65,7 +86,7 @@ func (w *writer) gather(first *request) []*request {
 	return batch
 }
 
-// commit writes the part of a batch that fits the segment, at least one entry,
+// commit writes the part of a batch that fits the segment, at least one request,
 // answers its callers and returns how many there were.
 func (w *writer) commit(batch []*request) int {
 	n, err := w.write(batch)
@@ -78,45 +99,55 @@ func (w *writer) commit(batch []*request) int {
 	at := w.end
 	for _, r := range batch[:n] {
 		r.done <- result{at: at}
-		at.Offset += frameSize(r.entry)
+		at.Offset += r.size()
 	}
 	w.end = at
 	return n
 }
 
-// write makes the front of a batch durable and returns how many entries that
-// concerns. The readers' end moves before any caller is told of success.
-func (w *writer) write(batch []*request) (int, error) {
-	if err := w.journal.Err(); err != nil {
-		return len(batch), err
-	}
-	if w.file == nil || w.end.Offset > segmentHead && !w.fits(frameSize(batch[0].entry)) {
-		if err := w.rotate(); err != nil {
-			w.log.Error("journal cannot begin a segment", "error", err)
-			return len(batch), err
+// write makes the front of a batch durable and returns how many requests that
+// concerns. What one segment did not take is written to another, once.
+func (w *writer) write(batch []*request) (n int, err error) {
+	for range 2 {
+		if w.file == nil || w.end.Offset > segmentHead && !w.fits(batch[0].size()) {
+			if err := w.rotate(); err != nil {
+				return len(batch), w.failed(err)
+			}
 		}
+		n = w.frame(batch)
+		if err = w.flush(); err == nil {
+			// The readers' end moves before any caller is told of success.
+			size := int64(len(w.buffer))
+			w.journal.advance(Position{w.end.Segment, w.end.Offset + size}, size)
+			return n, nil
+		}
+		w.abandon(err)
 	}
-	n := w.frame(batch)
+	return n, w.failed(err)
+}
+
+// flush makes the buffer durable at the segment's end.
+func (w *writer) flush() error {
 	if _, err := w.file.WriteAt(w.buffer, w.end.Offset); err != nil {
-		return n, w.rewind(err)
+		return fmt.Errorf("write segment %d: %w", w.end.Segment, err)
 	}
 	if err := w.file.Sync(); err != nil {
-		return n, w.failed(fmt.Errorf("sync segment %d: %w", w.end.Segment, err))
+		return fmt.Errorf("sync segment %d: %w", w.end.Segment, err)
 	}
-	w.journal.advance(Position{w.end.Segment, w.end.Offset + int64(len(w.buffer))})
-	return n, nil
+	return nil
 }
 
 // frame fills the buffer with the frames that fit the segment; an empty segment
-// takes one entry of any size.
+// takes one request of any size.
 func (w *writer) frame(batch []*request) (n int) {
 	w.buffer = w.buffer[:0]
 	for _, r := range batch {
-		written := int64(len(w.buffer))
-		if n > 0 && !w.fits(written+frameSize(r.entry)) {
+		if n > 0 && !w.fits(int64(len(w.buffer))+r.size()) {
 			break
 		}
-		w.buffer = appendFrame(w.buffer, Position{w.end.Segment, w.end.Offset + written}, r.entry)
+		for _, e := range r.entries {
+			w.buffer = appendFrame(w.buffer, Position{w.end.Segment, w.end.Offset + int64(len(w.buffer))}, e)
+		}
 		n++
 	}
 	return n
@@ -125,28 +156,37 @@ func (w *writer) frame(batch []*request) (n int) {
 // fits tells whether so many bytes more leave the segment within its size.
 func (w *writer) fits(bytes int64) bool { return w.end.Offset+bytes <= w.config.SegmentBytes }
 
-// rewind cuts off what a failed write left, so that a full disk costs the
-// entries that found it full and no others.
-func (w *writer) rewind(cause error) error {
-	cause = fmt.Errorf("write segment %d: %w", w.end.Segment, cause)
-	if err := w.file.Truncate(w.end.Offset); err != nil {
-		return w.failed(errors.Join(cause, fmt.Errorf("rewind: %w", err)))
+// abandon gives up a segment that did not take a write or did not confirm it.
+// What it holds before its end stays; what the failed write left is cut off
+// where the disk allows, and is at worst read as damage, or as entries that are
+// in the next segment too.
+func (w *writer) abandon(cause error) {
+	w.log.Warn("segment abandoned", "segment", w.end.Segment, "error", cause)
+	if err := errors.Join(w.file.Truncate(w.end.Offset), w.file.Close()); err != nil {
+		w.log.Warn("abandoned segment cannot be cut to its end", "segment", w.end.Segment, "error", err)
 	}
-	w.log.Error("journal cannot write", "error", cause)
-	return cause
+	w.file = nil
 }
 
-// failed makes the journal fail for good.
+// failed makes the journal's failure known.
 func (w *writer) failed(cause error) error {
-	w.journal.fail(cause)
-	w.log.Error("journal failed; nothing is recorded until it is opened anew", "error", cause)
-	return w.journal.Err()
+	if !errors.Is(cause, ErrFull) {
+		cause = fmt.Errorf("%w: %w", ErrFailed, cause)
+	}
+	if w.journal.fail(cause) {
+		w.log.Error("journal takes no entries", "error", cause)
+	}
+	return cause
 }
 
 // rotate begins the next segment. Nothing is lost when it fails: no entry has
 // been written yet.
 func (w *writer) rotate() error {
-	number := w.end.Segment + 1
+	if !w.prune() {
+		return fmt.Errorf("%w: %d bytes", ErrFull, w.config.KeepBytes)
+	}
+	number := max(w.last, w.end.Segment) + 1
+	w.last = number
 	f, err := w.begin(number)
 	if err != nil {
 		return err
@@ -156,8 +196,7 @@ func (w *writer) rotate() error {
 			w.log.Warn("close segment", "segment", w.end.Segment, "error", err)
 		}
 	}
-	w.file, w.end = f, Position{Segment: number, Offset: segmentHead}
-	w.prune()
+	w.file, w.end, w.begun = f, Position{Segment: number, Offset: segmentHead}, time.Now()
 	return nil
 }
 
@@ -168,37 +207,38 @@ func (w *writer) begin(number uint64) (file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin segment %d: %w", number, err)
 	}
-	if _, err := f.WriteAt(appendSegmentHead(nil, number), 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("begin segment %d: %w", number, err), f.Close(), w.disk.Remove(path))
+	if _, err = f.WriteAt(appendSegmentHead(nil, number), 0); err == nil {
+		err = w.disk.SyncDir(w.journal.dir)
 	}
-	if err := w.disk.SyncDir(w.journal.dir); err != nil {
-		return nil, errors.Join(w.failed(fmt.Errorf("sync directory for segment %d: %w", number, err)), f.Close())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("begin segment %d: %w", number, err), f.Close(), w.disk.Remove(path))
 	}
 	return f, nil
 }
 
-// prune deletes the oldest segments while there is more than is to be kept.
-func (w *writer) prune() {
-	segments, err := listSegments(w.journal.dir)
-	if err != nil || w.config.KeepBytes < 0 {
+// upkeep ends a segment that is old, deletes what is too old, and tries whether
+// a journal that has failed can be written again.
+func (w *writer) upkeep() {
+	aged := w.file != nil && w.end.Offset > segmentHead && time.Since(w.begun) > w.segmentAge()
+	if w.journal.Err() == nil && !aged {
+		w.prune()
 		return
 	}
-	var total int64
-	for _, s := range segments {
-		total += s.size
+	if err := w.rotate(); err != nil {
+		_ = w.failed(err) // logged already, if it is news
+		return
 	}
-	// Room is left for the new segment to grow to its full size.
-	for _, s := range segments {
-		if s.number == w.end.Segment || total+w.config.SegmentBytes <= w.config.KeepBytes {
-			return
-		}
-		if err := w.disk.Remove(segmentPath(w.journal.dir, s.number)); err != nil {
-			w.log.Warn("delete old segment", "segment", s.number, "error", err)
-			return
-		}
-		w.log.Info("old segment deleted: the journal is at its limit", "segment", s.number, "keep_bytes", w.config.KeepBytes)
-		total -= s.size
+	if w.journal.Err() != nil {
+		w.log.Info("journal takes entries again", "segment", w.end.Segment)
 	}
+	w.journal.advance(w.end, 0)
+}
+
+func (w *writer) segmentAge() time.Duration {
+	if w.config.KeepFor > 0 {
+		return min(maxSegmentAge, w.config.KeepFor/8)
+	}
+	return maxSegmentAge
 }
 
 func (w *writer) close() {
