@@ -1,9 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +20,7 @@ import (
 const defaultConfigFile = "/etc/mcp/mcp.yaml"
 
 func serveCommand() *cobra.Command {
-	var file, plane string
+	var file, plane, role string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer calls",
@@ -24,6 +29,7 @@ port 5070 (TCP and UDP) and answers with a built-in application.`,
 		Example: `  mcp serve
   mcp serve --config mcp.yaml
   mcp serve --media-plane socket
+  mcp serve --role uploader
   MCP_LOG_LEVEL=debug mcp serve`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,13 +47,24 @@ port 5070 (TCP and UDP) and answers with a built-in application.`,
 			if err != nil {
 				return err
 			}
-			log.Info("starting", "version", version)
-			return node.Run(cmd.Context(), cfg, log)
+			run, known := roles[role]
+			if !known {
+				return fmt.Errorf("--role: %q is none of %s", role, strings.Join(slices.Sorted(maps.Keys(roles)), ", "))
+			}
+			log.Info("starting", "version", version, "role", role)
+			return run(cmd.Context(), cfg, log)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it exists)")
 	cmd.Flags().StringVar(&plane, "media-plane", "", "auto, xdp, xdp-generic or socket; overrides media.plane")
+	cmd.Flags().StringVar(&role, "role", "platform", "what this process is: platform (everything), or uploader, which sends recordings away")
 	return cmd
+}
+
+// roles are what one process can be of the platform.
+var roles = map[string]func(context.Context, node.Config, *slog.Logger) error{
+	"platform": node.Run,
+	"uploader": node.RunUploader,
 }
 
 // loadConfig reads the file over the defaults, then the environment over both.

@@ -12,12 +12,6 @@ import (
 	"time"
 )
 
-// The paths of the probes, as the product's service handler has them.
-const (
-	LivenessPath  = "/mcp/liveness"
-	ReadinessPath = "/mcp/readiness"
-)
-
 // defaultTimeout is well within the 20 s that the product's chart gives a probe.
 const defaultTimeout = 5 * time.Second
 
@@ -39,11 +33,21 @@ type Checks struct {
 	Readiness []Check
 }
 
+// Paths are where the two probes are answered.
+type Paths struct{ Liveness, Readiness string }
+
+// Platform and Uploader are the paths of the product's service handler and of its
+// recording uploader.
+func Platform() Paths { return Paths{"/mcp/liveness", "/mcp/readiness"} }
+
+// Uploader is described at Platform.
+func Uploader() Paths { return Paths{"/health/live", "/health/ready"} }
+
 // Handler answers both probes with 200 or 503 and, as JSON, a Report.
-func Handler(c Checks, log *slog.Logger) http.Handler {
+func Handler(at Paths, c Checks, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+LivenessPath, newProbe(c.Liveness, log.With("probe", "liveness")))
-	mux.Handle("GET "+ReadinessPath, newProbe(c.Readiness, log.With("probe", "readiness")))
+	mux.Handle("GET "+at.Liveness, newProbe(c.Liveness, log.With("probe", "liveness")))
+	mux.Handle("GET "+at.Readiness, newProbe(c.Readiness, log.With("probe", "readiness")))
 	return mux
 }
 

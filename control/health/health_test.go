@@ -19,6 +19,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// The paths that the product's chart probes.
+const (
+	livenessPath  = "/mcp/liveness"
+	readinessPath = "/mcp/readiness"
+)
+
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func passes(context.Context) error { return nil }
@@ -38,7 +44,7 @@ func get(t *testing.T, h http.Handler, path string) (int, Report) {
 }
 
 func TestProbesReportTheirChecks(t *testing.T) {
-	h := Handler(Checks{
+	h := Handler(Platform(), Checks{
 		Liveness:  []Check{{Name: "calls", Probe: passes}},
 		Readiness: []Check{{Name: "signalling", Probe: passes}, {Name: "journal", Probe: fails}},
 	}, quiet())
@@ -47,8 +53,8 @@ func TestProbesReportTheirChecks(t *testing.T) {
 		status int
 		want   Report
 	}{
-		{LivenessPath, 200, Report{Healthy: true, Checks: []Result{{Name: "calls", Healthy: true}}}},
-		{ReadinessPath, 503, Report{Checks: []Result{
+		{livenessPath, 200, Report{Healthy: true, Checks: []Result{{Name: "calls", Healthy: true}}}},
+		{readinessPath, 503, Report{Checks: []Result{
 			{Name: "signalling", Healthy: true}, {Name: "journal", Error: "disk is full"},
 		}}},
 	}
@@ -61,7 +67,7 @@ func TestProbesReportTheirChecks(t *testing.T) {
 
 func TestNoChecksIsHealthy(t *testing.T) {
 	w := httptest.NewRecorder()
-	Handler(Checks{}, quiet()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, LivenessPath, nil))
+	Handler(Platform(), Checks{}, quiet()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, livenessPath, nil))
 	if w.Code != 200 || w.Body.String() != "{\"healthy\":true,\"checks\":[]}\n" {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
@@ -73,7 +79,7 @@ func TestNoChecksIsHealthy(t *testing.T) {
 func TestOnlyReadingIsAllowed(t *testing.T) {
 	for method, want := range map[string]int{http.MethodPost: 405, http.MethodHead: 200} {
 		w := httptest.NewRecorder()
-		Handler(Checks{}, quiet()).ServeHTTP(w, httptest.NewRequest(method, ReadinessPath, nil))
+		Handler(Platform(), Checks{}, quiet()).ServeHTTP(w, httptest.NewRequest(method, readinessPath, nil))
 		if w.Code != want {
 			t.Errorf("%s: %d", method, w.Code)
 		}
@@ -82,11 +88,11 @@ func TestOnlyReadingIsAllowed(t *testing.T) {
 
 func TestCheckThatHeedsItsContextSaysWhyItFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := Handler(Checks{Readiness: []Check{{Name: "slow", Timeout: time.Second, Probe: func(ctx context.Context) error {
+		h := Handler(Platform(), Checks{Readiness: []Check{{Name: "slow", Timeout: time.Second, Probe: func(ctx context.Context) error {
 			<-ctx.Done()
 			return errors.New("no answer from the disk")
 		}}}}, quiet())
-		status, report := get(t, h, ReadinessPath)
+		status, report := get(t, h, readinessPath)
 		if status != 503 || report.Checks[0].Error != "no answer from the disk" {
 			t.Errorf("%d %+v", status, report)
 		}
@@ -97,13 +103,13 @@ func TestHangingCheckIsReportedAndNotPiledUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var started atomic.Int32
 		release := make(chan struct{})
-		h := Handler(Checks{Liveness: []Check{{Name: "stuck", Timeout: time.Second, Probe: func(context.Context) error {
+		h := Handler(Platform(), Checks{Liveness: []Check{{Name: "stuck", Timeout: time.Second, Probe: func(context.Context) error {
 			started.Add(1)
 			<-release
 			return nil
 		}}}}, quiet())
 		for range 3 {
-			status, report := get(t, h, LivenessPath)
+			status, report := get(t, h, livenessPath)
 			if status != 503 || report.Checks[0].Error != "no outcome within 1s" {
 				t.Errorf("%d %+v", status, report)
 			}
@@ -113,7 +119,7 @@ func TestHangingCheckIsReportedAndNotPiledUp(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
-		if status, _ := get(t, h, LivenessPath); status != 200 || started.Load() != 2 {
+		if status, _ := get(t, h, livenessPath); status != 200 || started.Load() != 2 {
 			t.Errorf("after it came back: %d, started %d times", status, started.Load())
 		}
 	})
@@ -123,13 +129,13 @@ func TestProberThatGivesUpIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		h := Handler(Checks{Liveness: []Check{{Name: "slow", Timeout: time.Second, Probe: func(ctx context.Context) error {
+		h := Handler(Platform(), Checks{Liveness: []Check{{Name: "slow", Timeout: time.Second, Probe: func(ctx context.Context) error {
 			<-ctx.Done()
 			return nil
 		}}}}, quiet())
 		w := httptest.NewRecorder()
 		start := time.Now()
-		h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, LivenessPath, nil))
+		h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, livenessPath, nil))
 		if w.Code != 503 || time.Since(start) != time.Millisecond {
 			t.Errorf("%d after %s", w.Code, time.Since(start))
 		}
@@ -138,8 +144,8 @@ func TestProberThatGivesUpIsNotWaitedFor(t *testing.T) {
 }
 
 func TestPanickingCheckFails(t *testing.T) {
-	h := Handler(Checks{Liveness: []Check{{Name: "bad", Probe: func(context.Context) error { panic("oops") }}}}, quiet())
-	status, report := get(t, h, LivenessPath)
+	h := Handler(Platform(), Checks{Liveness: []Check{{Name: "bad", Probe: func(context.Context) error { panic("oops") }}}}, quiet())
+	status, report := get(t, h, livenessPath)
 	if status != 503 || report.Checks[0].Error != "check panicked: oops" {
 		t.Errorf("%d %+v", status, report)
 	}
@@ -148,10 +154,10 @@ func TestPanickingCheckFails(t *testing.T) {
 func TestChangesAreLoggedOnce(t *testing.T) {
 	var out strings.Builder
 	var err error
-	h := Handler(Checks{Readiness: []Check{{Name: "disk", Probe: func(context.Context) error { return err }}}},
+	h := Handler(Platform(), Checks{Readiness: []Check{{Name: "disk", Probe: func(context.Context) error { return err }}}},
 		slog.New(slog.NewTextHandler(&out, nil)))
 	for _, err = range []error{nil, errors.New("full"), errors.New("full"), nil, nil} {
-		get(t, h, ReadinessPath)
+		get(t, h, readinessPath)
 	}
 	if fails, passes := strings.Count(out.String(), "check fails"), strings.Count(out.String(), "passes again"); fails != 1 || passes != 1 {
 		t.Errorf("logged %d failures and %d recoveries:\n%s", fails, passes, out.String())

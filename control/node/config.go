@@ -24,6 +24,7 @@ type Config struct {
 	Speech        Speech        `yaml:"speech" doc:"speech engines"`
 	Reporting     Reporting     `yaml:"reporting" doc:"call records"`
 	Health        Health        `yaml:"health" doc:"probes and metrics for the orchestrator"`
+	Upload        Upload        `yaml:"upload" doc:"where recordings are sent to be kept"`
 	Discovery     Discovery     `yaml:"discovery" doc:"registration with Consul"`
 	Log           Log           `yaml:"log" doc:"the platform's own log"`
 }
@@ -110,6 +111,7 @@ func Defaults() Config {
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting:     Reporting{Journal: filepath.Join(stateDir(), "journal")},
 		Health:        Health{Listen: "0.0.0.0:8300"},
+		Upload:        defaultUpload(),
 		Discovery:     defaultDiscovery(),
 		Log:           Log{Level: "info", Format: "text"},
 	}

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"sync"
 	"time"
 
 	"mcp/control/discovery"
@@ -57,8 +56,8 @@ func (d Discovery) Validate() error {
 	return nil
 }
 
-// openDiscovery makes the registrar; nil: none is configured. The sockets must be
-// bound already.
+// openDiscovery makes the platform known to Consul, if one is configured: while it
+// runs, and in maintenance once it stops. The sockets must be bound already.
 func (n *Node) openDiscovery() error {
 	cfg := n.cfg.Discovery
 	if cfg.Consul == "" {
@@ -68,17 +67,23 @@ func (n *Node) openDiscovery() error {
 	if err != nil {
 		return fmt.Errorf("discovery: %w", err)
 	}
-	n.registrar, err = discovery.New(discovery.Config{
+	registrar, err := discovery.New(discovery.Config{
 		Agent: discovery.Agent{
 			URL: cfg.Consul, Token: cfg.Token, TokenFile: cfg.TokenFile,
 			CAFile: cfg.CAFile, CertFile: cfg.CertFile, KeyFile: cfg.KeyFile,
 		},
 		Service: service, Interval: cfg.Interval,
 	}, n.log)
-	if err == nil {
-		n.metrics.MustRegister(n.registrar)
+	if err != nil {
+		return err
 	}
-	return err
+	n.metrics.MustRegister(registrar)
+	context.AfterFunc(n.stopping, registrar.Drain)
+	n.companions = append(n.companions, func(running context.Context) error {
+		registrar.Run(running)
+		return nil
+	})
+	return nil
 }
 
 // describe says what the platform is registered as.
@@ -114,7 +119,7 @@ func (n *Node) describe(cfg Discovery) (discovery.Service, error) {
 			return s, fmt.Errorf("find the probes' port: %w", err)
 		}
 		s.Check = discovery.Check{
-			URL:      "http://" + net.JoinHostPort(s.Address, port) + health.ReadinessPath,
+			URL:      "http://" + net.JoinHostPort(s.Address, port) + health.Platform().Readiness,
 			Interval: cfg.Check, Deregister: cfg.Deregister,
 		}
 	}
@@ -137,14 +142,4 @@ func routeTo(rawURL string) (netip.Addr, error) {
 	}
 	defer conn.Close()
 	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
-}
-
-// register keeps the platform registered until running ends; once stopping ends
-// it is in maintenance.
-func (n *Node) register(running, stopping context.Context, tasks *sync.WaitGroup) {
-	if n.registrar == nil {
-		return
-	}
-	context.AfterFunc(stopping, n.registrar.Drain)
-	tasks.Go(func() { n.registrar.Run(running) })
 }

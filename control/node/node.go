@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"mcp/control/call"
-	"mcp/control/discovery"
 	"mcp/control/listen"
 	"mcp/control/media"
 	"mcp/control/reporting"
@@ -24,17 +23,21 @@ import (
 
 // Node is a running platform.
 type Node struct {
-	cfg       Config
-	log       *slog.Logger
-	metrics   *prometheus.Registry
-	recorder  *reporting.Recorder
-	agent     *sip.Agent
-	calls     *call.Server
-	web       *listen.Server       // nil: none
-	registrar *discovery.Registrar // nil: none
-	stopping  <-chan struct{}      // closed when calls should go elsewhere
-	closers   []closer             // what was opened, in order
+	cfg        Config
+	log        *slog.Logger
+	metrics    *prometheus.Registry
+	recorder   *reporting.Recorder
+	agent      *sip.Agent
+	calls      *call.Server
+	web        *listen.Server  // nil: none
+	stopping   context.Context // ends when calls should go elsewhere
+	companions []companion
+	closers    []closer // what was opened, in order
 }
+
+// companion runs while the platform does, until its last call has ended. One that
+// fails stops the platform.
+type companion func(running context.Context) error
 
 type closer struct {
 	what  string
@@ -43,7 +46,7 @@ type closer struct {
 
 // Run builds the platform, answers calls until ctx ends, and takes it down.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	n := &Node{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), stopping: ctx.Done()}
+	n := &Node{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), stopping: ctx}
 	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer n.close()
 	if err := n.build(); err != nil {
@@ -91,7 +94,10 @@ func (n *Node) build() error {
 	if n.web, err = n.openWeb(); err != nil {
 		return fmt.Errorf("probes and metrics: %w", err)
 	}
-	return n.openDiscovery()
+	if err := n.openDiscovery(); err != nil {
+		return err
+	}
+	return n.openUploader()
 }
 
 func (n *Node) openMedia() (*media.Engine, error) {
@@ -127,31 +133,29 @@ func (n *Node) openRecorder() error {
 	return nil
 }
 
-// serve runs signalling until ctx ends, and probes and metrics until the last
-// call has ended after that.
+// serve runs signalling until ctx ends, and its companions, probes and metrics among
+// them, until the last call has ended after that.
 func (n *Node) serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var web sync.WaitGroup
-	defer web.Wait()
-	webCtx, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWeb()
-	var webErr error
-	if n.web != nil {
-		web.Go(func() {
-			webErr = n.web.Serve(webCtx)
-			stop() // without probes nobody knows how the platform is
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	var beside sync.WaitGroup
+	errs := make([]error, len(n.companions))
+	for i, c := range n.companions {
+		beside.Go(func() {
+			if errs[i] = c(running); errs[i] != nil {
+				stop()
+			}
 		})
 	}
-	n.register(webCtx, ctx, &web)
 	n.ready()
 	err := n.agent.Serve(ctx, n.calls)
-	stopWeb()
-	web.Wait()
+	end()
+	beside.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	if err = errors.Join(err, webErr); err == nil {
+	if err = errors.Join(append(errs, err)...); err == nil {
 		n.log.Info("stopped")
 	}
 	return err

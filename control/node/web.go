@@ -17,24 +17,26 @@ func (n *Node) openWeb() (*listen.Server, error) {
 		return nil, nil
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/mcp/", health.Handler(health.Checks{
+	mux.Handle("/mcp/", health.Handler(health.Platform(), health.Checks{
 		Readiness: []health.Check{
 			{Name: "call records", Probe: n.recorder.Check},
 			{Name: "accepting calls", Probe: n.accepting},
 		},
 	}, n.log))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics, promhttp.HandlerOpts{}))
-	return listen.New(n.cfg.Health.Listen, mux, n.log)
+	server, err := listen.New(n.cfg.Health.Listen, mux, n.log)
+	if err == nil {
+		n.companions = append(n.companions, server.Serve)
+	}
+	return server, err
 }
 
 var errStopping = errors.New("the platform is stopping")
 
 // accepting fails once calls should go elsewhere.
 func (n *Node) accepting(context.Context) error {
-	select {
-	case <-n.stopping:
+	if n.stopping.Err() != nil {
 		return errStopping
-	default:
-		return nil
 	}
+	return nil
 }

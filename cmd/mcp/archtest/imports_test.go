@@ -85,6 +85,8 @@ var homes = []home{
 	{library: "github.com/vishvananda/netlink", packages: []string{"bpf", "cmd/mcplab"}, tests: true},
 	{library: "github.com/vishvananda/netns", packages: []string{"bpf", "cmd/mcplab"}, tests: true},
 	{library: "github.com/goccy/go-yaml", packages: []string{"control/config"}},
+	{library: "github.com/aws", packages: []string{"control/upload/s3"}},
+	{library: "github.com/Azure/azure-sdk-for-go", packages: []string{"control/upload/azure"}},
 	{library: "github.com/hashicorp/consul", packages: []string{"control/discovery"}},
 	{library: "github.com/spf13/cobra", packages: []string{"cmd"}},
 }
