@@ -88,7 +88,7 @@ func (e *Engine) check(f FarEnd, local netip.Addr) error {
 // play begins a playback: the plane plays it, or else the pacer does.
 func (e *Engine) play(b *Playback) {
 	to, ok := e.plane.(Player)
-	if ok && b.entrust(to, func(err error) { e.pacer.finish(b, err) }) {
+	if ok && len(b.leg.monitors.all()) == 0 && b.entrust(to, func(err error) { e.pacer.finish(b, err) }) {
 		return
 	}
 	e.pacer.add(b)

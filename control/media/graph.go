@@ -28,6 +28,9 @@ type Graph struct {
 	// Tapped names the legs whose audio userspace listens to: recorders, mixers,
 	// detectors, bots.
 	Tapped map[string]bool
+	// Monitored names the legs whose far ends are listened in on: userspace hears
+	// who is heard there.
+	Monitored map[string]bool
 }
 
 // Edge is one leg's audio on its way to another leg's far end.
@@ -81,6 +84,7 @@ func (g Graph) Plan() (Plan, error) {
 		rule := plan[e.From]
 		if rule.Relay == "" && from.Same(to) {
 			rule.Relay = e.To
+			rule.Tapped = rule.Tapped || g.Monitored[e.To]
 		} else {
 			rule.Forward = append(rule.Forward, Forward{To: e.To, From: from, As: to})
 		}

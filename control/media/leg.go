@@ -29,9 +29,16 @@ type Leg struct {
 
 	state   atomic.Pointer[legState]     // what is agreed with the far end
 	forward atomic.Pointer[[]*forwarder] // legs that userspace sends this one's audio to
-	taps    atomic.Pointer[[]*Tap]       // who listens
+	relayed atomic.Pointer[Leg]          // that the plane relays this one's audio to
 
-	receiving sync.Mutex // guards what follows, of the plane's receiver
+	taps, monitors taps // who listens to what it says, and to what it hears
+
+	reception
+}
+
+// reception is what the plane's receiver is at.
+type reception struct {
+	receiving sync.Mutex // guards what follows
 	header    rtp.Header
 	detector  dtmf.Detector
 	keys      []byte
@@ -91,6 +98,9 @@ func (l *Leg) send(agreed *legState, p Payload) error {
 		return nil
 	}
 	err := l.plane.Send(p)
+	if err == nil {
+		l.monitors.said(agreed, p)
+	}
 	if errors.Is(err, ErrUnlatched) {
 		return nil
 	}

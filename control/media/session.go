@@ -229,11 +229,11 @@ func (s *Session) played(b *Playback) {
 func (s *Session) graphLocked() Graph {
 	g := Graph{
 		Legs: map[string]codec.Codec{}, Edges: s.edges, Playing: map[string]bool{},
-		Fed: map[string]bool{}, Tapped: map[string]bool{},
+		Fed: map[string]bool{}, Tapped: map[string]bool{}, Monitored: map[string]bool{},
 	}
 	for name, l := range s.legs {
 		g.Legs[name] = l.spoken()
-		g.Tapped[name] = len(l.listeners()) > 0
+		g.Tapped[name], g.Monitored[name] = len(l.taps.all()) > 0, len(l.monitors.all()) > 0
 		g.Fed[name] = s.fed[name] != nil
 	}
 	s.linkLocked(&g)
@@ -276,8 +276,11 @@ func (s *Session) routeLocked(l *Leg, r Rule) error {
 	}
 	l.forward.Store(&targets)
 	route := Route{Copy: r.copied()}
+	l.relayed.Store(nil)
 	if r.Relay != "" {
-		route.To = s.legLocked(r.Relay).plane
+		to := s.legLocked(r.Relay)
+		l.relayed.Store(to)
+		route.To = to.plane
 	}
 	return l.plane.Route(route)
 }

@@ -2,6 +2,8 @@ package media
 
 import (
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcp/control/media/codec"
@@ -37,60 +39,116 @@ func (f ListenerFunc) Audio(h Heard) { f(h) }
 type Tap struct {
 	leg *Leg
 	to  Listener
+	out bool // listens to what the leg's far end hears
 }
 
 // Tap begins to hand a leg's audio to a listener, until the Tap or the leg is closed.
 func (l *Leg) Tap(to Listener) (*Tap, error) {
-	t := &Tap{l, to}
-	if err := l.session.tap(l, func(taps []*Tap) []*Tap { return append(taps, t) }); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return l.session.listen(&Tap{leg: l, to: to})
+}
+
+// Monitor begins to hand over what a leg's far end hears, whoever says it: legs
+// that are relayed to it, clips, mixers. Prompts are sent one by one meanwhile.
+func (l *Leg) Monitor(to Listener) (*Tap, error) {
+	return l.session.listen(&Tap{leg: l, to: to, out: true})
 }
 
 // Close ends it: when it returns the listener is not called again.
 func (t *Tap) Close() error {
-	err := t.leg.session.tap(t.leg, func(taps []*Tap) []*Tap {
-		return slices.DeleteFunc(taps, func(o *Tap) bool { return o == t })
-	})
-	t.leg.receiving.Lock() // whoever is being called has returned by then
-	t.leg.receiving.Unlock()
-	if err == ErrClosed {
-		return nil
-	}
+	s := t.leg.session
+	s.mu.Lock()
+	place := t.place()
+	place.put(slices.DeleteFunc(slices.Clone(place.all()), func(o *Tap) bool { return o == t }))
+	err := s.applyLocked()
+	s.mu.Unlock()
+	s.resound(t.leg.name)
+	place.calling.Lock() // whoever is being called has returned by then
+	defer place.calling.Unlock()
 	return err
 }
 
-// tap changes who listens to a leg.
-func (s *Session) tap(l *Leg, change func([]*Tap) []*Tap) error {
+// listen puts a tap in its place.
+func (s *Session) listen(t *Tap) (*Tap, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	taps := change(slices.Clone(l.listeners()))
-	if len(taps) > len(l.listeners()) && (s.over || s.legs[l.name] != l) {
-		return ErrClosed
+	if s.over || s.legs[t.leg.name] != t.leg {
+		s.mu.Unlock()
+		return nil, ErrClosed
 	}
-	l.taps.Store(&taps)
-	return s.applyLocked()
+	place := t.place()
+	place.put(append(slices.Clone(place.all()), t))
+	err := s.applyLocked()
+	s.mu.Unlock()
+	s.resound(t.leg.name)
+	return t, err
 }
 
-func (l *Leg) listeners() []*Tap {
-	if taps := l.taps.Load(); taps != nil {
-		return *taps
+func (t *Tap) place() *taps {
+	if t.out {
+		return &t.leg.monitors
+	}
+	return &t.leg.taps
+}
+
+// taps are those of one kind at a leg.
+type taps struct {
+	list    atomic.Pointer[[]*Tap]
+	calling sync.Mutex // held while they are called; guards what follows
+	sent    Heard      // of those monitored: the latest that the platform made itself
+}
+
+func (t *taps) put(all []*Tap) { t.list.Store(&all) }
+
+func (t *taps) all() []*Tap {
+	if all := t.list.Load(); all != nil {
+		return *all
 	}
 	return nil
 }
 
+// tell hands a packet to all.
+func (t *taps) tell(h Heard) {
+	t.calling.Lock()
+	defer t.calling.Unlock()
+	for _, tap := range t.all() {
+		tap.to.Audio(h)
+	}
+}
+
+// said hands over what the platform itself has sent.
+func (t *taps) said(agreed *legState, p Payload) {
+	if len(t.all()) == 0 || agreed.far.Events >= 0 && int(p.PayloadType) == agreed.far.Events {
+		return
+	}
+	t.calling.Lock()
+	defer t.calling.Unlock()
+	now := time.Now()
+	if p.Marker && !t.sent.At.IsZero() {
+		t.sent.Timestamp += uint32(max(0, now.Sub(t.sent.At)) * time.Duration(agreed.codec.ClockRate) / time.Second)
+	}
+	t.sent.Codec, t.sent.Payload, t.sent.Marker, t.sent.At = agreed.codec, p.Data, p.Marker, now
+	t.sent.Sequence++
+	for _, tap := range t.all() {
+		tap.to.Audio(t.sent)
+	}
+	t.sent.Timestamp += p.Samples
+	t.sent.Payload = nil
+}
+
 // overhear hands a packet to who listens.
 func (l *Leg) overhear(s *legState, payload []byte, at time.Time) {
-	taps := l.listeners()
-	if len(taps) == 0 {
+	relayed := l.relayed.Load()
+	if relayed != nil && len(relayed.monitors.all()) == 0 {
+		relayed = nil
+	}
+	if len(l.taps.all()) == 0 && relayed == nil {
 		return
 	}
 	h := Heard{
 		Codec: s.codec, SSRC: l.header.SSRC, Timestamp: l.header.Timestamp, Sequence: l.header.SequenceNumber,
 		Marker: l.header.Marker, Payload: payload, At: at,
 	}
-	for _, t := range taps {
-		t.to.Audio(h)
+	l.taps.tell(h)
+	if relayed != nil {
+		relayed.monitors.tell(h)
 	}
 }

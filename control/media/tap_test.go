@@ -73,3 +73,34 @@ func TestHeardDoesNotAllocate(t *testing.T) {
 		t.Errorf("%d octets heard", n)
 	}
 }
+
+// What a far end hears is handed over whoever says it.
+func TestAMonitorHearsWhatTheFarEndHears(t *testing.T) {
+	s := newStudio(t)
+	caller, c := s.connected("caller", codec.PCMU)
+	server, p := s.connected("server", codec.PCMU)
+	s.must(s.session.Join(server, caller))
+	var got eavesdropper
+	m, err := caller.Monitor(&got)
+	s.must(err)
+	p.wantRoute(t, c, true, 2)
+	p.hears(rtpstream.Header{Stamp: rtpstream.Stamp{Sequence: 5}, SSRC: 9}, []byte("relayed"))
+	c.hears(rtpstream.Header{Stamp: rtpstream.Stamp{Sequence: 5}, SSRC: 8}, []byte("said"))
+	clip, err := NewClip(make([]int16, 400), codec.PCMU)
+	s.must(err)
+	b, err := s.session.Play(caller, clip)
+	s.must(err)
+	<-b.Done()
+	s.must(caller.SendDigits(t.Context(), "1"))
+	s.must(m.Close())
+	p.wantRoute(t, c, false, 7)
+	if len(got) != 4 || string(got[0].Payload) != "relayed" {
+		t.Fatalf("heard %d packets: %+v", len(got), got)
+	}
+	for i, h := range got[1:] {
+		if h.SSRC != 0 || h.Sequence != uint16(i+1) || h.Timestamp != uint32(i*160) || len(h.Payload) != 160 {
+			t.Errorf("packet %d of the clip is %+v", i, h)
+		}
+	}
+	_ = server
+}

@@ -34,8 +34,20 @@ func (c *Conference) applyLocked() error {
 		err = c.relayLocked(p)
 	}
 	c.applied = p
-	c.mixing.Store(p.mixed)
+	c.paceLocked(p.mixed)
 	return err
+}
+
+// paceLocked has the clock mix, or not.
+func (c *Conference) paceLocked(on bool) {
+	if c.mixing.Swap(on) == on {
+		return
+	}
+	if on {
+		c.bridge.clock.Add(c)
+	} else {
+		c.bridge.clock.Remove(c)
+	}
 }
 
 // relayLocked lets the plane carry a conference of two.
@@ -93,8 +105,8 @@ func (c *Conference) portsLocked(ids []string) []*mix.Port {
 	return ports
 }
 
-// frame mixes one frame and sends it.
-func (c *Conference) frame() {
+// Tick implements clock.Ticker: it mixes one frame and sends it.
+func (c *Conference) Tick() {
 	c.mu.Lock()
 	if !c.mixing.Load() {
 		c.mu.Unlock()

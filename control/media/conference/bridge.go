@@ -7,17 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync"
-	"sync/atomic"
-	"time"
+
+	"mcp/control/media/clock"
 )
-
-// frame is what is mixed at once.
-const frame = 20 * time.Millisecond
-
-// behind is how many frames a late clock makes up for at once; what is beyond is lost.
-const behind = 5
 
 // Reasons for which a conference is not to be had.
 var (
@@ -25,37 +18,20 @@ var (
 	ErrClosed = errors.New("conference is closed")
 )
 
-// Bridge holds the conferences of a platform. Its clock paces them all.
+// Bridge holds the conferences of a platform.
 type Bridge struct {
-	log     *slog.Logger
-	quit    chan struct{}
-	running sync.WaitGroup
-	late    atomic.Uint64 // frames that were not mixed in their time
-	helpers []chan struct{}
-	round   round
+	log   *slog.Logger
+	clock *clock.Clock
 
 	mu   sync.Mutex // guards what follows
 	open map[string]*Conference
 	over bool
 }
 
-// round is one tick's work, shared among the helpers.
-type round struct {
-	mixing []*Conference
-	next   atomic.Int64
-	done   sync.WaitGroup
-}
-
-// NewBridge makes a Bridge. Close it after the calls, before the engine.
-func NewBridge(log *slog.Logger) *Bridge {
-	b := &Bridge{log: log, quit: make(chan struct{}), open: map[string]*Conference{}}
-	for range max(1, runtime.GOMAXPROCS(0)) {
-		wake := make(chan struct{})
-		b.helpers = append(b.helpers, wake)
-		b.running.Go(func() { b.help(wake) })
-	}
-	b.running.Go(b.run)
-	return b
+// NewBridge makes a Bridge whose mixing a clock paces. Close it after the calls,
+// before the engine and the clock.
+func NewBridge(c *clock.Clock, log *slog.Logger) *Bridge {
+	return &Bridge{log: log, clock: c, open: map[string]*Conference{}}
 }
 
 // Open begins a conference that has no members yet.
@@ -108,61 +84,5 @@ func (b *Bridge) Close() error {
 	for _, c := range all {
 		errs = append(errs, c.Close())
 	}
-	close(b.quit)
-	b.running.Wait()
 	return errors.Join(errs...)
-}
-
-// run is the clock: a tick each frame, and what was missed at once.
-func (b *Bridge) run() {
-	timer := time.NewTimer(frame)
-	defer timer.Stop()
-	for due := time.Now().Add(frame); ; due = due.Add(frame) {
-		timer.Reset(time.Until(due))
-		select {
-		case <-b.quit:
-			for _, wake := range b.helpers {
-				close(wake)
-			}
-			return
-		case now := <-timer.C:
-			if missed := now.Sub(due) / frame; missed > behind {
-				b.late.Add(uint64(missed - behind))
-				due = due.Add((missed - behind) * frame)
-			}
-		}
-		b.tick()
-	}
-}
-
-// tick mixes one frame of every conference that is mixed.
-func (b *Bridge) tick() {
-	b.mu.Lock()
-	b.round.mixing = b.round.mixing[:0]
-	for _, c := range b.open {
-		if c.mixing.Load() {
-			b.round.mixing = append(b.round.mixing, c)
-		}
-	}
-	b.mu.Unlock()
-	n := min(len(b.helpers), len(b.round.mixing))
-	b.round.next.Store(0)
-	b.round.done.Add(n)
-	for _, wake := range b.helpers[:n] {
-		wake <- struct{}{}
-	}
-	b.round.done.Wait()
-}
-
-func (b *Bridge) help(wake <-chan struct{}) {
-	for range wake {
-		for {
-			at := int(b.round.next.Add(1)) - 1
-			if at >= len(b.round.mixing) {
-				break
-			}
-			b.round.mixing[at].frame()
-		}
-		b.round.done.Done()
-	}
 }

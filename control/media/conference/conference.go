@@ -220,7 +220,7 @@ func (c *Conference) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.over = true
-	c.mixing.Store(false)
+	c.paceLocked(false)
 	var errs []error
 	for _, m := range c.members {
 		errs = append(errs, m.quit())

@@ -15,11 +15,14 @@ import (
 	"go.uber.org/goleak"
 
 	"mcp/control/media"
+	"mcp/control/media/clock"
 	"mcp/control/media/codec"
 	"mcp/control/media/measure"
 	"mcp/control/media/mediatest"
 	"mcp/control/media/tone"
 )
+
+const frame = clock.Frame
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -46,7 +49,7 @@ type guest struct {
 func newHall(t testing.TB, o Options) *hall {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	h := &hall{TB: t, plane: mediatest.NewPlane(), bridge: &Bridge{log: log, open: map[string]*Conference{}, quit: make(chan struct{})}}
+	h := &hall{TB: t, plane: mediatest.NewPlane(), bridge: NewBridge(new(clock.Clock), log)}
 	var err error
 	h.engine, err = media.NewEngine(media.Config{}, h.plane, log)
 	h.must(err)
@@ -98,7 +101,7 @@ func (h *hall) turn(frames int) {
 		for _, g := range h.guests {
 			h.must(g.say())
 		}
-		h.frame()
+		h.Tick()
 	}
 }
 
@@ -313,7 +316,7 @@ func TestLossIsConcealedInTheMix(t *testing.T) {
 			h.must(b.say())
 		}
 		h.must(a.say())
-		h.frame()
+		h.Tick()
 	}
 	pcm, err := a.Heard(50)
 	h.must(err)
@@ -373,7 +376,9 @@ func TestTheClockPacesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer engine.Close()
-	bridge := NewBridge(log)
+	paced := clock.New()
+	defer paced.Close()
+	bridge := NewBridge(paced, log)
 	defer bridge.Close()
 	c, err := bridge.Open("room", Options{})
 	if err != nil {
@@ -413,7 +418,7 @@ func TestFrameDoesNotAllocate(t *testing.T) {
 	for _, m := range h.members {
 		h.must(m.outlet.Close()) // the plane of the test keeps what is sent
 	}
-	if n := testing.AllocsPerRun(50, h.frame); n != 0 {
+	if n := testing.AllocsPerRun(50, h.Tick); n != 0 {
 		t.Errorf("%g allocations a frame", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mcp/control/media"
+	"mcp/control/media/clock"
 	"mcp/control/media/codec"
 	"mcp/control/media/jitter"
 	"mcp/control/media/mix"
@@ -165,7 +166,7 @@ func (m *member) speak(common *encoded) error {
 			return err
 		}
 	}
-	if m.port.Shared && f.Span == frame && len(m.mouth.fifo) == 0 {
+	if m.port.Shared && f.Span == clock.Frame && len(m.mouth.fifo) == 0 {
 		if payload := common.in(f.Codec); payload != nil {
 			return m.outlet.Send(f, false, payload)
 		}

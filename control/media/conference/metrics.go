@@ -31,5 +31,5 @@ func (b *Bridge) Collect(ch chan<- prometheus.Metric) {
 		gauge("mcp_conference_members", "Members of conferences, by how those are carried.", n[1], by)
 	}
 	late := prometheus.NewDesc("mcp_conference_late_frames_total", "Frames that were left out because mixing was late.", nil, nil)
-	ch <- prometheus.MustNewConstMetric(late, prometheus.CounterValue, float64(b.late.Load()))
+	ch <- prometheus.MustNewConstMetric(late, prometheus.CounterValue, float64(b.clock.Late()))
 }
