@@ -3,6 +3,7 @@ package mrcp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -20,6 +21,7 @@ import (
 	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest"
 	"mcp/speech/mrcp/mrcptest/line"
+	"mcp/speech/mrcp/v1"
 	"mcp/speech/mrcp/v2"
 )
 
@@ -50,6 +52,41 @@ type rig struct {
 	client *mrcp.Client
 }
 
+// version is a version of the protocol.
+type version int
+
+const (
+	version1 version = 1
+	version2 version = 2
+)
+
+// eachVersion runs a test over both carriages, beside each other.
+func eachVersion(t *testing.T, test func(*testing.T, version)) {
+	for _, v := range []version{version1, version2} {
+		t.Run(fmt.Sprintf("MRCPv%d", v), func(t *testing.T) {
+			t.Parallel()
+			test(t, v)
+		})
+	}
+}
+
+// newRig is a client with its server that speak this version.
+func (v version) newRig(t *testing.T, cfg mrcp.Config, hears ...string) *rig {
+	t.Helper()
+	if v == version2 {
+		return newRig(t, cfg, hears...)
+	}
+	return newRigOver1(t, cfg, v1.Config{}, hears...)
+}
+
+func newRigOver1(t *testing.T, cfg mrcp.Config, carried v1.Config, hears ...string) *rig {
+	t.Helper()
+	return newRigOf(t, mrcptest.Config{RTSP: true}, hears, func(r *rig) {
+		cfg.Servers = []mrcp.Server{{URI: r.server.URI()}}
+		r.client = mrcp.NewClient(cfg, v1.New(carried, testLog(t)), testLog(t))
+	})
+}
+
 func quickTimeouts() line.Timeouts {
 	const ms = time.Millisecond
 	return line.Timeouts{NoInput: 10 * time.Second, Complete: 400 * ms, Incomplete: 700 * ms, MaxSpeech: 5 * time.Second}
@@ -62,17 +99,26 @@ func newRig(t *testing.T, cfg mrcp.Config, hears ...string) *rig {
 
 func newRigOver(t *testing.T, cfg mrcp.Config, carried v2.Config, hears ...string) *rig {
 	t.Helper()
+	return newRigOf(t, mrcptest.Config{}, hears, func(r *rig) {
+		cfg.Servers = []mrcp.Server{{URI: "sip:mresources@127.0.0.1"}}
+		if err := cfg.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		r.client = mrcp.NewClient(cfg, v2.New(carried, r.dialer, testLog(t)), testLog(t))
+	})
+}
+
+// newRigOf is a rig whose client is made by connect.
+func newRigOf(t *testing.T, served mrcptest.Config, hears []string, connect func(*rig)) *rig {
+	t.Helper()
 	r := &rig{engine: mrcptest.NewCanned(hears...)}
+	served.Timeouts = quickTimeouts()
 	var err error
-	if r.server, err = mrcptest.NewServer(mrcptest.Config{Timeouts: quickTimeouts()}, r.engine, testLog(t)); err != nil {
+	if r.server, err = mrcptest.NewServer(served, r.engine, testLog(t)); err != nil {
 		t.Fatal(err)
 	}
 	r.dialer = &mrcptest.Dialer{Server: r.server}
-	cfg.Servers = []mrcp.Server{{URI: "sip:mresources@127.0.0.1"}}
-	if err := cfg.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	r.client = mrcp.NewClient(cfg, v2.New(carried, r.dialer, testLog(t)), testLog(t))
+	connect(r)
 	t.Cleanup(func() {
 		if err := errors.Join(r.client.Close(), r.server.Close()); err != nil {
 			t.Error(err)
@@ -198,9 +244,11 @@ func yesNo() speech.Grammar {
 	return speech.Grammar{ID: "yesno", MediaType: "application/srgs+xml", Content: []byte(`<grammar xmlns="http://www.w3.org/2001/06/grammar" version="1.0" root="r"><rule id="r">yes</rule></grammar>`)}
 }
 
-func TestSpeakAndRecognize(t *testing.T) {
+func TestSpeakAndRecognize(t *testing.T) { eachVersion(t, testSpeakAndRecognize) }
+
+func testSpeakAndRecognize(t *testing.T, v version) {
 	ctx := testContext(t)
-	r := newRig(t, mrcp.Config{}, "yes")
+	r := v.newRig(t, mrcp.Config{}, "yes")
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
 	if m := s.Media(); m.Codecs[0].Name != "PCMA" || !m.Addr.IsValid() || m.Events != 101 {
@@ -235,7 +283,7 @@ func TestSpeakAndRecognize(t *testing.T) {
 		t.Error(err)
 	}
 	wait(t, s.Done(), "close")
-	if r.dialer.Byes() != 1 {
+	if v == version2 && r.dialer.Byes() != 1 {
 		t.Errorf("%d BYEs", r.dialer.Byes())
 	}
 	if _, err := s.Speak(ctx, speech.Utterance{SSML: ssml("x")}); !errors.Is(err, speech.ErrClosed) {
@@ -259,9 +307,11 @@ func checkStream(t *testing.T, packets []rtp.Header, payloadType uint8) {
 	}
 }
 
-func TestBargeIn(t *testing.T) {
+func TestBargeIn(t *testing.T) { eachVersion(t, testBargeIn) }
+
+func testBargeIn(t *testing.T, v version) {
 	ctx := testContext(t)
-	r := newRig(t, mrcp.Config{}, "yes")
+	r := v.newRig(t, mrcp.Config{}, "yes")
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
 	rec, err := s.Recognize(ctx, speech.Recognition{Grammars: []speech.Grammar{yesNo()}})
@@ -294,9 +344,11 @@ func TestBargeIn(t *testing.T) {
 	}
 }
 
-func TestNoBargeInGoesOn(t *testing.T) {
+func TestNoBargeInGoesOn(t *testing.T) { eachVersion(t, testNoBargeInGoesOn) }
+
+func testNoBargeInGoesOn(t *testing.T, v version) {
 	ctx := testContext(t)
-	r := newRig(t, mrcp.Config{}, "yes")
+	r := v.newRig(t, mrcp.Config{}, "yes")
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
 	rec, err := s.Recognize(ctx, speech.Recognition{Grammars: []speech.Grammar{yesNo()}})
@@ -323,9 +375,11 @@ func TestNoBargeInGoesOn(t *testing.T) {
 	}
 }
 
-func TestStopSpeechAndSpeakAgain(t *testing.T) {
+func TestStopSpeechAndSpeakAgain(t *testing.T) { eachVersion(t, testStopSpeechAndSpeakAgain) }
+
+func testStopSpeechAndSpeakAgain(t *testing.T, v version) {
 	ctx := testContext(t)
-	r := newRig(t, mrcp.Config{})
+	r := v.newRig(t, mrcp.Config{})
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
 	for range 20 {
@@ -373,9 +427,11 @@ func (h hearer) outcome(rec speech.Recognizing, want speech.Outcome) {
 	}
 }
 
-func TestOutcomes(t *testing.T) {
+func TestOutcomes(t *testing.T) { eachVersion(t, testOutcomes) }
+
+func testOutcomes(t *testing.T, v version) {
 	ctx := testContext(t)
-	r := newRig(t, mrcp.Config{}, "", "yes", "yes")
+	r := v.newRig(t, mrcp.Config{}, "", "yes", "yes")
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
 	h := hearer{t, ctx, s}
@@ -402,9 +458,11 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestTimersAndStop(t *testing.T) {
+func TestTimersAndStop(t *testing.T) { eachVersion(t, testTimersAndStop) }
+
+func testTimersAndStop(t *testing.T, v version) {
 	ctx := testContext(t)
-	r := newRig(t, mrcp.Config{})
+	r := v.newRig(t, mrcp.Config{})
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
 	h := hearer{t, ctx, s}
@@ -439,9 +497,11 @@ func TestTimersAndStop(t *testing.T) {
 	}
 }
 
-func TestFailures(t *testing.T) {
+func TestFailures(t *testing.T) { eachVersion(t, testFailures) }
+
+func testFailures(t *testing.T, v version) {
 	ctx := testContext(t)
-	r := newRig(t, mrcp.Config{})
+	r := v.newRig(t, mrcp.Config{})
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
 	var failure *mrcp.Failure

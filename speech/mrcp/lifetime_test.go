@@ -246,9 +246,11 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-func TestClientCloseEndsSessions(t *testing.T) {
+func TestClientCloseEndsSessions(t *testing.T) { eachVersion(t, testClientCloseEndsSessions) }
+
+func testClientCloseEndsSessions(t *testing.T, v version) {
 	ctx := testContext(t)
-	r := newRig(t, mrcp.Config{})
+	r := v.newRig(t, mrcp.Config{})
 	far := newCaller(t)
 	s := open(t, ctx, r.client, far)
 	sp, rec := beginBoth(t, ctx, s)

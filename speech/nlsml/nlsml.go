@@ -7,6 +7,7 @@ package nlsml
 
 import (
 	"errors"
+	"math"
 	"slices"
 
 	"mcp/speech"
@@ -22,7 +23,8 @@ const (
 	// Fraction is MRCPv2's 0.0 to 1.0. A document in which any confidence
 	// exceeds 1 is read as Percent all the same: MRCPv2 servers send that too.
 	Fraction Scale = iota
-	// Percent is MRCPv1's 0 to 100.
+	// Percent is MRCPv1's 0 to 100. A document in which no confidence exceeds 1 and
+	// some are broken is read as Fraction: MRCPv1 servers send that too.
 	Percent
 )
 
@@ -62,10 +64,16 @@ func (r Result) Alternatives() []speech.Alternative {
 // rank puts the scale right and the best interpretation first. Equal ones keep
 // the server's order.
 func (r *Result) rank(scale Scale) {
+	most, broken := 0.0, false
 	for _, in := range r.Interpretations {
-		if in.Confidence > 1 {
-			scale = Percent
-		}
+		most = max(most, in.Confidence)
+		broken = broken || in.Confidence != math.Trunc(in.Confidence)
+	}
+	switch {
+	case most > 1:
+		scale = Percent
+	case broken:
+		scale = Fraction
 	}
 	for i := range r.Interpretations {
 		in := &r.Interpretations[i]

@@ -3,6 +3,7 @@ package nlsml
 import (
 	"bytes"
 	"encoding/xml"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -12,11 +13,14 @@ const Namespace = "urn:ietf:params:xml:ns:mrcpv2"
 
 // Append writes the result as a document with confidences from 0.0 to 1.0. An
 // Instance that holds well-formed markup is written as it is, any other as text.
-func (r Result) Append(dst []byte) []byte {
+func (r Result) Append(dst []byte) []byte { return r.AppendScaled(dst, Fraction) }
+
+// AppendScaled is Append with confidences in a scale.
+func (r Result) AppendScaled(dst []byte, scale Scale) []byte {
 	var b bytes.Buffer
 	b.WriteString("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<result xmlns=\"" + Namespace + "\">\n")
 	for _, in := range r.Interpretations {
-		in.write(&b)
+		in.write(&b, scale)
 	}
 	if r.NoMatch {
 		b.WriteString("  <interpretation>\n    <instance/>\n    <input><nomatch/></input>\n  </interpretation>\n")
@@ -28,12 +32,12 @@ func (r Result) Append(dst []byte) []byte {
 	return append(dst, b.Bytes()...)
 }
 
-func (in Interpretation) write(b *bytes.Buffer) {
+func (in Interpretation) write(b *bytes.Buffer, scale Scale) {
 	b.WriteString("  <interpretation")
 	if in.Grammar != "" {
 		writeAttribute(b, "grammar", in.Grammar)
 	}
-	writeAttribute(b, "confidence", formatConfidence(in.Confidence))
+	writeAttribute(b, "confidence", formatConfidence(in.Confidence, scale))
 	b.WriteString(">\n    <instance>")
 	if isMarkup(in.Instance) {
 		b.WriteString(in.Instance)
@@ -52,7 +56,10 @@ func (in Interpretation) write(b *bytes.Buffer) {
 	b.WriteString("</input>\n  </interpretation>\n")
 }
 
-func formatConfidence(c float64) string {
+func formatConfidence(c float64, scale Scale) string {
+	if scale == Percent {
+		return strconv.Itoa(int(math.Round(min(max(c, 0), 1) * 100)))
+	}
 	s := strconv.FormatFloat(min(max(c, 0), 1), 'f', -1, 64)
 	if !strings.Contains(s, ".") {
 		s += ".0"

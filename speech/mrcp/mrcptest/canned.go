@@ -28,7 +28,7 @@ type Canned struct {
 var _ Engine = (*Canned)(nil)
 
 // NewCanned makes an engine that will hear these utterances. An empty one, and
-// all after the last, is no match.
+// all after the last, is no match; "a|b" is a, or less likely b.
 func NewCanned(hears ...string) *Canned { return &Canned{hears: hears} }
 
 // Said is the text of what was synthesized so far.
@@ -48,6 +48,45 @@ func (c *Canned) Synthesize(_ context.Context, ssml, _ string) ([]int16, error) 
 	c.said = append(c.said, text)
 	c.mu.Unlock()
 	return c.Beeps(len(strings.Fields(text))), nil
+}
+
+// SynthesizeMarked is part of Marker.
+func (c *Canned) SynthesizeMarked(ctx context.Context, ssml, language string) ([]int16, []Mark, error) {
+	pcm, err := c.Synthesize(ctx, ssml, language)
+	if err != nil {
+		return nil, nil, err
+	}
+	var marks []Mark
+	words := 0
+	decoder := xml.NewDecoder(strings.NewReader(ssml))
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return pcm, marks, nil // Synthesize has read it to the end
+		}
+		switch t := token.(type) {
+		case xml.CharData:
+			words += len(strings.Fields(string(t)))
+		case xml.StartElement:
+			for _, a := range t.Attr {
+				if t.Name.Local == "mark" && a.Name.Local == "name" {
+					marks = append(marks, Mark{Name: a.Value, At: len(c.Beeps(words))})
+				}
+			}
+		}
+	}
+}
+
+// Interpret is part of Interpreter: it takes any text for said, whatever the
+// grammar.
+func (c *Canned) Interpret(_ context.Context, text string, grammars []Grammar) ([]Hypothesis, error) {
+	return []Hypothesis{{Grammar: grammars[0].URI, Text: text, Confidence: 1}}, nil
+}
+
+// ReadLexicon is part of LexiconReader: it takes any that is well-formed.
+func (c *Canned) ReadLexicon(_ context.Context, _ string, content []byte) error {
+	_, err := PlainText(content)
+	return err
 }
 
 // Beeps is the audio of so many words: tones with gaps, which count as speech.
@@ -73,12 +112,16 @@ func (c *Canned) Recognize(_ context.Context, h Hearing) ([]Hypothesis, error) {
 	if len(c.hears) == 0 || len(h.Grammars) == 0 {
 		return nil, nil
 	}
-	text := c.hears[0]
+	texts := c.hears[0]
 	c.hears = c.hears[1:]
-	if text == "" {
+	if texts == "" {
 		return nil, nil
 	}
-	return []Hypothesis{{Grammar: h.Grammars[0].URI, Text: text, Confidence: 0.9}}, nil
+	var all []Hypothesis
+	for i, text := range strings.Split(texts, "|") {
+		all = append(all, Hypothesis{Grammar: h.Grammars[0].URI, Text: text, Confidence: max(0.9-0.2*float64(i), 0)})
+	}
+	return all, nil
 }
 
 // PlainText is the text of an SSML document. It fails when the document is not

@@ -40,3 +40,27 @@ type Hypothesis struct {
 	Confidence float64 // 0 to 1
 	Instance   string  // text or XML; empty for the text
 }
+
+// Marker may be implemented by an Engine that knows where in its audio the marks
+// of a document are.
+type Marker interface {
+	// SynthesizeMarked is Synthesize with the marks, in their order.
+	SynthesizeMarked(ctx context.Context, ssml, language string) ([]int16, []Mark, error)
+}
+
+// Mark is a <mark> of a document.
+type Mark struct {
+	Name string
+	At   int // samples before it
+}
+
+// Interpreter may be implemented by an Engine that finds the meaning of text.
+type Interpreter interface {
+	Interpret(ctx context.Context, text string, grammars []Grammar) ([]Hypothesis, error)
+}
+
+// LexiconReader may be implemented by an Engine that speaks by lexicons. The error
+// is why it cannot use one.
+type LexiconReader interface {
+	ReadLexicon(ctx context.Context, mediaType string, content []byte) error
+}

@@ -31,10 +31,7 @@ type listening struct {
 
 func newListening(z *recognizer, m *wire.Message, grammars []Grammar) *listening {
 	p, usual := z.params, z.session.server.cfg.Timeouts
-	nbest, err := strconv.Atoi(p.of(m, wire.HeaderNBestListLength))
-	if err != nil {
-		nbest = 1
-	}
+	nbest := p.count(m, wire.HeaderNBestListLength, 1)
 	timeouts := line.Timeouts{
 		NoInput:    p.duration(m, wire.HeaderNoInputTimeout, usual.NoInput),
 		Complete:   p.duration(m, wire.HeaderCompleteTimeout, usual.Complete),
@@ -77,10 +74,10 @@ func (l *listening) run() {
 		case <-l.timer:
 			l.turn.StartTimer()
 			continue
-		case next = <-l.recognizer.frames:
+		case next = <-l.recognizer.ear.frames:
 			begun, elapsed = time.Now(), 0
 		case <-ticker.C:
-			if time.Since(begun)-elapsed <= slack || len(l.recognizer.frames) > 0 {
+			if time.Since(begun)-elapsed <= slack || len(l.recognizer.ear.frames) > 0 {
 				continue
 			}
 			next.frame = make([]int16, line.FrameSamples)
@@ -132,13 +129,11 @@ func (l *listening) recognize() ([]Hypothesis, error) {
 	if err != nil {
 		return nil, err
 	}
-	var good []Hypothesis
-	for _, h := range all {
-		if h.Confidence >= l.threshold && len(good) < l.hearing.NBest {
-			good = append(good, h)
-		}
-	}
-	return good, nil
+	s := l.recognizer.session
+	s.mu.Lock()
+	l.recognizer.found = all
+	s.mu.Unlock()
+	return best(all, l.threshold, l.hearing.NBest), nil
 }
 
 // finish completes the request: with matched if anything was found.

@@ -33,6 +33,13 @@ func (p params) float(m *wire.Message, header string, otherwise float64) float64
 	return otherwise
 }
 
+func (p params) count(m *wire.Message, header string, otherwise int) int {
+	if n, err := strconv.Atoi(p.of(m, header)); err == nil && n > 0 {
+		return n
+	}
+	return otherwise
+}
+
 // Checks of header values.
 func isFraction(v string) bool {
 	f, err := strconv.ParseFloat(v, 64)
@@ -65,6 +72,14 @@ func checks(resource string) map[string]func(string) bool {
 			known[name] = isAnything
 		}
 		known["voice-age"] = isCount
+		return known
+	}
+	if resource == wire.Recorder {
+		known["sensitivity-level"] = isFraction
+		for _, name := range []string{"no-input-timeout", "max-time", "final-silence", "trim-length"} {
+			known[name] = isMillis
+		}
+		known["capture-on-speech"], known["start-input-timers"], known["media-type"] = isBoolean, isBoolean, isAnything
 		return known
 	}
 	for _, name := range []string{"confidence-threshold", "sensitivity-level", "speed-vs-accuracy"} {
@@ -114,10 +129,7 @@ func isEntity(name string) bool {
 func (s *Session) handleParams(r request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.recog.params
-	if r.resource == wire.Synthesizer {
-		p = s.synth.params
-	}
+	p := map[string]params{wire.Synthesizer: s.synth.params, wire.Recognizer: s.recog.params, wire.Recorder: s.record.params}[r.resource]
 	if r.Name == wire.MethodGetParams {
 		s.sendLocked(getParams(r.Message, p))
 	} else {

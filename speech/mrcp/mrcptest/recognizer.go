@@ -2,10 +2,11 @@ package mrcptest
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
-	"mcp/speech/mrcp/mrcptest/line"
 	"mcp/speech/mrcp/wire"
+	"mcp/speech/nlsml"
 )
 
 // recogState is the recognizer's state (RFC 6787 section 9.1).
@@ -26,7 +27,8 @@ const (
 	recogQueue                          // listen later
 	recogStop                           // end what the request names
 	recogStartTimers                    // start the no-input timer
-	recogTellResult                     // repeat the last result
+	recogTellResult                     // tell the last result again
+	recogInterpret                      // find the meaning of text
 	recogInvalid                        // 402
 	recogUnknown                        // 401
 )
@@ -39,6 +41,7 @@ func nextRecog(s recogState, method string) recogAction {
 		wire.MethodStop:             {recogNothing, recogStop},
 		wire.MethodStartInputTimers: {recogInvalid, recogStartTimers},
 		wire.MethodGetResult:        {recogTellResult, recogInvalid},
+		wire.MethodInterpret:        {recogInterpret, recogInvalid},
 	}[method]
 	if !known {
 		return recogUnknown
@@ -47,42 +50,20 @@ func nextRecog(s recogState, method string) recogAction {
 }
 
 // recognizer is a session's speechrecog resource. The session's mu guards it,
-// but for frames.
+// but for its ear.
 type recognizer struct {
 	session  *Session
 	params   params
 	grammars store
 	queue    []*listening // the first is listening
 	last     *wire.Message
+	found    []Hypothesis    // all that the last result was chosen from
 	running  <-chan struct{} // closed when the last that listened has gone
-	frames   chan heard      // what the caller says
-
-	// Of the port's goroutine.
-	detector line.Detector
-	rest     []int16
+	ear      *ear
 }
 
 func newRecognizer(s *Session) *recognizer {
-	return &recognizer{session: s, params: make(params), grammars: make(store), frames: make(chan heard, 512)}
-}
-
-// heard is a frame, and by how much it stands out of the noise.
-type heard struct {
-	frame  []int16
-	excess float64
-}
-
-// hear takes what came over RTP. What nobody listens to for ten seconds is lost.
-func (z *recognizer) hear(pcm []int16) {
-	z.rest = append(z.rest, pcm...)
-	for len(z.rest) >= line.FrameSamples {
-		frame := z.rest[:line.FrameSamples:line.FrameSamples]
-		z.rest = z.rest[line.FrameSamples:]
-		select {
-		case z.frames <- heard{frame, z.detector.Measure(frame)}:
-		default:
-		}
-	}
+	return &recognizer{session: s, params: make(params), grammars: make(store), ear: newEar()}
 }
 
 func (z *recognizer) handle(m *wire.Message) {
@@ -103,6 +84,8 @@ func (z *recognizer) handle(m *wire.Message) {
 		z.startTimers(m)
 	case recogTellResult:
 		z.tellResult(m)
+	case recogInterpret:
+		z.interpret(m)
 	case recogNothing:
 		z.session.reply(m, wire.StatusSuccess, wire.Complete)
 	case recogInvalid:
@@ -165,7 +148,7 @@ func (z *recognizer) recognize(m *wire.Message) {
 // startLocked lets the first of the queue listen to what is said from now on
 // (RFC 6787 section 9.9 forbids to listen to what was said before).
 func (z *recognizer) startLocked(l *listening) {
-	z.flush()
+	z.ear.flush()
 	before, gone := z.running, make(chan struct{})
 	z.running = gone
 	z.session.wg.Go(func() {
@@ -175,17 +158,6 @@ func (z *recognizer) startLocked(l *listening) {
 		}
 		l.run()
 	})
-}
-
-// flush forgets what was said before.
-func (z *recognizer) flush() {
-	for {
-		select {
-		case <-z.frames:
-		default:
-			return
-		}
-	}
 }
 
 // cancelLocked ends a recognition because another was queued behind it.
@@ -261,7 +233,8 @@ func (z *recognizer) startTimers(m *wire.Message) {
 	z.session.sendLocked(wire.NewResponse(m, wire.StatusSuccess, wire.Complete))
 }
 
-// tellResult repeats the last result (RFC 6787 section 9.12).
+// tellResult tells the last result again, in other terms where the request has
+// any (RFC 6787 section 9.12).
 func (z *recognizer) tellResult(m *wire.Message) {
 	z.session.mu.Lock()
 	defer z.session.mu.Unlock()
@@ -270,7 +243,62 @@ func (z *recognizer) tellResult(m *wire.Message) {
 		return
 	}
 	response := wire.NewResponse(m, wire.StatusSuccess, wire.Complete)
-	response.Header.Add(wire.HeaderCompletionCause, z.last.Header.Get(wire.HeaderCompletionCause))
-	response.SetBody(wire.TypeNLSML, z.last.Body)
+	cause, body := z.last.Header.Get(wire.HeaderCompletionCause), z.last.Body
+	if len(z.found) > 0 {
+		threshold, most := z.params.float(m, wire.HeaderConfidenceThreshold, 0), z.params.count(m, wire.HeaderNBestListLength, 1)
+		result := nlsml.Result{NoMatch: true}
+		if good := best(z.found, threshold, most); len(good) > 0 {
+			result = toNLSML(good)
+		} else {
+			cause = wire.RecogCause(wire.RecogNoMatch).String()
+		}
+		body = result.Append(nil)
+	}
+	response.Header.Add(wire.HeaderCompletionCause, cause)
+	response.SetBody(wire.TypeNLSML, body)
 	z.session.sendLocked(response)
+}
+
+// best are the first of the hypotheses that are good enough.
+func best(all []Hypothesis, threshold float64, most int) []Hypothesis {
+	var good []Hypothesis
+	for _, h := range all {
+		if h.Confidence >= threshold && len(good) < most {
+			good = append(good, h)
+		}
+	}
+	return good
+}
+
+// interpret finds the meaning of text as if it had been said (RFC 6787 section 9.20).
+func (z *recognizer) interpret(m *wire.Message) {
+	s := z.session
+	interpreter, able := s.server.engine.(Interpreter)
+	switch {
+	case !able:
+		s.reply(m, wire.StatusMethodNotAllowed, wire.Complete)
+		return
+	case m.Header.Get(wire.HeaderInterpretText) == "" || len(m.Body) == 0:
+		s.reply(m, wire.StatusMissingHeader, wire.Complete)
+		return
+	}
+	grammars, fault := z.grammars.resolve(s.ctx, m, s.server)
+	if fault != nil {
+		s.send(fault.refuse(m))
+		return
+	}
+	s.reply(m, wire.StatusSuccess, wire.InProgress)
+	found, err := interpreter.Interpret(s.ctx, m.Header.Get(wire.HeaderInterpretText), grammars)
+	event := wire.NewEvent(wire.EventInterpretComplete, m.ID, wire.Complete, m.Channel())
+	switch {
+	case err != nil:
+		event.Header.Add(wire.HeaderCompletionCause, wire.RecogCause(wire.RecogError).String())
+		event.Header.Add(wire.HeaderCompletionReason, strconv.Quote(err.Error()))
+	case len(found) == 0:
+		event.Header.Add(wire.HeaderCompletionCause, wire.RecogCause(wire.RecogNoMatch).String())
+	default:
+		event.Header.Add(wire.HeaderCompletionCause, wire.RecogCause(wire.RecogSuccess).String())
+		event.SetBody(wire.TypeNLSML, toNLSML(best(found, 0, z.params.count(m, wire.HeaderNBestListLength, 1))).Append(nil))
+	}
+	s.send(event)
 }

@@ -32,6 +32,9 @@ type Config struct {
 	Addr netip.Addr
 	// Port is the TCP port of MRCP; 0 takes a free one.
 	Port uint16
+	// RTSP has the server speak MRCPv1 too (RFC 4463), on RTSPPort or a free port.
+	RTSP     bool
+	RTSPPort uint16
 	// Codecs are what the server speaks, PCMU and PCMA; the client's order decides.
 	Codecs []speech.Codec
 	// Timeouts hold where a RECOGNIZE names none: 5 s without input, 800 ms and
@@ -95,12 +98,14 @@ type Server struct {
 	engine   Engine
 	log      *slog.Logger
 	listener net.Listener
+	rtsp     net.Listener // nil: none
 
 	mu       sync.Mutex
 	closed   bool
 	faults   Faults
 	sessions map[string]*Session // by the channel identifiers' common part
 	controls map[*control]struct{}
+	tellers  map[*teller]struct{}
 	wg       sync.WaitGroup
 }
 
@@ -112,17 +117,39 @@ func NewServer(cfg Config, engine Engine, log *slog.Logger) (*Server, error) {
 			return nil, fmt.Errorf("codec %s/%d is not supported", codec.Name, codec.ClockRate)
 		}
 	}
-	listener, err := net.Listen("tcp", netip.AddrPortFrom(cfg.Addr, cfg.Port).String())
-	if err != nil {
+	s := &Server{cfg: cfg, engine: engine, log: log,
+		sessions: make(map[string]*Session), controls: make(map[*control]struct{}), tellers: make(map[*teller]struct{})}
+	var err error
+	if s.listener, err = s.listen(cfg.Port); err != nil {
 		return nil, fmt.Errorf("listen for mrcp: %w", err)
 	}
-	if cfg.TLS != nil {
-		listener = tls.NewListener(listener, cfg.TLS)
+	if cfg.RTSP {
+		if s.rtsp, err = s.listen(cfg.RTSPPort); err != nil {
+			return nil, errors.Join(fmt.Errorf("listen for rtsp: %w", err), s.listener.Close())
+		}
+		s.wg.Go(func() { s.accept(s.rtsp, s.serveRTSP) })
 	}
-	s := &Server{cfg: cfg, engine: engine, log: log, listener: listener,
-		sessions: make(map[string]*Session), controls: make(map[*control]struct{})}
-	s.wg.Go(s.accept)
+	s.wg.Go(func() { s.accept(s.listener, s.serve) })
 	return s, nil
+}
+
+func (s *Server) listen(port uint16) (net.Listener, error) {
+	listener, err := net.Listen("tcp", netip.AddrPortFrom(s.cfg.Addr, port).String())
+	if err == nil && s.cfg.TLS != nil {
+		listener = tls.NewListener(listener, s.cfg.TLS)
+	}
+	return listener, err
+}
+
+// URI is where the server speaks MRCPv1: rtsp://host:port, or "" when it does not.
+func (s *Server) URI() string {
+	switch {
+	case s.rtsp == nil:
+		return ""
+	case s.cfg.TLS != nil:
+		return "rtsps://" + s.rtsp.Addr().String()
+	}
+	return "rtsp://" + s.rtsp.Addr().String()
 }
 
 // Addr is where the server listens for MRCP.
@@ -139,7 +166,19 @@ func (s *Server) Sessions() int {
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.controls)
+	return len(s.controls) + len(s.tellers)
+}
+
+// choose is the first codec of an offer that the server speaks.
+func (s *Server) choose(offered []speech.Codec) (speech.Codec, bool) {
+	at := slices.IndexFunc(offered, func(c speech.Codec) bool {
+		_, ok := sdp.FindCodec(s.cfg.Codecs, c)
+		return ok && line.Supports(c)
+	})
+	if at < 0 {
+		return speech.Codec{}, false
+	}
+	return offered[at], true
 }
 
 // Answer answers an INVITE's offer. The peer is the host it came from. The error
@@ -153,17 +192,14 @@ func (s *Server) Answer(offer []byte, peer netip.Addr) ([]byte, *Session, error)
 	if audio == nil {
 		return nil, nil, &Refusal{488, "no audio line"}
 	}
-	at := slices.IndexFunc(audio.Codecs, func(c speech.Codec) bool {
-		_, ok := sdp.FindCodec(s.cfg.Codecs, c)
-		return ok && line.Supports(c)
-	})
-	if at < 0 {
+	codec, ok := s.choose(audio.Codecs)
+	if !ok {
 		return nil, nil, &Refusal{488, "no common codec"}
 	}
 	if !slices.ContainsFunc(description.Controls(), s.supported) {
 		return nil, nil, &Refusal{488, "no resource that exists here"}
 	}
-	session, err := newSession(s, audio, audio.Codecs[at])
+	session, err := newSession(s, audio, codec)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -271,9 +307,9 @@ func (s *Server) forget(session *Session) {
 	delete(s.sessions, session.id)
 }
 
-func (s *Server) accept() {
+func (s *Server) accept(listener net.Listener, serve func(net.Conn)) {
 	for {
-		nc, err := s.listener.Accept()
+		nc, err := listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -282,7 +318,7 @@ func (s *Server) accept() {
 			time.Sleep(10 * time.Millisecond) // out of descriptors: let some be freed
 			continue
 		}
-		s.serve(nc)
+		serve(nc)
 	}
 }
 
@@ -315,9 +351,17 @@ func (s *Server) Close() error {
 	for _, session := range sessions {
 		session.Close()
 	}
-	err := s.listener.Close()
+	err := closed(s.listener.Close())
+	if s.rtsp != nil {
+		err = errors.Join(err, closed(s.rtsp.Close()))
+	}
 	s.DropConnections()
 	s.wg.Wait()
+	return err
+}
+
+// closed bears that something was closed before.
+func closed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}

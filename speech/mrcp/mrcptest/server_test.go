@@ -144,8 +144,17 @@ func TestStatuses(t *testing.T) {
 		{"SPEAK " + recog, talk, nil, 401, nil},
 		{"RECOGNIZE " + synth, gram, nil, 401, nil},
 		{"NONSENSE " + synth, "", nil, 401, nil},
-		{"CONTROL " + synth, "", nil, 401, nil},
-		{"INTERPRET " + recog, "", nil, 401, nil},
+		{"CONTROL " + synth, "", nil, 200, nil},
+		{"INTERPRET " + recog, "", nil, 406, nil},
+		{"DEFINE-LEXICON " + synth, talk, nil, 406, nil},
+		{"DEFINE-LEXICON " + synth, talk, []string{"Content-Type", "application/pls+xml", "Content-Id", "<l@x>"}, 200, []string{"Completion-Cause", "000 normal"}},
+		{"DEFINE-LEXICON " + synth, "<lexicon", []string{"Content-Type", "application/pls+xml", "Content-Id", "<l@x>"}, 407, []string{"Completion-Cause", "006 lexicon-load-failure"}},
+		{"DEFINE-LEXICON " + synth, "", []string{"Load-Lexicon", "false", "Content-Id", "<l@x>"}, 200, nil},
+		{"START-PHRASE-ENROLLMENT " + recog, "", nil, 401, nil},
+		{"ENROLLMENT-ROLLBACK " + recog, "", nil, 401, nil},
+		{"END-PHRASE-ENROLLMENT " + recog, "", nil, 401, nil},
+		{"MODIFY-PHRASE " + recog, "", nil, 401, nil},
+		{"DELETE-PHRASE " + recog, "", nil, 401, nil},
 		{"PAUSE " + synth, "", nil, 402, nil},
 		{"RESUME " + synth, "", nil, 402, nil},
 		{"START-INPUT-TIMERS " + recog, "", nil, 402, nil},
@@ -341,6 +350,10 @@ type brokenVoice struct{ *Canned }
 
 func (brokenVoice) Synthesize(context.Context, string, string) ([]int16, error) {
 	return nil, errors.New("no voice")
+}
+
+func (brokenVoice) SynthesizeMarked(context.Context, string, string) ([]int16, []Mark, error) {
+	return nil, nil, errors.New("no voice")
 }
 
 func TestSynthesisFails(t *testing.T) {

@@ -31,8 +31,14 @@ type Session struct {
 	description sdp.Description
 	resources   []string
 	control     carrier
-	synth       *synthesizer
-	recog       *recognizer
+	units
+}
+
+// units are a session's resources, granted or not.
+type units struct {
+	synth  *synthesizer
+	recog  *recognizer
+	record *recorder
 }
 
 // carrier takes a session's messages to its client.
@@ -52,8 +58,8 @@ func newSession(server *Server, audio *sdp.Audio, codec speech.Codec) (*Session,
 	id := newID()
 	s := &Session{server: server, id: id, log: server.log.With("session", id),
 		inbox: make(chan request, 16), done: make(chan struct{})}
-	s.synth, s.recog = newSynthesizer(s), newRecognizer(s)
-	port, err := line.Open(server.cfg.Addr, audio.Addr, codec, s.recog.hear)
+	s.units = units{newSynthesizer(s), newRecognizer(s), newRecorder(s)}
+	port, err := line.Open(server.cfg.Addr, audio.Addr, codec, s.hear)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +67,12 @@ func newSession(server *Server, audio *sdp.Audio, codec speech.Codec) (*Session,
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.wg.Go(s.work)
 	return s, nil
+}
+
+// hear gives what came over RTP to whoever listens.
+func (s *Session) hear(pcm []int16) {
+	s.recog.ear.hear(pcm)
+	s.record.ear.hear(pcm)
 }
 
 // describe makes the session's answer to an offer. Control lines of resources
@@ -188,6 +200,7 @@ func (s *Session) orphan() {
 		l.cancel()
 	}
 	s.recog.queue = nil
+	s.record.cancelLocked()
 	s.mu.Unlock()
 	s.server.wg.Go(func() {
 		timer := time.NewTimer(s.server.cfg.LossTimeout)
@@ -227,11 +240,16 @@ func (s *Session) work() {
 
 func (s *Session) handle(r request) {
 	s.log.Debug("request", "resource", r.resource, "request", r.String())
+	if s.fail(r) {
+		return
+	}
 	switch {
 	case r.Name == wire.MethodSetParams || r.Name == wire.MethodGetParams:
 		s.handleParams(r)
 	case r.resource == wire.Synthesizer:
 		s.synth.handle(r.Message)
+	case r.resource == wire.Recorder:
+		s.record.handle(r.Message)
 	default:
 		s.recog.handle(r.Message)
 	}

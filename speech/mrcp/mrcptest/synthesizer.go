@@ -1,11 +1,13 @@
 package mrcptest
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"mcp/speech/mrcp/mrcptest/line"
 	"mcp/speech/mrcp/wire"
 )
 
@@ -30,6 +32,8 @@ const (
 	synthPause                          // hold
 	synthResume                         // go on
 	synthAcknowledge                    // 200, naming the active request
+	synthControl                        // move in what is being spoken
+	synthLexicon                        // learn or forget a lexicon
 	synthInvalid                        // 402
 	synthUnknown                        // 401
 )
@@ -40,8 +44,10 @@ func nextSynth(s synthState, method string) synthAction {
 		switch method {
 		case wire.MethodSpeak:
 			return synthStart
-		case wire.MethodStop, wire.MethodBargeIn:
+		case wire.MethodStop, wire.MethodBargeIn, wire.MethodControl:
 			return synthNothing
+		case wire.MethodDefineLexicon:
+			return synthLexicon
 		case wire.MethodPause, wire.MethodResume:
 			return synthInvalid
 		}
@@ -54,6 +60,10 @@ func nextSynth(s synthState, method string) synthAction {
 		return synthStop
 	case wire.MethodBargeIn:
 		return synthBargeIn
+	case wire.MethodControl:
+		return synthControl
+	case wire.MethodDefineLexicon:
+		return synthInvalid
 	case wire.MethodPause:
 		if s == synthSpeaking {
 			return synthPause
@@ -82,7 +92,8 @@ type utterance struct {
 	channel  string
 	ssml     string
 	language string
-	kill     bool // Kill-On-Barge-In
+	kill     bool   // Kill-On-Barge-In
+	mark     string // the last that was passed
 }
 
 func newSynthesizer(s *Session) *synthesizer { return &synthesizer{session: s, params: make(params)} }
@@ -117,6 +128,10 @@ func (y *synthesizer) handle(m *wire.Message) {
 		y.replyLocked(m, []uint32{y.queue[0].id})
 	case synthAcknowledge:
 		y.replyLocked(m, []uint32{y.queue[0].id})
+	case synthControl:
+		y.controlLocked(m)
+	case synthLexicon:
+		y.lexiconLocked(m)
 	case synthNothing:
 		y.replyLocked(m, nil)
 	case synthInvalid:
@@ -131,9 +146,75 @@ func (y *synthesizer) replyLocked(m *wire.Message, ids []uint32) {
 	response := wire.NewResponse(m, wire.StatusSuccess, wire.Complete)
 	if len(ids) > 0 {
 		response.Header.Add(wire.HeaderActiveRequestIDList, wire.FormatRequestIDs(ids))
-		response.Header.Add(wire.HeaderSpeechMarker, speechMarker())
+		response.Header.Add(wire.HeaderSpeechMarker, y.markerLocked())
 	}
 	y.session.sendLocked(response)
+}
+
+// markerLocked is the Speech-Marker of what is being spoken.
+func (y *synthesizer) markerLocked() string {
+	if len(y.queue) == 0 {
+		return speechMarker("")
+	}
+	return speechMarker(y.queue[0].mark)
+}
+
+// controlLocked moves in what is being spoken (RFC 6787 section 8.10). Jumps by
+// time are followed; what else there is to change is not.
+func (y *synthesizer) controlLocked(m *wire.Message) {
+	jump := m.Header.Get(wire.HeaderJumpSize)
+	samples, ok := jumpSize(jump)
+	if jump != "" && !ok {
+		refusal := wire.NewResponse(m, wire.StatusUnsupportedValue, wire.Complete)
+		refusal.Header.Add(wire.HeaderJumpSize, jump)
+		y.session.sendLocked(refusal)
+		return
+	}
+	restarted := jump != "" && y.session.port.Seek(samples)
+	status := wire.StatusSuccess
+	for _, f := range m.Header {
+		if name := strings.ToLower(f.Name); strings.HasPrefix(name, "prosody-") || strings.HasPrefix(name, "voice-") {
+			status = wire.StatusSuccessIgnored
+		}
+	}
+	response := wire.NewResponse(m, status, wire.Complete)
+	response.Header.Add(wire.HeaderActiveRequestIDList, wire.FormatRequestIDs([]uint32{y.queue[0].id}))
+	if restarted {
+		response.Header.Add(wire.HeaderSpeakRestart, "true")
+	}
+	y.session.sendLocked(response)
+}
+
+// jumpSize reads "+15 Second" (RFC 6787 section 8.4.1).
+func jumpSize(value string) (samples int, ok bool) {
+	words := strings.Fields(value)
+	if len(words) != 2 || !strings.EqualFold(strings.TrimSuffix(strings.ToLower(words[1]), "s"), "second") {
+		return 0, false
+	}
+	seconds, err := strconv.Atoi(words[0])
+	return seconds * line.Rate, err == nil && seconds > -3600 && seconds < 3600
+}
+
+// lexiconLocked gives the engine a lexicon (RFC 6787 section 8.12).
+func (y *synthesizer) lexiconLocked(m *wire.Message) {
+	reader, able := y.session.server.engine.(LexiconReader)
+	switch {
+	case !able:
+		y.session.sendLocked(wire.NewResponse(m, wire.StatusMethodNotAllowed, wire.Complete))
+	case m.Header.Get(wire.HeaderContentID) == "":
+		y.session.sendLocked(wire.NewResponse(m, wire.StatusMissingHeader, wire.Complete))
+	case len(m.Body) == 0: // it is to be forgotten
+		y.session.sendLocked(wire.NewResponse(m, wire.StatusSuccess, wire.Complete))
+	default:
+		response := wire.NewResponse(m, wire.StatusSuccess, wire.Complete)
+		cause := wire.SpeakCause(wire.SpeakNormal)
+		if err := reader.ReadLexicon(y.session.ctx, m.Header.Get(wire.HeaderContentType), m.Body); err != nil {
+			response.Status, cause = wire.StatusFailed, wire.SpeakCause(wire.SpeakLexiconFailure)
+			response.Header.Add(wire.HeaderCompletionReason, strconv.Quote(err.Error()))
+		}
+		response.Header.Add(wire.HeaderCompletionCause, cause.String())
+		y.session.sendLocked(response)
+	}
 }
 
 func (y *synthesizer) speakLocked(m *wire.Message) {
@@ -148,7 +229,7 @@ func (y *synthesizer) speakLocked(m *wire.Message) {
 		state = wire.InProgress
 	}
 	response := wire.NewResponse(m, wire.StatusSuccess, state)
-	response.Header.Add(wire.HeaderSpeechMarker, speechMarker())
+	response.Header.Add(wire.HeaderSpeechMarker, speechMarker(""))
 	y.session.sendLocked(response)
 	if len(y.queue) == 1 {
 		y.startLocked(u)
@@ -188,7 +269,7 @@ func (y *synthesizer) parse(m *wire.Message) (*utterance, *wire.Message) {
 func (y *synthesizer) startLocked(u *utterance) {
 	s := y.session
 	s.wg.Go(func() {
-		pcm, err := s.server.engine.Synthesize(s.ctx, u.ssml, u.language)
+		pcm, marks, err := s.server.synthesize(s.ctx, u)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if len(y.queue) == 0 || y.queue[0] != u || s.ctx.Err() != nil {
@@ -203,11 +284,41 @@ func (y *synthesizer) startLocked(u *utterance) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			y.completeLocked(u, wire.SpeakCause(wire.SpeakNormal), nil)
-		})
+		}, y.cues(u, marks)...)
 		if y.paused {
 			s.port.Pause()
 		}
 	})
+}
+
+func (s *Server) synthesize(ctx context.Context, u *utterance) ([]int16, []Mark, error) {
+	if marker, able := s.engine.(Marker); able {
+		return marker.SynthesizeMarked(ctx, u.ssml, u.language)
+	}
+	pcm, err := s.engine.Synthesize(ctx, u.ssml, u.language)
+	return pcm, nil, err
+}
+
+// cues report the marks of an utterance as they are passed.
+func (y *synthesizer) cues(u *utterance, marks []Mark) []line.Cue {
+	cues := make([]line.Cue, len(marks))
+	for i, mark := range marks {
+		cues[i] = line.Cue{At: mark.At, Call: func() { y.passed(u, mark.Name) }}
+	}
+	return cues
+}
+
+func (y *synthesizer) passed(u *utterance, mark string) {
+	s := y.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(y.queue) == 0 || y.queue[0] != u {
+		return // stopped in the meantime
+	}
+	u.mark = mark
+	event := wire.NewEvent(wire.EventSpeechMarker, u.id, wire.InProgress, u.channel)
+	event.Header.Add(wire.HeaderSpeechMarker, speechMarker(mark))
+	s.sendLocked(event)
 }
 
 // completeLocked reports that an utterance has ended by itself; the next begins.
@@ -220,7 +331,7 @@ func (y *synthesizer) completeLocked(u *utterance, cause wire.Cause, err error) 
 	if err != nil {
 		event.Header.Add(wire.HeaderCompletionReason, strconv.Quote(err.Error()))
 	}
-	event.Header.Add(wire.HeaderSpeechMarker, speechMarker())
+	event.Header.Add(wire.HeaderSpeechMarker, speechMarker(u.mark))
 	y.session.sendLocked(event)
 	y.nextLocked(y.queue[1:])
 }
@@ -233,7 +344,7 @@ func (y *synthesizer) nextLocked(queue []*utterance) {
 		return
 	}
 	event := wire.NewEvent(wire.EventSpeechMarker, queue[0].id, wire.InProgress, queue[0].channel)
-	event.Header.Add(wire.HeaderSpeechMarker, speechMarker())
+	event.Header.Add(wire.HeaderSpeechMarker, speechMarker(""))
 	y.session.sendLocked(event)
 	y.startLocked(queue[0])
 }
@@ -277,12 +388,17 @@ func (y *synthesizer) bargeInLocked(m *wire.Message) {
 	y.nextLocked(nil)
 }
 
-// speechMarker is a Speech-Marker without a mark: an NTP timestamp.
-func speechMarker() string {
+// speechMarker is a Speech-Marker: an NTP timestamp and, where there is one, the
+// name of the mark.
+func speechMarker(mark string) string {
 	const since1900 = 2208988800
 	now := time.Now()
 	ntp := uint64(now.Unix()+since1900)<<32 | uint64(now.Nanosecond())<<32/1e9
-	return "timestamp=" + strconv.FormatUint(ntp, 10)
+	marker := "timestamp=" + strconv.FormatUint(ntp, 10)
+	if mark != "" {
+		marker += ";" + mark
+	}
+	return marker
 }
 
 func textToSSML(text, language string) string {

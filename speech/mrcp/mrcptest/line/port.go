@@ -62,8 +62,14 @@ func (p *Port) Codec() speech.Codec { return p.codec }
 
 // Play begins to send pcm instead of whatever is being sent. When its last frame
 // has had its time, finished is called from the port's goroutine, unless Stop or
-// another Play came first.
-func (p *Port) Play(pcm []int16, finished func()) { p.voice.play(&clip{pcm: pcm, finished: finished}) }
+// another Play came first. The cues, in their order, are called as they are passed.
+func (p *Port) Play(pcm []int16, finished func(), cues ...Cue) {
+	p.voice.play(&clip{pcm: pcm, cues: cues, finished: finished})
+}
+
+// Seek moves by so many samples in what is being sent, and tells whether that went
+// back beyond its beginning: it is sent from there then.
+func (p *Port) Seek(samples int) bool { return p.voice.seek(samples) }
 
 // Stop ends what is being sent; not one more packet of it leaves.
 func (p *Port) Stop() { p.voice.play(nil) }

@@ -13,8 +13,16 @@ import (
 // clip is something to send.
 type clip struct {
 	pcm      []int16
+	at       int   // samples of it that were sent
+	cues     []Cue // yet to come
 	finished func()
 	paused   bool
+}
+
+// Cue is a point in what is sent at which something is to be done.
+type Cue struct {
+	At   int // samples before it
+	Call func()
 }
 
 // voice paces what a port sends: a frame each 20 ms by the clock, one SSRC and
@@ -107,24 +115,58 @@ func (v *voice) sendFrame(marker bool) bool {
 		return false
 	}
 	frame := make([]int16, FrameSamples)
-	v.clip.pcm = v.clip.pcm[copy(frame, v.clip.pcm):]
+	v.clip.at += copy(frame, v.clip.pcm[v.clip.at:])
 	v.send(rtp.Header{Version: 2, Marker: marker, SequenceNumber: v.seq, Timestamp: v.base + v.elapsed, SSRC: v.ssrc}, frame)
 	v.seq++
 	v.elapsed += FrameSamples
 	return true
 }
 
-// finish ends a clip whose last frame has had its time.
+// finish does what is due now that a frame has had its time, and ends a clip of
+// which it was the last.
 func (v *voice) finish() {
 	v.mu.Lock()
-	ended := v.clip
-	if ended == nil || len(ended.pcm) > 0 {
+	current := v.clip
+	if current == nil {
 		v.mu.Unlock()
 		return
 	}
-	v.clip = nil
+	due := current.reached()
+	over := current.at >= len(current.pcm)
+	if over {
+		v.clip = nil
+	}
 	v.mu.Unlock()
-	ended.finished()
+	for _, cue := range due {
+		cue.Call()
+	}
+	if over {
+		current.finished()
+	}
+}
+
+// reached takes the cues that have been passed.
+func (c *clip) reached() []Cue {
+	n := 0
+	for n < len(c.cues) && c.cues[n].At <= c.at {
+		n++
+	}
+	due := c.cues[:n]
+	c.cues = c.cues[n:]
+	return due
+}
+
+// seek moves in what is being sent. It tells whether that went back beyond its
+// beginning.
+func (v *voice) seek(samples int) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.clip == nil {
+		return false
+	}
+	at := v.clip.at + samples
+	v.clip.at = min(max(at, 0), len(v.clip.pcm))
+	return at < 0
 }
 
 func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }

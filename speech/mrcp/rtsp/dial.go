@@ -1,0 +1,77 @@
+package rtsp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Dialer connects from a range of local ports, so that operators can let just
+// these through. It may be used from many goroutines.
+type Dialer struct {
+	// PortMin and PortMax are the range; 0 leaves the port to the system.
+	PortMin, PortMax uint16
+	// TLS has the connection go over TLS.
+	TLS *tls.Config
+
+	next atomic.Uint32
+}
+
+// Dial connects to a host and port.
+func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
+	nc, err := d.connect(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if d.TLS == nil {
+		return nc, nil
+	}
+	cfg := d.TLS.Clone()
+	if cfg.ServerName == "" {
+		cfg.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	secured := tls.Client(nc, cfg)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = nc.Close() // nothing was sent over it
+		return nil, fmt.Errorf("tls with %s: %w", address, err)
+	}
+	return secured, nil
+}
+
+// connect tries the ports of the range in turn, each connection from the next.
+func (d *Dialer) connect(ctx context.Context, address string) (net.Conn, error) {
+	dialer := net.Dialer{
+		// A server whose machine is gone must not be waited for as long as TCP would.
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3},
+		Control:         reuse,
+	}
+	if d.PortMin == 0 {
+		return dialer.DialContext(ctx, "tcp", address)
+	}
+	ports := uint32(d.PortMax-d.PortMin) + 1
+	var err error
+	for range ports {
+		port := uint32(d.PortMin) + (d.next.Add(1)-1)%ports
+		dialer.LocalAddr = &net.TCPAddr{Port: int(port)}
+		var nc net.Conn
+		nc, err = dialer.DialContext(ctx, "tcp", address)
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			return nc, err
+		}
+	}
+	return nil, fmt.Errorf("no free port from %d to %d: %w", d.PortMin, d.PortMax, err)
+}
+
+// reuse lets a port be used again that a connection before has just left.
+func reuse(_, _ string, raw syscall.RawConn) error {
+	var failed error
+	err := raw.Control(func(fd uintptr) {
+		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+	})
+	return errors.Join(err, failed)
+}
