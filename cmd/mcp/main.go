@@ -33,7 +33,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), planeCommand(), legsCommand(), streamsCommand(), captureCommand(),
+	root.AddCommand(serveCommand(), doctorCommand(), planeCommand(), legsCommand(), streamsCommand(), captureCommand(),
 		author.Command(version), cdrCommand(), configCommand())
 	return root
 }

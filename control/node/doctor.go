@@ -1,0 +1,97 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"mcp/bpf"
+	"mcp/control/doctor"
+)
+
+// What the platform wants of a machine.
+const (
+	leastKernelMajor, leastKernelMinor = 6, 1
+	leastOpenFiles                     = 16384
+	leastFree                          = 1 << 30 // octets
+)
+
+// Doctor examines whether this machine can run what is configured.
+func Doctor(ctx context.Context, cfg Config) []doctor.Finding {
+	checks := []doctor.Check{
+		doctor.Kernel(leastKernelMajor, leastKernelMinor), doctor.Capabilities(), doctor.BPFFS(cfg.Media.Pins),
+		plane(cfg.Media), doctor.Ports(cfg.Media.PortMin, cfg.Media.PortMax),
+		doctor.OpenFiles(leastOpenFiles, "connections to SIP peers, speech servers and web servers take one each"),
+		doctor.Folder("call records", cfg.Reporting.Journal, leastFree),
+	}
+	if cfg.Upload.Destination.URL != "" {
+		checks = append(checks, doctor.Folder("recordings", cfg.Upload.Folder, leastFree))
+	}
+	for _, end := range farEnds(reflect.ValueOf(cfg), "") {
+		checks = append(checks, doctor.Reach(end.key, end.address, end.secure))
+	}
+	return doctor.Examine(ctx, checks)
+}
+
+// plane looks at the media plane that is loaded.
+func plane(cfg Media) doctor.Check {
+	return func(context.Context) doctor.Finding {
+		f := doctor.Finding{Check: "media plane", State: doctor.OK}
+		if cfg.Plane == "socket" {
+			f.Detail = "sockets, as configured"
+			return f
+		}
+		status, err := bpf.Inspect(cfg.Pins)
+		switch {
+		case errors.Is(err, bpf.ErrNotLoaded):
+			f.State, f.Detail = doctor.Warning, "not loaded"
+			f.Advice = "mcp plane load tries each interface and says which mode suits it; mcp serve does the same"
+		case err != nil:
+			f.State, f.Detail, f.Advice = doctor.Failure, err.Error(), "mcp plane unload clears what is pinned"
+		default:
+			f.Detail = fmt.Sprintf("%s: %s", status.Mode, status.Reason)
+			if status.Mode == bpf.ModeGeneric && cfg.Plane != "xdp-generic" {
+				f.State, f.Advice = doctor.Warning, "a packet costs twice as much as in native mode; mcp plane status says what each interface lacks"
+			}
+		}
+		return f
+	}
+}
+
+// farEnd is something that a key of the configuration names.
+type farEnd struct {
+	key, address string
+	secure       bool
+}
+
+// farEnds finds every URL in a configuration that leads somewhere.
+func farEnds(v reflect.Value, key string) (all []farEnd) {
+	switch v.Kind() {
+	case reflect.String:
+		if address, secure, found := doctor.FarEnd(v.String()); found {
+			all = append(all, farEnd{key, address, secure})
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			if name == "" {
+				continue
+			}
+			all = append(all, farEnds(v.Field(i), strings.TrimPrefix(key+"."+name, "."))...)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			all = append(all, farEnds(v.Index(i), key)...)
+		}
+	case reflect.Map:
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for _, k := range keys {
+			all = append(all, farEnds(v.MapIndex(k), key+"."+k.String())...)
+		}
+	}
+	return all
+}
