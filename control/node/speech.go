@@ -25,7 +25,7 @@ type dialer struct {
 
 // Dial implements v2.Dialer.
 func (d dialer) Dial(ctx context.Context, i v2.Invitation) (v2.Dialog, error) {
-	dialog, err := d.agent.Invite(ctx, sip.Outgoing{To: i.Target, Offer: i.Offer})
+	dialog, err := d.agent.Invite(ctx, sip.Outgoing{To: i.Target, Offer: i.Offer, Direct: true})
 	if err != nil {
 		return nil, fmt.Errorf("invite %s: %w", i.Target, err)
 	}

@@ -21,6 +21,8 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"mcp/control/sip/digest"
+	"mcp/control/sip/hop"
 	"mcp/control/sip/wire"
 )
 
@@ -42,8 +44,8 @@ const (
 
 // Config is how an Agent listens and presents itself.
 type Config struct {
-	// Listen names sockets as "tcp:host:port" and "udp:host:port"; default
-	// both transports on 0.0.0.0:5070.
+	// Listen names sockets as "udp:host:port", "tcp:host:port" and
+	// "tls:host:port"; default the first two on 0.0.0.0:5070.
 	Listen    []string
 	UserAgent string
 	// Advertise is the host in Contact and Via when listening on the
@@ -52,6 +54,21 @@ type Config struct {
 	// T1 is RFC 3261's round-trip estimate, default 500 ms. The other timers
 	// keep their proportion to it.
 	T1 time.Duration
+	// Security is needed to listen or connect over TLS.
+	Security wire.Security
+	// Connections is how many may be open over TCP and TLS, default 8192.
+	Connections int
+	// Idle is how long a connection that no call uses may say nothing, default 10
+	// minutes.
+	Idle time.Duration
+	// Routes are the next hops of calls that we place, SIP URIs in the order of
+	// preference; none: calls go directly to whom they are for.
+	Routes []string
+	// FailOver is how long the next hop may stay silent before the one after it is
+	// tried, default 8*T1.
+	FailOver time.Duration
+	// Credentials prove who we are to those that we call.
+	Credentials digest.Credentials
 }
 
 // Handler takes calls that come in.
@@ -64,12 +81,13 @@ type Handler interface {
 
 // Agent is one SIP user agent.
 type Agent struct {
-	cfg   Config
-	log   *slog.Logger
-	wire  *wire.Layer
-	calls sync.WaitGroup
-	ctx   context.Context // what calls run under
-	stop  context.CancelFunc
+	cfg    Config
+	log    *slog.Logger
+	wire   *wire.Layer
+	routes *hop.List
+	calls  sync.WaitGroup
+	ctx    context.Context // what calls run under
+	stop   context.CancelFunc
 
 	mu       sync.Mutex
 	handler  Handler // nil before Serve
@@ -96,9 +114,16 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 	if cfg.T1 <= 0 {
 		cfg.T1 = defaultT1
 	}
-	a := &Agent{cfg: cfg, log: log, dialogs: map[dialogID]*Dialog{}, offers: map[offerID]*Dialog{}}
+	if cfg.FailOver <= 0 {
+		cfg.FailOver = 8 * cfg.T1
+	}
+	a := &Agent{
+		cfg: cfg, log: log, routes: hop.New(cfg.Routes),
+		dialogs: map[dialogID]*Dialog{}, offers: map[offerID]*Dialog{},
+	}
 	layer, err := wire.Listen(wire.Config{
-		T1: cfg.T1, Advertise: cfg.Advertise, MaxMessage: maxMessage, Core: (*core)(a), Log: log,
+		T1: cfg.T1, Advertise: cfg.Advertise, MaxMessage: maxMessage, MaxStreams: cfg.Connections, Idle: cfg.Idle,
+		Security: cfg.Security, Core: (*core)(a), Log: log,
 	}, cfg.Listen)
 	if err != nil {
 		return nil, err

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 	"github.com/google/uuid"
 
+	"mcp/control/sip/digest"
+	"mcp/control/sip/header"
 	"mcp/control/sip/wire"
 )
 
@@ -28,8 +33,10 @@ type Outgoing struct {
 	Offer   []byte
 	Answer  func(offer []byte) ([]byte, error)
 	Headers map[string]string
-	// Transport overrides that of To: "udp" or "tcp".
+	// Transport overrides that of To: "udp", "tcp" or "tls".
 	Transport string
+	// Direct leaves the configured routes aside.
+	Direct bool
 	// Progress, when set, hears provisional responses, of every far end that the
 	// call is forked to. It must not block.
 	Progress func(Provisional)
@@ -51,39 +58,168 @@ func (e *RejectedError) Error() string {
 }
 
 // Invite places a call and returns when the far end has answered and the ACK is
-// sent; with a RejectedError when it declined. When the context ends first the
-// call is cancelled, with the Reason that is the context's cause if it is one;
-// an answer that crosses the CANCEL is acknowledged and hung up without the
-// caller hearing of it.
+// sent; with a RejectedError when it declined. It goes out through the configured
+// routes, the next one taking over when one cannot be reached, stays silent or
+// answers 503. When the context ends first the call is cancelled, with the Reason
+// that is the context's cause if it is one; an answer that crosses the CANCEL is
+// acknowledged and hung up without the caller hearing of it.
 func (a *Agent) Invite(ctx context.Context, out Outgoing) (*Dialog, error) {
-	req, err := a.newInvite(out)
+	base, err := a.newInvite(out)
 	if err != nil {
 		return nil, err
 	}
-	link, err := a.linkFor(ctx, req, out)
+	c := &calling{agent: a, out: out, base: base}
+	hops := a.hopsFor(out)
+	for i, h := range hops {
+		var d *Dialog
+		d, err = c.through(ctx, h, i+1 < len(hops))
+		if h == "" {
+			return d, err
+		}
+		if err == nil {
+			a.routes.Worked(h)
+			return d, nil
+		}
+		penalty, passes := passesOn(err)
+		if !passes || ctx.Err() != nil {
+			return nil, err
+		}
+		if a.routes.Failed(h, time.Now(), penalty) {
+			a.log.Warn("sip route failed", "route", h, "call_id", string(*base.CallID()), "error", err)
+		}
+	}
+	return nil, err
+}
+
+// hopsFor lists the routes of a call in the order to try; a single empty one is
+// the direct way.
+func (a *Agent) hopsFor(out Outgoing) []string {
+	hops := a.routes.Order(time.Now())
+	if out.Direct || len(hops) == 0 {
+		return []string{""}
+	}
+	return hops
+}
+
+// errSilent ends the wait for a route that says nothing while another could.
+var errSilent = errors.New("no response from the route in time")
+
+// passesOn says whether another route may do better, and for how long this one
+// is to be avoided.
+func passesOn(err error) (penalty time.Duration, passes bool) {
+	var rejected *RejectedError
+	if !errors.As(err, &rejected) {
+		return 0, true // unreachable, lost or silent
+	}
+	if rejected.Status != 503 {
+		return 0, false
+	}
+	for _, value := range rejected.Headers["retry-after"] {
+		if seconds, err := strconv.Atoi(header.ParseValue(value).Text); err == nil && seconds > 0 {
+			penalty = min(time.Duration(seconds)*time.Second, time.Hour)
+		}
+	}
+	return penalty, true
+}
+
+// calling is the placing of one call, over as many requests as it takes.
+type calling struct {
+	agent *Agent
+	out   Outgoing
+	base  *sip.Request
+	seq   uint32
+	more  map[string]string // headers that the far end has asked for
+}
+
+// maxAmendments is how often a far end may ask for more: proof of who we are, a
+// longer session, each perhaps on its own.
+const maxAmendments = 4
+
+// through places the call by way of one route, or directly.
+func (c *calling) through(ctx context.Context, route string, others bool) (*Dialog, error) {
+	for try := 0; ; try++ {
+		p, err := c.prepare(ctx, route)
+		if err != nil {
+			return nil, err
+		}
+		var limit time.Duration
+		if others {
+			limit = c.agent.cfg.FailOver
+		}
+		d, err := p.run(ctx, limit)
+		var rejected *RejectedError
+		if !errors.As(err, &rejected) || try >= maxAmendments || !c.amend(p.req, rejected) {
+			return d, err
+		}
+	}
+}
+
+// prepare makes the next request.
+func (c *calling) prepare(ctx context.Context, route string) (*placing, error) {
+	a := c.agent
+	req := c.base.Clone()
+	c.seq++
+	req.CSeq().SeqNo = c.seq
+	hop := req.Recipient
+	if route != "" {
+		hop = sip.Uri{}
+		if err := sip.ParseUri(route, &hop); err != nil || hop.Host == "" {
+			return nil, fmt.Errorf("route %q is not a SIP URI", route)
+		}
+		through := hop.Clone()
+		if !through.UriParams.Has("lr") {
+			through.UriParams.Add("lr", "")
+		}
+		req.AppendHeader(&sip.RouteHeader{Address: *through})
+	}
+	addHeaders(req, c.out.Headers)
+	addHeaders(req, c.more)
+	link, err := a.linkFor(ctx, req, c.out, hop)
 	if err != nil {
 		return nil, err
 	}
-	if out.From == "" {
+	if c.out.From == "" {
 		host, _ := a.wire.SentBy(link)
 		req.From().Address.Host = host.String()
 	}
 	a.addContact(req, link)
-	addHeaders(req, out.Headers)
-	p := &placing{agent: a, req: req, link: link, out: out, result: make(chan outcome, 1), early: map[string]*Dialog{}}
-	tx, err := a.wire.Request(req, link, p)
-	if err != nil {
-		return nil, err
+	return &placing{
+		agent: a, req: req, link: link, out: c.out, headers: c.more,
+		result: make(chan outcome, 1), responded: make(chan struct{}), early: map[string]*Dialog{},
+	}, nil
+}
+
+// amend adds what a refusal asks for; false when it asks for nothing that we have.
+func (c *calling) amend(req *sip.Request, refusal *RejectedError) bool {
+	proof, ok := c.agent.prove(req, refusal)
+	if !ok || c.more[proof.name] != "" { // the same proof would be refused again
+		return false
 	}
-	select {
-	case r := <-p.result:
-		return p.settled(ctx, r)
-	case <-ctx.Done():
+	c.more = maps.Clone(c.more)
+	if c.more == nil {
+		c.more = map[string]string{}
 	}
-	if !p.abandon(tx, context.Cause(ctx)) {
-		return p.settled(ctx, <-p.result)
+	c.more[proof.name] = proof.value
+	return true
+}
+
+// proof is a header that says who we are.
+type proof struct{ name, value string }
+
+// prove answers a challenge to a request of ours, if it is of a realm that we
+// have a credential for.
+func (a *Agent) prove(req *sip.Request, refusal *RejectedError) (proof, bool) {
+	challenge, name := "www-authenticate", "Authorization"
+	switch refusal.Status {
+	case 401:
+	case 407:
+		challenge, name = "proxy-authenticate", "Proxy-Authorization"
+	default:
+		return proof{}, false
 	}
-	return nil, fmt.Errorf("call cancelled: %w", context.Cause(ctx))
+	value, ok := a.cfg.Credentials.Answer(refusal.Headers[challenge],
+		digest.Request{Method: string(req.Method), URI: req.Recipient.String(), Body: req.Body()})
+	return proof{name, value}, ok
 }
 
 // newInvite builds the request, except for what depends on the link.
@@ -120,22 +256,20 @@ func (a *Agent) newInvite(out Outgoing) (*sip.Request, error) {
 	return req, nil
 }
 
-// linkFor finds the way of a new call. What is too large for UDP goes over TCP
-// unless UDP was asked for, and over UDP after all if there is no TCP there.
-func (a *Agent) linkFor(ctx context.Context, req *sip.Request, out Outgoing) (wire.Link, error) {
+// linkFor finds the way to a new call's next hop. What is too large for UDP goes
+// over TCP unless UDP was asked for, and over UDP after all if there is no TCP
+// there.
+func (a *Agent) linkFor(ctx context.Context, req *sip.Request, out Outgoing, hop sip.Uri) (wire.Link, error) {
 	network := strings.ToLower(out.Transport)
 	size := len(req.String())
-	for name, value := range out.Headers {
-		size += len(name) + len(": \r\n") + len(value)
-	}
-	explicit := network != "" || req.Recipient.UriParams.Has("transport")
+	explicit := network != "" || hop.UriParams.Has("transport") || hop.Scheme == "sips"
 	if network == "" {
-		network = networkOf(req.Recipient, "udp")
+		network = networkOf(hop, "udp")
 	}
 	if !explicit && size+viaAndContact > maxPlainUDP {
-		if link, err := a.reach(ctx, "tcp", req.Recipient); err == nil {
+		if link, err := a.reach(ctx, "tcp", hop); err == nil {
 			return link, nil
 		}
 	}
-	return a.reach(ctx, network, req.Recipient)
+	return a.reach(ctx, network, hop)
 }

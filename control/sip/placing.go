@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -24,24 +25,57 @@ type outcome struct {
 // placing is a call of ours that has no final response yet, and for a while
 // after: 2xx responses may come again, and from more than one far end.
 type placing struct {
-	agent  *Agent
-	req    *sip.Request
-	link   wire.Link
-	out    Outgoing
-	result chan outcome
+	agent     *Agent
+	req       *sip.Request
+	link      wire.Link
+	out       Outgoing
+	headers   map[string]string // that the ACK repeats: who we are
+	result    chan outcome
+	responded chan struct{} // closed by the first response
 
-	mu          sync.Mutex
-	tx          *wire.ClientTx // set when cancelled before there was a response
-	why         []sip.Header   // of the CANCEL
-	provisional bool
-	abandoned   bool
-	early       map[string]*Dialog // by the far end's tag
-	dialogs     []*Dialog
-	answered    []byte // what out.Answer said
+	mu        sync.Mutex
+	heard     bool           // of the far end: responded is closed
+	tx        *wire.ClientTx // set when cancelled before there was a response
+	why       []sip.Header   // of the CANCEL
+	abandoned bool
+	early     map[string]*Dialog // by the far end's tag
+	dialogs   []*Dialog
+	answered  []byte // what out.Answer said
+}
+
+// run sends the INVITE and waits for its outcome. With a limit it gives up a far
+// end that has not said anything by then.
+func (p *placing) run(ctx context.Context, limit time.Duration) (*Dialog, error) {
+	tx, err := p.agent.wire.Request(p.req, p.link, p)
+	if err != nil {
+		return nil, err
+	}
+	if limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		select {
+		case <-p.responded:
+		case <-timer.C:
+			if p.abandon(tx, nil) {
+				return nil, errSilent
+			}
+		case <-ctx.Done():
+		}
+	}
+	select {
+	case r := <-p.result:
+		return p.settled(ctx, r)
+	case <-ctx.Done():
+	}
+	if !p.abandon(tx, context.Cause(ctx)) {
+		return p.settled(ctx, <-p.result)
+	}
+	return nil, fmt.Errorf("call cancelled: %w", context.Cause(ctx))
 }
 
 // Response takes what the transaction hears.
 func (p *placing) Response(res *sip.Response) {
+	p.hear()
 	switch {
 	case res.IsProvisional():
 		p.proceed(res)
@@ -55,8 +89,18 @@ func (p *placing) Response(res *sip.Response) {
 
 // Failed says that there will be no answer.
 func (p *placing) Failed(err error) {
+	p.hear()
 	p.tell(outcome{err: fmt.Errorf("invite: %w", err)})
 	p.forgetEarly()
+}
+
+func (p *placing) hear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.heard {
+		p.heard = true
+		close(p.responded)
+	}
 }
 
 func (p *placing) tell(o outcome) {
@@ -68,7 +112,6 @@ func (p *placing) tell(o outcome) {
 
 func (p *placing) proceed(res *sip.Response) {
 	p.mu.Lock()
-	p.provisional = true
 	tx := p.tx
 	p.tx = nil
 	p.mu.Unlock()
@@ -169,7 +212,7 @@ func (p *placing) abandon(tx *wire.ClientTx, cause error) bool {
 	if reason := (header.Reason{}); errors.As(cause, &reason) {
 		p.why = []sip.Header{sip.NewHeader("Reason", reason.String())}
 	}
-	now := p.provisional
+	now := p.heard
 	if !now {
 		// CANCEL must wait for a provisional response (RFC 3261 section 9.1).
 		p.tx = tx
@@ -221,19 +264,20 @@ func (p *placing) settled(ctx context.Context, o outcome) (*Dialog, error) {
 }
 
 // inAck is what goes into the ACK: our answer, when the offer came with the 2xx.
+// It repeats how the INVITE proved who we are (RFC 3261 section 22.1).
 func (p *placing) inAck(d *Dialog) (Content, error) {
 	p.mu.Lock()
 	early := p.answered != nil
 	p.mu.Unlock()
 	if len(p.out.Offer) > 0 || early {
-		return Content{}, nil
+		return Content{Headers: p.headers}, nil
 	}
 	offer := d.RemoteSDP()
 	if offer == nil {
 		return Content{}, errors.New("the far end made no offer")
 	}
 	answer, err := p.answer(offer)
-	return Content{Body: answer}, err
+	return Content{Body: answer, Headers: p.headers}, err
 }
 
 // acknowledge sends the ACK to a 2xx; it is a request of its own (13.2.2.4).
@@ -267,7 +311,7 @@ func (d *Dialog) acknowledgeAgain() {
 func (p *placing) decline(d *Dialog) {
 	ctx, cancel := context.WithTimeout(d.agent.ctx, 64*d.agent.cfg.T1)
 	defer cancel()
-	if err := d.acknowledge(ctx, p.req.CSeq().SeqNo, Content{}); err != nil {
+	if err := d.acknowledge(ctx, p.req.CSeq().SeqNo, Content{Headers: p.headers}); err != nil {
 		d.log.Info("sip ACK", "error", err)
 	}
 	if err := d.Bye(ctx, nil); err != nil {

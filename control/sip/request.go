@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -105,7 +106,20 @@ func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, c Content) 
 	}
 	c.put(req)
 	res, err := d.agent.transact(ctx, req, link)
-	return res, link, err
+	if err != nil || d.tx != nil {
+		return res, link, err
+	}
+	// Only a far end that we called may ask who we are.
+	p, ok := d.agent.prove(req, rejectedBy(res))
+	if _, tried := c.Headers[p.name]; !ok || tried {
+		return res, link, nil
+	}
+	c.Headers = maps.Clone(c.Headers)
+	if c.Headers == nil {
+		c.Headers = map[string]string{}
+	}
+	c.Headers[p.name] = p.value
+	return d.send(ctx, method, c)
 }
 
 // transact sends a request and waits for its final response.
@@ -190,6 +204,9 @@ func (a *Agent) onward(ctx context.Context, current wire.Link, hop sip.Uri) (wir
 // none means the one in use, whatever RFC 3263 says: far ends that speak TCP
 // often leave it out of their Contact.
 func networkOf(uri sip.Uri, otherwise string) string {
+	if uri.Scheme == "sips" {
+		return "tls"
+	}
 	for _, p := range uri.UriParams {
 		if strings.EqualFold(p.K, "transport") {
 			return strings.ToLower(p.V)
@@ -200,11 +217,18 @@ func networkOf(uri sip.Uri, otherwise string) string {
 
 // reach resolves a URI and connects to it.
 func (a *Agent) reach(ctx context.Context, network string, uri sip.Uri) (wire.Link, error) {
+	if uri.Port == 0 {
+		uri.Port = sip.DefaultPort(network)
+	}
 	to, err := resolve(ctx, uri)
 	if err != nil {
 		return wire.Link{}, err
 	}
-	link, err := a.wire.Connect(ctx, network, to)
+	target := wire.Target{Network: network, Addr: to}
+	if network == "tls" {
+		target.Name = strings.Trim(uri.Host, "[]")
+	}
+	link, err := a.wire.Connect(ctx, target)
 	if err != nil {
 		return wire.Link{}, fmt.Errorf("reach %s over %s: %w", to, network, err)
 	}
@@ -215,9 +239,6 @@ func (a *Agent) reach(ctx context.Context, network string, uri sip.Uri) (wire.Li
 // IPv4 before IPv6.
 func resolve(ctx context.Context, uri sip.Uri) (netip.AddrPort, error) {
 	port := uri.Port
-	if port == 0 {
-		port = sip.DefaultUdpPort
-	}
 	if port < 0 || port > 65535 {
 		return netip.AddrPort{}, fmt.Errorf("port %d in URI", port)
 	}

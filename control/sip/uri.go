@@ -111,8 +111,8 @@ var singular = map[string]bool{
 }
 
 // addHeaders appends headers that come from outside, an application perhaps. A
-// line break would begin a header of its own, so the value ends there; what the
-// message has once is not given twice.
+// line break would begin a header of its own, so the value ends there; what is
+// the agent's to write is left out.
 func addHeaders(msg sip.Message, headers map[string]string) {
 	for name, value := range headers {
 		if cut := strings.IndexAny(value, "\r\n"); cut >= 0 {
@@ -122,10 +122,9 @@ func addHeaders(msg sip.Message, headers map[string]string) {
 			continue
 		}
 		h := sip.NewHeader(name, value)
-		if full := headerName(h); singular[full] && len(msg.GetHeaders(full)) > 0 {
-			continue
+		if !singular[headerName(h)] {
+			msg.AppendHeader(h)
 		}
-		msg.AppendHeader(h)
 	}
 }
 

@@ -78,6 +78,7 @@ type home struct {
 var homes = []home{
 	{library: "github.com/cilium/ebpf", packages: []string{"bpf"}},
 	{library: "github.com/emiago/sipgo", packages: []string{"control/sip"}},
+	{library: "github.com/icholy/digest", packages: []string{"control/sip"}},
 	{library: "github.com/pion/sdp", packages: []string{"control/sdp", "speech/mrcp"}},
 	{library: "github.com/dop251/goja", packages: []string{"vxml/script"}},
 	{library: "github.com/dlclark/regexp2", packages: []string{"vxml/script"}},

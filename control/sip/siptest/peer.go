@@ -5,6 +5,7 @@ package siptest
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -55,6 +56,16 @@ func Dial(t testing.TB, network, addr string) *Peer {
 	return p
 }
 
+// DialTLS is Dial over TLS.
+func DialTLS(t testing.TB, addr string, cfg *tls.Config) *Peer {
+	t.Helper()
+	conn, err := tls.Dial("tcp", addr, cfg)
+	if err != nil {
+		t.Fatalf("dial tls %s: %v", addr, err)
+	}
+	return Adopt(t, conn)
+}
+
 // Listen makes a UDP peer that sends to whoever it heard from last.
 func Listen(t testing.TB) *Peer {
 	t.Helper()
@@ -67,9 +78,12 @@ func Listen(t testing.TB) *Peer {
 	return p
 }
 
-// Adopt makes a peer of an accepted TCP connection.
+// Adopt makes a peer of an accepted connection, over TCP unless it is one of TLS.
 func Adopt(t testing.TB, conn net.Conn) *Peer {
 	p := &Peer{t: t, network: "tcp", conn: conn, inbox: make(chan Message, 1000)}
+	if _, secured := conn.(*tls.Conn); secured {
+		p.network = "tls"
+	}
 	p.start()
 	return p
 }

@@ -8,22 +8,30 @@ import (
 
 // Why a stream cannot be divided into messages any further.
 var (
-	errPartial   = errors.New("message is not complete yet")
+	errNoEnd     = errors.New("header section is not complete yet")
+	errPartial   = errors.New("body is not complete yet")
 	errTooLarge  = errors.New("message too large")
 	errNoLength  = errors.New("Content-Length missing or not a number")
 	errTwoLength = errors.New("Content-Length given twice, differently")
 )
 
-// frame returns the length of the message that data begins with. On a stream
+// frame returns the length of the message that data begins with, with errPartial
+// if that is not all there. On a stream
 // Content-Length alone says where a message ends (RFC 3261 section 18.3), so
-// without a good one nothing after it can be understood.
-func frame(data []byte, limit int) (int, error) {
-	head := bytes.Index(data, []byte("\r\n\r\n"))
+// without a good one nothing after it can be understood. The first bytes of data,
+// so many as were searched, are known not to have the end of the header section,
+// as all of them are after errNoEnd.
+func frame(data []byte, searched, limit int) (int, error) {
+	from := min(max(0, searched-3), len(data))
+	head := bytes.Index(data[from:], []byte("\r\n\r\n"))
+	if head >= 0 {
+		head += from
+	}
 	if head < 0 {
 		if len(data) > limit {
 			return 0, errTooLarge
 		}
-		return 0, errPartial
+		return 0, errNoEnd
 	}
 	length, err := contentLength(data[:head])
 	if err != nil {
@@ -34,7 +42,7 @@ func frame(data []byte, limit int) (int, error) {
 		return 0, errTooLarge
 	}
 	if len(data) < total {
-		return 0, errPartial
+		return total, errPartial
 	}
 	return total, nil
 }

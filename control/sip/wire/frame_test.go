@@ -14,12 +14,12 @@ func TestFrame(t *testing.T) {
 		n    int
 		err  error
 	}{
-		"nothing":              {"", 0, errPartial},
-		"half a header":        {"INVITE sip:x SIP/2.0\r\nContent-Le", 0, errPartial},
+		"nothing":              {"", 0, errNoEnd},
+		"half a header":        {"INVITE sip:x SIP/2.0\r\nContent-Le", 0, errNoEnd},
 		"no body":              {"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n", 44, nil},
 		"more behind it":       {"OPTIONS sip:x SIP/2.0\r\nl:0\r\n\r\nBYE sip:x", 30, nil},
 		"body":                 {"A b c\r\ncontent-length :  3 \r\n\r\nabc", 34, nil},
-		"half a body":          {"A b c\r\nL: 3\r\n\r\nab", 0, errPartial},
+		"half a body":          {"A b c\r\nL: 3\r\n\r\nab", 18, errPartial},
 		"same length twice":    {"A b c\r\nl: 1\r\nContent-Length: 1\r\n\r\nx", 35, nil},
 		"two lengths":          {"A b c\r\nl: 1\r\nl: 2\r\n\r\nx", 0, errTwoLength},
 		"no length":            {"A b c\r\nX: y\r\n\r\n", 0, errNoLength},
@@ -29,7 +29,7 @@ func TestFrame(t *testing.T) {
 		"length beyond number": {"A b c\r\nl: 99999999999999999999\r\n\r\n", 0, errNoLength},
 		"endless":              {string(bytes.Repeat([]byte("x"), 1001)), 0, errTooLarge},
 	} {
-		n, err := frame([]byte(tc.data), 1000)
+		n, err := frame([]byte(tc.data), 0, 1000)
 		if n != tc.n || !errors.Is(err, tc.err) {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
@@ -47,7 +47,7 @@ func FuzzReceive(f *testing.F) {
 	parser := sip.NewParser()
 	from := Link{carrier: &packet{addr: addrPort("192.0.2.1:5060")}, remote: addrPort("192.0.2.2:5061")}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if n, err := frame(data, 1<<16); err == nil && (n <= 0 || n > len(data)) {
+		if n, err := frame(data, 0, 1<<16); err == nil && (n <= 0 || n > len(data)) {
 			t.Fatalf("frame of %d in %d bytes", n, len(data))
 		}
 		msg, bad, err := parse(parser, data)

@@ -15,9 +15,9 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -45,22 +45,37 @@ type Config struct {
 	Advertise netip.Addr
 	// MaxMessage bounds what is read of one message on a stream.
 	MaxMessage int
-	Core       Core
-	Log        *slog.Logger
+	// MaxStreams bounds the open connections; a newcomer then takes the place of
+	// one that has never said anything.
+	MaxStreams int
+	// Idle is how long a connection may say nothing that no call uses. One that
+	// has never delivered a message is given stallLimit.
+	Idle time.Duration
+	// Security is needed for TLS; nil: none.
+	Security Security
+	Core     Core
+	Log      *slog.Logger
+}
+
+// Security is how connections over TLS are secured.
+type Security interface {
+	// Server is for those that are accepted.
+	Server() *tls.Config
+	// Client is for one to a peer of a name, which its certificate must have.
+	Client(name string) *tls.Config
 }
 
 // Layer is every socket and every transaction of one agent.
 type Layer struct {
-	timing     timing
-	advertise  netip.Addr
-	maxMessage int
-	log        *slog.Logger
-	parser     *sip.Parser
-	core       Core
-	packets    []*packet
-	listeners  []*net.TCPListener
-	stopped    chan struct{}
-	readers    sync.WaitGroup
+	cfg       Config
+	timing    timing
+	log       *slog.Logger
+	parser    *sip.Parser
+	core      Core
+	packets   []*packet
+	listeners []listener
+	stopped   chan struct{}
+	readers   sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
@@ -71,26 +86,31 @@ type Layer struct {
 type tables struct {
 	servers map[string]*ServerTx
 	clients map[string]*ClientTx
-	streams map[netip.AddrPort]*stream
-	dials   map[netip.AddrPort]*dial
+	streams map[Target]*stream
+	dials   map[Target]*dial
 }
 
-// Listen binds "udp:host:port" and "tcp:host:port" specifications. Until
-// Start only connections that were dialled are read.
+// Listen binds specifications such as "udp:host:port", with tcp and tls as well.
+// Until Start only connections that were dialled are read.
 func Listen(cfg Config, specs []string) (*Layer, error) {
+	if cfg.MaxStreams <= 0 {
+		cfg.MaxStreams = 8192
+	}
+	if cfg.Idle <= 0 {
+		cfg.Idle = 10 * time.Minute
+	}
 	l := &Layer{
-		timing:     newTiming(cfg.T1),
-		advertise:  cfg.Advertise,
-		maxMessage: cfg.MaxMessage,
-		log:        cfg.Log,
-		core:       cfg.Core,
-		parser:     sip.NewParser(sip.WithHeadersParsers(headerParsers())),
-		stopped:    make(chan struct{}),
+		cfg:     cfg,
+		timing:  newTiming(cfg.T1),
+		log:     cfg.Log,
+		core:    cfg.Core,
+		parser:  sip.NewParser(sip.WithHeadersParsers(headerParsers())),
+		stopped: make(chan struct{}),
 		tables: tables{
 			servers: map[string]*ServerTx{},
 			clients: map[string]*ClientTx{},
-			streams: map[netip.AddrPort]*stream{},
-			dials:   map[netip.AddrPort]*dial{},
+			streams: map[Target]*stream{},
+			dials:   map[Target]*dial{},
 		},
 	}
 	for _, spec := range specs {
@@ -169,8 +189,8 @@ func (l *Layer) pause(d time.Duration) bool {
 // SentBy is the host and port at which the peer of a link reaches us.
 func (l *Layer) SentBy(link Link) (netip.Addr, uint16) {
 	port := link.carrier.contactPort()
-	if l.advertise.IsValid() && l.unspecified(link.Network(), port) {
-		return l.advertise, port
+	if l.cfg.Advertise.IsValid() && l.unspecified(link.Network(), port) {
+		return l.cfg.Advertise, port
 	}
 	return link.Host(), port
 }
@@ -193,19 +213,27 @@ func (l *Layer) Stamp(req *sip.Request, link Link) {
 	req.PrependHeader(via)
 }
 
+// Target is whom to connect to.
+type Target struct {
+	Network string // "udp", "tcp" or "tls"
+	Addr    netip.AddrPort
+	// Name is what the peer's certificate must be for, over TLS; empty: its address.
+	Name string
+}
+
 // Connect finds or makes a link: a connection that is open already, a new one,
 // or a UDP socket of the peer's family.
-func (l *Layer) Connect(ctx context.Context, network string, to netip.AddrPort) (Link, error) {
-	switch network {
+func (l *Layer) Connect(ctx context.Context, to Target) (Link, error) {
+	switch to.Network {
 	case "udp":
-		return l.packetTo(to)
-	case "tcp":
+		return l.packetTo(to.Addr)
+	case "tcp", "tls":
 		s, err := l.streamTo(ctx, to)
 		if err != nil {
 			return Link{}, err
 		}
 		return s.link(), nil
 	default:
-		return Link{}, fmt.Errorf("transport %q is not supported", network)
+		return Link{}, fmt.Errorf("transport %q is not supported", to.Network)
 	}
 }

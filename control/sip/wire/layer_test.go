@@ -178,7 +178,7 @@ func newRequest(method sip.RequestMethod) *sip.Request {
 func TestRequestIsResentMoreSlowlyOnceItIsHeard(t *testing.T) {
 	l, _ := startLayer(t)
 	p := siptest.Listen(t)
-	link, err := l.Connect(context.Background(), "udp", addrPort(p.Addr()))
+	link, err := l.Connect(context.Background(), Target{Network: "udp", Addr: addrPort(p.Addr())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestRequestIsResentMoreSlowlyOnceItIsHeard(t *testing.T) {
 func TestCloseFailsWhatWaits(t *testing.T) {
 	l, core := startLayer(t)
 	p := siptest.Listen(t)
-	link, err := l.Connect(context.Background(), "udp", addrPort(p.Addr()))
+	link, err := l.Connect(context.Background(), Target{Network: "udp", Addr: addrPort(p.Addr())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestCloseFailsWhatWaits(t *testing.T) {
 	if _, err := l.Request(newRequest(sip.OPTIONS), link, taker); !errors.Is(err, ErrClosed) {
 		t.Errorf("request after Close: %v", err)
 	}
-	if _, err := l.Connect(context.Background(), "tcp", addrPort("127.0.0.1:9")); err == nil {
+	if _, err := l.Connect(context.Background(), Target{Network: "tcp", Addr: addrPort("127.0.0.1:9")}); err == nil {
 		t.Error("connection after Close")
 	}
 }

@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -18,24 +18,49 @@ func (l *Layer) bind(spec string) error {
 	network, addr, _ := strings.Cut(spec, ":")
 	switch {
 	case addr == "":
-		return fmt.Errorf("listen %q: want tcp:host:port or udp:host:port", spec)
+		return fmt.Errorf("listen %q: want udp:host:port, tcp:host:port or tls:host:port", spec)
+	case network == "tls" && l.cfg.Security == nil:
+		return fmt.Errorf("listen %q: TLS needs a certificate", spec)
 	case network == "udp":
 		c, err := net.ListenPacket("udp"+family(addr), addr)
 		if err != nil {
 			return fmt.Errorf("listen %s: %w", spec, err)
 		}
 		l.packets = append(l.packets, newPacket(l, c.(*net.UDPConn)))
-	case network == "tcp":
+	case network == "tcp", network == "tls":
 		ln, err := net.Listen("tcp"+family(addr), addr)
 		if err != nil {
 			return fmt.Errorf("listen %s: %w", spec, err)
 		}
-		l.listeners = append(l.listeners, ln.(*net.TCPListener))
+		l.listeners = append(l.listeners, listener{ln.(*net.TCPListener), network})
 	default:
 		return fmt.Errorf("listen %q: transport %q is not supported", spec, network)
 	}
 	return nil
 }
+
+// listener is a socket that takes connections of one transport.
+type listener struct {
+	*net.TCPListener
+	network string
+}
+
+// Addr is the bound address, whose network is the SIP transport.
+func (l listener) Addr() net.Addr {
+	return boundAddr{l.TCPListener.Addr(), l.network}
+}
+
+// port is the bound port.
+func (l listener) port() uint16 {
+	return unmap(l.TCPListener.Addr().(*net.TCPAddr).AddrPort()).Port()
+}
+
+type boundAddr struct {
+	net.Addr
+	network string
+}
+
+func (a boundAddr) Network() string { return a.network }
 
 // family keeps 0.0.0.0 to IPv4, which Go would take for every address there is.
 func family(addr string) string {
@@ -86,21 +111,24 @@ func (l *Layer) closeSockets() {
 	}
 }
 
-func (l *Layer) accept(ln *net.TCPListener) {
-	port := unmap(ln.Addr().(*net.TCPAddr).AddrPort()).Port()
+func (l *Layer) accept(ln listener) {
 	for {
 		conn, err := ln.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
-			l.log.Warn("sip tcp accept", "error", err)
+			l.log.Warn("sip accept", "network", ln.network, "error", err)
 			if !l.pause(50 * time.Millisecond) {
 				return
 			}
 			continue
 		}
-		if err := l.adopt(newStream(l, conn, port)); err != nil {
+		to := unmap(conn.RemoteAddr().(*net.TCPAddr).AddrPort())
+		if ln.network == "tls" {
+			conn = tls.Server(conn, l.cfg.Security.Server())
+		}
+		if err := l.adopt(newStream(l, conn, Target{Network: ln.network, Addr: to}, ln.port())); err != nil {
 			conn.Close()
 			return
 		}
@@ -114,9 +142,37 @@ func (l *Layer) adopt(s *stream) error {
 	if l.closed {
 		return ErrClosed
 	}
+	if len(l.streams) >= l.cfg.MaxStreams {
+		l.makeRoomLocked()
+	}
 	l.streams[s.to] = s
 	l.readers.Go(s.read)
 	return nil
+}
+
+// makeRoomLocked closes a connection for a new one: one that has never said
+// anything, or else one that no call uses. When all are in use there is one more.
+func (l *Layer) makeRoomLocked() {
+	var victim *stream
+	for _, s := range l.streams {
+		switch used, proven := s.usage(); {
+		case used:
+		case !proven:
+			victim = s
+		case victim == nil:
+			victim = s
+		}
+		if victim != nil && !victim.proven.Load() {
+			break
+		}
+	}
+	if victim == nil {
+		l.log.Warn("sip connections above the limit, all in use", "limit", l.cfg.MaxStreams)
+		return
+	}
+	l.log.Info("sip connection closed to make room", "peer", victim.to.Addr, "limit", l.cfg.MaxStreams)
+	delete(l.streams, victim.to)
+	victim.shut()
 }
 
 func (l *Layer) forgetStream(s *stream) {
@@ -127,84 +183,27 @@ func (l *Layer) forgetStream(s *stream) {
 	}
 }
 
-// packetTo picks the UDP socket for a peer: one bound to an address of its
-// family, or to all.
+// packetTo picks the UDP socket for a peer: of those bound to an address of its
+// family, or to all, the one that the kernel would send to it from.
 func (l *Layer) packetTo(to netip.AddrPort) (Link, error) {
+	var fit []*packet
 	for _, p := range l.packets {
 		addr := p.addr.Addr()
 		if addr.Is4() == to.Addr().Is4() || (addr.Is6() && addr.IsUnspecified()) {
-			return Link{carrier: p, remote: to}, nil
+			fit = append(fit, p)
 		}
 	}
-	return Link{}, fmt.Errorf("no udp socket to reach %s from", to)
-}
-
-// dial is one attempt that several callers may wait for.
-type dial struct {
-	done   chan struct{}
-	stream *stream
-	err    error
-}
-
-// streamTo reuses the open connection to a peer, or dials one; callers that
-// want the same at once share one attempt.
-func (l *Layer) streamTo(ctx context.Context, to netip.AddrPort) (*stream, error) {
-	l.mu.Lock()
-	if s := l.streams[to]; s != nil && !s.gone() {
-		l.mu.Unlock()
-		return s, nil
+	if len(fit) == 0 {
+		return Link{}, fmt.Errorf("no udp socket to reach %s from", to)
 	}
-	if l.closed {
-		l.mu.Unlock()
-		return nil, ErrClosed
-	}
-	d := l.dials[to]
-	if d == nil {
-		d = &dial{done: make(chan struct{})}
-		l.dials[to] = d
-		l.readers.Go(func() { l.dial(d, to) })
-	}
-	l.mu.Unlock()
-	select {
-	case <-d.done:
-		return d.stream, d.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (l *Layer) dial(d *dial, to netip.AddrPort) {
-	dialer := net.Dialer{Timeout: min(64*l.timing.t1, stallLimit)}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	finished := make(chan struct{})
-	l.readers.Go(func() {
-		select {
-		case <-l.stopped:
-			cancel()
-		case <-finished:
-		}
-	})
-	defer close(finished)
-	conn, err := dialer.DialContext(ctx, "tcp", to.String())
-	if err == nil {
-		d.stream = newStream(l, conn, l.streamPort(conn))
-		if err = l.adopt(d.stream); err != nil {
-			conn.Close()
+	best := fit[0]
+	if len(fit) > 1 {
+		source := sourceFor(to)
+		for _, p := range fit {
+			if p.addr.Addr() == source {
+				best = p
+			}
 		}
 	}
-	d.err = err
-	l.mu.Lock()
-	delete(l.dials, to)
-	l.mu.Unlock()
-	close(d.done)
-}
-
-// streamPort is where peers reach us over TCP: the first listener, or for want
-// of one the connection itself.
-func (l *Layer) streamPort(conn net.Conn) uint16 {
-	for _, ln := range l.listeners {
-		return unmap(ln.Addr().(*net.TCPAddr).AddrPort()).Port()
-	}
-	return unmap(conn.LocalAddr().(*net.TCPAddr).AddrPort()).Port()
+	return Link{carrier: best, remote: to}, nil
 }

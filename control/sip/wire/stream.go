@@ -1,24 +1,40 @@
 package wire
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// stallLimit bounds how long a peer may take to finish a message it began and
-// to read what we send it: a connection that stalls longer is closed.
+// stallLimit bounds how long a peer may take to finish a message it began, its
+// first message, a handshake, and to read what we send it: a connection that
+// stalls longer is closed.
 const stallLimit = 10 * time.Second
 
-// stream is one TCP connection, accepted or dialled.
+// readBuffer is small, for there may be thousands of connections.
+const readBuffer = 4 << 10
+
+var (
+	errNoSecurity = errors.New("TLS is not configured")
+	errIdle       = errors.New("nothing was said for too long")
+)
+
+// stream is one TCP or TLS connection, accepted or dialled.
 type stream struct {
 	layer  *Layer
 	conn   net.Conn
 	from   netip.AddrPort // ours
-	to     netip.AddrPort // the peer's
+	to     Target         // the peer
 	public uint16         // port at which the peer can reach us
+	proven atomic.Bool    // it has delivered a whole message
 
 	writing sync.Mutex
 
@@ -27,29 +43,42 @@ type stream struct {
 	watchers map[int]func(error)
 	serial   int
 
-	partial bool // a message has begun; of the reader alone
+	// Of the reader alone: a message has begun; how much of it is known not to have
+	// the end of the header section; how long it will be, once that is known.
+	partial  bool
+	searched int
+	length   int
 }
 
-func newStream(l *Layer, conn net.Conn, public uint16) *stream {
+func newStream(l *Layer, conn net.Conn, to Target, public uint16) *stream {
+	guard(conn)
 	return &stream{
 		layer:    l,
 		conn:     conn,
 		from:     unmap(conn.LocalAddr().(*net.TCPAddr).AddrPort()),
-		to:       unmap(conn.RemoteAddr().(*net.TCPAddr).AddrPort()),
+		to:       to,
 		public:   public,
 		watchers: map[int]func(error){},
 	}
 }
 
-func (s *stream) network() string       { return "tcp" }
+func (s *stream) network() string       { return s.to.Network }
 func (s *stream) local() netip.AddrPort { return s.from }
 func (s *stream) contactPort() uint16   { return s.public }
-func (s *stream) link() Link            { return Link{carrier: s, remote: s.to} }
+func (s *stream) link() Link            { return Link{carrier: s, remote: s.to.Addr} }
 
 func (s *stream) gone() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed
+}
+
+// usage says whether a call or a transaction uses the connection, and whether it
+// has ever delivered a message.
+func (s *stream) usage() (used, proven bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.watchers) > 0, s.proven.Load()
 }
 
 func (s *stream) watch(f func(error)) func() {
@@ -88,13 +117,20 @@ func (s *stream) shut() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.conn.Close()
+	conn := s.conn
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn() // which need not wait for a goodbye to be written
+	}
+	conn.Close()
 }
 
 // read hands messages to the layer until the connection ends, then tells those
 // who watch it.
 func (s *stream) read() {
-	err := s.messages()
+	err := s.handshake()
+	if err == nil {
+		err = s.messages()
+	}
 	s.shut()
 	s.layer.forgetStream(s)
 	s.mu.Lock()
@@ -106,9 +142,27 @@ func (s *stream) read() {
 	}
 }
 
+func (s *stream) handshake() error {
+	secured, ok := s.conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stallLimit)
+	defer cancel()
+	if err := secured.HandshakeContext(ctx); err != nil {
+		s.layer.log.Warn("sip tls handshake", "peer", s.to.Addr, "error", err)
+		return fmt.Errorf("handshake: %w", err)
+	}
+	return nil
+}
+
+// messages reads until the connection ends.
 func (s *stream) messages() error {
 	var pending []byte
-	buf := make([]byte, 8<<10)
+	buf := make([]byte, readBuffer)
+	if err := s.await(); err != nil {
+		return err
+	}
 	for {
 		n, err := s.conn.Read(buf)
 		if n > 0 {
@@ -118,26 +172,61 @@ func (s *stream) messages() error {
 			}
 		}
 		if err != nil {
-			return err
+			if err = s.quiet(err); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-// consume takes whole messages off the front and returns the rest.
+// quiet judges an end of reading: that of the time for a connection which calls
+// use is none.
+func (s *stream) quiet(err error) error {
+	if !errors.Is(err, os.ErrDeadlineExceeded) || s.partial {
+		return err
+	}
+	if used, _ := s.usage(); used {
+		return s.await()
+	}
+	return errIdle
+}
+
+// await sets the limit for the next message to begin.
+func (s *stream) await() error {
+	limit := stallLimit
+	if s.proven.Load() {
+		limit = s.layer.cfg.Idle
+	}
+	return s.conn.SetReadDeadline(time.Now().Add(limit))
+}
+
+// consume takes whole messages off the front and returns the rest. That is not
+// searched twice: a peer that dribbles must not cost more than it sends.
 func (s *stream) consume(data []byte) ([]byte, error) {
 	for {
-		data = s.keepAlive(data)
-		n, err := frame(data, s.layer.maxMessage)
-		if errors.Is(err, errPartial) {
-			return data, s.expectMore(len(data) > 0)
+		if len(data) < s.length {
+			return data, nil
 		}
-		if err != nil {
+		data = s.keepAlive(data)
+		n, err := frame(data, s.searched, s.layer.cfg.MaxMessage)
+		s.searched, s.length = 0, 0
+		switch err {
+		case nil:
+		case errNoEnd:
+			s.searched = len(data)
+			return data, s.expectMore(len(data) > 0)
+		case errPartial:
+			s.length = n
+			return data, s.expectMore(true)
+		default:
 			s.layer.unframed(data, s.link(), err)
 			return nil, err
 		}
+		s.proven.Store(true)
 		s.layer.datagram(data[:n], s.link())
 		data = data[n:]
-		if err := s.expectMore(false); err != nil {
+		s.partial = false
+		if err := s.await(); err != nil {
 			return nil, err
 		}
 		if len(data) == 0 {
@@ -147,7 +236,7 @@ func (s *stream) consume(data []byte) ([]byte, error) {
 }
 
 // expectMore sets the limit for the rest of a message when it begins, so that a
-// peer that trickles gains nothing; between messages there is none.
+// peer that trickles gains nothing.
 func (s *stream) expectMore(partial bool) error {
 	if partial == s.partial {
 		return nil
@@ -156,7 +245,7 @@ func (s *stream) expectMore(partial bool) error {
 	if partial {
 		return s.conn.SetReadDeadline(time.Now().Add(stallLimit))
 	}
-	return s.conn.SetReadDeadline(time.Time{})
+	return s.await()
 }
 
 // keepAlive skips line ends between messages and answers the double one that
@@ -164,10 +253,24 @@ func (s *stream) expectMore(partial bool) error {
 func (s *stream) keepAlive(data []byte) []byte {
 	for len(data) >= 2 && data[0] == '\r' && data[1] == '\n' {
 		if len(data) >= 4 && data[2] == '\r' && data[3] == '\n' {
-			_ = s.write([]byte("\r\n"), s.to)
+			s.proven.Store(true)
+			_ = s.write([]byte("\r\n"), s.to.Addr)
 			data = data[2:]
 		}
 		data = data[2:]
 	}
 	return data
+}
+
+// limitUnacknowledged is how long what was sent may stay without an
+// acknowledgement before the connection is given up (RFC 5482).
+func limitUnacknowledged(tcp *net.TCPConn, d time.Duration) {
+	const userTimeout = 18 // TCP_USER_TIMEOUT
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, userTimeout, int(d.Milliseconds()))
+	})
 }

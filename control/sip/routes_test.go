@@ -1,0 +1,192 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"mcp/control/sip/digest"
+	"mcp/control/sip/siptest"
+)
+
+// unreachable is the URI of a TCP port that nobody listens at.
+func unreachable(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return "sip:" + ln.Addr().String() + ";transport=tcp"
+}
+
+func refuse(p *siptest.Peer, invite siptest.Message, status int, header, value string) {
+	p.Send(siptest.Reply(invite, status, "No").With("To", invite.Get("To")+";tag=x").Add(header, value))
+	p.Expect("ACK", "INVITE")
+}
+
+// The first route cannot be reached, the second is overloaded, the third serves.
+func TestCallsPassOnToTheNextRoute(t *testing.T) {
+	busy, good := newCallee(t, "udp"), newCallee(t, "tcp")
+	a := startAgent(t, noCalls, func(c *Config) {
+		c.Routes = []string{unreachable(t), "sip:" + busy.addr, "sip:" + good.addr + ";transport=tcp"}
+	})
+	done := place(context.Background(), a, Outgoing{To: "sip:alice@192.0.2.1:5060"})
+	second := busy.accept()
+	invite := second.Next()
+	if invite.Start != "INVITE sip:alice@192.0.2.1:5060 SIP/2.0" || invite.Get("Route") != "<sip:"+busy.addr+";lr>" {
+		t.Errorf("INVITE:\n%s", invite)
+	}
+	refuse(second, invite, 503, "Retry-After", "120 (I'm in a meeting);duration=60")
+	third := good.accept()
+	next := third.Next()
+	if next.Get("Call-ID") != invite.Get("Call-ID") || next.Get("CSeq") == invite.Get("CSeq") || len(next.All("Route")) != 1 {
+		t.Errorf("INVITE:\n%s", next)
+	}
+	third.Send(accepted(next, good.addr))
+	third.Expect("ACK")
+	got := <-done
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	endPlaced(third, got.dialog)
+
+	// The next call goes to the good one at once; a refusal that is the far end's
+	// own is final.
+	done = place(context.Background(), a, Outgoing{To: "sip:alice@192.0.2.1:5060"})
+	refuse(third, third.Expect("INVITE"), 486, "X", "y")
+	var rejected *RejectedError
+	if got := <-done; !errors.As(got.err, &rejected) || rejected.Status != 486 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestSilentRouteIsGivenUp(t *testing.T) {
+	silent, good := newCallee(t, "udp"), newCallee(t, "udp")
+	a := startAgent(t, noCalls, func(c *Config) {
+		c.Routes = []string{"sip:" + silent.addr, "sip:" + good.addr}
+		c.FailOver = 3 * testT1
+	})
+	done := place(context.Background(), a, Outgoing{To: "sip:alice@192.0.2.1"})
+	first := silent.accept()
+	late := first.Next()
+	p := good.accept()
+	invite := p.Next()
+	first.Send(siptest.Reply(late, 180, "Ringing")) // awake after all: cancelled
+	c := first.Expect("CANCEL", "INVITE")
+	first.Send(siptest.Reply(c, 200, "OK"))
+	refuse(first, late, 487, "X", "y")
+	p.Send(accepted(invite, good.addr))
+	p.Expect("ACK", "INVITE")
+	got := <-done
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	endPlaced(p, got.dialog)
+}
+
+func TestDirectCallsLeaveTheRoutesAside(t *testing.T) {
+	far := newCallee(t, "udp")
+	a := startAgent(t, noCalls, func(c *Config) { c.Routes = []string{unreachable(t)} })
+	done := place(context.Background(), a, Outgoing{To: far.uri(), Direct: true})
+	p := far.accept()
+	invite := p.Next()
+	if invite.Get("Route") != "" {
+		t.Errorf("INVITE:\n%s", invite)
+	}
+	refuse(p, invite, 603, "X", "y")
+	<-done
+	if _, err := a.Invite(context.Background(), Outgoing{To: far.uri(), Offer: []byte(someSDP)}); err == nil {
+		t.Error("a call through a route that cannot be reached")
+	}
+}
+
+var secret = digest.Credentials{{Realm: "gvp", User: "mcp", Password: "secret"}}
+
+// Whom we call may ask who we are, for the INVITE and for what follows.
+func TestChallengeIsAnswered(t *testing.T) {
+	server := digest.NewServer("gvp", map[string]string{"mcp": "secret"})
+	a := startAgent(t, noCalls, func(c *Config) { c.Credentials = secret })
+	far := newCallee(t, "udp")
+	done := place(context.Background(), a, Outgoing{To: far.uri()})
+	p := far.accept()
+	invite := p.Next()
+	refuse(p, invite, 407, "Proxy-Authenticate", server.Challenges(time.Now())[0])
+	again := p.Expect("INVITE", "ACK")
+	r := digest.Request{Method: "INVITE", URI: far.uri()}
+	if user, ok := server.Verify(again.Get("Proxy-Authorization"), r, time.Now()); !ok || user != "mcp" {
+		t.Errorf("INVITE:\n%s", again)
+	}
+	p.Send(accepted(again, far.addr))
+	if ack := p.Expect("ACK", "INVITE"); ack.Get("Proxy-Authorization") != again.Get("Proxy-Authorization") {
+		t.Errorf("ACK:\n%s", ack)
+	}
+	got := <-done
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- got.dialog.Bye(context.Background(), nil) }()
+	p.Send(siptest.Reply(p.Expect("BYE", "ACK"), 401, "No").Add("WWW-Authenticate", server.Challenges(time.Now())[1]))
+	bye := p.Expect("BYE")
+	for bye.Get("Authorization") == "" {
+		bye = p.Expect("BYE")
+	}
+	p.Send(siptest.Reply(bye, 200, "OK"))
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A challenge is answered once, only if the realm is ours, and never on a call
+// that came in (CVE-2021-41158).
+func TestChallengesThatAreNotAnswered(t *testing.T) {
+	server := digest.NewServer("gvp", nil)
+	t.Run("again", func(t *testing.T) {
+		a := startAgent(t, noCalls, func(c *Config) { c.Credentials = secret })
+		far := newCallee(t, "tcp")
+		done := place(context.Background(), a, Outgoing{To: far.uri()})
+		p := far.accept()
+		for range 2 {
+			refuse(p, p.Expect("INVITE"), 401, "WWW-Authenticate", server.Challenges(time.Now())[0])
+		}
+		var rejected *RejectedError
+		if got := <-done; !errors.As(got.err, &rejected) || rejected.Status != 401 {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("realm", func(t *testing.T) {
+		a := startAgent(t, noCalls, func(c *Config) { c.Credentials = secret })
+		far := newCallee(t, "tcp")
+		done := place(context.Background(), a, Outgoing{To: far.uri()})
+		p := far.accept()
+		refuse(p, p.Next(), 401, "WWW-Authenticate", digest.NewServer("evil", nil).Challenges(time.Now())[0])
+		var rejected *RejectedError
+		if got := <-done; !errors.As(got.err, &rejected) || rejected.Status != 401 {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("incoming", func(t *testing.T) {
+		dialogs := make(chan *Dialog, 1)
+		a := startAgent(t, func(ctx context.Context, d *Dialog) {
+			_ = d.Answer(ctx, []byte(someSDP))
+			dialogs <- d
+			untilOver(ctx, d)
+		}, func(c *Config) { c.Credentials = secret })
+		p, c := newCall(t, a, "udp")
+		establish(t, c)
+		d := <-dialogs
+		ended := make(chan error, 1)
+		go func() { ended <- d.Bye(context.Background(), nil) }()
+		bye := p.Expect("BYE")
+		p.Send(siptest.Reply(bye, 407, "No").Add("Proxy-Authenticate", server.Challenges(time.Now())[0]))
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if m, more := p.Within(4 * testT1); more && m.Get("Proxy-Authorization") != "" {
+			t.Errorf("the caller was told who we are:\n%s", m)
+		}
+	})
+}
