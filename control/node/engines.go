@@ -15,13 +15,15 @@ type Speech struct {
 	ASR     string            `yaml:"asr" doc:"engine that listens where a page names none; may be empty when there is only one"`
 	TTS     string            `yaml:"tts" doc:"engine that speaks where a page names none; may be empty when there is only one"`
 	MRCP    MRCP              `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787): the engine mrcp"`
+	Google  Google            `yaml:"google" doc:"Google Cloud speech over gRPC: the engine google"`
 	Engines map[string]Engine `yaml:"engines" doc:"more engines by the names that pages know them by"`
 	Aliases map[string]string `yaml:"aliases" doc:"more names that pages know engines by, such as NuanceASRv2: mrcp"`
 }
 
 // Engine is one more engine: one of its sections is filled in.
 type Engine struct {
-	MRCP MRCP `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787)"`
+	MRCP   MRCP   `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787)"`
+	Google Google `yaml:"google" doc:"Google Cloud speech over gRPC"`
 }
 
 // Validate checks that the engines named are there.
@@ -47,7 +49,7 @@ func (s Speech) Validate() error {
 
 // kinds is how many kinds of engine are configured.
 func (e Engine) kinds() (n int) {
-	for _, is := range []bool{e.MRCP.URI != ""} {
+	for _, is := range []bool{e.MRCP.URI != "", e.Google.Enabled} {
 		if is {
 			n++
 		}
@@ -61,7 +63,7 @@ func (s Speech) engines() map[string]Engine {
 	if all == nil {
 		all = map[string]Engine{}
 	}
-	for name, e := range map[string]Engine{"mrcp": {MRCP: s.MRCP}} {
+	for name, e := range map[string]Engine{"mrcp": {MRCP: s.MRCP}, "google": {Google: s.Google}} {
 		if _, taken := all[name]; !taken && e.kinds() > 0 {
 			all[name] = e
 		}
@@ -87,6 +89,9 @@ func (n *Node) openSpeech() (voicexml.Speech, error) {
 func (n *Node) openEngine(name string, cfg Engine) (voicexml.Engine, error) {
 	if cfg.MRCP.URI != "" {
 		return n.openMRCP(name, cfg.MRCP)
+	}
+	if cfg.Google.Enabled {
+		return n.openGoogle(name, cfg.Google)
 	}
 	return voicexml.Engine{}, errors.New("nothing is configured")
 }
