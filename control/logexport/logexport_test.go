@@ -1,0 +1,250 @@
+package logexport
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const example = `
+rules:
+  - class: fetchTimeout
+    message: ^fetch
+    where: {error: timeout|deadline}
+  - class: fetchError
+    message: ^fetch
+  - class: totalError
+    level: error
+  - class: selfTest
+    level: info
+    message: self-test
+    where: {check.outcome: failed}
+`
+
+func counter(t *testing.T) *Counter {
+	t.Helper()
+	rules, err := Parse([]byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewCounter(rules)
+}
+
+// counted is what the classes have counted, those with nothing left out.
+func counted(c *Counter) string {
+	var all []string
+	for i, class := range c.rules.classes {
+		if n := testutil.ToFloat64(c.events[i]); n != 0 {
+			all = append(all, fmt.Sprintf("%s=%v", class, n))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// speak logs one line of each kind.
+func speak(log *slog.Logger) {
+	log.Warn("fetch failed", "url", "http://web/x", "error", "context deadline exceeded")
+	log.Error("fetch failed", "error", "404")
+	log.Info("fetch failed", "error", "timeout") // below the rule's level
+	log.With("call", "1").WithGroup("check").Info("self-test done", "outcome", "failed")
+	log.Info("self-test done", slog.Group("check", "outcome", "passed"))
+	log.Warn("a \"quoted\" word = trouble\nfetch failed", "error", "timeout")
+}
+
+const spoken = "fetchTimeout=1 fetchError=2 totalError=1 selfTest=1"
+
+func TestLinesAreCountedAsTheyAreWritten(t *testing.T) {
+	c := counter(t)
+	var out strings.Builder
+	speak(slog.New(c.Handler(slog.NewTextHandler(&out, nil))))
+	if got := counted(c); got != spoken {
+		t.Errorf("counted %s", got)
+	}
+	if n := strings.Count(out.String(), "\n"); n != 6 || !strings.Contains(out.String(), "check.outcome=failed") {
+		t.Errorf("the log itself is changed:\n%s", out.String())
+	}
+	if n := testutil.ToFloat64(c.lines.WithLabelValues("WARN")); n != 2 {
+		t.Errorf("%v warnings are counted", n)
+	}
+}
+
+// What a file tells is counted as what the process itself would have counted.
+func TestBothFormsAreRead(t *testing.T) {
+	for name, form := range map[string]func(io.Writer) slog.Handler{
+		"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
+		"JSON": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
+	} {
+		var out strings.Builder
+		speak(slog.New(form(&out)))
+		c := counter(t)
+		for line := range strings.Lines(out.String()) {
+			c.Count(ParseLine(strings.TrimSuffix(line, "\n")))
+		}
+		if got := counted(c); got != spoken {
+			t.Errorf("%s: counted %s of\n%s", name, got, out.String())
+		}
+	}
+	for _, odd := range []string{"", "panic: fetch", "{", `{"level":7}`, `level="`, "=", `level=WARN msg="fetch`} {
+		ParseLine(odd) // must not panic
+	}
+}
+
+func FuzzParseLine(f *testing.F) {
+	f.Add(`time=2026-01-01T00:00:00Z level=WARN msg="a b" x="\"" y=`)
+	f.Add(`{"level":"ERROR","msg":"x","g":{"a":[1,2]}}`)
+	f.Fuzz(func(t *testing.T, text string) { ParseLine(text) })
+}
+
+func TestRulesAreChecked(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"rules: [{message: x}]", "rule 1: class"},
+		{"rules: [{class: a}, {class: b, message: '('}]", "rule 2: message"},
+		{"rules: [{class: a, where: {x: '['}}]", "where: x"},
+		{"rules: [{class: a, level: loud}]", "level"},
+		{"rules: [{class: a, massage: x}]", "massage"},
+		{"rules: 7", "log rules"},
+	} {
+		if _, err := Parse([]byte(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.text, err)
+		}
+	}
+}
+
+// diary is a log file and who follows it.
+type diary struct {
+	*testing.T
+	dir, path, state string
+	counter          *Counter
+}
+
+func newDiary(t *testing.T) *diary {
+	dir := t.TempDir()
+	return &diary{T: t, dir: dir, path: filepath.Join(dir, "mcp.log"), state: filepath.Join(dir, "place"), counter: counter(t)}
+}
+
+// write appends to the file n lines that are counted.
+func (d *diary) write(n int) {
+	d.Helper()
+	f, err := os.OpenFile(d.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		d.Fatal(err)
+	}
+	defer f.Close()
+	log := slog.New(slog.NewTextHandler(f, nil))
+	for range n {
+		log.Error("recording lost", "id", 1)
+	}
+}
+
+// follow runs a follower until stop is called.
+func (d *diary) follow() (stop func()) {
+	d.Helper()
+	f := NewFollower(d.path, d.counter, slog.New(slog.DiscardHandler))
+	f.State, f.Poll = d.state, time.Millisecond
+	ctx, cancel := context.WithCancel(d.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := f.Run(ctx); err != nil {
+			d.Error(err)
+		}
+	})
+	stop = func() { cancel(); running.Wait() }
+	d.Cleanup(stop)
+	return stop
+}
+
+// await waits for a count, and a little more for one too many.
+func (d *diary) await(want float64) {
+	d.Helper()
+	n := func() float64 { return testutil.ToFloat64(d.counter.lines.WithLabelValues("ERROR")) }
+	for deadline := time.Now().Add(20 * time.Second); n() < want && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if got := n(); got != want {
+		d.Fatalf("counted %v lines, want %v", got, want)
+	}
+}
+
+func TestFileIsFollowed(t *testing.T) {
+	d := newDiary(t)
+	d.write(3) // before: not ours to count
+	stop := d.follow()
+	d.settle()
+	d.write(2)
+	d.await(2)
+	if err := os.Rename(d.path, d.path+".1"); err != nil { // rotated by renaming
+		t.Fatal(err)
+	}
+	d.write(4)
+	d.await(6)
+	if err := os.Truncate(d.path, 0); err != nil { // rotated by copying
+		t.Fatal(err)
+	}
+	d.write(1)
+	d.await(7)
+	stop()
+	d.write(5) // while nobody follows
+	d.follow()
+	d.await(12)
+}
+
+// settle waits until the follower has begun.
+func (d *diary) settle() {
+	d.Helper()
+	d.write(0)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(d.state); err == nil {
+			return
+		}
+	}
+	d.Fatal("the follower does not begin")
+}
+
+// A file that was renamed while nobody followed is finished first.
+func TestRotationWhileNobodyFollows(t *testing.T) {
+	d := newDiary(t)
+	d.write(0)
+	stop := d.follow()
+	d.settle()
+	d.write(2)
+	d.await(2)
+	stop()
+	d.write(3)
+	if err := os.Rename(d.path, d.path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	d.write(4)
+	d.follow()
+	d.await(9)
+}
+
+func TestLineWithoutItsEndWaits(t *testing.T) {
+	d := newDiary(t)
+	d.write(0)
+	d.follow()
+	d.settle()
+	f, err := os.OpenFile(d.path, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fmt.Fprint(f, "level=ERROR msg=fet")
+	d.settle()
+	fmt.Fprint(f, "ch\nlevel=ERROR msg="+strings.Repeat("x", 2*maxLine)+"\n")
+	d.await(2)
+	if got := counted(d.counter); got != "fetchError=1 totalError=2" {
+		t.Errorf("counted %s", got)
+	}
+}

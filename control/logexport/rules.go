@@ -1,0 +1,147 @@
+// Package logexport counts what the log tells, by rules that name classes of
+// trouble: an operator's alerts hang on the counters and not on words. It counts the
+// lines of this process as they are written, or those of a log file as it grows.
+package logexport
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+	"slices"
+
+	"github.com/goccy/go-yaml"
+)
+
+//go:embed rules.yaml
+var defaultRules []byte
+
+// Rule says which lines belong to a class.
+type Rule struct {
+	// Class names the counter, as the product's alerts are called.
+	Class string `yaml:"class"`
+	// Level is the least level of a line: debug, info, warn or error; warn when empty.
+	Level string `yaml:"level"`
+	// Message is a regular expression that the message must match; empty: any does.
+	Message string `yaml:"message"`
+	// Where are regular expressions that attributes must match. An attribute that is
+	// not there matches none.
+	Where map[string]string `yaml:"where"`
+}
+
+// Rules are rules made ready. A line is counted for each class that has a rule it
+// satisfies.
+type Rules struct {
+	rules   []rule
+	classes []string
+	least   slog.Level // below it no rule applies
+}
+
+type rule struct {
+	class   int
+	level   slog.Level
+	message *regexp.Regexp
+	where   []condition
+}
+
+type condition struct {
+	key   string
+	value *regexp.Regexp
+}
+
+// maxRules bounds what each line is held against.
+const maxRules = 1000
+
+// Default are the rules for this platform's own log.
+func Default() (*Rules, error) { return Parse(defaultRules) }
+
+// Parse reads rules from YAML: a list under the key rules.
+func Parse(text []byte) (*Rules, error) {
+	var file struct {
+		Rules []Rule `yaml:"rules"`
+	}
+	if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("log rules: %w", err)
+	}
+	if len(file.Rules) > maxRules {
+		return nil, fmt.Errorf("log rules: %d are more than %d", len(file.Rules), maxRules)
+	}
+	r := &Rules{least: slog.LevelError}
+	for n, each := range file.Rules {
+		made, err := each.compile()
+		if err != nil {
+			return nil, fmt.Errorf("log rule %d: %w", n+1, err)
+		}
+		made.class = slices.Index(r.classes, each.Class)
+		if made.class < 0 {
+			made.class = len(r.classes)
+			r.classes = append(r.classes, each.Class)
+		}
+		r.rules = append(r.rules, made)
+		r.least = min(r.least, made.level)
+	}
+	return r, nil
+}
+
+func (r Rule) compile() (rule, error) {
+	made := rule{level: slog.LevelWarn}
+	if r.Class == "" {
+		return made, errors.New("class: a rule needs one")
+	}
+	if r.Level != "" {
+		if err := made.level.UnmarshalText([]byte(r.Level)); err != nil {
+			return made, fmt.Errorf("level: %q is none of debug, info, warn, error", r.Level)
+		}
+	}
+	var err error
+	if made.message, err = regexp.Compile(r.Message); err != nil {
+		return made, fmt.Errorf("message: %w", err)
+	}
+	for key, text := range r.Where {
+		value, err := regexp.Compile(text)
+		if err != nil {
+			return made, fmt.Errorf("where: %s: %w", key, err)
+		}
+		made.where = append(made.where, condition{key, value})
+	}
+	return made, nil
+}
+
+// Classes are the names of the counters.
+func (r *Rules) Classes() []string { return slices.Clone(r.classes) }
+
+// Line is a line of a log.
+type Line struct {
+	Level   slog.Level
+	Message string
+	Attrs   map[string]string
+}
+
+// match gives each class that a line belongs to, once.
+func (r *Rules) match(l Line, found func(class int)) {
+	if l.Level < r.least {
+		return
+	}
+	seen := -1
+	for _, each := range r.rules {
+		if each.class != seen && each.holds(l) {
+			seen = each.class
+			found(each.class)
+		}
+	}
+}
+
+func (r rule) holds(l Line) bool {
+	if l.Level < r.level || !r.message.MatchString(l.Message) {
+		return false
+	}
+	for _, c := range r.where {
+		value, there := l.Attrs[c.key]
+		if !there || !c.value.MatchString(value) {
+			return false
+		}
+	}
+	return true
+}
