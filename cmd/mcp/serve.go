@@ -57,14 +57,15 @@ port 5070 (TCP and UDP) and answers with a built-in application.`,
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it exists)")
 	cmd.Flags().StringVar(&plane, "media-plane", "", "auto, xdp, xdp-generic or socket; overrides media.plane")
-	cmd.Flags().StringVar(&role, "role", "platform", "what this process is: platform (everything), or uploader, which sends recordings away")
+	cmd.Flags().StringVar(&role, "role", "platform", "what this process is: platform (everything), uploader (sends recordings away) or log-exporter (counts what a log file tells)")
 	return cmd
 }
 
 // roles are what one process can be of the platform.
 var roles = map[string]func(context.Context, node.Config, *slog.Logger) error{
-	"platform": node.Run,
-	"uploader": node.RunUploader,
+	"platform":     node.Run,
+	"uploader":     node.RunUploader,
+	"log-exporter": node.RunLogExporter,
 }
 
 // loadConfig reads the file over the defaults, then the environment over both.

@@ -80,7 +80,11 @@ type handler struct {
 	group   string      // of those to come, with a dot behind
 }
 
-func (h *handler) Enabled(ctx context.Context, l slog.Level) bool { return h.next.Enabled(ctx, l) }
+// Enabled implements slog.Handler: what the rules want is counted even where it is
+// not written.
+func (h *handler) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.counter.rules.least || h.next.Enabled(ctx, l)
+}
 
 // Handle implements slog.Handler. Attributes are looked at only where a rule may
 // want them.
@@ -97,6 +101,9 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		})
 	}
 	h.counter.Count(line)
+	if !h.next.Enabled(ctx, r.Level) {
+		return nil
+	}
 	return h.next.Handle(ctx, r)
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	Health        Health        `yaml:"health" doc:"probes and metrics for the orchestrator"`
 	Upload        Upload        `yaml:"upload" doc:"where recordings are sent to be kept"`
 	Discovery     Discovery     `yaml:"discovery" doc:"registration with Consul"`
+	LogExport     LogExport     `yaml:"log-export" doc:"counters taken from the log"`
 	Log           Log           `yaml:"log" doc:"the platform's own log"`
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/listen"
+	"mcp/control/logexport"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sip"
@@ -25,6 +26,7 @@ import (
 type Node struct {
 	cfg        Config
 	log        *slog.Logger
+	logged     *logexport.Counter
 	metrics    *prometheus.Registry
 	recorder   *reporting.Recorder
 	agent      *sip.Agent
@@ -69,6 +71,9 @@ func (n *Node) close() {
 }
 
 func (n *Node) build() error {
+	if err := n.openLogExport(); err != nil {
+		return err
+	}
 	if err := n.openRecorder(); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ func (n *Node) openWeb() (*listen.Server, error) {
 			{Name: "accepting calls", Probe: n.accepting},
 		},
 	}, n.log))
+	mux.Handle(logPath, logCounters(n.logged))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics, promhttp.HandlerOpts{}))
 	server, err := listen.New(n.cfg.Health.Listen, mux, n.log)
 	if err == nil {

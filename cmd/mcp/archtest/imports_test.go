@@ -88,7 +88,7 @@ var homes = []home{
 	{library: "cloud.google.com/go", packages: []string{"speech/google"}},
 	{library: "google.golang.org/grpc", packages: []string{"speech/google"}, tests: true},
 	{library: "github.com/coder/websocket", packages: []string{"speech/nexus"}, tests: true},
-	{library: "github.com/goccy/go-yaml", packages: []string{"control/config"}},
+	{library: "github.com/goccy/go-yaml", packages: []string{"control/config", "control/logexport"}},
 	{library: "github.com/aws", packages: []string{"control/upload/s3"}},
 	{library: "github.com/Azure/azure-sdk-for-go", packages: []string{"control/upload/azure"}},
 	{library: "github.com/hashicorp/consul", packages: []string{"control/discovery"}},
