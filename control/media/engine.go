@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"mcp/control/media/clock"
 	"mcp/control/media/ports"
 	"mcp/control/media/report"
 )
@@ -30,6 +31,7 @@ type Config struct {
 // Engine opens the media of calls on one plane.
 type Engine struct {
 	plane Plane
+	clock *clock.Clock
 	log   *slog.Logger
 	ports *ports.Pool
 	pacer *pacer
@@ -60,7 +62,7 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 	}
 	return &Engine{
 		dscp: c.DSCP, host: host,
-		plane: plane, log: log, ports: pool, tally: newTally(),
+		plane: plane, clock: clock.New(), log: log, ports: pool, tally: newTally(),
 		pacer: newPacer(), reporter: newReporter(c.ReportInterval), vigil: newVigil(plane),
 	}, nil
 }
@@ -72,6 +74,9 @@ func (e *Engine) NewSession(id string) *Session {
 		legs: map[string]*Leg{}, playing: map[string]*Playback{}, fed: map[string]*feed{}, applied: Plan{},
 	}
 }
+
+// Clock paces what userspace does with audio: conferences, recorders.
+func (e *Engine) Clock() *clock.Clock { return e.clock }
 
 // check refuses far ends that no leg at a local address may send to. A muted one
 // is none.
@@ -125,6 +130,7 @@ func (e *Engine) Close() error {
 		e.pacer.close()
 		e.reporter.close()
 		e.vigil.close()
+		e.clock.Close()
 	})
 	return nil
 }

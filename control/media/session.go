@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"mcp/control/media/clock"
 	"mcp/control/media/codec"
 	"mcp/control/media/dtmf"
 	"mcp/control/media/report"
@@ -51,6 +52,9 @@ var ErrClosed = errors.New("media session is closed")
 
 // maxTries bounds how many ports are tried when others hold them.
 const maxTries = 16
+
+// Clock paces what userspace does with the session's audio.
+func (s *Session) Clock() *clock.Clock { return s.engine.clock }
 
 // OpenLeg takes a port of a local address and opens a leg there. It carries
 // nothing before it is connected.

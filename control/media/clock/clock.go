@@ -26,6 +26,7 @@ type Ticker interface {
 // Clock paces Tickers.
 type Clock struct {
 	quit    chan struct{}
+	wake    chan struct{} // there is something to pace
 	stop    sync.Once
 	running sync.WaitGroup
 	late    atomic.Uint64
@@ -45,7 +46,7 @@ type round struct {
 
 // New starts a Clock.
 func New() *Clock {
-	c := &Clock{quit: make(chan struct{})}
+	c := &Clock{quit: make(chan struct{}), wake: make(chan struct{}, 1)}
 	for range max(1, runtime.GOMAXPROCS(0)) {
 		wake := make(chan struct{})
 		c.helpers = append(c.helpers, wake)
@@ -61,6 +62,10 @@ func (c *Clock) Add(t Ticker) {
 	defer c.mu.Unlock()
 	if !slices.Contains(c.tickers, t) {
 		c.tickers = append(c.tickers, t)
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -80,30 +85,39 @@ func (c *Clock) Close() {
 	c.running.Wait()
 }
 
-// run ticks each frame, and makes up for what it missed.
+// run ticks each frame while there is something to pace, and makes up for what it
+// missed.
 func (c *Clock) run() {
+	defer func() {
+		for _, wake := range c.helpers {
+			close(wake)
+		}
+	}()
 	timer := time.NewTimer(Frame)
 	defer timer.Stop()
-	for due := time.Now().Add(Frame); ; due = due.Add(Frame) {
-		timer.Reset(time.Until(due))
+	for {
 		select {
 		case <-c.quit:
-			for _, wake := range c.helpers {
-				close(wake)
-			}
 			return
-		case now := <-timer.C:
-			if missed := now.Sub(due) / Frame; missed > behind {
-				c.late.Add(uint64(missed - behind))
-				due = due.Add((missed - behind) * Frame)
+		case <-c.wake:
+		}
+		for due := time.Now().Add(Frame); c.tick(); due = due.Add(Frame) {
+			timer.Reset(time.Until(due))
+			select {
+			case <-c.quit:
+				return
+			case now := <-timer.C:
+				if missed := now.Sub(due) / Frame; missed > behind {
+					c.late.Add(uint64(missed - behind))
+					due = due.Add((missed - behind) * Frame)
+				}
 			}
 		}
-		c.tick()
 	}
 }
 
-// tick does one frame's work.
-func (c *Clock) tick() {
+// tick does one frame's work; false: there is none.
+func (c *Clock) tick() bool {
 	c.mu.Lock()
 	c.round.work = append(c.round.work[:0], c.tickers...)
 	c.mu.Unlock()
@@ -114,6 +128,7 @@ func (c *Clock) tick() {
 		wake <- struct{}{}
 	}
 	c.round.done.Wait()
+	return len(c.round.work) > 0
 }
 
 func (c *Clock) help(wake <-chan struct{}) {

@@ -113,7 +113,7 @@ func (c *Conference) Tick() {
 		return
 	}
 	for _, m := range c.members {
-		m.listen()
+		m.port.Active = m.ear.Pull(m.port.In)
 	}
 	ended := false
 	for _, s := range c.sounds {

@@ -2,7 +2,6 @@ package conference
 
 import (
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"mcp/control/media"
@@ -23,8 +22,8 @@ type member struct {
 	link   *media.Link // to the other, of two
 	tap    *media.Tap
 	outlet *media.Outlet
-	ear    atomic.Pointer[ear] // what arrives
-	mouth  mouth               // what leaves
+	ear    *jitter.Ear // what arrives
+	mouth  mouth       // what leaves
 
 	talks bool
 	quiet int // frames
@@ -52,7 +51,8 @@ func (m *member) unrelay() error {
 // mix begins to hear the member and to send to it, unless that is so already.
 func (m *member) mix() (err error) {
 	if m.tap == nil {
-		if m.tap, err = m.leg.Tap(m); err != nil {
+		m.ear = jitter.NewEar(m.rate)
+		if m.tap, err = m.leg.Tap(m.ear); err != nil {
 			return err
 		}
 	}
@@ -68,63 +68,12 @@ func (m *member) quit() error {
 	if m.tap != nil {
 		err = errors.Join(err, m.tap.Close())
 		m.tap = nil
-		m.ear.Store(nil)
 	}
 	if m.outlet != nil {
 		err = errors.Join(err, m.outlet.Close())
 		m.outlet = nil
 	}
 	return err
-}
-
-// Audio implements media.Listener.
-func (m *member) Audio(h media.Heard) {
-	e := m.ear.Load()
-	if e == nil || !e.codec.Same(h.Codec) {
-		buffer, err := jitter.New(h.Codec)
-		if err != nil {
-			return
-		}
-		e = &ear{codec: h.Codec, buffer: buffer}
-		if from := h.Codec.SampleRate(); from != m.rate {
-			e.convert, e.pulled = resample.New(from, m.rate), make([]int16, from/50)
-		}
-		m.ear.Store(e)
-	}
-	e.buffer.Put(jitter.Packet{SSRC: h.SSRC, Timestamp: h.Timestamp, Sequence: h.Sequence, Payload: h.Payload})
-}
-
-// ear makes frames for the mixer of what arrives.
-type ear struct {
-	codec   codec.Codec
-	buffer  *jitter.Buffer
-	convert *resample.Stream // nil: the rates are the same
-	pulled  []int16
-	fifo    []int16
-}
-
-// listen puts the member's next frame where the mixer takes it.
-func (m *member) listen() {
-	e := m.ear.Load()
-	switch {
-	case e == nil:
-		m.port.Active = false
-	case e.convert == nil:
-		m.port.Active = e.buffer.Pull(m.port.In)
-	default:
-		m.port.Active = e.pull(m.port.In)
-	}
-}
-
-// pull is a frame at the conference's rate.
-func (e *ear) pull(dst []int16) (active bool) {
-	for len(e.fifo) < len(dst) {
-		active = e.buffer.Pull(e.pulled) || active
-		e.fifo = e.convert.Append(e.fifo, e.pulled)
-	}
-	n := copy(dst, e.fifo)
-	e.fifo = e.fifo[:copy(e.fifo, e.fifo[n:])]
-	return active
 }
 
 // mouth makes packets for the far end of what it is to hear.
