@@ -15,12 +15,14 @@ import (
 	"mcp/control/media/codec"
 	"mcp/control/route"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 )
 
 // Dialog is what a call needs of its SIP dialog; *sip.Dialog is one.
 type Dialog interface {
 	Identity
 	Signalling
+	Requests
 	Hosts
 }
 
@@ -42,10 +44,12 @@ type Signalling interface {
 	Events() <-chan sip.Event
 }
 
-// Hosts are the addresses that the dialog's messages travel between.
+// Hosts are the addresses that the dialog's messages travel between, and the
+// bodies of the first.
 type Hosts interface {
 	LocalHost() netip.Addr
 	RemoteHost() netip.Addr
+	Parts() []header.Part
 }
 
 // Call is one inbound call. Services use its exported methods, from any goroutine.
@@ -58,6 +62,8 @@ type Call struct {
 	caller  side
 	request route.Request // set before the service is prepared
 	dialled atomic.Int32  // parties so far, for their legs' names
+	// redirected says that the caller's audio bypasses the platform.
+	redirected atomic.Bool
 
 	inbox  chan message
 	tasks  sync.WaitGroup // what runs beside the owning goroutine
@@ -101,6 +107,7 @@ type message struct {
 	offer   *sip.Reinvite // with Renegotiation
 
 	party    *Party // whom it is about, if not the caller
+	dial     bool   // it is to be called
 	happened PartyTrigger
 	early    []byte // with Rang
 }

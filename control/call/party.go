@@ -64,7 +64,7 @@ func (c *Call) Dial(to Destination) (*Party, error) {
 	if err := p.side.open(c, name, preferring(c.Codec(), c.server.config.Codecs)); err != nil {
 		return nil, fmt.Errorf("call %s: %w", to.To, err)
 	}
-	c.tell(message{party: p})
+	c.tell(message{party: p, dial: true})
 	return p, nil
 }
 
@@ -121,7 +121,7 @@ func (p *Party) tell(t PartyTrigger, m message) {
 // is the wish to call it.
 func (c *Call) handleParty(m message) {
 	p := m.party
-	if _, known := c.life.parties[p]; !known {
+	if m.dial {
 		c.life.parties[p] = struct{}{}
 		c.invite(p)
 		return

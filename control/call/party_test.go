@@ -104,7 +104,11 @@ func TestPartyHangsUp(t *testing.T) {
 		default:
 			t.Error("it never answered")
 		}
+		p.HangUp() // comes too late, and changes nothing
 	})
+	if n := len(who.ended); n > 1 {
+		t.Errorf("it was called %d times", n)
+	}
 }
 
 func TestPartyRefuses(t *testing.T) {

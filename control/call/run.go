@@ -62,8 +62,7 @@ func (c *Call) signalled(ev sip.Event) {
 	case *sip.Reinvite:
 		c.handle(message{trigger: Renegotiation, offer: ev})
 	default:
-		c.log.Debug("request refused: no service takes it", "event", fmt.Sprintf("%T", ev))
-		c.beside(func() { c.warn("refuse a request within the call", sip.Decline(ev)) })
+		c.requested(ev)
 	}
 }
 
@@ -207,6 +206,10 @@ func (c *Call) sendBye() {
 }
 
 func (c *Call) renegotiate(offer *sip.Reinvite) {
+	if c.redirected.Load() {
+		c.reply(offer, nil, &Refusal{Status: 488, Reason: "Not Acceptable Here", Err: ErrRedirect}, nil)
+		return
+	}
 	answer, err := c.caller.renegotiate(offer.Offer)
 	c.reply(offer, answer, err, func() error { return c.caller.complete(c.dialog.RemoteSDP()) })
 }

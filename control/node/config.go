@@ -20,6 +20,7 @@ type Config struct {
 	Media         Media         `yaml:"media" doc:"callers' and speech servers' audio"`
 	Application   Application   `yaml:"application" doc:"which VoiceXML application answers"`
 	Announcements Announcements `yaml:"announcements" doc:"provisioned announcements (RFC 4240)"`
+	Transfers     Transfers     `yaml:"transfers" doc:"how applications call others"`
 	Fetch         Fetch         `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
 	Speech        Speech        `yaml:"speech" doc:"speech engines"`
 	Reporting     Reporting     `yaml:"reporting" doc:"call records"`
@@ -69,6 +70,12 @@ type Application struct {
 type Announcements struct {
 	Directory string        `yaml:"directory" doc:"where play=/provisioned/NAME finds NAME.wav or NAME.seq, below a directory for each locale; empty: nowhere"`
 	Longest   time.Duration `yaml:"longest" doc:"how long an announcement may last, repetitions included"`
+}
+
+// Transfers is the section of transfers.
+type Transfers struct {
+	Gateway  string `yaml:"gateway" doc:"SIP URI without a user, such as sip:10.0.0.9:5060;transport=tcp, through which tel: numbers are called"`
+	Redirect bool   `yaml:"media-redirect" doc:"let the audio of bridged parties bypass the platform; a page's method attribute decides otherwise"`
 }
 
 // Validate checks the section of announcements.

@@ -55,6 +55,7 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher) (*voicexml.Service, error) {
 	}
 	return voicexml.New(voicexml.Config{
 		Default: n.cfg.Application.Default, Speech: spoken, Live: n.openTraces(),
+		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect},
 	}, interpreter), nil
 }
 

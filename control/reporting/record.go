@@ -102,6 +102,7 @@ const (
 	HangUp           Cause = "hang-up"           // a BYE from the caller
 	Completed        Cause = "completed"         // the application came to its end
 	Disconnected     Cause = "disconnected"      // the application hung up
+	Transferred      Cause = "transferred"       // the application sent the caller to another party
 	ApplicationError Cause = "application-error" // an event that the application did not catch, or a page that could not be had
 	PlatformError    Cause = "platform-error"    // a failure of the platform itself
 	DialogLost       Cause = "dialog-lost"       // the far end stopped answering

@@ -25,10 +25,11 @@ func (p *Phone) Answer(ctx context.Context, dialog *sip.Dialog, script []Step) (
 		return nil, err
 	}
 	began := time.Now()
-	answer, agreed, err := sdp.Answer(offer, sdp.Local{
+	local := sdp.Local{
 		Addr: l.local(), Codecs: sdp.DefaultCodecs()[:1], Events: eventType,
 		SessionID: uint64(began.UnixNano()), Version: 1,
-	})
+	}
+	answer, agreed, err := sdp.Answer(offer, local)
 	if err == nil {
 		err = dialog.Answer(ctx, answer)
 	}
@@ -38,7 +39,7 @@ func (p *Phone) Answer(ctx context.Context, dialog *sip.Dialog, script []Step) (
 		return nil, fmt.Errorf("answer the call: %w", err)
 	}
 	p.config.Tell("answers", fmt.Sprintf("%s, %s at %s", dialog.CallID(), agreed.Codec.Name, agreed.Remote))
-	s := &session{phone: p, dialog: dialog, line: l, spoken: spoken, over: make(chan struct{})}
+	s := &session{phone: p, dialog: dialog, line: l, offer: local, spoken: spoken, over: make(chan struct{})}
 	summary, err := s.follow(ctx, script, agreed)
 	summary.Setup = summary.Answered.Sub(began)
 	return summary, err

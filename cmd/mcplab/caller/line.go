@@ -29,12 +29,12 @@ type frame struct {
 // checks and records what it hears. It owns two sockets and two goroutines.
 type line struct {
 	rtp, rtcp *net.UDPConn
-	remote    netip.AddrPort
-	events    int // payload type towards the far end
 	began     time.Time
 	group     sync.WaitGroup
 
 	mu         sync.Mutex
+	remote     netip.AddrPort
+	events     int // payload type towards the far end
 	queue      []frame
 	sent       int
 	pressed    int // packets of events among them
@@ -133,7 +133,21 @@ func (l *line) next(n int) frame {
 	return f
 }
 
+// move goes on with another address of the far end.
+func (l *line) move(remote netip.AddrPort, events int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.remote, l.events = remote, events
+}
+
+func (l *line) farEnd() (remote netip.AddrPort, events int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.remote, l.events
+}
+
 func (l *line) sendFrame(header *rtp.Header, f frame) {
+	remote, events := l.farEnd()
 	// Before the packet leaves: the far end may hang up upon it at once, and
 	// the step that sent it is done all the same.
 	if f.done != nil {
@@ -141,7 +155,7 @@ func (l *line) sendFrame(header *rtp.Header, f frame) {
 	}
 	packet := rtp.Packet{Header: *header}
 	if f.key != 0 {
-		packet.PayloadType = uint8(l.events)
+		packet.PayloadType = uint8(events)
 		packet.Marker = f.index == 0
 		packet.Timestamp -= uint32(f.index * frameSamples) // the event's beginning
 		packet.Payload = eventPayload(f.key, f.index)
@@ -151,7 +165,7 @@ func (l *line) sendFrame(header *rtp.Header, f frame) {
 	// A packet that cannot be sent is lost, as any other on its way; the far
 	// end's counters tell.
 	if raw, err := packet.Marshal(); err == nil {
-		_, _ = l.rtp.WriteToUDPAddrPort(raw, l.remote)
+		_, _ = l.rtp.WriteToUDPAddrPort(raw, remote)
 	}
 }
 

@@ -20,6 +20,7 @@ type Voice func(ctx context.Context, text string) ([]int16, error)
 // Config is whom a Phone calls, and how it behaves.
 type Config struct {
 	To, From string
+	Headers  map[string]string // of the INVITE
 	// Transport is "tcp" or "udp"; where not set, To's.
 	Transport string
 	// Local is the address of the phone's RTP; where not set, the one that
@@ -33,6 +34,9 @@ type Config struct {
 	Tell func(what, detail string)
 	// Answered hears when the call is up, before the first step. It may be nil.
 	Answered func()
+	// Asked takes what the far end asks for within the call, and answers it; false:
+	// the phone does as it would without. It may be nil.
+	Asked func(*sip.Dialog, sip.Event) bool
 }
 
 // Phone places calls through a SIP agent, which must be serving.
@@ -51,6 +55,9 @@ func NewPhone(agent *sip.Agent, c Config) *Phone {
 	}
 	if c.Answered == nil {
 		c.Answered = func() {}
+	}
+	if c.Asked == nil {
+		c.Asked = func(*sip.Dialog, sip.Event) bool { return false }
 	}
 	return &Phone{agent: agent, config: c}
 }
@@ -104,7 +111,7 @@ func (p *Phone) Call(ctx context.Context, script []Step) (*Summary, error) {
 		return nil, err
 	}
 	p.config.Tell("answered", fmt.Sprintf("%s, %s at %s", dialog.CallID(), agreed.Codec.Name, agreed.Remote))
-	s := &session{phone: p, dialog: dialog, line: l, spoken: spoken, over: make(chan struct{})}
+	s := &session{phone: p, dialog: dialog, line: l, offer: offer, spoken: spoken, over: make(chan struct{})}
 	summary, err := s.follow(ctx, script, agreed)
 	summary.Setup = summary.Answered.Sub(began)
 	return summary, err
@@ -149,7 +156,7 @@ func (p *Phone) local() (netip.Addr, error) {
 
 func (p *Phone) invite(ctx context.Context, offer sdp.Local) (*sip.Dialog, sdp.Negotiated, error) {
 	dialog, err := p.agent.Invite(ctx, sip.Outgoing{
-		To: p.config.To, From: p.config.From, Offer: sdp.Offer(offer), Transport: p.config.Transport,
+		To: p.config.To, From: p.config.From, Offer: sdp.Offer(offer), Headers: p.config.Headers, Transport: p.config.Transport,
 		Progress: func(r sip.Provisional) {
 			p.config.Tell("progress", fmt.Sprintf("%d %s", r.Status, r.Reason))
 		},

@@ -20,6 +20,7 @@ type session struct {
 	phone  *Phone
 	dialog *sip.Dialog
 	line   *line
+	offer  sdp.Local // the phone's side of the latest description
 	spoken map[string][]int16
 	over   chan struct{} // closed when the far end has hung up
 	said   []Segment
@@ -67,6 +68,9 @@ func (s *session) bye(ctx context.Context) error {
 // watch answers what the far end asks for, until the dialog is over.
 func (s *session) watch(ctx context.Context) {
 	for event := range s.dialog.Events() {
+		if s.phone.config.Asked(s.dialog, event) {
+			continue
+		}
 		switch event := event.(type) {
 		case sip.ByeReceived:
 			s.phone.config.Tell("heard hang-up", "")
@@ -75,12 +79,36 @@ func (s *session) watch(ctx context.Context) {
 			s.phone.config.Tell("lost the far end", event.Err.Error())
 			close(s.over)
 		case *sip.Reinvite:
-			// The phone has one way to talk. A refusal that fails ends the dialog.
-			_ = event.Reject(ctx, 488, "Not Acceptable Here")
+			s.changed(ctx, event)
 		case *sip.Info:
 			_ = event.Respond(200)
+		default:
+			_ = sip.Decline(event)
 		}
 	}
+}
+
+// changed goes along with a new address of the far end's. An answer or a refusal
+// that fails ends the dialog.
+func (s *session) changed(ctx context.Context, change *sip.Reinvite) {
+	s.offer.Version++
+	if change.Offer == nil {
+		_ = change.Reject(ctx, 488, "Not Acceptable Here")
+		return
+	}
+	offer, err := sdp.Parse(change.Offer)
+	if err != nil {
+		_ = change.Reject(ctx, 400, "Bad Request")
+		return
+	}
+	answer, agreed, err := sdp.Answer(offer, s.offer)
+	if err != nil {
+		_ = change.Reject(ctx, 488, "Not Acceptable Here")
+		return
+	}
+	s.phone.config.Tell("far end is now at", agreed.Remote.String())
+	s.line.move(agreed.Remote, agreed.Events)
+	_ = change.Accept(ctx, answer)
 }
 
 // play takes the steps one after the other.

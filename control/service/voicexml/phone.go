@@ -28,6 +28,7 @@ type phone struct {
 	voices  *voices
 	digits  chan vxml.Digit
 	ears    ears
+	overhearer
 	used    usage
 	log     *slog.Logger // the call's, without what the caller gave in private
 	secrets secrecy.Secrets
@@ -90,6 +91,7 @@ func (p *phone) pump(ctx context.Context) {
 		select {
 		case d := <-p.call.Caller().Digits():
 			p.ears.press(d.Key)
+			p.overhearer.press(d)
 			select {
 			case p.digits <- vxml.Digit{Key: d.Key, At: d.At}:
 			case <-ctx.Done():

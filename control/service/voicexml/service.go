@@ -24,6 +24,8 @@ type Config struct {
 	Speech Speech
 	// Live shows dialogues to people on the machine; nil: to nobody.
 	Live *live.Hub
+	// Transfers is how <transfer> calls others.
+	Transfers Transfers
 }
 
 // Service is the VoiceXML service. It implements call.Service.
@@ -95,7 +97,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 
 var causes = map[vxml.End]reporting.Cause{
 	vxml.Exited: reporting.Completed, vxml.Disconnected: reporting.Disconnected,
-	vxml.HungUp: reporting.HangUp, vxml.Errored: reporting.ApplicationError,
+	vxml.Transferring: reporting.Transferred, vxml.HungUp: reporting.HangUp, vxml.Errored: reporting.ApplicationError,
 }
 
 // failure is what went wrong, if anything did.
