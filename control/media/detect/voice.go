@@ -3,13 +3,23 @@
 // clock: time is how many samples it was given.
 package detect
 
-import "math"
+import (
+	"math"
+	"time"
+)
+
+// frame is how much audio detectors take at once.
+const frame = 20 * time.Millisecond
 
 // Voice tells speech from silence and noise, frame by frame.
 type Voice struct {
 	floor float64 // of the noise, mean square
 	begun bool
+	lasts time.Duration
 }
+
+// Lasts is how long there has been speech without a pause.
+func (v *Voice) Lasts() time.Duration { return v.lasts }
 
 // Speech is above this level whatever the noise, and this much above the noise.
 const (
@@ -34,7 +44,7 @@ func power(pcm []int16) float64 {
 	return float64(sum) / float64(max(1, len(pcm)))
 }
 
-// Frame takes a frame of 10 to 30 ms and tells whether there is speech in it.
+// Frame takes a frame of 20 ms and tells whether there is speech in it.
 func (v *Voice) Frame(pcm []int16) bool {
 	now := power(pcm)
 	least, most := meanSquare(-70), meanSquare(-30)
@@ -47,5 +57,10 @@ func (v *Voice) Frame(pcm []int16) bool {
 		v.floor = min(v.floor*rise, now)
 	}
 	v.floor = min(max(v.floor, least), most)
-	return now > meanSquare(quiet) && now > v.floor*math.Pow(10, above/10)
+	if now > meanSquare(quiet) && now > v.floor*math.Pow(10, above/10) {
+		v.lasts += frame
+		return true
+	}
+	v.lasts = 0
+	return false
 }
