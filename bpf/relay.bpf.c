@@ -105,8 +105,8 @@ static __always_inline enum verdict relay_on(struct run *r, const struct packet 
 	v = depart(to, from->config.relay_to_id, &o, &d);
 	if (v != UNDECIDED)
 		return v;
-	add(&to->counts.tx_relayed, 1);
-	add(&to->counts.tx_relayed_bytes, p->length);
+	to->counts.tx_relayed++;
+	to->counts.tx_relayed_bytes += p->length;
 	length = departing_length(p, &d);
 	found = find_hop(r->ctx, to, &d, length, r->now);
 	show_received(r, p, from, found ? RELAYED : HANDED);

@@ -69,21 +69,25 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 4
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 5
 )
 
 type relayLeg struct {
-	_          structs.HostLayout
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Reserved   uint32
 	Id         uint64
 	TapUntilNs uint64
-	Local      relayEndpoint
 	Gate       struct {
 		_             structs.HostLayout
 		FarRtp        relayEndpoint
-		Candidate     relayEndpoint
-		WindowUntilNs uint64
 		RtpPaidNs     uint64
 		RtcpPaidNs    uint64
+		WindowUntilNs uint64
+		Candidate     relayEndpoint
 		CandidateSsrc uint32
 		CandidateSeq  uint16
 		OnProbation   uint8
@@ -91,6 +95,7 @@ type relayLeg struct {
 	}
 	Config  relayLegConfig
 	Ingress relayLegIngress
+	Counts  relayLegCounts
 	Egress  relayLegEgress
 	Hop     struct {
 		_        structs.HostLayout
@@ -102,21 +107,12 @@ type relayLeg struct {
 		TagProto uint16
 		TagTci   uint16
 	}
-	Counts relayLegCounts
-	Lock   struct {
-		_   structs.HostLayout
-		Val uint32
-	}
-	Reserved2 uint32
+	Local relayEndpoint
+	_     [56]byte
 }
 
 type relayLegConfig struct {
 	_            structs.HostLayout
-	PeerRtp      relayEndpoint
-	PeerRtcp     relayEndpoint
-	LatchFrom    relayEndpoint
-	LatchMs      uint32
-	_            [4]byte
 	RelayToId    uint64
 	RelayTo      uint32
 	ClockRate    uint32
@@ -130,6 +126,11 @@ type relayLegConfig struct {
 	RelayEvents  uint8
 	TrafficClass uint8
 	Reserved     uint8
+	PeerRtp      relayEndpoint
+	PeerRtcp     relayEndpoint
+	LatchFrom    relayEndpoint
+	LatchMs      uint32
+	Reserved2    uint32
 }
 
 type relayLegCounts struct {
@@ -137,11 +138,11 @@ type relayLegCounts struct {
 	RxPackets      uint64
 	RxBytes        uint64
 	RxRelayed      uint64
+	TxRelayed      uint64
+	TxRelayedBytes uint64
 	RxHanded       uint64
 	RxUser         uint64
 	RxRtcp         uint64
-	TxRelayed      uint64
-	TxRelayedBytes uint64
 	TxUser         uint64
 	TxUserBytes    uint64
 	DropSource     uint64
@@ -169,36 +170,37 @@ type relayLegEgress struct {
 	}
 	LastNs     uint64
 	SourceId   uint64
-	FormerId   uint64
-	ReplacedNs uint64
 	Ssrc       uint32
 	SourceSsrc uint32
-	FormerSsrc uint32
 	NextTs     uint32
 	TsOffset   uint32
 	SeqOffset  uint16
 	FloorSeq   uint16
-	FormerSeq  uint16
 	Started    uint8
-	Reserved   [5]uint8
+	Reserved   uint8
+	FormerSeq  uint16
+	FormerSsrc uint32
+	Reserved2  uint32
+	FormerId   uint64
+	ReplacedNs uint64
 }
 
 type relayLegIngress struct {
 	_          structs.HostLayout
 	LastNs     uint64
-	LostBefore int64
+	AudioNs    uint64
 	Ssrc       uint32
 	Cycles     uint32
 	BaseSeq    uint32
 	Received   uint32
 	LastTs     uint32
 	JitterX16  uint32
-	AudioNs    uint64
 	MaxSeq     uint16
 	NextBadSeq uint16
 	BadSeqSet  uint8
 	Renewed    uint8
 	Reserved   [2]uint8
+	LostBefore int64
 }
 
 type relayOwner struct {

@@ -11,13 +11,11 @@
 #define MAX_UDP 1504     /* blocks to hold MAX_RTP and the UDP header */
 #define MAX_OFFSET 0x1ff /* of a UDP header: a request, two tags and the longest IP header fit */
 
+/* Of at most 65536 words, which leave the sum below 2^48. */
 static __always_inline __u16 fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	return (sum & 0xffff) + (sum >> 16);
 }
 
 /* What changing a word adds to a sum. */

@@ -10,7 +10,7 @@
 #include "kernel.h"
 
 /* Grows whenever a map's layout changes; pins of another layout are refused. */
-enum layout_version { LAYOUT_VERSION = 4 };
+enum layout_version { LAYOUT_VERSION = 5 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
 #define SMALL_EVENT 256
@@ -67,10 +67,6 @@ enum verdict {
 
 /* What userspace decides about a leg. Written by the program change only. */
 struct leg_config {
-	struct endpoint peer_rtp;  /* as signalled: the only RTP source, and where RTP goes; none: muted */
-	struct endpoint peer_rtcp;
-	struct endpoint latch_from; /* its address may be the far end's, too: where signalling comes from */
-	__u32 latch_ms;            /* how long the true source may be learned; 0: never */
 	__u64 relay_to_id;         /* the leg that sends this one's audio on; 0: none */
 	__u32 relay_to;            /* its slot */
 	__u32 clock_rate;          /* Hz */
@@ -84,15 +80,20 @@ struct leg_config {
 	__u8 relay_events;         /* telephone-event goes where the audio goes, too */
 	__u8 traffic_class;        /* of what is sent: DSCP times four (RFC 2474) */
 	__u8 reserved;
+	struct endpoint peer_rtp;  /* as signalled: the only RTP source, and where RTP goes; none: muted */
+	struct endpoint peer_rtcp;
+	struct endpoint latch_from; /* its address may be the far end's, too: where signalling comes from */
+	__u32 latch_ms;            /* how long the true source may be learned; 0: never */
+	__u32 reserved2;
 };
 
 /* Who may send to a leg: RTP from one address and port, and from one source there. */
 struct leg_gate {
 	struct endpoint far_rtp;   /* as signalled, or as learned; none: not known yet */
-	struct endpoint candidate; /* who sent the packet that is on probation */
-	__u64 window_until_ns;     /* the far end may be learned until then; 0: never */
 	__u64 rtp_paid_ns;         /* when the RTP received so far would be due at the ceiling's rate */
 	__u64 rtcp_paid_ns;
+	__u64 window_until_ns;     /* the far end may be learned until then; 0: never */
+	struct endpoint candidate; /* who sent the packet that is on probation */
 	__u32 candidate_ssrc;
 	__u16 candidate_seq;       /* that it must go on with */
 	__u8 on_probation;
@@ -105,19 +106,19 @@ struct leg_gate {
  */
 struct leg_ingress {
 	__u64 last_ns;     /* arrival of the latest packet; 0: none yet */
-	__s64 lost_before; /* of the sources before the present one */
+	__u64 audio_ns;    /* arrival of the latest audio packet; 0: none yet */
 	__u32 ssrc;
 	__u32 cycles;      /* sequence wraps times 65536 */
 	__u32 base_seq;
 	__u32 received;    /* since base_seq */
 	__u32 last_ts;     /* of the latest audio packet */
 	__u32 jitter_x16;  /* timestamp units, scaled by 16 */
-	__u64 audio_ns;    /* arrival of the latest audio packet; 0: none yet */
 	__u16 max_seq;
 	__u16 next_bad_seq;
 	__u8 bad_seq_set;
 	__u8 renewed;      /* the far end was signalled anew: any source may be next */
 	__u8 reserved[2];
+	__s64 lost_before; /* of the sources before the present one */
 };
 
 /*
@@ -138,18 +139,19 @@ struct leg_egress {
 	struct leg_place place;
 	__u64 last_ns;     /* when last_ts left */
 	__u64 source_id;   /* leg it is relayed from; 0: userspace */
-	__u64 former_id;   /* the source before */
-	__u64 replaced_ns; /* when the former one was replaced */
 	__u32 ssrc;
 	__u32 source_ssrc;
-	__u32 former_ssrc;
 	__u32 next_ts;     /* the earliest a next source may begin with */
 	__u32 ts_offset;   /* from the source's to ours */
 	__u16 seq_offset;
 	__u16 floor_seq;   /* the lowest the present source may still fill in */
-	__u16 former_seq;  /* the former source's own highest */
 	__u8 started;
-	__u8 reserved[5];
+	__u8 reserved;
+	__u16 former_seq;  /* the source before: its own highest */
+	__u32 former_ssrc;
+	__u32 reserved2;
+	__u64 former_id;
+	__u64 replaced_ns; /* when it was replaced */
 };
 
 /* The way to the far end as the kernel's tables last told it. */
@@ -167,11 +169,11 @@ struct leg_counts {
 	__u64 rx_packets;  /* accepted RTP */
 	__u64 rx_bytes;
 	__u64 rx_relayed;  /* of those, relayed in the kernel */
+	__u64 tx_relayed;  /* packets of other legs */
+	__u64 tx_relayed_bytes;
 	__u64 rx_handed;   /* of those, stamped here and sent by userspace */
 	__u64 rx_user;     /* of those, handed to userspace's receiver */
 	__u64 rx_rtcp;
-	__u64 tx_relayed;  /* packets of other legs */
-	__u64 tx_relayed_bytes;
 	__u64 tx_user;     /* packets of userspace */
 	__u64 tx_user_bytes;
 	__u64 drop_source;
@@ -189,20 +191,24 @@ struct leg_counts {
 	__u64 drop_overrun;
 };
 
-/* One leg: a local endpoint and all that is known of the far end behind it. */
+/*
+ * One leg: a local endpoint and all that is known of the far end behind it. What
+ * each packet needs lies together, in few of the machine's cache lines: with many
+ * calls, waiting for memory is what a packet costs.
+ */
 struct leg {
+	struct bpf_spin_lock lock;
+	__u32 reserved;
 	__u64 id; /* never used twice: a stale route or record cannot hit a later leg; 0: no leg */
 	__u64 tap_until_ns; /* a capture sees the leg's packets until then; 0: none does */
-	struct endpoint local;
 	struct leg_gate gate;
 	struct leg_config config;
 	struct leg_ingress ingress;
+	struct leg_counts counts;
 	struct leg_egress egress;
 	struct leg_hop hop;
-	struct leg_counts counts;
-	struct bpf_spin_lock lock;
-	__u32 reserved2;
-};
+	struct endpoint local;
+} __attribute__((aligned(64)));
 
 /* The local addresses that legs are open on. A leg's place is found by the number of its address. */
 struct address_list {

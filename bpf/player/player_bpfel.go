@@ -55,16 +55,15 @@ type playerLayout struct {
 }
 
 type playerLeg struct {
-	_          structs.HostLayout
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Reserved   uint32
 	Id         uint64
 	TapUntilNs uint64
-	Local      struct {
-		_        structs.HostLayout
-		Addr     [16]uint8
-		Port     uint16
-		Reserved [3]uint16
-	}
-	Gate struct {
+	Gate       struct {
 		_      structs.HostLayout
 		FarRtp struct {
 			_        structs.HostLayout
@@ -72,23 +71,36 @@ type playerLeg struct {
 			Port     uint16
 			Reserved [3]uint16
 		}
-		Candidate struct {
+		RtpPaidNs     uint64
+		RtcpPaidNs    uint64
+		WindowUntilNs uint64
+		Candidate     struct {
 			_        structs.HostLayout
 			Addr     [16]uint8
 			Port     uint16
 			Reserved [3]uint16
 		}
-		WindowUntilNs uint64
-		RtpPaidNs     uint64
-		RtcpPaidNs    uint64
 		CandidateSsrc uint32
 		CandidateSeq  uint16
 		OnProbation   uint8
 		Reserved      uint8
 	}
 	Config struct {
-		_       structs.HostLayout
-		PeerRtp struct {
+		_            structs.HostLayout
+		RelayToId    uint64
+		RelayTo      uint32
+		ClockRate    uint32
+		FrameTicks   uint32
+		PacketGapNs  uint32
+		AudioType    uint8
+		EventType    uint8
+		MaySend      uint8
+		MayReceive   uint8
+		CopyToUser   uint8
+		RelayEvents  uint8
+		TrafficClass uint8
+		Reserved     uint8
+		PeerRtp      struct {
 			_        structs.HostLayout
 			Addr     [16]uint8
 			Port     uint16
@@ -106,82 +118,36 @@ type playerLeg struct {
 			Port     uint16
 			Reserved [3]uint16
 		}
-		LatchMs      uint32
-		_            [4]byte
-		RelayToId    uint64
-		RelayTo      uint32
-		ClockRate    uint32
-		FrameTicks   uint32
-		PacketGapNs  uint32
-		AudioType    uint8
-		EventType    uint8
-		MaySend      uint8
-		MayReceive   uint8
-		CopyToUser   uint8
-		RelayEvents  uint8
-		TrafficClass uint8
-		Reserved     uint8
+		LatchMs   uint32
+		Reserved2 uint32
 	}
 	Ingress struct {
 		_          structs.HostLayout
 		LastNs     uint64
-		LostBefore int64
+		AudioNs    uint64
 		Ssrc       uint32
 		Cycles     uint32
 		BaseSeq    uint32
 		Received   uint32
 		LastTs     uint32
 		JitterX16  uint32
-		AudioNs    uint64
 		MaxSeq     uint16
 		NextBadSeq uint16
 		BadSeqSet  uint8
 		Renewed    uint8
 		Reserved   [2]uint8
-	}
-	Egress struct {
-		_     structs.HostLayout
-		Place struct {
-			_       structs.HostLayout
-			LastTs  uint32
-			LastSeq uint16
-			Changes uint16
-		}
-		LastNs     uint64
-		SourceId   uint64
-		FormerId   uint64
-		ReplacedNs uint64
-		Ssrc       uint32
-		SourceSsrc uint32
-		FormerSsrc uint32
-		NextTs     uint32
-		TsOffset   uint32
-		SeqOffset  uint16
-		FloorSeq   uint16
-		FormerSeq  uint16
-		Started    uint8
-		Reserved   [5]uint8
-	}
-	Hop struct {
-		_        structs.HostLayout
-		UntilNs  uint64
-		Ifindex  uint32
-		Length   uint32
-		ToMac    [6]uint8
-		FromMac  [6]uint8
-		TagProto uint16
-		TagTci   uint16
+		LostBefore int64
 	}
 	Counts struct {
 		_              structs.HostLayout
 		RxPackets      uint64
 		RxBytes        uint64
 		RxRelayed      uint64
+		TxRelayed      uint64
+		TxRelayedBytes uint64
 		RxHanded       uint64
 		RxUser         uint64
 		RxRtcp         uint64
-		TxRelayed      uint64
-		TxRelayedBytes uint64
 		TxUser         uint64
 		TxUserBytes    uint64
 		DropSource     uint64
@@ -198,11 +164,47 @@ type playerLeg struct {
 		DropTooLong    uint64
 		DropOverrun    uint64
 	}
-	Lock struct {
-		_   structs.HostLayout
-		Val uint32
+	Egress struct {
+		_     structs.HostLayout
+		Place struct {
+			_       structs.HostLayout
+			LastTs  uint32
+			LastSeq uint16
+			Changes uint16
+		}
+		LastNs     uint64
+		SourceId   uint64
+		Ssrc       uint32
+		SourceSsrc uint32
+		NextTs     uint32
+		TsOffset   uint32
+		SeqOffset  uint16
+		FloorSeq   uint16
+		Started    uint8
+		Reserved   uint8
+		FormerSeq  uint16
+		FormerSsrc uint32
+		Reserved2  uint32
+		FormerId   uint64
+		ReplacedNs uint64
 	}
-	Reserved2 uint32
+	Hop struct {
+		_        structs.HostLayout
+		UntilNs  uint64
+		Ifindex  uint32
+		Length   uint32
+		ToMac    [6]uint8
+		FromMac  [6]uint8
+		TagProto uint16
+		TagTci   uint16
+	}
+	Local struct {
+		_        structs.HostLayout
+		Addr     [16]uint8
+		Port     uint16
+		Reserved [3]uint16
+	}
+	_ [56]byte
 }
 
 type playerOwner struct {
