@@ -35,7 +35,7 @@ race: ## every test under the race detector (needs gcc)
 
 bench-media: build ## what media costs, beside null programs, sockets and rtpengine (needs root)
 	@scripts/setup.sh bench
-	@$(BUILD)/mcplab bench --out $(BUILD)/bench
+	@$(BUILD)/mcplab bench --platform $(BUILD)/mcp --out $(BUILD)/bench
 
 bench-vxml: build ## what the VoiceXML interpreter costs
 	@$(BUILD)/mcp vxml bench --out $(BUILD)/bench

@@ -2,8 +2,9 @@
 
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
- * What the relay is measured with: a generator run on live frames, a sink that
- * counts, and the least a program could do between them.
+ * What media is measured with: a generator run on live frames, a sink that counts,
+ * one that listens to how evenly packets come, and the least a program could do
+ * between them.
  */
 #include "../include/checksum.h"
 #include "../include/rtp.h"
@@ -12,9 +13,15 @@
 
 #define MAX_STREAMS 1024
 #define HEADER_WORDS 14 /* Ethernet, IPv4, UDP and RTP, and two octets of payload */
+#define HOST 28 /* the third octet of the address they come from */
 #define UDP_CHECK 40
 #define RTP 42
 #define FRAME_TICKS 160
+#define PTIME_NS 20000000ULL
+#define MAX_LISTENED 16384
+#define BINS 4096
+#define BIN_NS 10000
+#define NEW_STREAM_NS 1000000000ULL /* of silence, after which another stream begins */
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -40,6 +47,22 @@ struct {
 	__type(value, __u64);
 } seen SEC(".maps");
 
+/* When the last packet of each stream that is listened to came. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_LISTENED);
+	__type(key, __u32);
+	__type(value, __u64);
+} heard SEC(".maps");
+
+/* How many packets came so much too early or too late after the one before; the last: more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BINS);
+	__type(key, __u32);
+	__type(value, __u64);
+} unevenness SEC(".maps");
+
 /* The one way out of the null program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
@@ -50,6 +73,12 @@ struct {
 
 const volatile __u32 stream_count = 1;
 const volatile __u32 null_macs[3];
+
+/* The streams that are listened to, by port and host; one in listen_every is. */
+const volatile __u32 listen_port = 36; /* where the port is: 34 the source's, 36 the destination's */
+const volatile __u32 listen_first;
+const volatile __u32 listen_ports = 1; /* a host has */
+const volatile __u32 listen_every = 1;
 
 /* Shared by runs; the generator has one thread. */
 __u32 turn;
@@ -83,14 +112,54 @@ int generate(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-SEC("xdp")
-int sink(struct xdp_md *ctx)
+static __always_inline void see(void)
 {
 	__u32 zero = 0;
 	__u64 *n = bpf_map_lookup_elem(&seen, &zero);
 
 	if (n)
 		(*n)++;
+}
+
+SEC("xdp")
+int sink(struct xdp_md *ctx)
+{
+	see();
+	return XDP_DROP;
+}
+
+/* Notes how far from even a packet came after the one before. */
+static __always_inline void note(__u32 stream, __u64 now)
+{
+	__u64 *last = bpf_map_lookup_elem(&heard, &stream), gap, *n;
+	__u32 bin;
+
+	if (!last)
+		return;
+	gap = now - *last;
+	*last = now;
+	if (gap > NEW_STREAM_NS)
+		return;
+	gap = (gap > PTIME_NS ? gap - PTIME_NS : PTIME_NS - gap) / BIN_NS;
+	bin = gap < BINS ? gap : BINS - 1;
+	n = bpf_map_lookup_elem(&unevenness, &bin);
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+/* A sink that listens. */
+SEC("xdp")
+int listen(struct xdp_md *ctx)
+{
+	__u8 *frame = (void *)(long)ctx->data;
+	__u32 stream, port_at = listen_port == 34 ? 34 : 36;
+
+	see();
+	if ((void *)(frame + RTP) > (void *)(long)ctx->data_end || *(__be16 *)(frame + 12) != bpf_htons(ETH_P_IP))
+		return XDP_DROP;
+	stream = frame[HOST] * listen_ports + (bpf_ntohs(*(__be16 *)(frame + port_at)) - listen_first) / 2;
+	if (stream % listen_every == 0)
+		note(stream / listen_every, bpf_ktime_get_ns());
 	return XDP_DROP;
 }
 

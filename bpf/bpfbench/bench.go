@@ -23,6 +23,15 @@ type Config struct {
 	Frames [][]byte
 	// NullDst and NullSrc are what the null program writes in front.
 	NullDst, NullSrc net.HardwareAddr
+	Listen           Listen
+}
+
+// Listen says which streams AttachListen listens to.
+type Listen struct {
+	BySource bool // streams differ by the port they come from, and not by the one they go to
+	First    int  // such port; streams have even ones
+	Ports    int  // how many streams come from one host, which its address's third octet numbers
+	Every    int  // one of so many is listened to; all if zero
 }
 
 // Bench holds the programs.
@@ -58,6 +67,9 @@ func New(c Config) (*Bench, error) {
 	if err := spec.Variables["stream_count"].Set(uint32(len(c.Frames))); err != nil {
 		return nil, err
 	}
+	if err := c.Listen.set(spec); err != nil {
+		return nil, err
+	}
 	b := &Bench{frame: c.Frames[0]}
 	if err := spec.LoadAndAssign(&b.objects, nil); err != nil {
 		return nil, fmt.Errorf("load benchmark: %w", err)
@@ -79,6 +91,12 @@ func (b *Bench) SetFrame(i int, frame []byte) error {
 	return b.objects.Streams.Put(uint32(i), &s)
 }
 
+// Settle keeps the generator in the kernel's table of XDP programs, by an interface
+// that nothing arrives at: to start it is cheap then.
+func (b *Bench) Settle(ifindex int) error {
+	return b.attachAs(b.objects.Generate, ifindex, link.XDPGenericMode)
+}
+
 // AttachSink lets an interface swallow and count what arrives.
 func (b *Bench) AttachSink(ifindex int) error {
 	return b.attach(b.objects.Sink, ifindex)
@@ -93,7 +111,11 @@ func (b *Bench) AttachNull(from, to int) error {
 }
 
 func (b *Bench) attach(p *ebpf.Program, ifindex int) error {
-	l, err := link.AttachXDP(link.XDPOptions{Program: p, Interface: ifindex, Flags: link.XDPDriverMode})
+	return b.attachAs(p, ifindex, link.XDPDriverMode)
+}
+
+func (b *Bench) attachAs(p *ebpf.Program, ifindex int, mode link.XDPAttachFlags) error {
+	l, err := link.AttachXDP(link.XDPOptions{Program: p, Interface: ifindex, Flags: mode})
 	if err != nil {
 		return fmt.Errorf("attach to interface %d: %w", ifindex, err)
 	}

@@ -23,12 +23,19 @@ type benchStream struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	benchMapHeard       = "heard"
 	benchMapSeen        = "seen"
 	benchMapStreams     = "streams"
+	benchMapUnevenness  = "unevenness"
 	benchMapWayOut      = "way_out"
 	benchProgGenerate   = "generate"
+	benchProgListen     = "listen"
 	benchProgNull       = "null"
 	benchProgSink       = "sink"
+	benchVarListenEvery = "listen_every"
+	benchVarListenFirst = "listen_first"
+	benchVarListenPort  = "listen_port"
+	benchVarListenPorts = "listen_ports"
 	benchVarNullMacs    = "null_macs"
 	benchVarStreamCount = "stream_count"
 	benchVarTurn        = "turn"
@@ -77,6 +84,7 @@ type benchSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchProgramSpecs struct {
 	Generate *ebpf.ProgramSpec `ebpf:"generate"`
+	Listen   *ebpf.ProgramSpec `ebpf:"listen"`
 	Null     *ebpf.ProgramSpec `ebpf:"null"`
 	Sink     *ebpf.ProgramSpec `ebpf:"sink"`
 }
@@ -85,15 +93,21 @@ type benchProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchMapSpecs struct {
-	Seen    *ebpf.MapSpec `ebpf:"seen"`
-	Streams *ebpf.MapSpec `ebpf:"streams"`
-	WayOut  *ebpf.MapSpec `ebpf:"way_out"`
+	Heard      *ebpf.MapSpec `ebpf:"heard"`
+	Seen       *ebpf.MapSpec `ebpf:"seen"`
+	Streams    *ebpf.MapSpec `ebpf:"streams"`
+	Unevenness *ebpf.MapSpec `ebpf:"unevenness"`
+	WayOut     *ebpf.MapSpec `ebpf:"way_out"`
 }
 
 // benchVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchVariableSpecs struct {
+	ListenEvery *ebpf.VariableSpec `ebpf:"listen_every"`
+	ListenFirst *ebpf.VariableSpec `ebpf:"listen_first"`
+	ListenPort  *ebpf.VariableSpec `ebpf:"listen_port"`
+	ListenPorts *ebpf.VariableSpec `ebpf:"listen_ports"`
 	NullMacs    *ebpf.VariableSpec `ebpf:"null_macs"`
 	StreamCount *ebpf.VariableSpec `ebpf:"stream_count"`
 	Turn        *ebpf.VariableSpec `ebpf:"turn"`
@@ -119,15 +133,19 @@ func (o *benchObjects) Close() error {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchMaps struct {
-	Seen    *ebpf.Map `ebpf:"seen"`
-	Streams *ebpf.Map `ebpf:"streams"`
-	WayOut  *ebpf.Map `ebpf:"way_out"`
+	Heard      *ebpf.Map `ebpf:"heard"`
+	Seen       *ebpf.Map `ebpf:"seen"`
+	Streams    *ebpf.Map `ebpf:"streams"`
+	Unevenness *ebpf.Map `ebpf:"unevenness"`
+	WayOut     *ebpf.Map `ebpf:"way_out"`
 }
 
 func (m *benchMaps) Close() error {
 	return _BenchClose(
+		m.Heard,
 		m.Seen,
 		m.Streams,
+		m.Unevenness,
 		m.WayOut,
 	)
 }
@@ -136,6 +154,10 @@ func (m *benchMaps) Close() error {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchVariables struct {
+	ListenEvery *ebpf.Variable `ebpf:"listen_every"`
+	ListenFirst *ebpf.Variable `ebpf:"listen_first"`
+	ListenPort  *ebpf.Variable `ebpf:"listen_port"`
+	ListenPorts *ebpf.Variable `ebpf:"listen_ports"`
 	NullMacs    *ebpf.Variable `ebpf:"null_macs"`
 	StreamCount *ebpf.Variable `ebpf:"stream_count"`
 	Turn        *ebpf.Variable `ebpf:"turn"`
@@ -146,6 +168,7 @@ type benchVariables struct {
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchPrograms struct {
 	Generate *ebpf.Program `ebpf:"generate"`
+	Listen   *ebpf.Program `ebpf:"listen"`
 	Null     *ebpf.Program `ebpf:"null"`
 	Sink     *ebpf.Program `ebpf:"sink"`
 }
@@ -153,6 +176,7 @@ type benchPrograms struct {
 func (p *benchPrograms) Close() error {
 	return _BenchClose(
 		p.Generate,
+		p.Listen,
 		p.Null,
 		p.Sink,
 	)

@@ -7,7 +7,7 @@ import (
 )
 
 func benchCommand() *cobra.Command {
-	var out string
+	var options bench.Options
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure what relaying a packet costs",
@@ -17,9 +17,12 @@ a program that does nothing, and through rtpengine where it is installed. Needs 
 		Example: `  mcplab bench --out build/bench`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return bench.Run(cmd.Context(), cmd.OutOrStdout(), bench.Options{Out: out, Commit: version, Progress: cmd.ErrOrStderr()})
+			options.Commit, options.Progress = version, cmd.ErrOrStderr()
+			return bench.Run(cmd.Context(), cmd.OutOrStdout(), options)
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "build/bench", "folder of the results")
+	f := cmd.Flags()
+	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
+	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary, for prompts while calls arrive")
 	return cmd
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -54,10 +56,58 @@ func TestEveryRelayCarries(t *testing.T) {
 	}
 }
 
+// Every way to play is heard, evenly or not: that depends on the machine.
+func TestEveryPlayerIsHeard(t *testing.T) {
+	bpftest.RequireRoot(t)
+	if testing.Short() {
+		t.Skip("takes seconds of recordings")
+	}
+	const streams = 16
+	for _, r := range recitals() {
+		t.Run(r.name, func(t *testing.T) {
+			got, err := r.try(t.Context(), streams)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A part of the streams is listened to; a busy machine may keep it from most.
+			if got.even.Packets < streams || got.nanoseconds <= 0 || got.even.P50 == 0 || got.even.Max < got.even.P99 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// The whole platform plays while calls arrive.
+func TestArrivals(t *testing.T) {
+	bpftest.RequireRoot(t)
+	if testing.Short() {
+		t.Skip("takes seconds of calls")
+	}
+	platform := filepath.Join(t.TempDir(), "mcp")
+	if out, err := exec.Command("go", "build", "-o", platform, "mcp/cmd/mcp").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	a := arrivals{platform: platform, rate: 10, length: 3 * time.Second, listen: 2 * time.Second}
+	if !a.can() {
+		t.Skip(sippProgram + " is not installed")
+	}
+	results, err := a.measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Value <= 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 func TestReport(t *testing.T) {
 	r := Report{Machine: thisMachine(), Commit: "abc", Results: []Result{
 		{Name: nativeNS, Value: 100, Unit: "ns/packet", Against: socketNS},
 		{Name: socketNS, Value: 5000, Unit: "ns/packet", Against: "absent"},
+		{Name: nullPPS, Value: 10, isRate: true},
+		{Name: "relay.native.pps", Value: 8, Against: nullPPS, Goal: 0.8, isRate: true},
 	}}
 	r.compare()
 	dir := t.TempDir()
@@ -72,7 +122,7 @@ func TestReport(t *testing.T) {
 	if err := json.Unmarshal(b, &back); err != nil {
 		t.Fatal(err)
 	}
-	if back.Results[0].Ratio != 50 || back.Results[1].Ratio != 0 || back.Machine.Kernel == "" {
+	if back.Results[0].Ratio != 50 || back.Results[1].Ratio != 0 || back.Results[3].Ratio != 0.8 || back.Machine.Kernel == "" {
 		t.Errorf("%+v", back)
 	}
 	var table bytes.Buffer

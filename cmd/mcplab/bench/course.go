@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,8 @@ const (
 	socketPace  = 40_000
 	settleLimit = 200 * time.Millisecond
 
-	burstsPerSecond = 40
+	burstsPerSecond = 250
+	loopback        = 1 // its index
 )
 
 // course is the way packets take: made in one namespace, relayed in the second,
@@ -35,10 +37,14 @@ type course struct {
 	source, relay, sink *bpftest.NetNS
 	out, in, on, end    *bpftest.End // in the order packets pass them
 	bench               *bpfbench.Bench
-	beside              int // process whose CPU time counts, too; 0: none
+	beside              int      // process whose CPU time counts, too; 0: none
+	softirqs            []string // where the kernel tells the CPU time of its softirq threads
 }
 
-func newCourse() (_ *course, err error) {
+func newCourse() (*course, error) { return newListeningCourse(bpfbench.Listen{}) }
+
+// newListeningCourse makes a course at whose end streams may be listened to.
+func newListeningCourse(listen bpfbench.Listen) (_ *course, err error) {
 	c := &course{}
 	defer func() {
 		if err != nil {
@@ -64,8 +70,14 @@ func newCourse() (_ *course, err error) {
 	for i := range frames {
 		frames[i] = c.frame(i)
 	}
-	c.bench, err = bpfbench.New(bpfbench.Config{Frames: frames, NullDst: c.end.MAC, NullSrc: c.on.MAC})
-	return c, err
+	if c.softirqs, err = kernelThreads(); err != nil {
+		return nil, err
+	}
+	c.bench, err = bpfbench.New(bpfbench.Config{Frames: frames, NullDst: c.end.MAC, NullSrc: c.on.MAC, Listen: listen})
+	if err != nil {
+		return nil, err
+	}
+	return c, c.source.Do(func() error { return c.bench.Settle(loopback) })
 }
 
 // close frees the course and adds what went wrong to err.
@@ -127,6 +139,7 @@ func (c *course) drive(ctx context.Context, packets, pace int) (cost, error) {
 	if err != nil {
 		return cost{}, err
 	}
+	begin := time.Now()
 	if err := c.source.Do(func() error { return c.send(ctx, packets, pace) }); err != nil {
 		return cost{}, err
 	}
@@ -134,6 +147,7 @@ func (c *course) drive(ctx context.Context, packets, pace int) (cost, error) {
 	if err != nil {
 		return cost{}, err
 	}
+	took := time.Since(begin)
 	stop, err := c.spentCPU()
 	if err != nil {
 		return cost{}, err
@@ -144,6 +158,7 @@ func (c *course) drive(ctx context.Context, packets, pace int) (cost, error) {
 	return cost{
 		nanoseconds: float64(stop-start) / float64(arrived),
 		lost:        1 - float64(arrived)/float64(packets),
+		rate:        float64(arrived) / took.Seconds(),
 	}, nil
 }
 
@@ -208,16 +223,13 @@ func (c *course) spentCPU() (time.Duration, error) {
 		return 0, err
 	}
 	spent := time.Duration(self.Utime.Nano() + self.Stime.Nano())
-	paths, err := kernelThreads()
-	if err != nil {
-		return 0, err
-	}
+	paths := c.softirqs
 	if c.beside != 0 {
 		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", c.beside))
 		if err != nil {
 			return 0, err
 		}
-		paths = append(paths, tasks...)
+		paths = append(slices.Clone(paths), tasks...)
 	}
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
@@ -236,6 +248,11 @@ func (c *course) spentCPU() (time.Duration, error) {
 // attachSink counts at an interface of a namespace.
 func (c *course) attachSink(e *bpftest.End) error {
 	return e.NS.Do(func() error { return c.bench.AttachSink(e.Index) })
+}
+
+// attachListener counts and listens at the end of the course.
+func (c *course) attachListener() error {
+	return c.end.NS.Do(func() error { return c.bench.AttachListen(c.end.Index) })
 }
 
 func interfaceNames(ends ...*bpftest.End) []string {

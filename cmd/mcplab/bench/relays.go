@@ -68,14 +68,10 @@ func loadKernel(c *course, mode bpf.Mode) (*bpf.Plane, func() error, error) {
 
 // load loads the plane on a BPF file system of its own.
 func (c *course) load(config bpf.Config) (*bpf.Plane, func() error, error) {
-	mount, err := os.MkdirTemp("", "mcpbench")
+	mount, release, err := mountBPF()
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := unix.Mount("bpf", mount, "bpf", 0, ""); err != nil {
-		return nil, nil, errors.Join(err, os.Remove(mount))
-	}
-	release := func() error { return errors.Join(unix.Unmount(mount, unix.MNT_DETACH), os.Remove(mount)) }
 	config.Dir = filepath.Join(mount, "plane")
 	var kernel *bpf.Plane
 	err = c.relay.Do(func() (err error) {
@@ -86,6 +82,18 @@ func (c *course) load(config bpf.Config) (*bpf.Plane, func() error, error) {
 		return nil, nil, errors.Join(err, release())
 	}
 	return kernel, func() error { return errors.Join(bpf.Unload(config.Dir), release()) }, nil
+}
+
+// mountBPF makes a BPF file system of its own.
+func mountBPF() (dir string, release func() error, err error) {
+	dir, err = os.MkdirTemp("", "mcpbench")
+	if err != nil {
+		return "", nil, err
+	}
+	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
+		return "", nil, errors.Join(err, os.Remove(dir))
+	}
+	return dir, func() error { return errors.Join(unix.Unmount(dir, unix.MNT_DETACH), os.Remove(dir)) }, nil
 }
 
 func startSocket(c *course) (func() error, error) {

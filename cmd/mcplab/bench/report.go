@@ -27,11 +27,13 @@ type Result struct {
 	Value   float64 `json:"value"`
 	Unit    string  `json:"unit"`
 	Against string  `json:"against,omitempty"`
-	Ratio   float64 `json:"ratio,omitempty"`    // the other's value by this one's
+	Ratio   float64 `json:"ratio,omitempty"`    // how many times better than the other
 	Goal    float64 `json:"goal,omitempty"`     // what the ratio is to be at least
 	AtLeast float64 `json:"at_least,omitempty"` // what the value is to be
 	Limit   float64 `json:"limit,omitempty"`    // what the value is to be at most
 	Lost    float64 `json:"lost,omitempty"`     // share of packets that did not arrive
+
+	isRate bool // more is better
 }
 
 // lower keeps the lowest of repeated measurements.
@@ -48,7 +50,12 @@ func (r *Report) compare() {
 		values[one.Name] = one.Value
 	}
 	for i, one := range r.Results {
-		if other, ok := values[one.Against]; ok && one.Value > 0 {
+		other, ok := values[one.Against]
+		switch {
+		case !ok || other <= 0 || one.Value <= 0:
+		case one.isRate:
+			r.Results[i].Ratio = one.Value / other
+		default:
 			r.Results[i].Ratio = other / one.Value
 		}
 	}

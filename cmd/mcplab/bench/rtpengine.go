@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"mcp/control/sdp"
 )
 
@@ -28,6 +30,8 @@ type rtpengine struct {
 const (
 	rtpengineProgram = "rtpengine"
 	controlAddress   = "127.0.0.1:2223"
+	engineFirst      = 20000 // of its ports
+	engineLast       = 59998
 	startLimit       = 5 * time.Second
 	answerLimit      = 2 * time.Second
 )
@@ -64,10 +68,10 @@ func openRTPEngine(c *course) (*rtpengine, error) {
 	// Without the kernel module, which the comparison is not about.
 	e.process = exec.Command(rtpengineProgram, "--foreground", "--log-stderr", "--log-level=3", "--table=-1",
 		"--interface=in/10.1.0.1", "--interface=on/10.2.0.1", "--listen-ng="+controlAddress,
-		"--port-min=30000", "--port-max=39999", "--num-threads=1")
+		fmt.Sprintf("--port-min=%d", engineFirst), fmt.Sprintf("--port-max=%d", engineLast), "--num-threads=1")
 	e.process.Stderr, e.process.Stdout = &e.log, &e.log
 	err := c.relay.Do(func() error {
-		if err := e.process.Start(); err != nil {
+		if err := onOneCore(e.process.Start); err != nil {
 			return err
 		}
 		var err error
@@ -89,20 +93,34 @@ func openRTPEngine(c *course) (*rtpengine, error) {
 	}
 }
 
+// onOneCore calls a function that starts a process, which gets one core for all
+// that it does. The caller's thread is its own.
+func onOneCore(start func() error) error {
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return err
+	}
+	for cpu := 0; one.Count() == 0; cpu++ {
+		if all.IsSet(cpu) {
+			one.Set(cpu)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return err
+	}
+	return errors.Join(start(), unix.SchedSetaffinity(0, &all))
+}
+
 // relay asks for a stream's relay and returns the port that takes its packets.
 func (e *rtpengine) relay(i int) (uint16, error) {
 	describe := func(at netip.AddrPort) string {
 		return string(sdp.Offer(sdp.Local{Addr: at, Codecs: sdp.DefaultCodecs()[:1], SessionID: 1, Version: 1}))
 	}
-	call := func(command string, more map[string]any) map[string]any {
-		more["command"], more["call-id"], more["from-tag"] = command, "call-"+strconv.Itoa(i), "a"
-		return more
-	}
-	offer := call("offer", map[string]any{"sdp": describe(talker(i)), "direction": []string{"in", "on"}})
+	offer := about(i, "offer", "a", map[string]any{"sdp": describe(talker(i)), "direction": []string{"in", "on"}})
 	if _, err := e.ask(offer); err != nil {
 		return 0, err
 	}
-	answer, err := e.ask(call("answer", map[string]any{"sdp": describe(listener(i)), "to-tag": "b"}))
+	answer, err := e.ask(about(i, "answer", "a", map[string]any{"sdp": describe(listener(i)), "to-tag": "b"}))
 	if err != nil {
 		return 0, err
 	}
@@ -112,6 +130,12 @@ func (e *rtpengine) relay(i int) (uint16, error) {
 		return 0, errors.Join(fmt.Errorf("%s answered %q", rtpengineProgram, text), err)
 	}
 	return session.Audio.RTP.Port(), nil
+}
+
+// about makes a command about a stream's call.
+func about(i int, command, tag string, more map[string]any) map[string]any {
+	more["command"], more["call-id"], more["from-tag"] = command, "call-"+strconv.Itoa(i), tag
+	return more
 }
 
 // ask sends one command and returns the answer to it.
