@@ -13,6 +13,7 @@ import (
 
 	"mcp/control/media"
 	"mcp/control/media/codec"
+	"mcp/control/reporting"
 	"mcp/control/route"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
@@ -69,6 +70,7 @@ type Call struct {
 	tasks  sync.WaitGroup // what runs beside the owning goroutine
 	hungUp chan struct{}  // closed once the far end is gone
 	life   life           // touched by the owning goroutine only
+	trail  *reporting.Trail
 }
 
 // ID is the platform's own name for the call, unique for ever.

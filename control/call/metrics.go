@@ -11,10 +11,11 @@ type Registerer = prometheus.Registerer
 
 // metrics counts calls. Labels come from closed sets, never from the wire.
 type metrics struct {
-	ended    *prometheus.CounterVec
-	refused  prometheus.Counter
-	duration prometheus.Histogram
-	setup    prometheus.Histogram
+	ended      *prometheus.CounterVec
+	refused    prometheus.Counter
+	unrecorded prometheus.Counter
+	duration   prometheus.Histogram
+	setup      prometheus.Histogram
 }
 
 func newMetrics(reg Registerer, active func() int) *metrics {
@@ -24,6 +25,9 @@ func newMetrics(reg Registerer, active func() int) *metrics {
 		}, []string{"cause"}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mcp_calls_over_limit_total", Help: "Calls refused because too many were up.",
+		}),
+		unrecorded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mcp_calls_unrecordable_total", Help: "Calls refused because their records could not be kept.",
 		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "mcp_call_duration_seconds", Help: "From answer to end.",
@@ -38,7 +42,7 @@ func newMetrics(reg Registerer, active func() int) *metrics {
 		Name: "mcp_calls_active", Help: "Calls being served.",
 	}, func() float64 { return float64(active()) })
 	if reg != nil {
-		reg.MustRegister(m.ended, m.refused, m.duration, m.setup, up)
+		reg.MustRegister(m.ended, m.refused, m.unrecorded, m.duration, m.setup, up)
 	}
 	return m
 }

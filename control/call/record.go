@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,37 @@ type facts struct {
 func (f *facts) begin(id string, d Dialog) {
 	f.record = reporting.Begin(id, time.Now())
 	f.record.SIPCallID = d.CallID()
-	f.record.Session = sessionID(d.Headers())
-	f.record.Parties = reporting.Parties{Local: d.LocalURI(), Remote: d.RemoteURI(), Request: requestURI(d.RequestURI())}
+	h := d.Headers()
+	f.record.Session = sessionID(h)
+	f.record.Tenant = cmp.Or(sessionParameter(h, "gvp.rm.tenant-id"), first(h, "gvp-tenant-id"), d.RequestURI().Params["gvp-tenant-id"])
+	f.record.Profile = first(h, "x-genesys-gsw-ivr-profile-id")
+	f.record.Parties = reporting.Parties{
+		Local: d.LocalURI(), Remote: d.RemoteURI(), Request: requestURI(d.RequestURI()),
+		DNIS: userPart(d.LocalURI()), ANI: userPart(d.RemoteURI()),
+	}
+}
+
+// Trail takes the events that the call's service reports.
+func (c *Call) Trail() *reporting.Trail { return c.trail }
+
+// offered begins the call's trail, with what ties it to the systems around.
+func (c *Call) offered() {
+	r := c.life.facts.record
+	c.trail = c.server.recorder.Begin(r)
+	c.trail.Step("incall_initiated", r.Parties.Remote)
+	c.trail.Step("call_reference", strings.Join([]string{r.SIPCallID, r.Session, r.Tenant, r.Profile}, "|"))
+}
+
+// tracked tells of the steps of the call.
+func (c *Call) tracked(m message) {
+	r := c.life.facts.record
+	switch m.trigger {
+	case Prepared:
+		c.server.recorder.Serve(r)
+		c.trail.Serve(r.Application)
+	case Acknowledged:
+		c.trail.Step("incall_begin", r.Parties.Local)
+	}
 }
 
 // note takes from a message what the record wants.
@@ -119,6 +149,7 @@ func (c *Call) finish() {
 		f.end = &reporting.End{Cause: reporting.PlatformError, By: reporting.Fault}
 	}
 	f.record.Finish(time.Now(), *f.end)
+	c.trail.Step("incall_end", string(f.end.Cause))
 	c.server.metrics.end(f.record)
 	if err := c.server.recorder.Record(context.Background(), f.record); err != nil {
 		c.log.Error("the call's record could not be kept", "record", f.record, "error", err)
@@ -181,14 +212,41 @@ func (f *facts) byeReason() map[string]string {
 	return map[string]string{"Reason": `Q.850;cause=102;text="media timeout"`}
 }
 
+// first is the first value of a header; "": there is none.
+func first(headers map[string][]string, name string) string {
+	for _, v := range headers[name] {
+		return strings.TrimSpace(v)
+	}
+	return ""
+}
+
 // sessionID is the session that the Resource Manager put the call into: the
 // first part of its X-Genesys-GVP-Session-ID header.
 func sessionID(headers map[string][]string) string {
-	for _, v := range headers["x-genesys-gvp-session-id"] {
-		id, _, _ := strings.Cut(v, ";")
-		return strings.TrimSpace(id)
+	id, _, _ := strings.Cut(first(headers, "x-genesys-gvp-session-id"), ";")
+	return strings.TrimSpace(id)
+}
+
+// sessionParameter is a parameter of that header.
+func sessionParameter(headers map[string][]string, name string) string {
+	for _, p := range strings.Split(first(headers, "x-genesys-gvp-session-id"), ";") {
+		if key, value, ok := strings.Cut(p, "="); ok && strings.TrimSpace(key) == name {
+			return strings.Trim(strings.TrimSpace(value), `"`)
+		}
 	}
 	return ""
+}
+
+// userPart is the number, or name, in a SIP URI.
+func userPart(uri string) string {
+	_, rest, ok := strings.Cut(uri, ":")
+	user, _, found := strings.Cut(rest, "@")
+	if !ok || !found {
+		return ""
+	}
+	user, _, _ = strings.Cut(user, ";")
+	user, _, _ = strings.Cut(user, ":") // a password
+	return user
 }
 
 // requestURI writes a Request-URI for people to read: without its parameters,

@@ -75,6 +75,7 @@ func (c *Call) handle(m message) {
 	was := c.life.state
 	state, effects := next(was, m.trigger)
 	c.life.facts.note(was, m)
+	c.tracked(m)
 	c.life.state = state
 	c.log.Debug("call", "state", was.String(), "trigger", m.trigger.String(), "next", state.String())
 	if m.program != nil {

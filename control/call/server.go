@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -57,8 +58,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Recorder makes a call's record durable before the call is forgotten.
+// Recorder keeps what calls leave behind.
 type Recorder interface {
+	// Check fails when the records of further calls could not be kept.
+	Check(ctx context.Context) error
+	// Begin is told of a call that has come, Serve of one whose application is known.
+	Begin(r *reporting.Record) *reporting.Trail
+	Serve(r *reporting.Record)
+	// Record makes a call's record durable before the call is forgotten.
 	Record(ctx context.Context, r *reporting.Record) error
 }
 
@@ -103,14 +110,14 @@ func (s *Server) Invite(ctx context.Context, d *sip.Dialog) { s.Serve(ctx, d) }
 // Serve serves the call of a dialog and returns when everything is released.
 func (s *Server) Serve(ctx context.Context, d Dialog) {
 	c := s.newCall(d)
-	if !s.admit(c) {
-		c.log.Warn("call refused: too many calls", "max", s.config.Max)
-		s.metrics.refused.Inc()
+	if err := s.admit(ctx, c); err != nil {
+		c.log.Warn("call refused", "error", err)
 		c.warn("refuse call", d.Reject(ctx, 503, "Service Unavailable", map[string]string{"Retry-After": "5"}))
 		return
 	}
 	defer s.forget(c)
 	c.log.Info("call offered", "from", d.RemoteURI(), "to", d.LocalURI(), "peer", d.RemoteHost())
+	c.offered()
 	c.run(ctx)
 }
 
@@ -126,14 +133,20 @@ func (s *Server) newCall(d Dialog) *Call {
 	return c
 }
 
-func (s *Server) admit(c *Call) bool {
+// admit takes a call up unless there are too many, or no record of it could be kept.
+func (s *Server) admit(ctx context.Context, c *Call) error {
+	if err := s.recorder.Check(ctx); err != nil {
+		s.metrics.unrecorded.Inc()
+		return fmt.Errorf("its record could not be kept: %w", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.config.Max > 0 && len(s.calls) >= s.config.Max {
-		return false
+		s.metrics.refused.Inc()
+		return fmt.Errorf("%d calls are up", len(s.calls))
 	}
 	s.calls[c.id] = c
-	return true
+	return nil
 }
 
 func (s *Server) forget(c *Call) {

@@ -67,6 +67,9 @@ func (p scriptedProgram) Run(ctx context.Context) Ending { return p.service.run(
 type recorderFunc func(*reporting.Record)
 
 func (f recorderFunc) Record(_ context.Context, r *reporting.Record) error { f(r); return nil }
+func (f recorderFunc) Check(context.Context) error                         { return nil }
+func (f recorderFunc) Begin(*reporting.Record) *reporting.Trail            { return nil }
+func (f recorderFunc) Serve(*reporting.Record)                             {}
 
 func newBench(t *testing.T, config Config, service *scripted) *bench {
 	t.Helper()

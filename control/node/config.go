@@ -23,7 +23,7 @@ type Config struct {
 	Transfers     Transfers     `yaml:"transfers" doc:"how applications call others"`
 	Fetch         Fetch         `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
 	Speech        Speech        `yaml:"speech" doc:"speech engines"`
-	Reporting     Reporting     `yaml:"reporting" doc:"call records"`
+	Reporting     Reporting     `yaml:"reporting" doc:"records of calls and reports"`
 	Health        Health        `yaml:"health" doc:"probes and metrics for the orchestrator"`
 	Upload        Upload        `yaml:"upload" doc:"where recordings are sent to be kept"`
 	Discovery     Discovery     `yaml:"discovery" doc:"registration with Consul"`
@@ -91,11 +91,6 @@ type Fetch struct {
 	Timeout time.Duration `yaml:"timeout" doc:"the fetchtimeout of pages that set none"`
 }
 
-// Reporting is the section of call records.
-type Reporting struct {
-	Journal string `yaml:"journal" doc:"directory of the call record journal"`
-}
-
 // Health is the section of probes and metrics.
 type Health struct {
 	Listen string `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
@@ -117,7 +112,7 @@ func Defaults() Config {
 		Announcements: Announcements{Longest: time.Hour},
 		Fetch:         Fetch{Timeout: 10 * time.Second},
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
-		Reporting:     Reporting{Journal: filepath.Join(stateDir(), "journal")},
+		Reporting:     defaultReporting(),
 		Health:        Health{Listen: "0.0.0.0:8300"},
 		Upload:        defaultUpload(),
 		Discovery:     defaultDiscovery(),

@@ -54,6 +54,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := n.build(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	defer context.AfterFunc(ctx, n.recorder.Stopping)()
 	return n.serve(ctx)
 }
 
@@ -125,17 +126,6 @@ func planeInfo(p media.Plane) prometheus.Collector {
 		Name: "mcp_media_plane_info", Help: "The media plane in use, in its labels; always 1.",
 		ConstLabels: prometheus.Labels{"mode": p.Mode(), "reason": p.Reason()},
 	}, func() float64 { return 1 })
-}
-
-func (n *Node) openRecorder() error {
-	journal, err := reporting.Open(n.cfg.Reporting.Journal, reporting.Config{}, n.log)
-	if err != nil {
-		return fmt.Errorf("call records: %w", err)
-	}
-	n.opened("call records", journal.Close)
-	n.recorder = reporting.NewRecorder(journal)
-	n.metrics.MustRegister(n.recorder)
-	return nil
 }
 
 // serve runs signalling until ctx ends, and its companions, probes and metrics among

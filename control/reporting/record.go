@@ -1,12 +1,10 @@
 package reporting
 
 import (
+	"maps"
+	"slices"
 	"time"
 )
-
-// Schema is the version of Record's JSON. It grows when a field is renamed,
-// removed or changes its meaning; new optional fields leave it as it is.
-const Schema = 1
 
 // Record is one call's detail record: what a bill, a dashboard and a complaint
 // need to know of the call. Every call leaves exactly one, answered or not.
@@ -14,41 +12,27 @@ const Schema = 1
 // As JSON it is one object. Names are in snake_case; wall-clock times are RFC
 // 3339 in UTC; durations are whole milliseconds, measured on the monotonic
 // clock, in fields that end in _ms, so that a step of the wall clock never
-// makes a call longer or shorter; empty optional fields are left out:
-//
-//	schema       1
-//	id           the call's own identifier, a UUID version 7 made when the INVITE arrived
-//	sip_call_id  Call-ID of the caller's dialog
-//	session      the session the call belongs to in the systems around the platform
-//	parties      {local_uri, remote_uri, request_uri} of the INVITE
-//	application  URL of the application that answered
-//	started_at   INVITE; answered_at: ACK of the answer, absent when never answered; ended_at
-//	durations    {setup_ms: INVITE to answer or refusal, talk_ms: answer to end, total_ms}
-//	end          {cause, by, sip_status, error}; see Cause and Party
-//	media        [{leg, codec, remote, received, sent}]; see Leg
-//	speech       {recognitions, …}; see Speech
-//	dialogue     {pages, last_event, exit}; see Dialogue
+// makes a call longer or shorter; empty optional fields are left out.
 type Record struct {
-	Schema      int        `json:"schema"`
-	ID          string     `json:"id"`
-	SIPCallID   string     `json:"sip_call_id"`
-	Session     string     `json:"session,omitempty"`
-	Parties     Parties    `json:"parties"`
-	Application string     `json:"application,omitempty"`
-	StartedAt   time.Time  `json:"started_at"`
-	AnsweredAt  *time.Time `json:"answered_at,omitempty"`
-	EndedAt     time.Time  `json:"ended_at"`
-	Durations   Durations  `json:"durations"`
-	End         End        `json:"end"`
-	Media       []Leg      `json:"media,omitempty"`
-	Speech      *Speech    `json:"speech,omitempty"`
-	Dialogue    *Dialogue  `json:"dialogue,omitempty"`
+	Head                   // its id is the call's own: a UUID made when the INVITE arrived
+	SIPCallID  string      `json:"sip_call_id"` // Call-ID of the caller's dialog
+	Parties    Parties     `json:"parties"`
+	StartedAt  time.Time   `json:"started_at"`            // INVITE
+	AnsweredAt *time.Time  `json:"answered_at,omitempty"` // ACK of the answer; absent when never answered
+	EndedAt    time.Time   `json:"ended_at"`
+	Durations  Durations   `json:"durations"`
+	End        End         `json:"end"`
+	Media      []Leg       `json:"media,omitempty"`
+	Speech     *Speech     `json:"speech,omitempty"`
+	Dialogue   *Dialogue   `json:"dialogue,omitempty"`
+	Transfers  []Transfer  `json:"transfers,omitempty"`
+	Recordings []Recording `json:"recordings,omitempty"`
 }
 
 // Begin starts the record of a call whose INVITE arrived at a time that still
 // carries its monotonic reading (time.Now, not changed since).
 func Begin(id string, at time.Time) *Record {
-	return &Record{Schema: Schema, ID: id, StartedAt: at}
+	return &Record{Head: Head{Schema: Schema, Kind: KindCall, ID: id}, StartedAt: at}
 }
 
 // Answer notes that the call was answered.
@@ -73,6 +57,8 @@ type Parties struct {
 	Local   string `json:"local_uri"`
 	Remote  string `json:"remote_uri"`
 	Request string `json:"request_uri"`
+	DNIS    string `json:"dnis,omitempty"` // number dialled: user part of the To URI
+	ANI     string `json:"ani,omitempty"`  // number calling: user part of the From URI
 }
 
 // Durations are whole milliseconds on the monotonic clock.
@@ -168,8 +154,9 @@ type Speech struct {
 	Matches      int `json:"matches"`
 	NoMatches    int `json:"no_matches"`
 	NoInputs     int `json:"no_inputs"`
-	Syntheses    int `json:"syntheses"` // begun
-	Failures     int `json:"failures"`  // requests that an engine refused, failed or never answered
+	Syntheses    int `json:"syntheses"`      // begun
+	Failures     int `json:"failures"`       // requests that an engine refused, failed or never answered
+	Bots         int `json:"bots,omitempty"` // conversations with a voicebot begun
 }
 
 // Dialogue is what the application did.
@@ -177,4 +164,41 @@ type Dialogue struct {
 	Pages     int               `json:"pages"`                // documents entered
 	LastEvent string            `json:"last_event,omitempty"` // last event thrown, such as connection.disconnect.hangup
 	Exit      map[string]string `json:"exit,omitempty"`       // values that <exit> or <disconnect> returned
+}
+
+// maxExit bounds how many values of an exit a record keeps.
+const maxExit = 64
+
+// bounded is the dialogue without what would make its record too large.
+func (d *Dialogue) bounded() *Dialogue {
+	if d == nil {
+		return nil
+	}
+	c := *d
+	c.Exit = nil
+	for _, name := range slices.Sorted(maps.Keys(d.Exit)) {
+		if len(c.Exit) == maxExit {
+			break
+		}
+		if c.Exit == nil {
+			c.Exit = map[string]string{}
+		}
+		c.Exit[shorten(name, 256)] = shorten(d.Exit[name], maxText)
+	}
+	return &c
+}
+
+// Transfer is an attempt to connect the caller with somebody else.
+type Transfer struct {
+	Kind     string `json:"kind"` // "blind", "bridge" or "consultation"
+	To       string `json:"to"`
+	Result   string `json:"result"` // as VoiceXML names it, such as far_end_disconnect
+	Duration int64  `json:"duration_ms"`
+}
+
+// Recording is where something recorded in the call was left.
+type Recording struct {
+	ID       string `json:"id,omitempty"`
+	URI      string `json:"uri"`
+	Duration int64  `json:"duration_ms"`
 }

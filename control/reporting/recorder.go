@@ -3,120 +3,267 @@ package reporting
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/reporting/journal"
 )
 
-// Config bounds the journal of call records.
-type Config = journal.Config
-
-// Journal is a journal of call records open for writing.
+// Journal is a journal of records open for writing.
 type Journal = journal.Journal
 
-// Open opens the journal of call records in a directory.
-func Open(dir string, config Config, log *slog.Logger) (*Journal, error) {
-	return journal.Open(dir, config, log)
+// reportsDir is the folder of the second journal, in that of the first.
+const reportsDir = "reports"
+
+// Config is what can be chosen about records. The zero value of a field stands
+// for the default beside it.
+type Config struct {
+	// Component is the platform's own name in its records.
+	Component string
+	// Calls bounds the journal of calls and custom events, Reports that of
+	// operational reports and call traces.
+	Calls, Reports journal.Config
+	// Trace records the steps of calls too.
+	Trace bool
+	// Interval is what operational reports tell of. 5 min; negative: there are none.
+	Interval time.Duration
+	// Patience is for how long after Stopping records wait for a journal that
+	// cannot be written. 30 s.
+	Patience time.Duration
 }
 
-// Recorder makes call records durable. It is a prometheus.Collector.
+func (c Config) withDefaults() Config {
+	if c.Interval == 0 {
+		c.Interval = 5 * time.Minute
+	}
+	if c.Patience == 0 {
+		c.Patience = 30 * time.Second
+	}
+	return c
+}
+
+// Recorder makes records durable: those of calls and what applications log in
+// one journal, operational reports and traces, which matter less, in another, so
+// that neither crowds out the other. It is a prometheus.Collector.
 type Recorder struct {
-	journal *Journal
-	written prometheus.Counter
-	failed  prometheus.Counter
+	config  Config
+	log     *slog.Logger
+	calls   *Journal
+	reports *Journal
+	billing *lane // to calls
+	rest    *lane // to reports
+	tally   *tally
+	metrics *metrics
+
+	stop      chan struct{}
+	tasks     sync.WaitGroup
+	closeOnce sync.Once
+	stopOnce  sync.Once
 }
 
-// NewRecorder makes a Recorder that appends to a journal, which stays the caller's.
-func NewRecorder(j *Journal) *Recorder {
-	return &Recorder{
-		journal: j,
-		written: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "mcp_call_records_written_total", Help: "Call records made durable.",
-		}),
-		failed: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "mcp_call_records_failed_total", Help: "Call records that could not be made durable.",
-		}),
-	}
-}
-
-// Record returns once the record is durable.
-func (r *Recorder) Record(ctx context.Context, rec *Record) error {
-	b, err := encode(rec)
-	if err == nil {
-		_, err = r.journal.Append(ctx, b)
-	}
+// Open opens the journals in a directory, which it makes when there is none.
+func Open(dir string, config Config, log *slog.Logger) (*Recorder, error) {
+	config = config.withDefaults()
+	calls, err := journal.Open(dir, config.Calls, log)
 	if err != nil {
-		r.failed.Inc()
-		return fmt.Errorf("record call %s: %w", rec.ID, err)
+		return nil, err
 	}
-	r.written.Inc()
+	reports, err := journal.Open(filepath.Join(dir, reportsDir), config.Reports, log)
+	if err != nil {
+		return nil, errors.Join(err, calls.Close())
+	}
+	r := &Recorder{
+		config: config, log: log, calls: calls, reports: reports,
+		tally: newTally(time.Now()), stop: make(chan struct{}),
+	}
+	r.metrics = newMetrics(r)
+	r.billing = newLane(&lane{journal: calls, log: log, lost: r.metrics.loss})
+	r.rest = newLane(&lane{journal: reports, log: log, lost: r.metrics.loss, drops: true})
+	if config.Interval > 0 {
+		r.tasks.Go(r.reportIntervals)
+	}
+	return r, nil
+}
+
+// Calls is the journal of calls and custom events, Reports the other; both are
+// for reading and delivering.
+func (r *Recorder) Calls() *Journal { return r.calls }
+
+// Reports is the journal of operational reports and traces.
+func (r *Recorder) Reports() *Journal { return r.reports }
+
+// ErrScarce says that so much is still to be delivered that room is kept for the
+// calls that are up.
+var ErrScarce = errors.New("journal of call records is nearly full")
+
+// Check tells whether the records of further calls can be kept. When it fails,
+// calls should go elsewhere.
+func (r *Recorder) Check(context.Context) error {
+	if err := r.calls.Err(); err != nil {
+		return err
+	}
+	if u := r.calls.Usage(); u.Scarce {
+		return fmt.Errorf("%w: %d bytes of %d", ErrScarce, u.Bytes, u.Limit)
+	}
 	return nil
 }
 
-// Check tells whether records can be written, for a health check.
-func (r *Recorder) Check(context.Context) error { return r.journal.Err() }
+// Begin completes the record of a call that has just come, and makes the trail
+// of its events.
+func (r *Recorder) Begin(rec *Record) *Trail {
+	rec.Component = r.config.Component
+	return &Trail{sink: r.event, start: rec.StartedAt, head: rec.Head}
+}
+
+// Serve counts a call whose application is known.
+func (r *Recorder) Serve(rec *Record) {
+	rec.Application = withoutQuery(rec.Application)
+	r.tally.begin(rec)
+}
+
+// withoutQuery leaves out of a URL what may be private in it.
+func withoutQuery(url string) string {
+	url, _, _ = strings.Cut(url, "?")
+	return shorten(url, 1024)
+}
+
+// Record returns once the record of a call is durable, and with it the custom
+// events of the call. While the journal cannot be written it waits.
+func (r *Recorder) Record(ctx context.Context, rec *Record) error {
+	start := time.Now()
+	r.tally.end(rec)
+	b, err := encode(rec)
+	if err == nil {
+		p := &parcel{kind: KindCall, json: b, done: make(chan error, 1)}
+		err = r.await(ctx, p)
+	}
+	if err != nil {
+		r.metrics.failed.Inc()
+		return fmt.Errorf("record call %s: %w", rec.ID, err)
+	}
+	r.metrics.written.WithLabelValues(string(KindCall)).Inc()
+	r.metrics.durable.Observe(time.Since(start).Seconds())
+	return nil
+}
+
+func (r *Recorder) await(ctx context.Context, p *parcel) error {
+	if len(p.json) > journal.MaxEntry {
+		return journal.ErrTooLarge
+	}
+	if err := r.billing.put(ctx, p); err != nil {
+		return err
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// event takes an event from a trail.
+func (r *Recorder) event(e Event) {
+	to := r.billing
+	if e.Kind == KindTrace {
+		if to = r.rest; !r.config.Trace {
+			return
+		}
+	}
+	e.At = e.At.UTC()
+	r.put(to, e.Kind, e)
+}
+
+// put hands a record to a lane that nobody waits for.
+func (r *Recorder) put(to *lane, kind Kind, record any) {
+	b, err := json.Marshal(record)
+	if err == nil {
+		err = to.put(context.Background(), &parcel{kind: kind, json: b})
+	}
+	if err != nil {
+		r.log.Error("record lost", "kind", kind, "error", err)
+		r.metrics.loss(kind, 1)
+		return
+	}
+	r.metrics.written.WithLabelValues(string(kind)).Inc()
+}
+
+// reportIntervals writes operational reports at the wall clock's round times.
+func (r *Recorder) reportIntervals() {
+	for {
+		now := time.Now()
+		next := now.Truncate(r.config.Interval).Add(r.config.Interval)
+		select {
+		case <-time.After(next.Sub(now)):
+			r.report()
+		case <-r.stop:
+			r.report() // what was counted of the last interval
+			return
+		}
+	}
+}
+
+func (r *Recorder) report() {
+	for _, o := range r.tally.report(time.Now()) {
+		o.Component = r.config.Component
+		r.put(r.rest, KindOperations, o)
+	}
+}
+
+// Stopping bounds from now on how long records wait for a failing journal.
+func (r *Recorder) Stopping() {
+	r.stopOnce.Do(func() {
+		r.tasks.Go(func() {
+			select {
+			case <-time.After(r.config.Patience):
+			case <-r.stop:
+			}
+			close(r.billing.giveUp)
+		})
+	})
+}
+
+// Close writes what is still waiting and closes the journals. It is idempotent.
+func (r *Recorder) Close() error {
+	var err error
+	r.closeOnce.Do(func() {
+		r.Stopping()
+		close(r.stop)
+		r.tasks.Wait()
+		r.billing.close()
+		r.rest.close()
+		err = errors.Join(r.calls.Close(), r.reports.Close())
+	})
+	return err
+}
 
 // Describe implements prometheus.Collector.
-func (r *Recorder) Describe(ch chan<- *prometheus.Desc) {
-	r.written.Describe(ch)
-	r.failed.Describe(ch)
-}
+func (r *Recorder) Describe(ch chan<- *prometheus.Desc) { r.metrics.describe(ch) }
 
 // Collect implements prometheus.Collector.
-func (r *Recorder) Collect(ch chan<- prometheus.Metric) {
-	r.written.Collect(ch)
-	r.failed.Collect(ch)
-}
+func (r *Recorder) Collect(ch chan<- prometheus.Metric) { r.metrics.collect(ch) }
 
 // encode writes wall-clock times in UTC and leaves the record as it is: turning
 // a time to UTC drops its monotonic reading.
 func encode(rec *Record) ([]byte, error) {
 	c := *rec
+	c.Application = withoutQuery(c.Application)
 	c.StartedAt, c.EndedAt = c.StartedAt.UTC(), c.EndedAt.UTC()
 	if c.AnsweredAt != nil {
 		at := c.AnsweredAt.UTC()
 		c.AnsweredAt = &at
 	}
+	c.End.Error = shorten(c.End.Error, maxText)
+	c.Dialogue = c.Dialogue.bounded()
 	b, err := json.Marshal(&c)
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
 	return b, nil
-}
-
-// Stored is a record in a journal.
-type Stored struct {
-	Record *Record
-	JSON   []byte           // as it was written, with fields of later schemas
-	Next   journal.Position // where reading goes on after it
-}
-
-// Read iterates over the call records in a journal's directory from a position
-// on, while the platform may be writing it. Damage (a *journal.DamageError) and
-// a record that cannot be decoded are yielded as errors, and the iteration goes
-// on behind them.
-func Read(dir string, from journal.Position) iter.Seq2[Stored, error] {
-	return func(yield func(Stored, error) bool) {
-		for e, err := range journal.Read(dir, from) {
-			s := Stored{JSON: e.Data, Next: e.Next}
-			if err == nil {
-				s.Record, err = decode(e)
-			}
-			if !yield(s, err) {
-				return
-			}
-		}
-	}
-}
-
-func decode(e journal.Entry) (*Record, error) {
-	var rec Record
-	if err := json.Unmarshal(e.Data, &rec); err != nil {
-		return nil, fmt.Errorf("record at %s: %w", e.At, err)
-	}
-	return &rec, nil
 }

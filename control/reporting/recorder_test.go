@@ -23,8 +23,11 @@ func full(t *testing.T) *Record {
 	t.Helper()
 	started := time.Date(2026, 3, 29, 1, 59, 58, 5e6, time.FixedZone("CET", 3600))
 	r := Begin("01890a5d-ac96-774b-bcce-b302099a8057", started)
-	r.SIPCallID, r.Session, r.Application = "a84b4c76e66710@pc33", "8F6B-01", "http://web/app.vxml"
+	r.SIPCallID, r.Session, r.Application = "a84b4c76e66710@pc33", "8F6B-01", "http://web/app.vxml?pin=1234"
 	r.Parties = Parties{Local: "sip:100@mcp", Remote: "sip:alice@sbc", Request: "sip:100@10.0.0.1:5070"}
+	r.Tenant, r.Profile, r.Parties.DNIS, r.Parties.ANI = "1.101", "117", "100", "alice"
+	r.Transfers = []Transfer{{Kind: "bridge", To: "sip:200@sbc", Result: "far_end_disconnect", Duration: 4000}}
+	r.Recordings = []Recording{{URI: "file:///rec/1.wav", Duration: 2000}}
 	r.Media = []Leg{{
 		Name: "caller", Codec: "PCMU", Remote: "10.0.0.9:20000",
 		Received: Received{
@@ -41,9 +44,10 @@ func full(t *testing.T) *Record {
 }
 
 // golden pins the JSON: whoever reads records outside this platform relies on it.
-const golden = `{"schema":1,"id":"01890a5d-ac96-774b-bcce-b302099a8057","sip_call_id":"a84b4c76e66710@pc33",` +
-	`"session":"8F6B-01","parties":{"local_uri":"sip:100@mcp","remote_uri":"sip:alice@sbc",` +
-	`"request_uri":"sip:100@10.0.0.1:5070"},"application":"http://web/app.vxml",` +
+const golden = `{"schema":1,"kind":"call","id":"01890a5d-ac96-774b-bcce-b302099a8057","component":"mcp-0","tenant":"1.101",` +
+	`"profile":"117","session":"8F6B-01","application":"http://web/app.vxml","sip_call_id":"a84b4c76e66710@pc33",` +
+	`"parties":{"local_uri":"sip:100@mcp","remote_uri":"sip:alice@sbc",` +
+	`"request_uri":"sip:100@10.0.0.1:5070","dnis":"100","ani":"alice"},` +
 	`"started_at":"2026-03-29T00:59:58.005Z","answered_at":"2026-03-29T00:59:59.505Z",` +
 	`"ended_at":"2026-03-29T01:00:09.505Z","durations":{"setup_ms":1500,"talk_ms":10000,"total_ms":11500},` +
 	`"end":{"cause":"hang-up","by":"caller","sip_status":200,"error":"none"},` +
@@ -51,26 +55,35 @@ const golden = `{"schema":1,"id":"01890a5d-ac96-774b-bcce-b302099a8057","sip_cal
 	`"received":{"packets":500,"bytes":86000,"relayed":480,"user":20,"lost":-1,"jitter_ms":0.25,` +
 	`"dropped":{"wrong-source":2},"rtcp":3},"sent":{"packets":499,"bytes":85828,"relayed":450}}],` +
 	`"speech":{"recognitions":2,"matches":1,"no_matches":1,"no_inputs":0,"syntheses":3,"failures":0},` +
-	`"dialogue":{"pages":2,"last_event":"connection.disconnect.hangup","exit":{"city":"Ghent"}}}`
+	`"dialogue":{"pages":2,"last_event":"connection.disconnect.hangup","exit":{"city":"Ghent"}},` +
+	`"transfers":[{"kind":"bridge","to":"sip:200@sbc","result":"far_end_disconnect","duration_ms":4000}],` +
+	`"recordings":[{"uri":"file:///rec/1.wav","duration_ms":2000}]}`
 
 func open(t *testing.T, dir string) *Recorder {
 	t.Helper()
-	j, err := Open(dir, Config{}, slog.New(slog.DiscardHandler))
+	return openWith(t, dir, Config{Interval: -1})
+}
+
+func openWith(t *testing.T, dir string, c Config) *Recorder {
+	t.Helper()
+	c.Component = "mcp-0"
+	r, err := Open(dir, c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := j.Close(); err != nil {
+		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return NewRecorder(j)
+	return r
 }
 
 func TestRecordIsStoredAsDocumented(t *testing.T) {
 	dir := t.TempDir()
 	recorder := open(t, dir)
 	record := full(t)
+	recorder.Begin(record)
 	before := *record
 	if err := recorder.Record(context.Background(), record); err != nil {
 		t.Fatal(err)
@@ -113,7 +126,7 @@ func TestUnansweredCallHasSetupButNoTalk(t *testing.T) {
 func TestUndecodableRecordIsReportedAndPassed(t *testing.T) {
 	dir := t.TempDir()
 	recorder := open(t, dir)
-	if _, err := recorder.journal.Append(context.Background(), []byte("not JSON")); err != nil {
+	if _, err := recorder.Calls().Append(context.Background(), []byte("not JSON")); err != nil {
 		t.Fatal(err)
 	}
 	if err := recorder.Record(context.Background(), full(t)); err != nil {
@@ -132,33 +145,47 @@ func TestUndecodableRecordIsReportedAndPassed(t *testing.T) {
 	}
 }
 
-func TestRecordsAreCounted(t *testing.T) {
+func metricsOf(t *testing.T, c prometheus.Collector) map[string]float64 {
+	t.Helper()
 	reg := prometheus.NewRegistry()
-	recorder := open(t, t.TempDir())
-	reg.MustRegister(recorder)
-	if err := recorder.Record(context.Background(), full(t)); err != nil {
+	reg.MustRegister(c)
+	families, err := reg.Gather()
+	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	// A record that came in all the same is not an error; a refused one is counted.
-	refused := 0
-	if err := recorder.Record(ctx, full(t)); err != nil {
-		refused = 1
+	out := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetValue()
+			}
+			out[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return out
+}
+
+func TestRecordsAreCounted(t *testing.T) {
+	recorder := open(t, t.TempDir())
+	record := full(t)
+	trail := recorder.Begin(record)
+	recorder.Serve(record)
+	trail.Custom("com.genesyslab.var.CallResult", "sale")
+	if err := recorder.Record(context.Background(), record); err != nil {
+		t.Fatal(err)
 	}
 	if err := recorder.Check(context.Background()); err != nil {
 		t.Errorf("check: %v", err)
 	}
-	want := map[string]float64{
-		"mcp_call_records_written_total": float64(2 - refused), "mcp_call_records_failed_total": float64(refused),
-	}
-	families, err := reg.Gather()
-	if err != nil || len(families) != len(want) {
-		t.Fatalf("%d metrics, %v", len(families), err)
-	}
-	for _, f := range families {
-		if got := f.GetMetric()[0].GetCounter().GetValue(); got != want[f.GetName()] {
-			t.Errorf("%s is %v, want %v", f.GetName(), got, want[f.GetName()])
+	got := metricsOf(t, recorder)
+	for name, want := range map[string]float64{
+		"mcp_records_written_total call": 1, "mcp_records_written_total custom": 1, "mcp_records_written_total trace": 0,
+		"mcp_records_lost_total call": 0, "mcp_call_records_failed_total": 0, "mcp_call_record_durable_seconds": 1,
+		"mcp_reporting_calls_blocked": 0, "mcp_reporting_journal_failed calls": 0, "mcp_reporting_journal_limit_bytes calls": 1 << 30,
+	} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s is %v, want %v", name, v, want)
 		}
 	}
 }

@@ -115,6 +115,9 @@ func (d *demo) readRecord() error {
 		if err != nil {
 			return fmt.Errorf("read call records: %w", err)
 		}
+		if stored.Kind != reporting.KindCall {
+			continue
+		}
 		d.facts.records++
 		d.facts.record, d.facts.json = stored.Record, bytes.Clone(stored.JSON)
 	}

@@ -32,6 +32,7 @@ type phone struct {
 	used    usage
 	log     *slog.Logger // the call's, without what the caller gave in private
 	secrets secrecy.Secrets
+	entered bool // a page
 	shown   *live.Dialogue
 	tasks   sync.WaitGroup // playbacks, recognitions, the digit pump
 
@@ -136,6 +137,7 @@ func (p *phone) Info() vxml.ConnectionInfo { return info(p.call.Invite()) }
 // taken: only then is it known whether they are private.
 func (p *phone) trace(e vxml.TraceEvent) {
 	p.shown.Tell(string(e.Kind), e.Text)
+	p.step(e)
 	switch e.Kind {
 	case vxml.Heard:
 		if keys, ok := strings.CutPrefix(e.Text, "dtmf: "); ok {

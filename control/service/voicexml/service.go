@@ -87,6 +87,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	p.phone.shown = p.phone.begin(p.url)
 	outcome, err := p.session.Run(ctx)
 	p.phone.shown.End(string(outcome.End))
+	p.phone.call.Trail().Step("appl_end", string(outcome.End))
 	stop()
 	p.phone.close()
 	return call.Ending{

@@ -1,0 +1,40 @@
+package voicexml
+
+import (
+	"strings"
+
+	"mcp/vxml"
+)
+
+// PageLog implements vxml.PageLogger: what a page logs under a label, such as
+// com.genesyslab.var.CallResult, becomes a custom event of the call.
+func (p *phone) PageLog(l vxml.PageLog) {
+	if l.Label != "" {
+		p.call.Trail().Custom(l.Label, p.secrets.Conceal(l.Text))
+	}
+}
+
+// steps are the names that the product's own call logs have for what a page does.
+var steps = map[vxml.TraceKind]string{
+	vxml.Entered: "goto", vxml.Said: "prompt_start", vxml.Unheard: "prompt_stop", vxml.Heard: "input_end",
+	vxml.Filled: "filled_enter", vxml.Thrown: "event", vxml.Logged: "log", vxml.Waiting: "input_start", vxml.Typing: "dtmf_input",
+}
+
+// step reports what a page does to the call's trail; e is concealed already.
+func (p *phone) step(e vxml.TraceEvent) {
+	name, text := steps[e.Kind], e.Text
+	switch e.Kind {
+	case vxml.Entered:
+		text, _, _ = strings.Cut(text, "?")
+		if !p.entered {
+			p.entered, name = true, "appl_begin"
+		}
+	case vxml.Heard:
+		if keys, ok := strings.CutPrefix(text, "dtmf: "); ok {
+			name, text = "dtmf", keys
+		}
+	}
+	if name != "" {
+		p.call.Trail().Step(name, text)
+	}
+}
