@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"mcp/control/service/voicexml/live"
+
+	"mcp/control/node/records"
 )
 
 // Config is everything an operator can set: one section for each part of the
@@ -91,6 +93,9 @@ type Fetch struct {
 	Timeout time.Duration `yaml:"timeout" doc:"the fetchtimeout of pages that set none"`
 }
 
+// Reporting is the section of records.
+type Reporting = records.Section
+
 // Health is the section of probes and metrics.
 type Health struct {
 	Listen string `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
@@ -112,7 +117,7 @@ func Defaults() Config {
 		Announcements: Announcements{Longest: time.Hour},
 		Fetch:         Fetch{Timeout: 10 * time.Second},
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
-		Reporting:     defaultReporting(),
+		Reporting:     records.Defaults(stateDir()),
 		Health:        Health{Listen: "0.0.0.0:8300"},
 		Upload:        defaultUpload(),
 		Discovery:     defaultDiscovery(),

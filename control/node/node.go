@@ -18,7 +18,7 @@ import (
 	"mcp/control/listen"
 	"mcp/control/logexport"
 	"mcp/control/media"
-	"mcp/control/reporting"
+	"mcp/control/node/records"
 	"mcp/control/sip"
 )
 
@@ -28,7 +28,7 @@ type Node struct {
 	log        *slog.Logger
 	logged     *logexport.Counter
 	metrics    *prometheus.Registry
-	recorder   *reporting.Recorder
+	recorder   *records.Records
 	agent      *sip.Agent
 	calls      *call.Server
 	web        *listen.Server  // nil: none
@@ -75,9 +75,11 @@ func (n *Node) build() error {
 	if err := n.openLogExport(); err != nil {
 		return err
 	}
-	if err := n.openRecorder(); err != nil {
+	var err error
+	if n.recorder, err = records.Open(n.cfg.Reporting, n.metrics, n.log); err != nil {
 		return err
 	}
+	n.opened("records", n.recorder.Close)
 	engine, err := n.openMedia()
 	if err != nil {
 		return err

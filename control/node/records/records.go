@@ -1,19 +1,24 @@
-package node
+// Package records turns the configuration's section of records into the parts
+// that keep and deliver them.
+package records
 
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/config"
 	"mcp/control/reporting"
 	"mcp/control/reporting/journal"
 )
 
-// Reporting is the section of records.
-type Reporting struct {
+// Section is the section of records in the configuration.
+type Section struct {
 	Journal   string        `yaml:"journal" doc:"directory of the journals of records"`
 	Component string        `yaml:"component" doc:"this platform's name in its records; default: the host's"`
 	MaxSize   config.Size   `yaml:"max-size" doc:"most that the journal of call records holds; the other one holds a quarter of it"`
@@ -23,9 +28,11 @@ type Reporting struct {
 	Interval  time.Duration `yaml:"interval" doc:"what one operational report tells of; 0: there are none"`
 }
 
-func defaultReporting() Reporting {
-	return Reporting{
-		Journal: filepath.Join(stateDir(), "journal"), MaxSize: 1 << 30, KeepFor: 40 * 24 * time.Hour,
+// Defaults is a section that nobody has configured; state is the directory of
+// what the platform keeps.
+func Defaults(state string) Section {
+	return Section{
+		Journal: filepath.Join(state, "journal"), MaxSize: 1 << 30, KeepFor: 40 * 24 * time.Hour,
 		WhenFull: "drop", Interval: 5 * time.Minute,
 	}
 }
@@ -34,7 +41,7 @@ func defaultReporting() Reporting {
 const segmentsKept = 16
 
 // Validate checks the section of records.
-func (r Reporting) Validate() error {
+func (r Section) Validate() error {
 	var all []error
 	if r.WhenFull != "drop" && r.WhenFull != "block" {
 		all = append(all, fmt.Errorf("when-full: %q is neither drop nor block", r.WhenFull))
@@ -49,11 +56,11 @@ func (r Reporting) Validate() error {
 }
 
 // bound is what a journal may hold; without delivery it keeps the newest.
-func (r Reporting) bound(bytes int64, hold bool) journal.Config {
+func (r Section) bound(bytes int64, hold bool) journal.Config {
 	return journal.Config{KeepBytes: bytes, SegmentBytes: min(16<<20, bytes/segmentsKept), KeepFor: r.KeepFor, Hold: hold}
 }
 
-func (r Reporting) recorder(delivers bool) reporting.Config {
+func (r Section) recorder(delivers bool) reporting.Config {
 	c := reporting.Config{
 		Component: r.Component, Trace: r.Trace, Interval: r.Interval,
 		Calls:   r.bound(int64(r.MaxSize), delivers),
@@ -68,13 +75,20 @@ func (r Reporting) recorder(delivers bool) reporting.Config {
 	return c
 }
 
-func (n *Node) openRecorder() error {
-	recorder, err := reporting.Open(n.cfg.Reporting.Journal, n.cfg.Reporting.recorder(false), n.log)
+// Records are the parts that keep records.
+type Records struct {
+	*reporting.Recorder
+}
+
+// Open opens the journals.
+func Open(s Section, metrics prometheus.Registerer, log *slog.Logger) (*Records, error) {
+	recorder, err := reporting.Open(s.Journal, s.recorder(false), log)
 	if err != nil {
-		return fmt.Errorf("records: %w", err)
+		return nil, fmt.Errorf("records: %w", err)
 	}
-	n.opened("records", recorder.Close)
-	n.recorder = recorder
-	n.metrics.MustRegister(recorder)
-	return nil
+	r := &Records{Recorder: recorder}
+	if err := metrics.Register(recorder); err != nil {
+		return nil, errors.Join(fmt.Errorf("records: %w", err), r.Close())
+	}
+	return r, nil
 }
