@@ -10,28 +10,64 @@ import (
 	"strings"
 
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 	"mcp/speech/mrcp/v2"
 )
 
-// errNoReoffer says that the platform's agent cannot change a session.
-var errNoReoffer = errors.New("re-INVITE to a speech server is not possible")
+// maxRedirects is how many servers in a row may send a session elsewhere.
+const maxRedirects = 5
 
 // dialer lets the MRCP client open its SIP dialogs through the platform's own
 // agent.
 type dialer struct {
 	agent *sip.Agent
-	log   *slog.Logger
+	// sessionType is the media type of a description of the session that goes beside
+	// the offer.
+	sessionType string
+	log         *slog.Logger
 }
 
-// Dial implements v2.Dialer.
+// Dial implements v2.Dialer. It goes where redirect servers, such as those that
+// spread load over speech servers, send it.
 func (d dialer) Dial(ctx context.Context, i v2.Invitation) (v2.Dialog, error) {
-	dialog, err := d.agent.Invite(ctx, sip.Outgoing{To: i.Target, Offer: i.Offer, Direct: true})
+	out := sip.Outgoing{To: i.Target, Offer: i.Offer, Direct: true}
+	if len(i.SessionXML) > 0 {
+		out.OfferType, out.Offer = header.Join(boundary,
+			header.Part{Type: "application/sdp", Disposition: "session", Body: i.Offer},
+			header.Part{Type: d.sessionType, Disposition: "session;handling=optional", Body: i.SessionXML})
+	}
+	dialog, err := d.agent.Invite(ctx, out)
+	for range maxRedirects {
+		next, redirected := redirection(err)
+		if !redirected {
+			break
+		}
+		out.To = next
+		dialog, err = d.agent.Invite(ctx, out)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("invite %s: %w", i.Target, err)
+		return nil, fmt.Errorf("invite %s: %w", out.To, err)
 	}
 	s := &speechDialog{dialog: dialog, done: make(chan struct{}), log: d.log.With("sip_call_id", dialog.CallID())}
 	go s.follow(i.Answer)
 	return s, nil
+}
+
+// boundary parts the bodies of an INVITE; nothing in them begins a line with it.
+const boundary = "mcp-session-7d1f0b6a"
+
+// redirection is where a 3xx response sends the caller.
+func redirection(err error) (string, bool) {
+	var rejected *sip.RejectedError
+	if !errors.As(err, &rejected) || rejected.Status/100 != 3 {
+		return "", false
+	}
+	for _, contact := range rejected.Headers["contact"] {
+		if party, ok := header.ParseParty(contact); ok && strings.HasPrefix(strings.ToLower(party.URI), "sip") {
+			return party.URI, true
+		}
+	}
+	return "", false
 }
 
 // Probe implements v2.Dialer: whether the server's port can be reached.
@@ -58,7 +94,9 @@ func (s *speechDialog) Bye(ctx context.Context) error { return s.dialog.Bye(ctx,
 func (s *speechDialog) Done() <-chan struct{}         { return s.done }
 
 // Reoffer implements v2.Dialog.
-func (s *speechDialog) Reoffer(context.Context, []byte) ([]byte, error) { return nil, errNoReoffer }
+func (s *speechDialog) Reoffer(ctx context.Context, offer []byte) ([]byte, error) {
+	return s.dialog.Reinvite(ctx, sip.Change{Offer: offer})
+}
 
 // follow answers the server's re-INVITEs, its session timer's among them, until
 // the dialog is over; the agent closes Events then.
@@ -104,15 +142,20 @@ func localAddressFor(uri string) func(context.Context) (netip.Addr, error) {
 	}
 }
 
-// hostOf is the host and port of a SIP URI.
+// hostOf is the host and port of a SIP or RTSP URI.
 func hostOf(uri string) string {
-	rest := strings.TrimPrefix(strings.TrimPrefix(uri, "sip:"), "sips:")
+	scheme, rest, _ := strings.Cut(uri, ":")
+	port := map[string]string{"sips": "5061", "rtsp": "554", "rtsps": "322"}[strings.ToLower(scheme)]
+	if port == "" {
+		port = "5060"
+	}
+	rest, _, _ = strings.Cut(strings.TrimPrefix(rest, "//"), "/")
 	if _, after, found := strings.Cut(rest, "@"); found {
 		rest = after
 	}
 	rest, _, _ = strings.Cut(rest, ";")
 	if _, _, err := net.SplitHostPort(rest); err != nil {
-		return net.JoinHostPort(strings.Trim(rest, "[]"), "5060")
+		return net.JoinHostPort(strings.Trim(rest, "[]"), port)
 	}
 	return rest
 }

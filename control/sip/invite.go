@@ -33,6 +33,9 @@ type Outgoing struct {
 	Offer   []byte
 	Answer  func(offer []byte) ([]byte, error)
 	Headers map[string]string
+	// OfferType is the media type of Offer, which may have more than a description
+	// in it; empty: application/sdp.
+	OfferType string
 	// Transport overrides that of To: "udp", "tcp" or "tls".
 	Transport string
 	// Direct leaves the configured routes aside.
@@ -252,7 +255,7 @@ func (a *Agent) newInvite(out Outgoing) (*sip.Request, error) {
 	req.AppendHeader(sip.NewHeader("Allow", allowed))
 	req.AppendHeader(sip.NewHeader("Supported", supported))
 	a.sign(req)
-	Content{Body: out.Offer}.put(req)
+	Content{Type: out.OfferType, Body: out.Offer}.put(req)
 	return req, nil
 }
 

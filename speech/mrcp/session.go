@@ -36,11 +36,17 @@ type session struct {
 	mu          sync.Mutex
 	err         error // why the session is over
 	requests    requests
-	used        map[string]time.Time // the resources there are, and when each was last of use
+	used        usage
 	speaking    *speaking
 	recognizing *recognizing
 	recording   *recording
 	grammars    *grammars
+}
+
+// usage is which resources a session has.
+type usage struct {
+	last map[string]time.Time // when each was last of use
+	kept bool                 // the server keeps what it was given back
 }
 
 var (
@@ -60,7 +66,7 @@ func newSession(c *Client) *session {
 		ending:   make(chan struct{}),
 		done:     make(chan struct{}),
 		requests: requests{pending: make(map[uint32]*exchange)},
-		used:     make(map[string]time.Time),
+		used:     usage{last: make(map[string]time.Time)},
 		grammars: newGrammars(c.cfg.Manners),
 	}
 }
@@ -78,19 +84,19 @@ func (s *session) begin(link Link) {
 func (s *session) grantLocked(resources []string) {
 	now := time.Now()
 	for _, r := range resources {
-		if _, had := s.used[r]; had {
+		if _, had := s.used.last[r]; had {
 			continue
 		}
-		s.used[r] = now
+		s.used.last[r] = now
 		if tag := s.client.cfg.Manners.LoggingTag; tag != "" && s.err == nil {
 			m := &wire.Message{Name: wire.MethodSetParams}
 			m.Header.Add(wire.HeaderLoggingTag, tag)
 			s.sendOptionalLocked(r, m)
 		}
 	}
-	for r := range s.used {
+	for r := range s.used.last {
 		if !slices.Contains(resources, r) {
-			delete(s.used, r)
+			delete(s.used.last, r)
 		}
 	}
 }
@@ -98,9 +104,9 @@ func (s *session) grantLocked(resources []string) {
 // need makes sure that the session has a resource.
 func (s *session) need(ctx context.Context, resource string) error {
 	s.mu.Lock()
-	_, has := s.used[resource]
+	_, has := s.used.last[resource]
 	if has {
-		s.used[resource] = time.Now()
+		s.used.last[resource] = time.Now()
 	}
 	err := s.err
 	s.mu.Unlock()
@@ -122,7 +128,7 @@ func (s *session) alter(ctx context.Context, change func(now []string) []string)
 	case <-ctx.Done():
 		return fmt.Errorf("change resources: %w", ctx.Err())
 	}
-	wanted := s.choose(change)
+	wanted, given := s.choose(change)
 	granted, err := s.link.Alter(ctx, wanted)
 	if err != nil {
 		return err
@@ -133,22 +139,29 @@ func (s *session) alter(ctx context.Context, change func(now []string) []string)
 		s.grammars = newGrammars(s.client.cfg.Manners) // they went with it
 	}
 	s.grantLocked(granted)
+	for r, last := range given {
+		if _, still := s.used.last[r]; still {
+			s.used.last[r], s.used.kept = last, true
+		}
+	}
 	return s.err
 }
 
-// choose makes the new list of resources. Those to give up count as gone at once,
-// so that whoever needs one from now on waits for its return.
-func (s *session) choose(change func(now []string) []string) []string {
+// choose makes the new list of resources, and tells when those to give up were
+// last of use. They count as gone at once, so that whoever needs one from now on
+// waits for its return.
+func (s *session) choose(change func(now []string) []string) (wanted []string, given map[string]time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wanted := change(slices.Sorted(maps.Keys(s.used)))
-	for r := range s.used {
+	wanted, given = change(slices.Sorted(maps.Keys(s.used.last))), make(map[string]time.Time)
+	for r := range s.used.last {
 		if !slices.Contains(wanted, r) {
-			delete(s.used, r)
+			given[r] = s.used.last[r]
+			delete(s.used.last, r)
 		}
 	}
 	slices.Sort(wanted)
-	return slices.Compact(wanted)
+	return slices.Compact(wanted), given
 }
 
 // run waits for the session's end, looking after it meanwhile, and gives
@@ -284,7 +297,8 @@ func (s *session) care() {
 	s.mu.Lock()
 	now := time.Now()
 	idle := s.idleLocked(now)
-	all := len(idle) > 0 && len(idle) == len(s.used)
+	all := len(idle) > 0 && len(idle) == len(s.used.last)
+	kept := s.used.kept
 	quiet := s.client.cfg.KeepAlive > 0 && now.Sub(s.requests.sent) >= s.client.cfg.KeepAlive
 	if quiet && !all && s.err == nil {
 		s.keepAliveLocked()
@@ -296,7 +310,7 @@ func (s *session) care() {
 			s.client.counters.idle.Add(1)
 			s.log.Debug("speech session returned, nobody used it")
 		}
-	case len(idle) > 0:
+	case len(idle) > 0 && !kept:
 		s.giveBack(idle)
 	}
 }
@@ -308,7 +322,7 @@ func (s *session) idleLocked(now time.Time) []string {
 	}
 	s.busyLocked(now)
 	var idle []string
-	for r, last := range s.used {
+	for r, last := range s.used.last {
 		if now.Sub(last) >= s.client.cfg.Idle {
 			idle = append(idle, r)
 		}
@@ -323,8 +337,8 @@ func (s *session) busyLocked(now time.Time) {
 		wire.Recognizer:  s.recognizing != nil && s.recognizing.state != recogEnded,
 		wire.Recorder:    s.recording != nil && s.recording.state != recogEnded,
 	} {
-		if _, has := s.used[resource]; has && busy {
-			s.used[resource] = now
+		if _, has := s.used.last[resource]; has && busy {
+			s.used.last[resource] = now
 		}
 	}
 }
@@ -346,7 +360,7 @@ func (s *session) giveBack(idle []string) {
 // keepAliveLocked asks for a parameter, which nothing depends on.
 func (s *session) keepAliveLocked() {
 	for _, r := range []string{wire.Recognizer, wire.Synthesizer, wire.Recorder} {
-		if _, has := s.used[r]; has {
+		if _, has := s.used.last[r]; has {
 			m := &wire.Message{Name: wire.MethodGetParams}
 			m.Header.Add(wire.HeaderLoggingTag, "")
 			s.sendOptionalLocked(r, m)

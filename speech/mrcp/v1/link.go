@@ -200,7 +200,9 @@ func (l *link) handle(request *rtsp.Message) *rtsp.Message {
 	return refuse(request)
 }
 
-// Alter is part of mrcp.Link: SETUP for what is new, TEARDOWN for what is gone.
+// Alter is part of mrcp.Link: SETUP for what is new. Nothing is given up before
+// the session ends, because UniMRCP closes the audio of all resources with the
+// TEARDOWN of one.
 func (l *link) Alter(ctx context.Context, resources []string) ([]string, error) {
 	var failures []error
 	for _, resource := range resources {
@@ -208,11 +210,6 @@ func (l *link) Alter(ctx context.Context, resources []string) ([]string, error) 
 			if err := l.setup(ctx, resource); err != nil {
 				failures = append(failures, err)
 			}
-		}
-	}
-	for _, resource := range l.granted() {
-		if !slices.Contains(resources, resource) {
-			failures = append(failures, l.teardown(ctx, resource))
 		}
 	}
 	return l.granted(), errors.Join(failures...)

@@ -15,10 +15,6 @@ import (
 	"mcp/speech/mrcp/wire"
 )
 
-// maxLines bounds what re-INVITEs add to a description: lines are never taken
-// out of one (RFC 3264 section 8), and a session that has so many keeps what it has.
-const maxLines = 12
-
 // offer describes a session of some resources over one audio stream.
 func offer(o mrcp.Opening, id uint64, connection string, secure *tls.Config) *sdp.Description {
 	d := &sdp.Description{User: "mcp", ID: id, Version: 1, Addr: o.Media.Addr.Addr().Unmap()}
@@ -81,7 +77,8 @@ func wanted(d *sdp.Description) []string {
 
 // alter is the offer that makes a session one of these resources. A resource is
 // given up only while no other's line follows its own: UniMRCP takes back the
-// lines after the one that is refused as well.
+// lines after the one that is refused as well. One that is asked for again gets
+// its old line, which UniMRCP takes where it refuses another.
 func alter(ours *sdp.Description, media speech.Media, resources []string) *sdp.Description {
 	next := *ours
 	next.Lines = slices.Clone(ours.Lines)
@@ -93,19 +90,19 @@ func alter(ours *sdp.Description, media speech.Media, resources []string) *sdp.D
 		c := *line.Control
 		template = &c
 		next.Lines[i].Control = &c
-		switch {
-		case c.Addr.Port() == 0:
-		case last && !slices.Contains(resources, c.Resource) && len(next.Lines) < maxLines:
+		c.Connection = sdp.ConnectionExisting
+		switch wants := slices.Contains(resources, c.Resource); {
+		case wants:
+			c.Addr = netip.AddrPortFrom(ours.Addr, sdp.DiscardPort)
+		case last:
 			c.Addr = netip.AddrPort{}
-		default:
-			last = false
-			c.Connection = sdp.ConnectionExisting
 		}
+		last = last && c.Addr.Port() == 0
 	}
 	for _, resource := range resources {
 		if !slices.Contains(wanted(&next), resource) {
 			c := *template
-			c.Addr, c.Connection, c.Resource = netip.AddrPortFrom(ours.Addr, sdp.DiscardPort), sdp.ConnectionExisting, resource
+			c.Addr, c.Resource = netip.AddrPortFrom(ours.Addr, sdp.DiscardPort), resource
 			next.Lines = append(next.Lines, sdp.Line{Control: &c})
 		}
 	}

@@ -198,7 +198,7 @@ func TestAlterDescription(t *testing.T) {
 		{"the first stays", both, []string{"speechrecog"}, "speechsynth:9 speechrecog:9 sendrecv", []string{"speechsynth", "speechrecog"}},
 		{"one more", both, []string{"recorder", "speechrecog", "speechsynth"}, "speechsynth:9 speechrecog:9 sendrecv recorder:9", []string{"speechsynth", "speechrecog", "recorder"}},
 		{"given up and asked for again", alter(both, agreed, []string{"speechsynth"}), []string{"speechsynth", "speechrecog"},
-			"speechsynth:9 speechrecog:0 sendrecv speechrecog:9", []string{"speechsynth", "speechrecog"}},
+			"speechsynth:9 speechrecog:9 sendrecv", []string{"speechsynth", "speechrecog"}},
 		{"only hearing", testOfferOf("speechrecog"), []string{"speechrecog"}, "speechrecog:9 sendonly", []string{"speechrecog"}},
 	} {
 		got := alter(row.from, agreed, row.to)
