@@ -276,8 +276,10 @@ func (s *session) outcome(ctx context.Context, err error) (Outcome, error) {
 		} else if err != nil && s.gone == "" {
 			// No dialog is left to catch it.
 			s.log.Warn("the last prompts were not played", "error", err)
-			s.last = asEvent(err)
-			out.End, out.Event = Errored, s.last
+			if out.End != Errored {
+				s.last = asEvent(err)
+				out.End, out.Event = Errored, s.last
+			}
 		}
 	}
 	if s.gone != "" && out.End == Exited {
