@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"mcp/vxml"
 	"mcp/vxml/fetch"
@@ -208,6 +209,59 @@ func TestData(t *testing.T) {
 			if got := strings.Join(d.said, " "); d.err != nil || got != tt.want {
 				t.Errorf("said %q, %v, want %q\n%s", got, d.err, tt.want, strings.Join(d.trace, "\n"))
 			}
+		})
+	}
+}
+
+// taping is a phone that records for a second.
+type taping struct {
+	*phone
+	recordings int
+}
+
+func (p *taping) Record(context.Context, vxml.RecordRequest) (vxml.Recording, error) {
+	p.recordings++
+	t := &tape{phone: p.phone, done: make(chan struct{})}
+	t.timer = time.AfterFunc(time.Second, func() { close(t.done) })
+	return taped{t}, nil
+}
+
+type taped struct{ *tape }
+
+func (taped) Take() (vxml.Recorded, error) {
+	return vxml.Recorded{Data: []byte("RIFF"), MediaType: "audio/x-wav", Duration: time.Second}, nil
+}
+
+// A key ends the prompt of a recording and with it the recording, unless the
+// prompt or the element has it otherwise (VoiceXML 2.0 section 2.3.6).
+func TestKeysBeforeRecording(t *testing.T) {
+	tests := []struct {
+		name, attrs, prompt, grammar string
+		recordings                   int
+		stopped                      time.Duration // of the prompt; 0: played to its end
+	}{
+		{name: "a key", stopped: 500 * time.Millisecond},
+		{name: "keys do not end it", attrs: `dtmfterm="false"`, recordings: 1},
+		{name: "a prompt without barge-in", prompt: `bargein="false"`, recordings: 1},
+		{name: "a grammar's key", attrs: `dtmfterm="false"`, grammar: `<grammar mode="dtmf" root="r"><rule id="r">5</rule></grammar>`, stopped: 500 * time.Millisecond},
+		{name: "a key that no grammar knows", attrs: `dtmfterm="false"`, grammar: stopKey, recordings: 1, stopped: 500 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &taping{phone: newPhone()}
+				p.press(500*time.Millisecond, 0, "5")
+				timed(t, p, `<form><record name="x" `+tt.attrs+`><prompt `+tt.prompt+`>Speak.</prompt>`+tt.grammar+`<filled><exit/></filled></record>
+					</form>`, func(e vxml.TraceEvent) bool {
+					return e.Kind == vxml.Said && p.recordings == 0 && time.Since(p.began) >= 500*time.Millisecond
+				})
+				if p.recordings != tt.recordings {
+					t.Errorf("%d recordings, want %d", p.recordings, tt.recordings)
+				}
+				if got := append(p.stopped, 0)[0]; got != tt.stopped {
+					t.Errorf("the prompt was stopped at %v, want %v", got, tt.stopped)
+				}
+			})
 		})
 	}
 }

@@ -96,16 +96,32 @@ type event struct {
 	text string
 }
 
-// timed runs a page on the phone and returns what happened when.
-func timed(t *testing.T, p *phone, body string) []event {
+// timer is a platform that knows when it began.
+type timer interface {
+	vxml.Platform
+	since() time.Duration
+}
+
+func (p *phone) since() time.Duration { return time.Since(p.began) }
+
+// timed runs a page on the phone and returns what happened when. What enough says
+// ends it.
+func timed(t *testing.T, p timer, body string, enough ...func(vxml.TraceEvent) bool) []event {
 	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	var all []event
 	client := page(body).client()
 	_, err := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: client})}).Run(
-		context.Background(), vxml.Start{URL: "http://site/a.vxml", Trace: func(e vxml.TraceEvent) {
-			all = append(all, event{time.Since(p.began), e.Kind, e.Text})
+		ctx, vxml.Start{URL: "http://site/a.vxml", Trace: func(e vxml.TraceEvent) {
+			all = append(all, event{p.since(), e.Kind, e.Text})
+			for _, f := range enough {
+				if f(e) {
+					stop()
+				}
+			}
 		}}, p)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		t.Fatal(err)
 	}
 	return all

@@ -103,11 +103,10 @@ func (s *session) runScript(ctx context.Context, a *doc.Script) error {
 	if a.Src != "" || a.Expr != "" {
 		ref := a.Src
 		if a.Expr != "" {
-			v, err := s.eval(ctx, a.Pos, a.Expr)
-			if err != nil {
+			var err error
+			if ref, err = s.address(ctx, a.Pos, a.Expr); err != nil {
 				return err
 			}
-			ref = v.String()
 		}
 		r, err := s.fetch(ctx, a.Pos, ref, fetchOf{a.Fetch, "script"})
 		if err != nil {

@@ -52,11 +52,10 @@ func (*returned) Error() string { return "returned from the subdialog" }
 func (s *session) request(ctx context.Context, t *doc.Transition) (fetch.Request, string, error) {
 	target := t.Next
 	if t.Expr != "" {
-		v, err := s.eval(ctx, t.Pos, t.Expr)
-		if err != nil {
+		var err error
+		if target, err = s.address(ctx, t.Pos, t.Expr); err != nil {
 			return fetch.Request{}, "", err
 		}
-		target = v.String()
 	}
 	values, err := s.fields(ctx, t.Pos, t.Namelist)
 	if err != nil {
@@ -77,6 +76,15 @@ func (s *session) request(ctx context.Context, t *doc.Transition) (fetch.Request
 		return req, "", err
 	}
 	return req, fragment, nil
+}
+
+// address evaluates an expression that is to be a URI.
+func (s *session) address(ctx context.Context, pos doc.Pos, expr string) (string, error) {
+	v, err := s.eval(ctx, pos, expr)
+	if err == nil && (v.Undefined() || v.Null()) {
+		err = semantic(ctx, pos, errors.New(expr+" is no URI but "+v.String()))
+	}
+	return v.String(), err
 }
 
 // resource is the kind of what a transition leads to.
@@ -199,7 +207,7 @@ func (s *session) load(ctx context.Context, req fetch.Request, fragment string) 
 		move.root = s.stage.rootPage
 		return move, nil
 	}
-	move.root, err = s.in.library.page(ctx, fetch.Request{URL: page.Application, Jar: s.jar})
+	move.root, err = s.in.library.page(ctx, s.fetching(page.Application, fetchOf{kind: "document"}))
 	if err != nil {
 		return nil, err
 	}

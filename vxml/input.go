@@ -225,11 +225,10 @@ func (s *session) link(ctx context.Context, a *active, g *grammar.Grammar, start
 func (s *session) external(ctx context.Context, g *doc.Grammar) (source, string, error) {
 	ref := g.Src
 	if g.Expr != "" {
-		v, err := s.eval(ctx, g.Pos, g.Expr)
-		if err != nil {
+		var err error
+		if ref, err = s.address(ctx, g.Pos, g.Expr); err != nil {
 			return source{}, "", err
 		}
-		ref = v.String()
 	}
 	absolute, fragment, err := fetch.Resolve(s.base(g.Pos), ref)
 	if err != nil {

@@ -41,11 +41,14 @@ func (s *session) record(ctx context.Context, item *doc.Record) (visit, error) {
 	if req.Extensions, err = s.extensions(ctx, item.Pos, item.Extensions); err != nil {
 		return visit{}, err
 	}
-	w, err := s.occupy(ctx, keys)
+	w, err := s.occupy(ctx, keys, item.DTMFTerm)
 	if w == nil || err != nil {
 		return visit{}, err
 	}
 	defer w.timer.Stop()
+	if w.before != nil { // a key ended the prompt, and the recording with it
+		return s.recorded(ctx, item, Recorded{}, *w.before)
+	}
 	recording, err := recorder.Record(ctx, req)
 	if err != nil {
 		return visit{}, err
@@ -54,7 +57,7 @@ func (s *session) record(ctx context.Context, item *doc.Record) (visit, error) {
 		recording.Stop()
 		<-recording.Done()
 	}()
-	w.what, w.any = "record", item.DTMFTerm
+	w.what = "record"
 	in, key, left := w.until(ctx, recording.Done())
 	if ctx.Err() != nil {
 		return visit{}, ctx.Err()
@@ -213,6 +216,7 @@ type occupied struct {
 	what   string // record or transfer; empty when it needs nobody to do anything
 	any    bool   // a key that no grammar knows ends it, too
 	timer  Timer
+	before *stopped // what ended it before it began, or nil
 
 	active    []*active
 	listening Listening          // nil when nobody listens for words
@@ -220,20 +224,68 @@ type occupied struct {
 	speaking  bool               // the caller has begun to speak
 }
 
-// occupy plays what is queued to its end, and prepares for keys. It returns nil
-// when the caller has gone.
-func (s *session) occupy(ctx context.Context, all []*active) (*occupied, error) {
+// occupy plays what is queued, and prepares for keys: those of the grammars or
+// any, which end the prompts, too.
+func (s *session) occupy(ctx context.Context, all []*active, anyKey bool) (*occupied, error) {
 	if s.gone != "" {
 		return nil, &exited{end: s.gone}
 	}
 	s.budget.steps, s.budget.fetches = 0, 0
 	s.discreet()
-	if err := s.flush(ctx); err != nil {
-		return nil, err
-	}
-	w := &occupied{s: s, active: all, timer: s.clock.NewTimer()}
+	w := &occupied{s: s, active: all, any: anyKey, timer: s.clock.NewTimer()}
 	w.keys, w.keypad = s.keypad(all)
-	return w, nil
+	if w.keypad.Deaf() && !anyKey {
+		return w, s.flush(ctx)
+	}
+	rest, err := s.uninterrupted(ctx)
+	if err != nil || len(rest) == 0 {
+		return w, err
+	}
+	return w, w.prompt(ctx, rest)
+}
+
+// prompt plays prompts to their end, or until a key is pressed.
+func (w *occupied) prompt(ctx context.Context, prompts []Prompt) error {
+	playback, err := w.s.play(ctx, prompts)
+	if err != nil {
+		return err
+	}
+	defer stop(playback)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.s.platform.HungUp():
+		return w.s.hungUp()
+	case <-playback.Done():
+		w.s.passed(playback)
+		return playback.Err()
+	case d, ok := <-w.s.platform.Digits():
+		if !ok {
+			return w.s.hungUp()
+		}
+		v := w.keypad.Press(string(d.Key))
+		if !v.Decided {
+			w.timer.Reset(v.Wait)
+			return nil
+		}
+		if in, key := w.taken(string(d.Key)); in != nil || key != "" {
+			w.before = &stopped{input: in, key: key}
+		}
+		return nil
+	}
+}
+
+// taken is the input that the keys so far are, or else the last of them where any
+// key counts. What is neither is forgotten.
+func (w *occupied) taken(last string) (in *input, key string) {
+	switch in = pressed(w.keys, w.keypad); {
+	case in != nil:
+		return in, ""
+	case w.any:
+		return nil, last
+	}
+	_, w.keypad = w.s.keypad(w.keys)
+	return nil, ""
 }
 
 // until waits until it is done, keys end it or the caller goes.
@@ -266,13 +318,9 @@ func (w *occupied) until(ctx context.Context, done <-chan struct{}) (in *input, 
 			key = string(d.Key)
 		case <-w.timer.C():
 		}
-		if in = pressed(w.keys, w.keypad); in != nil || key != "" && w.any {
-			if in != nil {
-				key = ""
-			}
+		if in, key = w.taken(key); in != nil || key != "" {
 			return in, key, nil
 		}
-		_, w.keypad = w.s.keypad(w.keys)
 	}
 }
 

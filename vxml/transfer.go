@@ -27,7 +27,7 @@ func (s *session) transfer(ctx context.Context, item *doc.Transfer) (visit, erro
 	if own.err != nil {
 		return visit{}, own.err
 	}
-	w, err := s.occupy(ctx, own.out)
+	w, err := s.occupy(ctx, own.out, false)
 	if w == nil || err != nil {
 		return visit{}, err
 	}

@@ -112,20 +112,23 @@ func (b builtin) boolean() (string, error) {
 
 func (b builtin) digits() (string, error) {
 	low, high := 1, -1
-	for name, set := range map[string]func(int){
-		"minlength": func(n int) { low = n },
-		"maxlength": func(n int) { high = n },
-		"length":    func(n int) { low, high = n, n },
-	} {
+	for _, name := range []string{"minlength", "maxlength", "length"} {
 		text, ok := b.params[name]
 		if !ok {
 			continue
 		}
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 || n > 1000 {
+		if err != nil || n < 0 || n > 1000 || n == 0 && name != "minlength" {
 			return "", &Error{URI: b.uri, Text: fmt.Sprintf("%s=%q is not a length", name, text)}
 		}
-		set(n)
+		switch name {
+		case "minlength":
+			low = n
+		case "maxlength":
+			high = n
+		default:
+			low, high = n, n
+		}
 	}
 	if high >= 0 && high < low {
 		return "", &Error{URI: b.uri, Text: "maxlength is less than minlength"}
