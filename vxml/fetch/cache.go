@@ -84,7 +84,7 @@ func newEntry(now time.Time, a *answer) (*entry, bool) {
 	control := directives(a.header)
 	_, noStore := control["no-store"]
 	_, private := control["private"]
-	if noStore || private || variable(a.header) {
+	if noStore || private || variable(a.header) || a.status != 0 && a.status != http.StatusOK {
 		return nil, false
 	}
 	if a.header.Get("Set-Cookie") != "" && len(control) == 0 {

@@ -20,7 +20,8 @@ import (
 
 // Config bounds fetching. The zero value is usable.
 type Config struct {
-	Client       *http.Client  // default: a client of its own; its Jar is not used
+	// Client is used but for its Jar; default: one with NewTransport's defaults.
+	Client       *http.Client
 	Timeout      time.Duration // of a request that names none; default 10 s
 	MaxBody      int64         // default 16 MiB
 	MaxRedirects int           // default 5
@@ -28,11 +29,17 @@ type Config struct {
 	UserAgent    string        // default "mcp-vxml/1"
 	// NoFiles refuses file: URLs.
 	NoFiles bool
+	Policy  *Policy // default: the zero Policy
+	// Logins are the names and passwords of servers that want them, by host.
+	Logins map[string]Login
 }
 
 func (c Config) withDefaults() Config {
+	c.Policy = c.Policy.withDefaults()
 	if c.Client == nil {
-		c.Client = &http.Client{Transport: http.DefaultTransport}
+		// Without files to read nothing can be wrong.
+		transport, _ := NewTransport(Connections{Policy: c.Policy})
+		c.Client = &http.Client{Transport: transport}
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * time.Second
@@ -55,7 +62,7 @@ func (c Config) withDefaults() Config {
 // Fetcher fetches for all sessions.
 type Fetcher struct {
 	config  Config
-	cache   *cache
+	cache   store
 	flights flights
 }
 
@@ -63,8 +70,16 @@ type Fetcher struct {
 func New(config Config) *Fetcher {
 	config = config.withDefaults()
 	return &Fetcher{
-		config: config, cache: newCache(config.CacheBytes), flights: flights{all: make(map[string]chan struct{})},
+		config: config, cache: store{memory: newCache(config.CacheBytes)}, flights: flights{all: make(map[string]chan struct{})},
 	}
+}
+
+// KeepOnDisk lets the cache keep answers in dir, at most limit bytes, over the
+// end of the process. It is called before the first request.
+func (f *Fetcher) KeepOnDisk(dir string, limit int64) error {
+	d, err := openDisk(dir, limit)
+	f.cache.disk = d
+	return err
 }
 
 // Request says what to fetch.
@@ -180,6 +195,9 @@ func (f *Fetcher) get(ctx context.Context, req Request) (*Resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.config.Policy.check(u); err != nil {
+		return nil, err
+	}
 	if u.Scheme == "file" {
 		return f.file(u)
 	}
@@ -197,6 +215,9 @@ func (f *Fetcher) get(ctx context.Context, req Request) (*Resource, error) {
 func (f *Fetcher) file(u *url.URL) (*Resource, error) {
 	if f.config.NoFiles {
 		return nil, errScheme
+	}
+	if err := f.config.Policy.file(u.Path); err != nil {
+		return nil, err
 	}
 	file, err := os.Open(u.Path)
 	if err != nil {

@@ -36,11 +36,14 @@ func (f *Fetcher) do(ctx context.Context, req Request, conditional http.Header) 
 	}
 	client := *f.config.Client
 	client.Jar = req.Jar
-	client.CheckRedirect = func(_ *http.Request, via []*http.Request) error {
+	if login, ok := f.login(hr.URL.Hostname()); ok && hr.URL.User == nil {
+		hr.SetBasicAuth(login.User, login.Password)
+	}
+	client.CheckRedirect = func(to *http.Request, via []*http.Request) error {
 		if len(via) > f.config.MaxRedirects {
 			return errTurns
 		}
-		return nil
+		return f.config.Policy.check(to.URL)
 	}
 	resp, err := client.Do(hr)
 	if err != nil {
@@ -63,6 +66,14 @@ func (f *Fetcher) do(ctx context.Context, req Request, conditional http.Header) 
 	}
 	r := &Resource{URL: resp.Request.URL.String(), MediaType: resp.Header.Get("Content-Type"), Body: body}
 	return &answer{resource: r, header: resp.Header, status: resp.StatusCode, moved: moved}, nil
+}
+
+func (f *Fetcher) login(host string) (Login, bool) {
+	if login, ok := f.config.Logins[strings.ToLower(host)]; ok {
+		return login, true
+	}
+	login, ok := f.config.Logins[""]
+	return login, ok
 }
 
 // control is what caches on the way to the server are told (RFC 9111 section 5.2.1).

@@ -79,6 +79,9 @@ func (l *listening) match(g vxml.SpeechGrammar, words string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if l.caller.fetcher == nil {
+		l.caller.fetcher = fetch.New(fetch.Config{})
+	}
 	load := func(ctx context.Context, uri string) (*grammar.Grammar, error) {
 		r, err := l.caller.fetcher.Get(ctx, fetch.Request{URL: uri})
 		if err != nil {

@@ -86,7 +86,6 @@ func Answering(answer func(said []string) string, out io.Writer) *Caller {
 	return &Caller{
 		answer: answer, out: out, digits: make(chan vxml.Digit, 256), hungUp: make(chan struct{}),
 		letters: make(chan vxml.Message, 16),
-		fetcher: fetch.New(fetch.Config{}),
 	}
 }
 
