@@ -88,11 +88,6 @@ func (a Announcements) Validate() error {
 	return nil
 }
 
-// Fetch is the section of HTTP.
-type Fetch struct {
-	Timeout time.Duration `yaml:"timeout" doc:"the fetchtimeout of pages that set none"`
-}
-
 // Reporting is the section of records.
 type Reporting = records.Section
 
@@ -115,7 +110,7 @@ func Defaults() Config {
 		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
 		Application:   Application{Trace: live.Dir()},
 		Announcements: Announcements{Longest: time.Hour},
-		Fetch:         Fetch{Timeout: 10 * time.Second},
+		Fetch:         defaultFetch(),
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting:     records.Defaults(stateDir()),
 		Health:        Health{Listen: "0.0.0.0:8300"},

@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 
 	"mcp/control/call"
@@ -31,16 +30,6 @@ func (n *Node) openServices() (call.Selector, error) {
 			route.Announcement: announcement.New(announcement.Config{Directory: n.cfg.Announcements.Directory, Longest: n.cfg.Announcements.Longest}, fetcher),
 		},
 	}, nil
-}
-
-// openFetcher makes what all services fetch with.
-func (n *Node) openFetcher() (*fetch.Fetcher, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if err := voicexml.RegisterBuiltin(transport); err != nil {
-		return nil, fmt.Errorf("built-in application: %w", err)
-	}
-	n.opened("fetching", func() error { transport.CloseIdleConnections(); return nil })
-	return fetch.New(fetch.Config{Client: &http.Client{Transport: transport}, Timeout: n.cfg.Fetch.Timeout}), nil
 }
 
 func (n *Node) openVoiceXML(fetcher *fetch.Fetcher) (*voicexml.Service, error) {

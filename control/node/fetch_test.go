@@ -1,0 +1,57 @@
+package node
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Pages read the folders of what the operator has calls begin with, and reach no
+// port that the platform serves itself.
+func TestFetchPolicy(t *testing.T) {
+	n := &Node{cfg: Defaults()}
+	n.cfg.Application.Default = "main.vxml"
+	n.cfg.Application.Numbers = map[string]string{
+		"1": "file:///srv/ivr/a.vxml", "2": "/opt/b/c.vxml", "3": "http://web/d.vxml", "4": "annc;play=http://web/a.wav", "5": "conf=room",
+	}
+	n.cfg.Announcements.Directory = "/srv/annc"
+	n.cfg.Fetch.Allow.Files = []string{"/prompts"}
+	got := n.readable()
+	slices.Sort(got)
+	if want := ". /opt/b /prompts /srv/annc /srv/ivr"; strings.Join(got, " ") != want {
+		t.Errorf("readable %v, want %s", got, want)
+	}
+	if ports := n.ownPorts(); !slices.Contains(ports, 8300) || !slices.Contains(ports, 5070) {
+		t.Errorf("own ports %v", ports)
+	}
+	if n = (&Node{cfg: Defaults()}); len(n.readable()) != 0 || n.readable() == nil {
+		t.Errorf("without files configured, readable are %v", n.readable())
+	}
+}
+
+func TestFetchSection(t *testing.T) {
+	good := defaultFetch()
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	for name, spoil := range map[string]func(*Fetch){
+		"timeout": func(f *Fetch) { f.Timeout = 0 }, "size": func(f *Fetch) { f.MaxSize = -1 },
+		"redirects": func(f *Fetch) { f.Redirects = 0 }, "certificate without key": func(f *Fetch) { f.TLS.Certificate = "a.pem" },
+	} {
+		bad := defaultFetch()
+		spoil(&bad)
+		if bad.Validate() == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	n := &Node{cfg: Defaults()}
+	n.cfg.Fetch.Credentials = "/none"
+	if _, err := n.openFetcher(); err == nil || !strings.Contains(err.Error(), "fetch.credentials") {
+		t.Errorf("missing credentials: %v", err)
+	}
+	n.cfg.Fetch = defaultFetch()
+	n.cfg.Fetch.TLS = FetchTLS{Certificate: "/none", Key: "/none"}
+	if _, err := n.openFetcher(); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("missing certificate: %v", err)
+	}
+}
