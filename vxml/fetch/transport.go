@@ -47,7 +47,6 @@ func NewTransport(c Connections) (*http.Transport, error) {
 		t.Proxy = c.proxy(proxies)
 	}
 	t.DialContext = dialing(policy, proxies)
-	t.MaxIdleConnsPerHost = 64
 	if t.TLSClientConfig, err = c.tls(); err != nil {
 		return nil, err
 	}
