@@ -8,6 +8,7 @@ import (
 	"mcp/control/route"
 	"mcp/control/service/announcement"
 	"mcp/control/service/voicexml"
+	"mcp/control/service/voicexml/live"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
 )
@@ -67,4 +68,19 @@ func (n *Node) defaultsPage() (*vxml.Defaults, error) {
 		return nil, fmt.Errorf("application.defaults: %w", err)
 	}
 	return page, nil
+}
+
+// openTraces serves "mcp vxml trace". That it cannot be had keeps no call away.
+func (n *Node) openTraces() *live.Hub {
+	if n.cfg.Application.Trace == "" {
+		return nil
+	}
+	hub := &live.Hub{}
+	end, err := hub.Listen(n.cfg.Application.Trace)
+	if err != nil {
+		n.log.Warn("calls cannot be traced", "error", err)
+		return nil
+	}
+	n.opened("traces", end)
+	return hub
 }
