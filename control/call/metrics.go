@@ -12,7 +12,7 @@ type Registerer = prometheus.Registerer
 // metrics counts calls. Labels come from closed sets, never from the wire.
 type metrics struct {
 	ended      *prometheus.CounterVec
-	refused    prometheus.Counter
+	refused    *prometheus.CounterVec
 	unrecorded prometheus.Counter
 	duration   prometheus.Histogram
 	setup      prometheus.Histogram
@@ -23,9 +23,9 @@ func newMetrics(reg Registerer, active func() int) *metrics {
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mcp_calls_ended_total", Help: "Calls that ended, by cause.",
 		}, []string{"cause"}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "mcp_calls_over_limit_total", Help: "Calls refused because too many were up.",
-		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mcp_calls_over_limit_total", Help: "Calls refused for want of capacity, by cause.",
+		}, []string{"cause"}),
 		unrecorded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mcp_calls_unrecordable_total", Help: "Calls refused because their records could not be kept.",
 		}),

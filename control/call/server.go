@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"mcp/control/admission"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sdp"
@@ -24,8 +25,10 @@ const (
 // Config is what an operator can set about calls. The zero value of a field
 // stands for the default beside it.
 type Config struct {
-	// Max is how many calls are served at once; more are refused with 503. 0: no limit but ports.
+	// Max is how many calls are served at once; more are refused. 0: no limit but ports.
 	Max int
+	// Overload says how, and what else bounds new calls.
+	Overload Overload
 	// Codecs are offered and accepted, by preference. PCMU and PCMA.
 	Codecs []sdp.Codec
 	// MediaAddress is the local address of callers' media. Zero: where signalling arrives.
@@ -48,6 +51,9 @@ func (c Config) withDefaults() Config {
 			{Name: "PCMU", PayloadType: 0, ClockRate: 8000},
 			{Name: "PCMA", PayloadType: 8, ClockRate: 8000},
 		}
+	}
+	if c.Overload.RetryAfter == 0 {
+		c.Overload.RetryAfter = 5 * time.Second
 	}
 	if c.PrepareTime == 0 {
 		c.PrepareTime = 30 * time.Second
@@ -77,6 +83,7 @@ type Server struct {
 	recorder Recorder
 	dialler  Dialler
 	metrics  *metrics
+	gate     *gatekeeper
 	log      *slog.Logger
 
 	mu    sync.Mutex
@@ -99,6 +106,7 @@ func NewServer(config Config, p Parts) *Server {
 		config: config.withDefaults(), engine: p.Engine, selector: p.Selector, recorder: p.Recorder,
 		dialler: p.Dialler, log: p.Log, calls: map[string]*Call{},
 	}
+	s.gate = newGatekeeper(s.config)
 	s.metrics = newMetrics(p.Metrics, s.Active)
 	return s
 }
@@ -112,7 +120,8 @@ func (s *Server) Serve(ctx context.Context, d Dialog) {
 	c := s.newCall(d)
 	if err := s.admit(ctx, c); err != nil {
 		c.log.Warn("call refused", "error", err)
-		c.warn("refuse call", d.Reject(ctx, 503, "Service Unavailable", map[string]string{"Retry-After": "5"}))
+		r := s.gate.refusalFor(admission.TooMany)
+		c.warn("refuse call", d.Reject(ctx, r.Status, "", r.Headers))
 		return
 	}
 	defer s.forget(c)
@@ -142,7 +151,7 @@ func (s *Server) admit(ctx context.Context, c *Call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.config.Max > 0 && len(s.calls) >= s.config.Max {
-		s.metrics.refused.Inc()
+		s.metrics.refused.WithLabelValues(admission.TooMany.String()).Inc()
 		return fmt.Errorf("%d calls are up", len(s.calls))
 	}
 	s.calls[c.id] = c
@@ -151,8 +160,9 @@ func (s *Server) admit(ctx context.Context, c *Call) error {
 
 func (s *Server) forget(c *Call) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.calls, c.id)
+	s.mu.Unlock()
+	s.gate.left()
 }
 
 // Active is the number of calls being served.

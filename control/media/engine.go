@@ -134,3 +134,6 @@ func (e *Engine) Close() error {
 	})
 	return nil
 }
+
+// FreePorts is how many legs could be opened now.
+func (e *Engine) FreePorts() int { return e.ports.Size() - e.ports.Used() }

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,6 +15,61 @@ import (
 // core is the agent as the transactions see it: every method here runs on the
 // goroutine that reads a socket.
 type core Agent
+
+// Gate says whether new calls are taken; a Handler that has these methods is asked.
+// They run on the goroutine that reads a socket and must not block.
+type Gate interface {
+	// Admit is asked for every INVITE that would begin a call, before anything is
+	// spent on it; nil: it may.
+	Admit() *Refusal
+	// Capacity is what OPTIONS is told: headers that describe it, and how an INVITE
+	// would be refused now (RFC 3261 section 11.2).
+	Capacity() (headers map[string]string, refused *Refusal)
+}
+
+// Refusal is how a call is refused for want of capacity.
+type Refusal struct {
+	Status  int
+	Headers map[string]string // Retry-After
+}
+
+// gate is the handler as a Gate; nil: it is none.
+func (a *Agent) gate() Gate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopping {
+		return closed{}
+	}
+	g, _ := a.handler.(Gate)
+	return g
+}
+
+// closed is the gate of an agent that stops.
+type closed struct{}
+
+func (closed) Admit() *Refusal {
+	return &Refusal{Status: 503, Headers: map[string]string{"Retry-After": "5"}}
+}
+
+func (c closed) Capacity() (map[string]string, *Refusal) { return nil, c.Admit() }
+
+// Refuse turns away what would begin a call that there is no capacity for.
+func (c *core) Refuse(req *sip.Request, again bool) *sip.Response {
+	a := (*Agent)(c)
+	var r *Refusal
+	if again {
+		r = closed{}.Admit()
+	} else if g := a.gate(); g != nil {
+		r = g.Admit()
+	}
+	if r == nil {
+		return nil
+	}
+	res := wire.Reply(req, r.Status, reasonFor(r.Status), "")
+	addHeaders(res, r.Headers)
+	a.sign(res)
+	return res
+}
 
 // Request takes every new request except ACK.
 func (c *core) Request(tx *wire.ServerTx) {
@@ -34,7 +90,7 @@ func (c *core) Request(tx *wire.ServerTx) {
 	case sip.INVITE:
 		a.incoming(tx)
 	case sip.OPTIONS:
-		a.capabilities(tx)
+		a.capabilities(tx, a.gate())
 	default:
 		a.answer(tx, 481, "")
 	}
@@ -185,15 +241,33 @@ func (a *Agent) cancel(tx *wire.ServerTx) {
 	d.end(mvCancel, Cancelled{})
 }
 
-// capabilities answers OPTIONS (RFC 3261 section 11.2).
-func (a *Agent) capabilities(tx *wire.ServerTx) {
-	res := wire.Reply(tx.Request, 200, "OK", "")
+// capabilities answers OPTIONS as the gate would an INVITE (RFC 3261 section 11.2).
+func (a *Agent) capabilities(tx *wire.ServerTx, g Gate) {
+	status := 200
+	var headers map[string]string
+	if g != nil {
+		var refused *Refusal
+		if headers, refused = g.Capacity(); refused != nil {
+			status = refused.Status
+			headers = merged(headers, refused.Headers)
+		}
+	}
+	res := wire.Reply(tx.Request, status, reasonFor(status), "")
 	a.addContact(res, tx.From)
+	addHeaders(res, headers)
 	a.respond(tx, res,
 		sip.NewHeader("Allow", allowed),
 		sip.NewHeader("Accept", acceptable),
 		sip.NewHeader("Accept-Encoding", "identity"),
 		sip.NewHeader("Supported", supported))
+}
+
+// merged has what both maps have; the second counts.
+func merged(a, b map[string]string) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return all
 }
 
 func (a *Agent) answer(tx *wire.ServerTx, status int, reason string, headers ...sip.Header) {

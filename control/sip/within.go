@@ -56,7 +56,7 @@ func (a *Agent) within(tx *wire.ServerTx) {
 	case sip.NOTIFY:
 		d.notified(tx)
 	default: // OPTIONS
-		a.capabilities(tx)
+		a.capabilities(tx, nil)
 	}
 }
 

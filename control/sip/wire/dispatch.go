@@ -101,7 +101,16 @@ func (l *Layer) serve(req *sip.Request, from Link) {
 		l.mu.Unlock()
 		return
 	}
+	l.mu.Unlock()
+	if req.Method == sip.INVITE && l.turnAway(req, from, key) {
+		return
+	}
 	tx := newServerTx(l, req, from, key)
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
 	if req.Method == sip.CANCEL {
 		tx.Cancels = l.servers[serverKey(req, sip.INVITE)]
 	}

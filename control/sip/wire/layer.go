@@ -17,6 +17,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -29,6 +30,10 @@ import (
 // in which messages arrived on a connection, by the goroutine that reads it,
 // and must not block.
 type Core interface {
+	// Refuse says how an INVITE that would begin a call is to be refused before
+	// anything is spent on it; nil: not at all. Again says that this very request
+	// has been refused before, and must be once more.
+	Refuse(req *sip.Request, again bool) *sip.Response
 	// Request takes a new request; retransmissions do not come here.
 	Request(*ServerTx)
 	// Ack takes the ACK to a 2xx.
@@ -74,6 +79,8 @@ type Layer struct {
 	core      Core
 	packets   []*packet
 	listeners []listener
+	seed      maphash.Seed // of the tags of refusals
+	refused   refusals
 	stopped   chan struct{}
 	readers   sync.WaitGroup
 
@@ -105,6 +112,7 @@ func Listen(cfg Config, specs []string) (*Layer, error) {
 		log:     cfg.Log,
 		core:    cfg.Core,
 		parser:  sip.NewParser(sip.WithHeadersParsers(headerParsers())),
+		seed:    maphash.MakeSeed(),
 		stopped: make(chan struct{}),
 		tables: tables{
 			servers: map[string]*ServerTx{},

@@ -28,6 +28,8 @@ type recorder struct {
 	strays   chan *sip.Response
 }
 
+func (r recorder) Refuse(*sip.Request, bool) *sip.Response { return nil }
+
 func (r recorder) Request(tx *ServerTx)         { r.requests <- tx }
 func (r recorder) Ack(req *sip.Request, _ Link) { r.acks <- req }
 func (r recorder) Stray(res *sip.Response)      { r.strays <- res }
