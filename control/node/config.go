@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"mcp/control/service/voicexml/live"
-
+	"mcp/control/admission"
+	"mcp/control/call"
 	"mcp/control/node/records"
+	"mcp/control/node/signalling"
+	"mcp/control/service/voicexml/live"
 )
 
 // Config is everything an operator can set: one section for each part of the
@@ -34,16 +36,41 @@ type Config struct {
 }
 
 // SIP is the signalling section.
-type SIP struct {
-	Listen    []string   `yaml:"listen" doc:"transports and addresses, such as tcp:0.0.0.0:5070"`
-	Advertise netip.Addr `yaml:"advertise" doc:"address in Contact and Via; default: the one the peer is reached from"`
-}
+type SIP = signalling.Config
 
 // Calls is the section of limits.
 type Calls struct {
-	Max     int           `yaml:"max" doc:"calls at once, more are refused with 503; 0: as many as there are ports"`
-	Prepare time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
-	Grace   time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
+	Max        int           `yaml:"max" doc:"calls at once, more are refused; 0: as many as there are ports"`
+	Rate       int           `yaml:"rate" doc:"new calls in any rate-period, more are refused; 0: any number"`
+	RatePeriod time.Duration `yaml:"rate-period" doc:"what rate counts in"`
+	CPU        int           `yaml:"cpu" doc:"percent of the processors in use by the platform above which calls are refused; 0: never"`
+	Refusal    int           `yaml:"refusal" doc:"status of the refusal: 503 with Retry-After, or 486"`
+	RetryAfter time.Duration `yaml:"retry-after" doc:"what a refusal with 503 asks for"`
+	Drain      time.Duration `yaml:"drain" doc:"how long calls may go on once the platform is asked to stop"`
+	Prepare    time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
+	Grace      time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
+}
+
+// Validate checks the section of limits.
+func (c Calls) Validate() error {
+	switch {
+	case c.Max < 0 || c.Rate < 0 || c.Drain < 0:
+		return errors.New("max, rate and drain must not be negative")
+	case c.Prepare <= 0 || c.Grace <= 0 || c.RatePeriod <= 0 || c.RetryAfter < time.Second:
+		return errors.New("prepare, grace and rate-period must be above zero, retry-after at least a second")
+	case c.CPU < 0 || c.CPU > 100:
+		return fmt.Errorf("cpu: %d is no percentage", c.CPU)
+	case c.Refusal != 503 && c.Refusal != 486:
+		return fmt.Errorf("refusal: %d is neither 503 nor 486", c.Refusal)
+	}
+	return nil
+}
+
+func (c Calls) overload() call.Overload {
+	return call.Overload{
+		Limits: admission.Limits{Rate: c.Rate, Period: c.RatePeriod, CPU: float64(c.CPU) / 100},
+		Status: c.Refusal, RetryAfter: c.RetryAfter,
+	}
 }
 
 // Media is the audio section.
@@ -105,8 +132,11 @@ type Log struct {
 // Defaults is the configuration of a platform that nobody has configured.
 func Defaults() Config {
 	return Config{
-		SIP:           SIP{Listen: []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"}},
-		Calls:         Calls{Prepare: 30 * time.Second, Grace: 10 * time.Second},
+		SIP: signalling.Defaults(),
+		Calls: Calls{
+			RatePeriod: time.Second, CPU: 95, Refusal: 503, RetryAfter: 5 * time.Second,
+			Drain: time.Hour, Prepare: 30 * time.Second, Grace: 10 * time.Second,
+		},
 		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
 		Application:   Application{Trace: live.Dir()},
 		Announcements: Announcements{Longest: time.Hour},
@@ -160,14 +190,6 @@ func (m Media) latch() time.Duration {
 		return 5 * time.Second
 	}
 	return 0
-}
-
-// Validate checks the section of limits.
-func (c Calls) Validate() error {
-	if c.Max < 0 || c.Prepare <= 0 || c.Grace <= 0 {
-		return errors.New("max must not be negative; prepare and grace must be above zero")
-	}
-	return nil
 }
 
 // Validate checks the log section.

@@ -84,21 +84,19 @@ func (n *Node) build() error {
 	if err != nil {
 		return err
 	}
-	agent, err := sip.New(sip.Config{Listen: n.cfg.SIP.Listen, Advertise: n.cfg.SIP.Advertise, UserAgent: "mcp"}, n.log)
-	if err != nil {
+	if n.agent, err = n.cfg.SIP.Open(n.log); err != nil {
 		return fmt.Errorf("signalling: %w", err)
 	}
-	n.agent = agent
-	n.opened("signalling", func() error { agent.Close(); return nil })
+	n.opened("signalling", func() error { n.agent.Close(); return nil })
 	services, err := n.openServices()
 	if err != nil {
 		return err
 	}
 	n.calls = call.NewServer(call.Config{
-		Max: n.cfg.Calls.Max, MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
+		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
 		MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
-	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: agent, Metrics: n.metrics, Log: n.log})
+	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Metrics: n.metrics, Log: n.log})
 	if n.web, err = n.openWeb(); err != nil {
 		return fmt.Errorf("probes and metrics: %w", err)
 	}
@@ -146,7 +144,7 @@ func (n *Node) serve(ctx context.Context) error {
 		})
 	}
 	n.ready()
-	err := n.agent.Serve(ctx, n.calls)
+	err := n.agent.Serve(n.untilDrained(ctx), n.calls)
 	end()
 	beside.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -156,6 +154,23 @@ func (n *Node) serve(ctx context.Context) error {
 		n.log.Info("stopped")
 	}
 	return err
+}
+
+// untilDrained is a context that ends once ctx has and then the last call, or the
+// time that calls are given.
+func (n *Node) untilDrained(ctx context.Context) context.Context {
+	drained, done := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer done()
+		<-ctx.Done()
+		limit, cancel := context.WithTimeout(drained, n.cfg.Calls.Drain)
+		defer cancel()
+		n.log.Info("draining", "calls", n.calls.Active(), "limit", n.cfg.Calls.Drain)
+		if err := n.calls.Drain(limit); err != nil {
+			n.log.Warn("drained by force", "error", err)
+		}
+	}()
+	return drained
 }
 
 // ready says where the platform can be reached.

@@ -69,6 +69,8 @@ type Config struct {
 	FailOver time.Duration
 	// Credentials prove who we are to those that we call.
 	Credentials digest.Credentials
+	// Callers asks those who call us to prove who they are; nil: nobody is asked.
+	Callers *digest.Server
 }
 
 // Handler takes calls that come in.

@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
+	"mcp/control/sip/digest"
 	"mcp/control/sip/header"
 	"mcp/control/sip/wire"
 )
@@ -161,7 +163,7 @@ func schemeKnown(scheme string) bool {
 // incoming begins a dialog (RFC 3261 section 13.3.1).
 func (a *Agent) incoming(tx *wire.ServerTx) {
 	req := tx.Request
-	if !a.acceptable(tx) {
+	if !a.acceptable(tx) || !a.authentic(tx) {
 		return
 	}
 	switch contact := req.Contact(); {
@@ -190,6 +192,27 @@ func (a *Agent) incoming(tx *wire.ServerTx) {
 	if !a.goCall(d.serve) {
 		d.end(mvLost, nil)
 	}
+}
+
+// authentic challenges a caller who has not proved who it is, if it must.
+func (a *Agent) authentic(tx *wire.ServerTx) bool {
+	if a.cfg.Callers == nil {
+		return true
+	}
+	req, now := tx.Request, time.Now()
+	for _, value := range valuesOf(req.Headers(), "authorization") {
+		r := digest.Request{Method: string(req.Method), URI: req.Recipient.String(), Body: req.Body()}
+		if user, ok := a.cfg.Callers.Verify(value, r, now); ok {
+			a.log.Debug("sip caller proved who it is", "call_id", string(*req.CallID()), "user", user)
+			return true
+		}
+	}
+	var challenges []sip.Header
+	for _, value := range a.cfg.Callers.Challenges(now) {
+		challenges = append(challenges, sip.NewHeader("WWW-Authenticate", value))
+	}
+	a.answer(tx, 401, "", challenges...)
+	return false
 }
 
 // acceptable refuses a body that nobody here understands.

@@ -190,3 +190,25 @@ func TestChallengesThatAreNotAnswered(t *testing.T) {
 		}
 	})
 }
+
+func TestCallersProveWhoTheyAre(t *testing.T) {
+	callee := startAgent(t, answerAndWait, func(c *Config) {
+		c.Callers = digest.NewServer("gvp", map[string]string{"mcp": "secret"})
+	})
+	to := "sip:ivr@" + addrOf(callee, "tcp") + ";transport=tcp"
+	known := startAgent(t, noCalls, func(c *Config) { c.Credentials = secret })
+	d, err := known.Invite(context.Background(), Outgoing{To: to, Offer: []byte(someSDP)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Bye(context.Background(), nil); err != nil {
+		t.Error(err)
+	}
+	for what, c := range map[string]digest.Credentials{"nobody": nil, "a guess": {{Realm: "gvp", User: "mcp", Password: "guess"}}} {
+		stranger := startAgent(t, noCalls, func(cfg *Config) { cfg.Credentials = c })
+		var rejected *RejectedError
+		if _, err := stranger.Invite(context.Background(), Outgoing{To: to, Offer: []byte(someSDP)}); !errors.As(err, &rejected) || rejected.Status != 401 {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

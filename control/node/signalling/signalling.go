@@ -1,0 +1,112 @@
+// Package signalling is the SIP section of the configuration and what is made of
+// it.
+package signalling
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"mcp/control/sip"
+	"mcp/control/sip/certs"
+	"mcp/control/sip/digest"
+)
+
+// Config is the signalling section.
+type Config struct {
+	Listen      []string      `yaml:"listen" doc:"transports and addresses: udp, tcp or tls, such as tcp:0.0.0.0:5070 or udp:[::]:5070"`
+	Advertise   netip.Addr    `yaml:"advertise" doc:"address in Contact and Via; default: the one the peer is reached from"`
+	TLS         TLS           `yaml:"tls" doc:"certificates; the files are read again when they change"`
+	Routes      []string      `yaml:"routes" doc:"SIP URIs that calls go out through, the Resource Manager's nodes, in order of preference; empty: directly"`
+	FailOver    time.Duration `yaml:"fail-over" doc:"how long a route may stay silent before the next is tried"`
+	Connections int           `yaml:"connections" doc:"TCP and TLS connections at once"`
+	Idle        time.Duration `yaml:"idle" doc:"how long a connection that no call uses may say nothing"`
+	Account     Account       `yaml:"account" doc:"answers challenges to calls that go out (RFC 8760), of this realm only"`
+	Callers     Account       `yaml:"callers" doc:"what callers must prove to know; empty: nothing"`
+}
+
+// TLS names PEM files.
+type TLS struct {
+	Certificate string `yaml:"certificate" doc:"file of the certificate, with those that lead to its authority"`
+	Key         string `yaml:"key" doc:"file of its key"`
+	Authorities string `yaml:"authorities" doc:"file of the authorities that peers are trusted by; empty: the system's"`
+	Mutual      bool   `yaml:"mutual" doc:"refuse clients that show no certificate of these authorities"`
+}
+
+// Account is a user's name and password.
+type Account struct {
+	Realm        string `yaml:"realm" doc:"realm of the challenge; empty: no account"`
+	User         string `yaml:"user" doc:"user name"`
+	PasswordFile string `yaml:"password-file" doc:"file with the password"`
+}
+
+// Validate checks an account.
+func (a Account) Validate() error {
+	if a.Realm != "" && (a.User == "" || a.PasswordFile == "") {
+		return errors.New("a realm needs user and password-file")
+	}
+	return nil
+}
+
+func (a Account) password() (string, error) {
+	text, err := os.ReadFile(a.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("password of realm %s: %w", a.Realm, err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// Validate checks the signalling section.
+func (s Config) Validate() error {
+	if s.FailOver < 0 || s.Connections < 0 || s.Idle < 0 {
+		return errors.New("fail-over, connections and idle must not be negative")
+	}
+	for _, uri := range s.Routes {
+		if !strings.HasPrefix(uri, "sip:") && !strings.HasPrefix(uri, "sips:") {
+			return fmt.Errorf("routes: %q is not a SIP URI", uri)
+		}
+	}
+	return nil
+}
+
+// Defaults listens over TCP and UDP on the product's port.
+func Defaults() Config {
+	return Config{
+		Listen:   []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"},
+		FailOver: 4 * time.Second, Connections: 8192, Idle: 10 * time.Minute,
+	}
+}
+
+// Open makes the platform's agent.
+func (s Config) Open(log *slog.Logger) (*sip.Agent, error) {
+	cfg := sip.Config{
+		Listen: s.Listen, Advertise: s.Advertise, UserAgent: "mcp", Connections: s.Connections, Idle: s.Idle,
+		Routes: s.Routes, FailOver: s.FailOver,
+	}
+	if s.TLS != (TLS{}) {
+		store, err := certs.Open(certs.Files(s.TLS), log)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Security = store
+	}
+	if s.Account.Realm != "" {
+		password, err := s.Account.password()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Credentials = digest.Credentials{{Realm: s.Account.Realm, User: s.Account.User, Password: password}}
+	}
+	if s.Callers.Realm != "" {
+		password, err := s.Callers.password()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Callers = digest.NewServer(s.Callers.Realm, map[string]string{s.Callers.User: password})
+	}
+	return sip.New(cfg, log)
+}
