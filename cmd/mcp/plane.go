@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -32,14 +33,21 @@ CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and mcp serve then needs CAP_NET_RAW onl
 func planeLoad(dir *string) *cobra.Command {
 	var interfaces []string
 	var mode, owner string
+	var takeOver bool
 	cmd := &cobra.Command{
 		Use: "load", Short: "Load, attach and pin the plane", Args: cobra.NoArgs,
+		Example: `  mcp plane load
+  mcp plane load --interface eth0 --mode native
+  mcp plane load --owner 500:500 --take-over    # an init step of a pod`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			c := bpf.Config{Dir: *dir, Interfaces: interfaces, Mode: bpf.Mode(mode)}
 			if c.UID, c.GID, err = parseOwner(owner); err != nil {
 				return err
 			}
 			chosen, reason, err := bpf.Install(c)
+			if errors.Is(err, bpf.ErrLoaded) && takeOver {
+				return takePlaneOver(cmd.OutOrStdout(), c)
+			}
 			if err != nil {
 				return err
 			}
@@ -50,7 +58,32 @@ func planeLoad(dir *string) *cobra.Command {
 	cmd.Flags().StringSliceVarP(&interfaces, "interface", "i", nil, "interface to attach to (default: all that are up)")
 	cmd.Flags().StringVar(&mode, "mode", string(bpf.ModeAuto), "auto, native or generic")
 	cmd.Flags().StringVar(&owner, "owner", "", "UID or UID:GID that mcp serve runs as, who is to own the pins (default: this user)")
+	cmd.Flags().BoolVar(&takeOver, "take-over", false, "upgrade a plane that is loaded already; one whose maps are laid out otherwise is unloaded, and its calls lose their audio")
 	return cmd
+}
+
+// takePlaneOver makes what an earlier process left pinned the plane of this binary.
+func takePlaneOver(w io.Writer, c bpf.Config) error {
+	_, err := bpf.Upgrade(c.Dir)
+	if err == nil {
+		_, err = fmt.Fprintln(w, "took over the plane that is loaded; its legs go on")
+		return err
+	}
+	if !errors.Is(err, bpf.ErrIncompatible) {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "unloading a plane of another kind: %v\n", err); err != nil {
+		return err
+	}
+	if err := bpf.Unload(c.Dir); err != nil {
+		return err
+	}
+	chosen, reason, err := bpf.Install(c)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "loaded in %s mode: %s\n", chosen, reason)
+	return err
 }
 
 // parseOwner reads UID or UID:GID; a group that is not named has the user's number.

@@ -34,6 +34,7 @@ func TestPlaneVerbs(t *testing.T) {
 		{"load --owner 500:501", []string{"loaded in generic mode: "}},
 		{"status", []string{"mode    generic", "lo ", "relay_skb", "verified", "legs ", "ringbuf", "drop_source", "of 32768"}},
 		{"upgrade", []string{"relay_skb", "as before"}},
+		{"load --take-over", []string{"took over the plane that is loaded"}},
 		{"status --interval 10ms", []string{"PACKETS/s"}},
 		{"unload", nil},
 	} {

@@ -1,0 +1,58 @@
+{{- define "mcp.labels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "mcp.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "mcp.image" -}}
+{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+
+{{- define "mcp.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default .Chart.Name }}
+{{- end }}
+
+{{/* What the chart itself decides goes over the configuration it is given. */}}
+{{- define "mcp.config" -}}
+{{- $media := dict "plane" (ternary "xdp" "socket" (eq .Values.plane.mode "xdp")) "port-min" (int .Values.ports.rtpFirst) "port-max" (int .Values.ports.rtpLast) -}}
+{{- if eq .Values.plane.mode "xdp" }}{{ $_ := set $media "pins" "/sys/fs/bpf/mcp/plane" }}{{ end -}}
+{{- $own := dict
+  "sip" (dict "listen" (list (printf "tcp:0.0.0.0:%d" (int .Values.ports.sip)) (printf "udp:0.0.0.0:%d" (int .Values.ports.sip))))
+  "media" $media
+  "health" (dict "listen" (printf "0.0.0.0:%d" (int .Values.ports.probes)))
+  "log-export" (dict "listen" (printf "0.0.0.0:%d" (int .Values.ports.log)))
+  "upload" (dict "folder" "/var/lib/mcp/recordings" "listen" (printf "0.0.0.0:%d" (int .Values.ports.uploader)))
+-}}
+{{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
+{{- end }}
+
+{{/* The platform's file has no destination where a container of its own uploads. */}}
+{{- define "mcp.platformConfig" -}}
+{{- $config := fromYaml (include "mcp.config" .) -}}
+{{- if .Values.uploader.enabled }}{{ $_ := unset $config.upload "destination" }}{{ end -}}
+{{- toYaml $config -}}
+{{- end }}
+
+{{- define "mcp.hardened" -}}
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 500
+runAsGroup: 500
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "mcp.mounts" -}}
+- {name: config, mountPath: /etc/mcp, readOnly: true}
+- {name: state, mountPath: /var/lib/mcp}
+- {name: recordings, mountPath: /var/lib/mcp/recordings}
+{{- range .Values.secrets }}
+- {name: {{ printf "secret-%s" .name | quote }}, mountPath: {{ printf "/etc/mcp/secrets/%s" .name | quote }}, readOnly: true}
+{{- end }}
+{{- end }}
