@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := build
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-quick race bench-media bench-vxml fuzz conformance model generate generate-check fmt-check vet clean
+.PHONY: help setup build demo test test-quick race bench-media bench-vxml fuzz conformance model generate generate-check fmt-check deploy-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ demo: ## one whole call through three network namespaces, with a timeline
 	@$(MAKE) --no-print-directory build
 	@$(BUILD)/mcplab demo --platform $(BUILD)/mcp --out $(BUILD)/demo
 
-test: setup generate-check fmt-check vet ## every test, kernel and namespaces included (needs root)
+test: setup generate-check fmt-check vet deploy-check ## every test, kernel and namespaces included (needs root)
 	$(GO) test -timeout 20m ./...
 
 test-quick: ## tests that need neither root nor tools nor long: under a minute
@@ -57,6 +57,9 @@ generate: ## rebuild the kernel objects and their Go types with clang
 
 generate-check: ## the committed kernel objects match their sources
 	@scripts/generate-check.sh
+
+deploy-check: ## the chart, for every profile, and the alert rules
+	@scripts/deploy-check.sh
 
 fmt-check:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt would change:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
