@@ -3,7 +3,6 @@
 package dom
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"encoding/xml"
@@ -12,9 +11,8 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/net/html/charset"
-
 	"mcp/vxml/script"
+	"mcp/vxml/xmltree"
 )
 
 //go:embed dom.js
@@ -47,11 +45,14 @@ func Parse(data []byte) (*Document, error) {
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("document of %d bytes is larger than %d", len(data), maxSize)
 	}
-	p := &parser{decoder: xml.NewDecoder(bytes.NewReader(data)), doc: &Document{}}
-	p.decoder.CharsetReader = charset.NewReaderLabel
+	decoder, err := xmltree.NewDecoder(data, true)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{doc: &Document{}}
 	p.open = []*branch{{tree: []any{document, "#document", "", "", "", nil, nil, nil}}}
 	for {
-		token, err := p.decoder.RawToken()
+		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -59,8 +60,7 @@ func Parse(data []byte) (*Document, error) {
 			err = p.take(token)
 		}
 		if err != nil {
-			line, _ := p.decoder.InputPos()
-			return nil, fmt.Errorf("line %d: %w", line, err)
+			return nil, located(decoder.Line(), err)
 		}
 	}
 	switch {
@@ -71,6 +71,15 @@ func Parse(data []byte) (*Document, error) {
 	}
 	p.doc.tree = p.open[0].done()
 	return p.doc, nil
+}
+
+// located adds the line to an error that does not tell it.
+func located(line int, err error) error {
+	var known *xmltree.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return fmt.Errorf("line %d: %w", line, err)
 }
 
 // Bind makes a page's Document of d.
@@ -97,10 +106,10 @@ func (b *branch) done() []any {
 
 // parser reads tokens with their prefixes, which a page can see.
 type parser struct {
-	decoder *xml.Decoder
-	doc     *Document
-	open    []*branch
-	rooted  bool
+	doc    *Document
+	open   []*branch
+	rooted bool
+	run    strings.Builder // character data that is not a node yet
 }
 
 func (p *parser) top() *branch { return p.open[len(p.open)-1] }
@@ -111,21 +120,23 @@ func (p *parser) add(node ...any) {
 }
 
 func (p *parser) take(token xml.Token) error {
+	if _, more := token.(xml.CharData); !more && p.run.Len() > 0 {
+		p.add(text, "#text", "", "", "", p.run.String(), nil, nil)
+		p.run.Reset()
+	}
 	switch t := token.(type) {
 	case xml.StartElement:
 		return p.start(t)
 	case xml.EndElement:
 		return p.end(t)
 	case xml.CharData:
-		return p.text(string(t))
+		if len(p.open) > 1 {
+			p.run.Write(t)
+		}
 	case xml.Comment:
 		p.add(comment, "#comment", "", "", "", string(t), nil, nil)
 	case xml.ProcInst:
 		return p.instruct(t)
-	case xml.Directive:
-		if bytes.ContainsRune(t, '[') {
-			return errors.New("a document type with an internal subset is not accepted")
-		}
 	}
 	return nil
 }
@@ -142,24 +153,6 @@ func (p *parser) instruct(t xml.ProcInst) error {
 		p.doc.access = append(p.doc.access, rule)
 	}
 	p.add(processingInstruction, t.Target, "", "", "", strings.TrimLeft(string(t.Inst), " \t\r\n"), nil, nil)
-	return nil
-}
-
-func (p *parser) text(s string) error {
-	if len(p.open) == 1 {
-		if strings.TrimSpace(strings.TrimPrefix(s, "\ufeff")) != "" {
-			return errors.New("there is text outside the root element")
-		}
-		return nil
-	}
-	top := p.top()
-	if n := len(top.children); n > 0 {
-		if last := top.children[n-1].([]any); last[0] == text {
-			last[5] = last[5].(string) + s
-			return nil
-		}
-	}
-	p.add(text, "#text", "", "", "", s, nil, nil)
 	return nil
 }
 

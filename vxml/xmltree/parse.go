@@ -1,20 +1,19 @@
 package xmltree
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-
-	"golang.org/x/net/html/charset"
 )
 
 // The limits of a document.
 const (
-	MaxSize  = 1 << 20
-	MaxDepth = 256
+	MaxSize     = 1 << 20
+	MaxDepth    = 256
+	MaxElements = 100000
 )
 
 // Parse reads a document and returns its root element. Every error is an *Error.
@@ -22,12 +21,15 @@ func Parse(data []byte) (*Node, error) {
 	if len(data) > MaxSize {
 		return nil, &Error{Line: 1, Text: fmt.Sprintf("document of %d bytes is larger than %d", len(data), MaxSize)}
 	}
-	p := &parser{decoder: xml.NewDecoder(bytes.NewReader(data))}
-	p.decoder.CharsetReader = charset.NewReaderLabel
+	decoder, err := NewDecoder(data, false)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{}
 	for {
 		// The line of a token is where it begins.
-		line, _ := p.decoder.InputPos()
-		token, err := p.decoder.Token()
+		line := decoder.Line()
+		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -45,9 +47,12 @@ func Parse(data []byte) (*Node, error) {
 }
 
 type parser struct {
-	decoder *xml.Decoder
-	root    *Node
-	open    []*Node
+	root   *Node
+	open   []*Node
+	run    strings.Builder // character data that is not a node yet
+	line   int             // where it begins
+	spaces []string        // that a prefix is bound to, in all of the open elements
+	bound  []int           // how many there were before each of these
 }
 
 func (p *parser) fault(err error, line int) error {
@@ -65,24 +70,38 @@ func (p *parser) fault(err error, line int) error {
 func (p *parser) take(token xml.Token, line int) error {
 	switch t := token.(type) {
 	case xml.StartElement:
+		p.flush()
 		return p.start(t, line)
 	case xml.EndElement:
-		p.open = p.open[:len(p.open)-1]
+		p.flush()
+		last := len(p.open) - 1
+		p.open, p.spaces, p.bound = p.open[:last], p.spaces[:p.bound[last]], p.bound[:last]
 	case xml.CharData:
-		return p.text(string(t), line)
-	case xml.Directive:
-		if bytes.ContainsRune(t, '[') {
-			return &Error{Line: line, Text: "a document type with an internal subset is not accepted"}
-		}
+		p.text(t, line)
 	}
 	return nil
 }
 
 func (p *parser) start(t xml.StartElement, line int) error {
 	n := &Node{Name: t.Name.Local, Space: t.Name.Space, Line: line}
+	p.bound = append(p.bound, len(p.spaces))
+	for _, a := range t.Attr {
+		if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
+			if !bindable(a) {
+				return &Error{Line: line, Text: fmt.Sprintf("%s=%q is no declaration of a namespace", a.Name.Local, a.Value)}
+			}
+			p.spaces = append(p.spaces, a.Value)
+		}
+	}
+	if !p.known(t.Name) {
+		return &Error{Line: line, Text: fmt.Sprintf("<%s> is no name in a namespace that is declared", strings.Trim(t.Name.Space+":"+t.Name.Local, ":"))}
+	}
 	for _, a := range t.Attr {
 		if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
 			continue
+		}
+		if !p.known(a.Name) {
+			return &Error{Line: line, Text: fmt.Sprintf("<%s>: the attribute %q is in no namespace that is declared", n.Name, a.Name.Local)}
 		}
 		attr := Attr{Name: a.Name.Local, Space: a.Name.Space, Value: a.Value}
 		if attr.Space == "xml" || attr.Space == XMLNamespace {
@@ -110,20 +129,50 @@ func (p *parser) start(t xml.StartElement, line int) error {
 	return nil
 }
 
-// text appends character data, joined with the text before it: a CDATA section
-// or a comment does not split a run.
-func (p *parser) text(s string, line int) error {
+// bindable tells whether a declaration of a namespace is one (Namespaces in XML
+// sections 2 and 3).
+func bindable(a xml.Attr) bool {
+	const declarations = "http://www.w3.org/2000/xmlns/"
+	prefix := a.Name.Local
+	switch {
+	case a.Name.Space == "":
+		return a.Value != XMLNamespace && a.Value != declarations
+	case prefix == "xml":
+		return a.Value == XMLNamespace
+	}
+	return prefix != "" && prefix != "xmlns" && a.Value != "" && a.Value != XMLNamespace && a.Value != declarations
+}
+
+// known tells whether a name is one, and its prefix is bound.
+func (p *parser) known(name xml.Name) bool {
+	if name.Local == "" || strings.Contains(name.Local, ":") {
+		return false
+	}
+	switch name.Space {
+	case "", "xml", XMLNamespace:
+		return true
+	}
+	return slices.Contains(p.spaces, name.Space)
+}
+
+// text takes character data, joined with what came before it: a CDATA section or a
+// comment does not split a run.
+func (p *parser) text(s []byte, line int) {
 	if len(p.open) == 0 {
-		if strings.TrimSpace(strings.TrimPrefix(s, "\ufeff")) != "" {
-			return &Error{Line: line, Text: "there is text outside the root element"}
-		}
-		return nil
+		return
+	}
+	if p.run.Len() == 0 {
+		p.line = line
+	}
+	p.run.Write(s)
+}
+
+// flush makes a run of character data a node.
+func (p *parser) flush() {
+	if p.run.Len() == 0 {
+		return
 	}
 	top := p.open[len(p.open)-1]
-	if n := len(top.Children); n > 0 && top.Children[n-1].IsText() {
-		top.Children[n-1].Text += s
-		return nil
-	}
-	top.Children = append(top.Children, &Node{Text: s, Line: line})
-	return nil
+	top.Children = append(top.Children, &Node{Text: p.run.String(), Line: p.line})
+	p.run.Reset()
 }
