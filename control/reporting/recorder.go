@@ -64,7 +64,7 @@ type Recorder struct {
 
 	stop      chan struct{}
 	tasks     sync.WaitGroup
-	closeOnce sync.Once
+	drainOnce sync.Once
 	stopOnce  sync.Once
 }
 
@@ -229,18 +229,21 @@ func (r *Recorder) Stopping() {
 	})
 }
 
-// Close writes what is still waiting and closes the journals. It is idempotent.
-func (r *Recorder) Close() error {
-	var err error
-	r.closeOnce.Do(func() {
+// Drain writes what is still waiting and takes no more. It is idempotent.
+func (r *Recorder) Drain() {
+	r.drainOnce.Do(func() {
 		r.Stopping()
 		close(r.stop)
 		r.tasks.Wait()
 		r.billing.close()
 		r.rest.close()
-		err = errors.Join(r.calls.Close(), r.reports.Close())
 	})
-	return err
+}
+
+// Close drains the recorder and closes the journals. It is idempotent.
+func (r *Recorder) Close() error {
+	r.Drain()
+	return errors.Join(r.calls.Close(), r.reports.Close())
 }
 
 // Describe implements prometheus.Collector.

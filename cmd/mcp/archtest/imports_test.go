@@ -92,6 +92,8 @@ var homes = []home{
 	{library: "github.com/aws", packages: []string{"control/upload/s3"}},
 	{library: "github.com/Azure/azure-sdk-for-go", packages: []string{"control/upload/azure"}},
 	{library: "github.com/hashicorp/consul", packages: []string{"control/discovery"}},
+	{library: "github.com/Azure/go-amqp", packages: []string{"control/reporting/delivery"}},
+	{library: "github.com/go-stomp/stomp", packages: []string{"control/reporting/delivery"}},
 	{library: "github.com/spf13/cobra", packages: []string{"cmd"}},
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"mcp/control/reporting"
 )
 
 // Command is mcp cdr. configured finds the journals' directory by a
@@ -45,7 +47,7 @@ With --format json every record is one line of JSON as it was stored.`,
 		}
 		return v, v.checkFormat()
 	}
-	cmd.AddCommand(c.list(prepare), c.follow(prepare), c.export(prepare))
+	cmd.AddCommand(c.list(prepare), c.follow(prepare), c.export(prepare), schemaCommand())
 	return cmd
 }
 
@@ -120,6 +122,16 @@ output. CSV has a line of titles and one kind of record.`,
 	}
 	c.formats(cmd, "json")
 	return cmd
+}
+
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of the records", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := cmd.OutOrStdout().Write(reporting.JSONSchema())
+			return err
+		},
+	}
 }
 
 // exportTo writes a file aside and puts it in its place when it is whole.

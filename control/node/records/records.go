@@ -3,17 +3,22 @@
 package records
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/config"
 	"mcp/control/reporting"
+	"mcp/control/reporting/delivery"
 	"mcp/control/reporting/journal"
 )
 
@@ -26,6 +31,67 @@ type Section struct {
 	WhenFull  string        `yaml:"when-full" doc:"drop: operational reports and traces that could not be delivered make room for newer ones; block: nothing undelivered is deleted. Undelivered call records never are: new calls are refused with 503"`
 	Trace     bool          `yaml:"trace" doc:"record the steps of calls as well"`
 	Interval  time.Duration `yaml:"interval" doc:"what one operational report tells of; 0: there are none"`
+	Broker    Broker        `yaml:"broker" doc:"message broker that records are delivered to"`
+}
+
+// Broker is the section of the message broker.
+type Broker struct {
+	URLs     []string          `yaml:"urls" doc:"of brokers that share their queues, the first that answers is used: tcp://rs:61616 or ssl://rs:61617 (ActiveMQ's OpenWire), stomp://, stomp+ssl://, amqp:// or amqps:// (AMQP 1.0); none: records stay in the journal"`
+	User     string            `yaml:"user" doc:"name to log in with"`
+	Password string            `yaml:"password" doc:"secret to log in with"`
+	CA       string            `yaml:"ca" doc:"PEM file of the authorities that certify the brokers; default: the system's"`
+	Cert     string            `yaml:"cert" doc:"PEM file of this platform's own certificate, where brokers ask for one"`
+	Key      string            `yaml:"key" doc:"PEM file of its key"`
+	Queue    string            `yaml:"queue" doc:"queue of the records, or a topic as topic://NAME"`
+	Queues   map[string]string `yaml:"queues" doc:"other queues by kind of record: call, custom, trace, operations"`
+	Batch    int               `yaml:"batch" doc:"records that are sent before the broker has confirmed them"`
+	Timeout  time.Duration     `yaml:"timeout" doc:"how long connecting, and confirming a batch, may take"`
+}
+
+// Validate checks the section of the broker.
+func (b Broker) Validate() error {
+	var all []error
+	if b.Batch < 1 || b.Batch > 10000 {
+		all = append(all, fmt.Errorf("batch: %d is not between 1 and 10000", b.Batch))
+	}
+	if b.Timeout <= 0 {
+		all = append(all, errors.New("timeout must be above zero"))
+	}
+	if (b.Cert == "") != (b.Key == "") {
+		all = append(all, errors.New("cert and key go together"))
+	}
+	c := b.delivery(nil)
+	return errors.Join(append(all, c.Validate())...)
+}
+
+func (b Broker) delivery(secure *tls.Config) delivery.Config {
+	return delivery.Config{
+		Brokers: b.URLs, User: b.User, Password: b.Password, TLS: secure,
+		Queue: b.Queue, Queues: b.Queues, Batch: b.Batch, Timeout: b.Timeout,
+	}
+}
+
+// tls reads the certificates.
+func (b Broker) tls() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if b.CA != "" {
+		pem, err := os.ReadFile(b.CA)
+		if err != nil {
+			return nil, fmt.Errorf("broker's authorities: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("broker's authorities: no certificate in %s", b.CA)
+		}
+	}
+	if b.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(b.Cert, b.Key)
+		if err != nil {
+			return nil, fmt.Errorf("certificate for brokers: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
 }
 
 // Defaults is a section that nobody has configured; state is the directory of
@@ -34,6 +100,7 @@ func Defaults(state string) Section {
 	return Section{
 		Journal: filepath.Join(state, "journal"), MaxSize: 1 << 30, KeepFor: 40 * 24 * time.Hour,
 		WhenFull: "drop", Interval: 5 * time.Minute,
+		Broker: Broker{Queue: "mcp.records", Batch: 500, Timeout: 30 * time.Second},
 	}
 }
 
@@ -75,20 +142,60 @@ func (r Section) recorder(delivers bool) reporting.Config {
 	return c
 }
 
-// Records are the parts that keep records.
+// Records are the parts that keep records and deliver them.
 type Records struct {
 	*reporting.Recorder
+	stop  context.CancelFunc
+	pumps sync.WaitGroup
+	once  sync.Once
 }
 
-// Open opens the journals.
+// Open opens the journals and begins to deliver what is in them.
 func Open(s Section, metrics prometheus.Registerer, log *slog.Logger) (*Records, error) {
-	recorder, err := reporting.Open(s.Journal, s.recorder(false), log)
+	recorder, err := reporting.Open(s.Journal, s.recorder(len(s.Broker.URLs) > 0), log)
 	if err != nil {
 		return nil, fmt.Errorf("records: %w", err)
 	}
-	r := &Records{Recorder: recorder}
-	if err := metrics.Register(recorder); err != nil {
+	r := &Records{Recorder: recorder, stop: func() {}}
+	if err := errors.Join(metrics.Register(recorder), r.deliver(s.Broker, metrics, log)); err != nil {
 		return nil, errors.Join(fmt.Errorf("records: %w", err), r.Close())
 	}
 	return r, nil
+}
+
+// deliver begins a delivery for each journal, so that reports hold up no bill.
+func (r *Records) deliver(b Broker, metrics prometheus.Registerer, log *slog.Logger) error {
+	if len(b.URLs) == 0 {
+		return nil
+	}
+	secure, err := b.tls()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	for name, j := range map[string]*reporting.Journal{"calls": r.Calls(), "reports": r.Reports()} {
+		p, err := delivery.New(b.delivery(secure), name, j, log)
+		if err == nil {
+			err = metrics.Register(p)
+		}
+		if err != nil {
+			return err
+		}
+		r.pumps.Go(func() { p.Run(ctx) })
+	}
+	return nil
+}
+
+// Close writes what is still waiting, delivers what can be delivered at once and
+// closes the journals. It is idempotent.
+func (r *Records) Close() error {
+	var err error
+	r.once.Do(func() {
+		r.Recorder.Drain()
+		r.stop()
+		r.pumps.Wait()
+		err = r.Recorder.Close()
+	})
+	return err
 }

@@ -90,6 +90,7 @@ type Usage struct {
 	Bytes    int64     // of all its segments
 	Limit    int64     // what Bytes may come to; negative: no limit
 	Segments int       // files
+	Appended int64     // entries, since Open
 	Dropped  int64     // bytes deleted for want of room, released or not, since Open
 	Oldest   time.Time // when the oldest segment was last written
 	// Scarce says that entries are held and only about two segments more have
@@ -232,11 +233,12 @@ func (j *Journal) Close() error {
 
 // advance makes entries readable that have become durable, and clears a failure
 // that is over.
-func (j *Journal) advance(end Position, bytes int64) {
+func (j *Journal) advance(end Position, bytes int64, entries int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.end, j.failed = end, nil
 	j.usage.Bytes += bytes
+	j.usage.Appended += int64(entries)
 	close(j.grown)
 	j.grown = make(chan struct{})
 }

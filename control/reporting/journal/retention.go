@@ -16,7 +16,7 @@ func (w *writer) prune() (room bool) {
 	}
 	kept := segments
 	// Room is left for a new segment to grow to its full size.
-	for len(kept) > 0 && w.deletable(kept[0], w.over(total)) {
+	for len(kept) > 0 && w.deletable(kept[0], w.over(total) || w.noRoom) {
 		s := kept[0]
 		if err := w.disk.Remove(segmentPath(w.journal.dir, s.number)); err != nil {
 			w.log.Warn("delete old segment", "segment", s.number, "error", err)
@@ -25,6 +25,7 @@ func (w *writer) prune() (room bool) {
 		w.deleted(s)
 		total -= s.size
 		kept = kept[1:]
+		w.noRoom = false // one for each time that the disk is found full
 	}
 	w.account(kept, total)
 	return !w.config.Hold || !w.over(total)

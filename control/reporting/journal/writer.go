@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -43,9 +45,11 @@ type writer struct {
 	disk    disk
 	log     *slog.Logger
 
+	framed int // entries in buffer
 	file   file
 	begun  time.Time // when file was
 	last   uint64    // highest number ever tried for a segment
+	noRoom bool      // the disk was full the last time
 	end    Position  // where the next frame goes
 	buffer []byte
 }
@@ -118,7 +122,7 @@ func (w *writer) write(batch []*request) (n int, err error) {
 		if err = w.flush(); err == nil {
 			// The readers' end moves before any caller is told of success.
 			size := int64(len(w.buffer))
-			w.journal.advance(Position{w.end.Segment, w.end.Offset + size}, size)
+			w.journal.advance(Position{w.end.Segment, w.end.Offset + size}, size, w.framed)
 			return n, nil
 		}
 		w.abandon(err)
@@ -140,7 +144,7 @@ func (w *writer) flush() error {
 // frame fills the buffer with the frames that fit the segment; an empty segment
 // takes one request of any size.
 func (w *writer) frame(batch []*request) (n int) {
-	w.buffer = w.buffer[:0]
+	w.buffer, w.framed = w.buffer[:0], 0
 	for _, r := range batch {
 		if n > 0 && !w.fits(int64(len(w.buffer))+r.size()) {
 			break
@@ -148,6 +152,7 @@ func (w *writer) frame(batch []*request) (n int) {
 		for _, e := range r.entries {
 			w.buffer = appendFrame(w.buffer, Position{w.end.Segment, w.end.Offset + int64(len(w.buffer))}, e)
 		}
+		w.framed += len(r.entries)
 		n++
 	}
 	return n
@@ -170,6 +175,7 @@ func (w *writer) abandon(cause error) {
 
 // failed makes the journal's failure known.
 func (w *writer) failed(cause error) error {
+	w.noRoom = errors.Is(cause, unix.ENOSPC) || errors.Is(cause, unix.EDQUOT)
 	if !errors.Is(cause, ErrFull) {
 		cause = fmt.Errorf("%w: %w", ErrFailed, cause)
 	}
@@ -231,7 +237,7 @@ func (w *writer) upkeep() {
 	if w.journal.Err() != nil {
 		w.log.Info("journal takes entries again", "segment", w.end.Segment)
 	}
-	w.journal.advance(w.end, 0)
+	w.journal.advance(w.end, 0, 0)
 }
 
 func (w *writer) segmentAge() time.Duration {
