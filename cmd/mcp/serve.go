@@ -14,6 +14,7 @@ import (
 
 	"mcp/control/config"
 	"mcp/control/node"
+	"mcp/control/node/uploading"
 )
 
 // defaultConfigFile is read when it exists and none is named.
@@ -61,10 +62,14 @@ port 5070 (TCP and UDP) and answers with a built-in application.`,
 	return cmd
 }
 
+func runUploader(ctx context.Context, cfg node.Config, log *slog.Logger) error {
+	return uploading.Run(ctx, cfg.Upload, log)
+}
+
 // roles are what one process can be of the platform.
 var roles = map[string]func(context.Context, node.Config, *slog.Logger) error{
 	"platform":     node.Run,
-	"uploader":     node.RunUploader,
+	"uploader":     runUploader,
 	"log-exporter": node.RunLogExporter,
 }
 

@@ -13,26 +13,26 @@ import (
 	"mcp/control/call"
 	"mcp/control/node/records"
 	"mcp/control/node/signalling"
+	"mcp/control/node/uploading"
 	"mcp/control/service/voicexml/live"
 )
 
 // Config is everything an operator can set: one section for each part of the
 // platform. Every key is optional; Defaults answers calls as it is.
 type Config struct {
-	SIP           SIP           `yaml:"sip" doc:"signalling"`
-	Calls         Calls         `yaml:"calls" doc:"limits on calls"`
-	Media         Media         `yaml:"media" doc:"callers' and speech servers' audio"`
-	Application   Application   `yaml:"application" doc:"which VoiceXML application answers"`
-	Announcements Announcements `yaml:"announcements" doc:"provisioned announcements (RFC 4240)"`
-	Transfers     Transfers     `yaml:"transfers" doc:"how applications call others"`
-	Fetch         Fetch         `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
-	Speech        Speech        `yaml:"speech" doc:"speech engines"`
-	Reporting     Reporting     `yaml:"reporting" doc:"records of calls and reports"`
-	Health        Health        `yaml:"health" doc:"probes and metrics for the orchestrator"`
-	Upload        Upload        `yaml:"upload" doc:"where recordings are sent to be kept"`
-	Discovery     Discovery     `yaml:"discovery" doc:"registration with Consul"`
-	LogExport     LogExport     `yaml:"log-export" doc:"counters taken from the log"`
-	Log           Log           `yaml:"log" doc:"the platform's own log"`
+	SIP           SIP              `yaml:"sip" doc:"signalling"`
+	Calls         Calls            `yaml:"calls" doc:"limits on calls"`
+	Media         Media            `yaml:"media" doc:"callers' and speech servers' audio"`
+	Application   Application      `yaml:"application" doc:"which VoiceXML application answers"`
+	Announcements Announcements    `yaml:"announcements" doc:"provisioned announcements (RFC 4240)"`
+	Transfers     Transfers        `yaml:"transfers" doc:"how applications call others"`
+	Fetch         Fetch            `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
+	Speech        Speech           `yaml:"speech" doc:"speech engines"`
+	Reporting     Reporting        `yaml:"reporting" doc:"records of calls and reports"`
+	Health        Health           `yaml:"health" doc:"probes and metrics for the orchestrator"`
+	Upload        uploading.Config `yaml:"upload" doc:"where recordings are sent to be kept"`
+	Discovery     Discovery        `yaml:"discovery" doc:"registration with Consul"`
+	Log           Log              `yaml:"log" doc:"the platform's own log"`
 }
 
 // SIP is the signalling section.
@@ -125,8 +125,9 @@ type Health struct {
 
 // Log is the section of the log.
 type Log struct {
-	Level  string `yaml:"level" doc:"debug, info, warn or error"`
-	Format string `yaml:"format" doc:"text or json"`
+	Level  string    `yaml:"level" doc:"debug, info, warn or error"`
+	Format string    `yaml:"format" doc:"text or json"`
+	Export LogExport `yaml:"export" doc:"counters taken from the log"`
 }
 
 // Defaults is the configuration of a platform that nobody has configured.
@@ -144,7 +145,7 @@ func Defaults() Config {
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting:     records.Defaults(stateDir()),
 		Health:        Health{Listen: "0.0.0.0:8300"},
-		Upload:        defaultUpload(),
+		Upload:        uploading.Defaults(stateDir()),
 		Discovery:     defaultDiscovery(),
 		Log:           Log{Level: "info", Format: "text"},
 	}

@@ -61,11 +61,11 @@ func logCounters(c *logexport.Counter) http.Handler {
 
 // openLogExport has what the platform logs counted from now on.
 func (n *Node) openLogExport() error {
-	counter, err := n.cfg.LogExport.counter()
+	counter, err := n.cfg.Log.Export.counter()
 	if err != nil {
 		return err
 	}
-	server, err := n.cfg.LogExport.open(counter, n.log)
+	server, err := n.cfg.Log.Export.open(counter, n.log)
 	if err != nil {
 		return fmt.Errorf("log exporter: %w", err)
 	}
@@ -79,9 +79,9 @@ func (n *Node) openLogExport() error {
 // RunLogExporter is the role of the log exporter: it counts what another process logs
 // to a file.
 func RunLogExporter(ctx context.Context, cfg Config, log *slog.Logger) error {
-	section := cfg.LogExport
+	section := cfg.Log.Export
 	if section.File == "" || section.Listen == "" {
-		return errors.New("log-export.file and log-export.listen: the log exporter needs both")
+		return errors.New("log.export.file and log.export.listen: the log exporter needs both")
 	}
 	counter, err := section.counter()
 	if err != nil {

@@ -18,7 +18,7 @@ func TestLogIsCounted(t *testing.T) {
 	if err := os.WriteFile(rules, []byte("rules: [{class: configServerFailure, message: lost}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n := &Node{cfg: Config{LogExport: LogExport{Rules: rules}}, log: slog.New(slog.DiscardHandler)}
+	n := &Node{cfg: Config{Log: Log{Export: LogExport{Rules: rules}}}, log: slog.New(slog.DiscardHandler)}
 	if err := n.openLogExport(); err != nil {
 		t.Fatal(err)
 	}
@@ -46,11 +46,11 @@ func TestLogExporterRole(t *testing.T) {
 	if err := RunLogExporter(ctx, cfg, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("it starts without a file")
 	}
-	cfg.LogExport = LogExport{Listen: "127.0.0.1:0", File: filepath.Join(t.TempDir(), "mcp.log")}
+	cfg.Log.Export = LogExport{Listen: "127.0.0.1:0", File: filepath.Join(t.TempDir(), "mcp.log")}
 	if err := RunLogExporter(ctx, cfg, slog.New(slog.DiscardHandler)); err != nil {
 		t.Error(err)
 	}
-	cfg.LogExport.Rules = "/nowhere/rules.yaml"
+	cfg.Log.Export.Rules = "/nowhere/rules.yaml"
 	if err := RunLogExporter(ctx, cfg, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("it starts without its rules")
 	}

@@ -19,6 +19,7 @@ import (
 	"mcp/control/logexport"
 	"mcp/control/media"
 	"mcp/control/node/records"
+	"mcp/control/node/uploading"
 	"mcp/control/sip"
 )
 
@@ -104,6 +105,19 @@ func (n *Node) build() error {
 		return err
 	}
 	return n.openUploader()
+}
+
+// openUploader lets the platform upload what it records, if it is told where to.
+func (n *Node) openUploader() error {
+	if n.cfg.Upload.Destination.URL == "" {
+		return nil
+	}
+	u, err := uploading.New(n.stopping, n.cfg.Upload, n.metrics, n.log)
+	if err != nil {
+		return err
+	}
+	n.companions = append(n.companions, u.Run)
+	return nil
 }
 
 func (n *Node) openMedia() (*media.Engine, error) {

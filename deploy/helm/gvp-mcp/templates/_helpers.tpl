@@ -27,7 +27,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "sip" (dict "listen" (list (printf "tcp:0.0.0.0:%d" (int .Values.ports.sip)) (printf "udp:0.0.0.0:%d" (int .Values.ports.sip))))
   "media" $media
   "health" (dict "listen" (printf "0.0.0.0:%d" (int .Values.ports.probes)))
-  "log-export" (dict "listen" (printf "0.0.0.0:%d" (int .Values.ports.log)))
+  "log" (dict "export" (dict "listen" (printf "0.0.0.0:%d" (int .Values.ports.log))))
   "upload" (dict "folder" "/var/lib/mcp/recordings" "listen" (printf "0.0.0.0:%d" (int .Values.ports.uploader)))
 -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}

@@ -1,4 +1,4 @@
-package node
+package uploading
 
 import (
 	"context"
@@ -25,12 +25,12 @@ func TestUploaderRole(t *testing.T) {
 		t.Cleanup(s.Close)
 		return s.URL
 	}
-	cfg := Defaults()
-	cfg.Upload.Folder, cfg.Upload.Listen = t.TempDir(), "127.0.0.1:0"
-	cfg.Upload.Destination.URL, cfg.Upload.Decommission.URL = dav(kept), dav(central)
+	cfg := Defaults(t.TempDir())
+	cfg.Folder, cfg.Listen = t.TempDir(), "127.0.0.1:0"
+	cfg.Destination.URL, cfg.Decommission.URL = dav(kept), dav(central)
 	record := func(name string) {
 		for _, f := range []string{name, name + ".json"} {
-			if err := os.WriteFile(filepath.Join(cfg.Upload.Folder, f), []byte(`{"id":"x"}`), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(cfg.Folder, f), []byte(`{"id":"x"}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -51,7 +51,7 @@ func TestUploaderRole(t *testing.T) {
 	var running sync.WaitGroup
 	running.Go(func() {
 		defer in.Close()
-		if err := RunUploader(ctx, cfg, slog.New(slog.NewTextHandler(in, nil))); err != nil {
+		if err := Run(ctx, cfg, slog.New(slog.NewTextHandler(in, nil))); err != nil {
 			t.Error(err)
 		}
 	})
@@ -93,7 +93,7 @@ func TestUploaderRole(t *testing.T) {
 }
 
 func TestUploaderWantsADestination(t *testing.T) {
-	if err := RunUploader(t.Context(), Defaults(), slog.New(slog.DiscardHandler)); err == nil {
+	if err := Run(t.Context(), Defaults(t.TempDir()), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("it starts without")
 	}
 }

@@ -1,4 +1,7 @@
-package node
+// Package uploading puts the recording uploader together: its stores from the
+// configuration, its probes and metrics, as a part of the platform or as a process
+// of its own.
+package uploading
 
 import (
 	"context"
@@ -25,8 +28,8 @@ import (
 	"mcp/control/upload/web"
 )
 
-// Upload is the section of the recording uploader.
-type Upload struct {
+// Config is the section of the recording uploader.
+type Config struct {
 	Folder        string        `yaml:"folder" doc:"where finished recordings are"`
 	Listen        string        `yaml:"listen" doc:"address of /health/live, /health/ready and /metrics; empty: none"`
 	Destination   Place         `yaml:"destination" doc:"where recordings are kept; without a URL nothing is uploaded"`
@@ -53,15 +56,16 @@ type Place struct {
 	KeyFile      string `yaml:"key-file" doc:"PEM file of its private key"`
 }
 
-func defaultUpload() Upload {
-	return Upload{
-		Folder: filepath.Join(stateDir(), "recordings"), Listen: "0.0.0.0:8080",
+// Defaults uploads nothing; state is where the platform keeps what must last.
+func Defaults(state string) Config {
+	return Config{
+		Folder: filepath.Join(state, "recordings"), Listen: "0.0.0.0:8080",
 		MinFree: 10, Workers: 2, Timeout: 5 * time.Minute, Leave: 5 * time.Minute,
 	}
 }
 
 // Validate implements the configuration reader's check of the section.
-func (u Upload) Validate() error {
+func (u Config) Validate() error {
 	if u.MinFree < 0 || u.MinFree > 100 {
 		return fmt.Errorf("min-free: %d is no percentage", u.MinFree)
 	}
@@ -127,43 +131,31 @@ func (p Place) web(password string) (*web.Store, error) {
 	})
 }
 
-// uploading is the recording uploader with its probes.
-type uploading struct {
-	cfg      Upload
+// Uploading is the recording uploader with its probes.
+type Uploading struct {
+	cfg      Config
 	log      *slog.Logger
 	uploader *upload.Uploader
 	web      *listen.Server // nil: none
 }
 
-// RunUploader is the role of the recording uploader: it sends recordings until ctx
-// ends, and then what is left to where it is kept when the platform is taken down.
-func RunUploader(ctx context.Context, cfg Config, log *slog.Logger) error {
-	if cfg.Upload.Destination.URL == "" {
+// Run is the role of the recording uploader: it sends recordings until ctx ends, and
+// then what is left to where it is kept when the platform is taken down.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	if cfg.Destination.URL == "" {
 		return errors.New("upload.destination.url: the uploader needs somewhere to send recordings")
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	u, err := newUploading(ctx, cfg.Upload, registry, log)
+	u, err := New(ctx, cfg, registry, log)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	return u.run(ctx)
+	return u.Run(ctx)
 }
 
-// openUploader lets the platform upload what it records, if it is told where to.
-func (n *Node) openUploader() error {
-	if n.cfg.Upload.Destination.URL == "" {
-		return nil
-	}
-	u, err := newUploading(n.stopping, n.cfg.Upload, n.metrics, n.log)
-	if err != nil {
-		return err
-	}
-	n.companions = append(n.companions, u.run)
-	return nil
-}
-
-func newUploading(ctx context.Context, cfg Upload, registry *prometheus.Registry, log *slog.Logger) (*uploading, error) {
+// New opens the stores and binds the address of the probes. Run must follow.
+func New(ctx context.Context, cfg Config, registry *prometheus.Registry, log *slog.Logger) (*Uploading, error) {
 	wanted := upload.Config{
 		Folder: cfg.Folder, MinFree: float64(cfg.MinFree) / 100, Workers: cfg.Workers, Timeout: cfg.Timeout,
 	}
@@ -196,12 +188,12 @@ func newUploading(ctx context.Context, cfg Upload, registry *prometheus.Registry
 		return nil, err
 	}
 	registry.MustRegister(uploader)
-	u := &uploading{cfg: cfg, log: log, uploader: uploader}
+	u := &Uploading{cfg: cfg, log: log, uploader: uploader}
 	u.web, err = u.open(registry)
 	return u, err
 }
 
-func (u *uploading) open(registry *prometheus.Registry) (*listen.Server, error) {
+func (u *Uploading) open(registry *prometheus.Registry) (*listen.Server, error) {
 	if u.cfg.Listen == "" {
 		return nil, nil
 	}
@@ -214,7 +206,7 @@ func (u *uploading) open(registry *prometheus.Registry) (*listen.Server, error) 
 }
 
 // folder fails while recordings cannot be read and removed.
-func (u *uploading) folder(context.Context) error {
+func (u *Uploading) folder(context.Context) error {
 	f, err := os.CreateTemp(u.cfg.Folder, ".probe-*")
 	if err != nil {
 		return err
@@ -222,8 +214,8 @@ func (u *uploading) folder(context.Context) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// run uploads until ctx ends; probes are answered until what is left is sent, too.
-func (u *uploading) run(ctx context.Context) error {
+// Run uploads until ctx ends; probes are answered until what is left is sent, too.
+func (u *Uploading) Run(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks sync.WaitGroup
 	var webErr error
@@ -244,7 +236,7 @@ func (u *uploading) run(ctx context.Context) error {
 }
 
 // leave sends what is left where the platform's end sends it, if anywhere.
-func (u *uploading) leave() error {
+func (u *Uploading) leave() error {
 	if u.cfg.Decommission.URL == "" {
 		return nil
 	}
