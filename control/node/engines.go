@@ -16,6 +16,7 @@ type Speech struct {
 	TTS     string            `yaml:"tts" doc:"engine that speaks where a page names none; may be empty when there is only one"`
 	MRCP    MRCP              `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787): the engine mrcp"`
 	Google  Google            `yaml:"google" doc:"Google Cloud speech over gRPC: the engine google"`
+	Nexus   Nexus             `yaml:"nexus" doc:"bot over a WebSocket (AudioHook, Audio Connector): the engine nexus"`
 	Engines map[string]Engine `yaml:"engines" doc:"more engines by the names that pages know them by"`
 	Aliases map[string]string `yaml:"aliases" doc:"more names that pages know engines by, such as NuanceASRv2: mrcp"`
 }
@@ -24,6 +25,7 @@ type Speech struct {
 type Engine struct {
 	MRCP   MRCP   `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787)"`
 	Google Google `yaml:"google" doc:"Google Cloud speech over gRPC"`
+	Nexus  Nexus  `yaml:"nexus" doc:"bot over a WebSocket (AudioHook, Audio Connector)"`
 }
 
 // Validate checks that the engines named are there.
@@ -49,7 +51,7 @@ func (s Speech) Validate() error {
 
 // kinds is how many kinds of engine are configured.
 func (e Engine) kinds() (n int) {
-	for _, is := range []bool{e.MRCP.URI != "", e.Google.Enabled} {
+	for _, is := range []bool{e.MRCP.URI != "", e.Google.Enabled, e.Nexus.URL != ""} {
 		if is {
 			n++
 		}
@@ -63,7 +65,7 @@ func (s Speech) engines() map[string]Engine {
 	if all == nil {
 		all = map[string]Engine{}
 	}
-	for name, e := range map[string]Engine{"mrcp": {MRCP: s.MRCP}, "google": {Google: s.Google}} {
+	for name, e := range map[string]Engine{"mrcp": {MRCP: s.MRCP}, "google": {Google: s.Google}, "nexus": {Nexus: s.Nexus}} {
 		if _, taken := all[name]; !taken && e.kinds() > 0 {
 			all[name] = e
 		}
@@ -92,6 +94,9 @@ func (n *Node) openEngine(name string, cfg Engine) (voicexml.Engine, error) {
 	}
 	if cfg.Google.Enabled {
 		return n.openGoogle(name, cfg.Google)
+	}
+	if cfg.Nexus.URL != "" {
+		return n.openNexus(name, cfg.Nexus)
 	}
 	return voicexml.Engine{}, errors.New("nothing is configured")
 }

@@ -119,3 +119,12 @@ func (l *Listener) Hear(pcm []int16) (moments []Moment) {
 
 // Utterance is what was said.
 func (l *Listener) Utterance() []int16 { return l.turn.Audio() }
+
+// Octets is audio as 16-bit samples, little endian.
+func Octets(pcm []int16) []byte {
+	out := make([]byte, 0, 2*len(pcm))
+	for _, s := range pcm {
+		out = binary.LittleEndian.AppendUint16(out, uint16(s))
+	}
+	return out
+}

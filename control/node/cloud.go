@@ -1,10 +1,15 @@
 package node
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"mcp/control/service/voicexml"
 	"mcp/speech/google"
+	"mcp/speech/nexus"
+	"mcp/speech/nexus/audiohook"
 )
 
 // Google is one account of Google Cloud's speech services.
@@ -61,6 +66,67 @@ func (n *Node) openGoogle(name string, cfg Google) (voicexml.Engine, error) {
 		return voicexml.Engine{}, err
 	}
 	n.opened("speech engine "+name, engine.Close)
+	n.metrics.MustRegister(engine)
+	return voicexml.Engine{Attached: engine}, nil
+}
+
+// Nexus is one far end of the AudioHook and Audio Connector protocol.
+type Nexus struct {
+	URL          string            `yaml:"url" doc:"wss URL of the bot, or ws on loopback; empty: none"`
+	Organization string            `yaml:"organization" doc:"UUID of the organization; empty: the nil UUID"`
+	APIKey       string            `yaml:"api-key" doc:"sent with every request; the page's com.genesyslab.asr.x-api-key goes before it"`
+	APIKeyFile   string            `yaml:"api-key-file" doc:"file that holds the API key instead"`
+	Secret       string            `yaml:"secret" doc:"base64; requests are signed with it"`
+	SecretFile   string            `yaml:"secret-file" doc:"file that holds the secret instead"`
+	CA           string            `yaml:"ca" doc:"PEM file of root certificates; empty: the system's"`
+	L16          bool              `yaml:"l16" doc:"offer 16-bit audio alone, rather than mu-law too"`
+	Custom       map[string]string `yaml:"custom" doc:"customConfig of every session"`
+	Timeout      time.Duration     `yaml:"timeout" doc:"how long opening a session may take; 0: 5s"`
+	Ping         time.Duration     `yaml:"ping" doc:"how often the far end is asked whether it is there; 0: 5s"`
+	Settle       time.Duration     `yaml:"settle" doc:"how long an answer waits for the bot to begin to say it; 0: 300ms"`
+}
+
+// Validate checks the section.
+func (n Nexus) Validate() error {
+	if n.URL == "" {
+		return nil
+	}
+	c := n.client()
+	if n.APIKeyFile != "" {
+		c.APIKey = "in a file"
+	}
+	return c.Validate()
+}
+
+// client is the section in the words of package audiohook, its files unread.
+func (n Nexus) client() audiohook.Config {
+	return audiohook.Config{
+		URL: n.URL, Organization: n.Organization, APIKey: n.APIKey, Secret: n.Secret, CA: n.CA, L16: n.L16,
+		Custom: n.Custom, OpenTimeout: n.Timeout, Ping: n.Ping,
+	}
+}
+
+func (n *Node) openNexus(name string, cfg Nexus) (voicexml.Engine, error) {
+	config := cfg.client()
+	for file, to := range map[string]*string{cfg.APIKeyFile: &config.APIKey, cfg.SecretFile: &config.Secret} {
+		if file == "" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return voicexml.Engine{}, err
+		}
+		*to = strings.TrimSpace(string(text))
+	}
+	if err := config.Validate(); err != nil {
+		return voicexml.Engine{}, err
+	}
+	client, err := audiohook.New(config, n.log)
+	if err != nil {
+		return voicexml.Engine{}, fmt.Errorf("connect to bots: %w", err)
+	}
+	n.opened("speech engine "+name, client.Close)
+	engine := nexus.New(nexus.Config{Name: name, Settle: cfg.Settle}, client, n.log)
 	n.metrics.MustRegister(engine)
 	return voicexml.Engine{Attached: engine}, nil
 }
