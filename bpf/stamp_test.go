@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -191,58 +190,6 @@ func (s *source) next(lose int) bpftest.RTP {
 	s.seq += uint16(1 + lose)
 	s.ts += uint32(1+lose) * frameTicks
 	return bpftest.RTP{Seq: s.seq, TS: s.ts, SSRC: s.ssrc}
-}
-
-// Whatever the sources do, the far end sees one stream that obeys RFC 3550.
-func TestRandomSchedules(t *testing.T) {
-	s := newStream(t)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 1))
-	sources := []*source{{ssrc: 1}, {ssrc: 2, seq: 65000}, {ssrc: 3, ts: 1 << 31}}
-	current := -1
-	var last bpftest.RTP
-	for step := range 5000 {
-		changed, gap := false, 0
-		var out bpftest.RTP
-		switch pick := rnd.IntN(20); {
-		case pick == 0: // userspace takes a turn
-			changed = current != len(sources)
-			current = len(sources)
-			out = s.own(false, frameTicks)
-		case pick == 1 && current >= 0 && current < len(sources): // the source restarts
-			changed = true
-			sources[current].seq += uint16(5000 + rnd.IntN(20000))
-			sources[current].ts = rnd.Uint32()
-			out = s.mustRelay(sources[current].next(0))
-		default:
-			if pick == 2 || current < 0 || current == len(sources) {
-				choice := rnd.IntN(len(sources))
-				changed = choice != current
-				current = choice
-			}
-			lost := 0
-			if pick > 16 {
-				lost = rnd.IntN(20)
-			}
-			if !changed {
-				gap = lost
-			}
-			out = s.mustRelay(sources[current].next(lost))
-		}
-		if step > 0 {
-			if out.Seq != last.Seq+1+uint16(gap) {
-				t.Fatalf("step %d: sequence %d after %d, gap %d", step, out.Seq, last.Seq, gap)
-			}
-			if ahead := int32(out.TS - last.TS); ahead < frameTicks {
-				t.Fatalf("step %d: timestamp %d after %d", step, out.TS, last.TS)
-			}
-		}
-		if out.Marker != changed && step > 0 {
-			t.Fatalf("step %d: marker is %t", step, out.Marker)
-		}
-		last = out
-	}
 }
 
 func TestStatisticsOfIngress(t *testing.T) {

@@ -36,9 +36,9 @@ const (
 )
 
 const (
-	warmUps  = 3
-	rounds   = 5
-	paceStep = 20_000 // packets a second
+	warmUps   = 3
+	rounds    = 5
+	firstPace = 20_000 // packets a second
 )
 
 // Options say where the report goes, and what it is about.

@@ -25,7 +25,7 @@ func TestEveryRelayCarries(t *testing.T) {
 	bpftest.RequireRoot(t)
 	const packets = 4000
 	for name, start := range map[string]func(*course) (func() error, error){
-		"null": startNull, "native": startNative, "generic": startGeneric, "socket": startSocket,
+		"null": startNull, "native": startNative, "generic": startGeneric, "fork": startFork, "socket": startSocket,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := newCourse()

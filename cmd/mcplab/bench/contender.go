@@ -120,7 +120,7 @@ func (c contender) cheapest(ctx context.Context, course *course) (cost, error) {
 // fastest raises the pace until packets are lost in each of some rounds.
 func fastest(ctx context.Context, course *course) (cost, error) {
 	var best cost
-	for pace := paceStep; ; pace += paceStep {
+	for pace := firstPace; ; pace += pace / 4 {
 		lost := true
 		for round := 0; lost && round < rounds; round++ {
 			one, err := course.drive(ctx, pace/2, pace)

@@ -37,6 +37,7 @@ type course struct {
 	source, relay, sink *bpftest.NetNS
 	out, in, on, end    *bpftest.End // in the order packets pass them
 	bench               *bpfbench.Bench
+	copies              *counter // that userspace is to get; nil: none
 	beside              int      // process whose CPU time counts, too; 0: none
 	softirqs            []string // where the kernel tells the CPU time of its softirq threads
 }
@@ -131,7 +132,7 @@ func (c *course) loopFrame() []byte {
 
 // drive sends packets down the course and gives what each that arrived cost.
 func (c *course) drive(ctx context.Context, packets, pace int) (cost, error) {
-	before, err := c.bench.Seen()
+	before, err := c.arrived()
 	if err != nil {
 		return cost{}, err
 	}
@@ -198,7 +199,7 @@ func (c *course) send(ctx context.Context, packets, pace int) error {
 func (c *course) settle(before, want uint64) (uint64, error) {
 	last, since := uint64(0), time.Now()
 	for {
-		seen, err := c.bench.Seen()
+		seen, err := c.arrived()
 		if err != nil {
 			return 0, err
 		}
@@ -213,6 +214,15 @@ func (c *course) settle(before, want uint64) (uint64, error) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// arrived counts the packets that went all the way, copies included.
+func (c *course) arrived() (uint64, error) {
+	seen, err := c.bench.Seen()
+	if c.copies != nil {
+		seen = min(seen, c.copies.count.Load())
+	}
+	return seen, err
 }
 
 // spentCPU is the CPU time of this process, of one beside it, and of the kernel

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,13 +34,16 @@ func startNative(c *course) (func() error, error)  { return startXDP(c, bpf.Mode
 func startGeneric(c *course) (func() error, error) { return startXDP(c, bpf.ModeGeneric, nil) }
 
 // startFork also has userspace take a copy of every packet.
-func startFork(c *course) (func() error, error) { return startXDP(c, bpf.ModeNative, discard{}) }
+func startFork(c *course) (func() error, error) {
+	c.copies = &counter{}
+	return startXDP(c, bpf.ModeNative, c.copies)
+}
 
-// discard is a receiver that does nothing with what it gets.
-type discard struct{}
+// counter is a receiver that only counts what it gets.
+type counter struct{ count atomic.Uint64 }
 
-func (discard) RTP([]byte, time.Time)  {}
-func (discard) RTCP([]byte, time.Time) {}
+func (c *counter) RTP([]byte, time.Time)  { c.count.Add(1) }
+func (c *counter) RTCP([]byte, time.Time) {}
 
 // startXDP relays in the kernel; with a receiver, it gets copies.
 func startXDP(c *course, mode bpf.Mode, copies media.Receiver) (func() error, error) {
