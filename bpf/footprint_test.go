@@ -1,13 +1,16 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
+	"time"
 
 	"mcp/bpf/bpftest"
 )
@@ -86,6 +89,61 @@ func reportMaps(t *testing.T, w *tabwriter.Writer, o *relayObjects) (total uint6
 			t.Fatalf("the kernel does not tell how much memory %s takes", name)
 		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t\n", name, m.MaxEntries(), m.ValueSize(), memory>>10)
+		total += memory
+	}
+	return total
+}
+
+// TestManyLegs opens as many legs as a machine is to have, as pairs that relay to
+// each other, each owned and described. All is found again, nothing is left in the
+// end, and the maps stay far below what is allowed.
+func TestManyLegs(t *testing.T) {
+	const legs, allowed = 25_000, 512 << 20
+	ns, _, dir := host(t)
+	p, err := loadIn(ns, Config{Dir: dir})
+	must(t, err)
+	defer func() { must(t, errors.Join(p.Close(), Unload(dir))) }()
+	all := make([]*Leg, legs)
+	for i := range all {
+		local := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i % 2), 1}), uint16(20000+i&^1))
+		all[i], err = p.AddLeg(local, uint32(i))
+		must(t, err)
+		must(t, all[i].Own(Owner{Call: fmt.Sprint(i / 2), Description: make([]byte, MaxDescription)}))
+		if i%2 == 1 {
+			must(t, all[i].Configure(legConfig(addrPort("10.9.0.1", 4000), all[i-1])))
+			must(t, all[i-1].Configure(legConfig(addrPort("10.9.0.2", 4000), all[i])))
+		}
+	}
+	memory := mapMemory(t, &p.objects)
+	t.Logf("%d legs: the maps take %d KiB", legs, memory>>10)
+	if memory > allowed {
+		t.Errorf("maps take %d bytes, more than %d", memory, allowed)
+	}
+	heard := 0
+	must(t, p.Heard(func(uint64, time.Time) { heard++ }))
+	if heard != legs || p.Legs() != legs {
+		t.Errorf("%d legs are found, %d are open", heard, p.Legs())
+	}
+	for _, l := range all {
+		_, err := l.Close()
+		must(t, err)
+	}
+	left, err := p.Orphans()
+	must(t, err)
+	if status, err := Inspect(dir); err != nil || status.Legs != 0 || len(left) != 0 {
+		t.Errorf("%d legs and %d orphans are left: %v", status.Legs, len(left), err)
+	}
+}
+
+func mapMemory(t *testing.T, o *relayObjects) (total uint64) {
+	t.Helper()
+	for name, m := range pinnedMaps(&o.relayMaps) {
+		info, err := (*m).Info()
+		must(t, err)
+		memory, ok := info.Memlock()
+		if !ok {
+			t.Fatalf("the kernel does not tell how much memory %s takes", name)
+		}
 		total += memory
 	}
 	return total

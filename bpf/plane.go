@@ -75,7 +75,8 @@ type Plane struct {
 	slots    *slots
 	verdicts map[relayVerdict]string
 	unsent   atomic.Uint64
-	copying  atomic.Int64 // legs whose audio goes to the handler of Receive
+	full     atomic.Uint64 // legs refused for want of room
+	copying  atomic.Int64  // legs whose audio goes to the handler of Receive
 	orphans  orphanCounts
 
 	mu     sync.Mutex // guards what follows

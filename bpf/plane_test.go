@@ -259,6 +259,9 @@ func TestPortsAndRoom(t *testing.T) {
 	must(t, err)
 	_, err = p.AddLeg(addrPort("10.1.0.1", 20004), 1)
 	wantError(t, err, ErrFull)
+	if n := counted(t, p, "mcp_plane_full_total"); n != 1 {
+		t.Errorf("%v refused legs are counted", n)
+	}
 	for _, bad := range []string{"0.0.0.0", "::"} {
 		if _, err := p.AddLeg(addrPort(bad, 20006), 1); err == nil {
 			t.Errorf("a leg was opened on %s", bad)
@@ -315,23 +318,31 @@ func TestCollector(t *testing.T) {
 	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
 	r.openLegs(t)
 	r.run(t, r.fromCaller(voice(1, 1)).Bytes())
+	if counted(t, r.plane, "mcp_plane_legs") != 2 || counted(t, r.plane, "mcp_plane_packets_total,relayed") != 1 {
+		t.Error("legs or packets are not counted")
+	}
+}
+
+// counted is what a plane tells by a metric's name and the values of its labels.
+func counted(t *testing.T, p *Plane, metric string) float64 {
+	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
-	must(t, registry.Register(r.plane))
+	must(t, registry.Register(p))
 	families, err := registry.Gather()
 	must(t, err)
-	found := make(map[string]float64)
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			name := f.GetName()
 			for _, l := range m.GetLabel() {
 				name += "," + l.GetValue()
 			}
-			found[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			if name == metric {
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
 		}
 	}
-	if found["mcp_plane_legs"] != 2 || found["mcp_plane_packets_total,relayed"] != 1 {
-		t.Errorf("%v", found)
-	}
+	t.Fatalf("there is no %s", metric)
+	return 0
 }
 
 // What the verifier makes of the programs, so that growth is seen.

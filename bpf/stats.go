@@ -193,6 +193,7 @@ func (p *Plane) Collect(ch chan<- prometheus.Metric) {
 	bytes := prometheus.NewDesc("mcp_plane_bytes_total", "Bytes seen by the XDP programs, by what became of them.", []string{"verdict"}, nil)
 	legs := prometheus.NewDesc("mcp_plane_legs", "Legs open in the kernel.", nil, nil)
 	unsent := prometheus.NewDesc("mcp_plane_unsent_total", "Stamped packets that the network refused to take from userspace.", nil, nil)
+	full := prometheus.NewDesc("mcp_plane_full_total", "Legs that were refused because the maps had no room for them.", nil, nil)
 	verdicts, err := p.Verdicts()
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(packets, err)
@@ -203,5 +204,6 @@ func (p *Plane) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(legs, prometheus.GaugeValue, float64(p.Legs()))
 	ch <- prometheus.MustNewConstMetric(unsent, prometheus.CounterValue, float64(p.Unsent()))
+	ch <- prometheus.MustNewConstMetric(full, prometheus.CounterValue, float64(p.full.Load()))
 	p.orphans.collect(ch)
 }
