@@ -129,7 +129,7 @@ func (s *Stream) Seek(offset time.Duration) {
 	s.player.mu.Lock()
 	defer s.player.mu.Unlock()
 	if len(s.queue) > 0 {
-		s.at = octets(s.queue[0].clip, offset)
+		s.at, s.marker = octets(s.queue[0].clip, offset), true
 	}
 }
 

@@ -102,7 +102,7 @@ func (s *clipScript) frame(n int, to *legState) (Payload, bool, error) {
 	if s.code != nil {
 		s.code.Rewrite(s.buf, s.buf)
 	}
-	return Payload{PayloadType: to.far.PayloadType, Marker: n == 0, Samples: uint32(s.size), Data: s.buf}, true, nil
+	return Payload{PayloadType: to.far.PayloadType, Samples: uint32(s.size), Data: s.buf}, true, nil
 }
 
 // Live is a clip that plays while it is still being made: what an engine

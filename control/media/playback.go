@@ -39,8 +39,16 @@ type Player interface {
 	Play(PlaneLeg, Recording) (Voice, error)
 }
 
+// PlayOptions say how a clip is played. The zero value plays it once, from its
+// beginning.
+type PlayOptions struct {
+	From   time.Duration // where it begins
+	Repeat int           // how often more, from its beginning; negative: until it is stopped
+}
+
 // Recording is what a Player is to play, and to whom.
 type Recording struct {
+	PlayOptions
 	Clip        *Clip
 	PayloadType uint8
 	Ptime       time.Duration
@@ -53,6 +61,11 @@ type Voice interface {
 	// Agree follows what was agreed with the far end meanwhile: the recording's
 	// payload type, whether it is heard, and its codec, in which it goes on where it is.
 	Agree(Recording)
+	// Hold pauses it, or goes on with it.
+	Hold(paused bool)
+	// Seek goes on from another place; Position is how much has been said.
+	Seek(time.Duration)
+	Position() time.Duration
 	// Stop ends it: no packet leaves after it returns, and Done is not told any more
 	// unless it was on its way.
 	Stop()
@@ -69,17 +82,96 @@ type Playback struct {
 	due   time.Time // guarded by the pacer's lock
 	place int       // the same; in the pacer's queue
 
-	mu     sync.Mutex // guards what follows
-	next   int        // frame
-	start  time.Time
+	mu sync.Mutex // guards what follows
+	progress
 	failed int   // frames in a row
 	voice  Voice // that plays it; nil: the pacer does
 	ended  bool
 	err    error
 }
 
+// progress is how far a playback has come.
+type progress struct {
+	next   int       // frame
+	start  time.Time // when the first was due, were there no pauses
+	repeat int
+	paused bool
+	gap    bool          // something is missing before the next frame
+	said   time.Duration // when it had ended
+}
+
 func newPlayback(leg *Leg, s script, span time.Duration) *Playback {
-	return &Playback{leg: leg, script: s, total: s.frames(), span: span, done: make(chan struct{})}
+	return &Playback{
+		leg: leg, script: s, total: s.frames(), span: span, done: make(chan struct{}), progress: progress{gap: true},
+	}
+}
+
+// as has a clip played with options.
+func (p *Playback) as(o PlayOptions) *Playback {
+	p.next, p.repeat = p.frameAt(o.From), o.Repeat
+	return p
+}
+
+// frameAt is the frame of a place in the clip.
+func (p *Playback) frameAt(offset time.Duration) int {
+	return min(max(0, int(offset/p.span)), p.total)
+}
+
+// Pause holds back a clip that plays, until Resume: no frame leaves after it
+// returns.
+func (p *Playback) Pause() { p.hold(true) }
+
+// Resume goes on after Pause.
+func (p *Playback) Resume() { p.hold(false) }
+
+func (p *Playback) hold(paused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	p.paused, p.gap = paused, true
+	if p.voice != nil {
+		p.voice.Hold(paused)
+	}
+}
+
+// Seek goes on from another place in a clip that plays, at the next frame. What
+// is not a clip, or still grows, stays where it is.
+func (p *Playback) Seek(offset time.Duration) {
+	if _, ok := p.script.(*clipScript); !ok {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	to := p.frameAt(offset)
+	if !p.start.IsZero() {
+		p.start = p.start.Add(time.Duration(p.next-to) * p.span)
+	}
+	p.next, p.gap = to, true
+	if p.voice != nil {
+		p.voice.Seek(offset)
+	}
+}
+
+// Position is how much of a clip has been said, in its present turn.
+func (p *Playback) Position() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.positionLocked()
+}
+
+func (p *Playback) positionLocked() time.Duration {
+	switch {
+	case p.ended:
+		return p.said
+	case p.voice != nil:
+		return p.voice.Position()
+	}
+	return time.Duration(p.next) * p.span
 }
 
 // Done is closed when the last frame has been heard or Stop has taken effect.
@@ -99,10 +191,10 @@ func (p *Playback) Stop() { p.finish(nil) }
 func (p *Playback) finish(err error) {
 	p.mu.Lock()
 	ended := p.ended
-	p.ended = true
 	if !ended {
-		p.err = err
+		p.err, p.said = err, p.positionLocked()
 	}
+	p.ended = true
 	voice := p.voice
 	p.mu.Unlock()
 	if ended {
@@ -126,7 +218,10 @@ func (p *Playback) recording(state *legState) (Recording, bool) {
 	if err != nil {
 		return Recording{}, false
 	}
-	return Recording{Clip: clip, PayloadType: state.far.PayloadType, Ptime: p.span, Muted: !state.speaks()}, true
+	return Recording{
+		PlayOptions: PlayOptions{From: time.Duration(p.next) * p.span, Repeat: p.repeat},
+		Clip:        clip, PayloadType: state.far.PayloadType, Ptime: p.span, Muted: !state.speaks(),
+	}, true
 }
 
 // entrust has the plane play it, if it can.
@@ -178,8 +273,13 @@ func (p *Playback) step(now time.Time) (time.Time, playState, error) {
 	if p.ended {
 		return time.Time{}, stopped, nil
 	}
+	if p.paused {
+		due := now.Add(p.span)
+		p.dueLocked(due)
+		return due, playing, nil
+	}
 	if p.start.IsZero() {
-		p.start = now
+		p.dueLocked(now)
 	}
 	for sent := 0; ; sent++ {
 		at := p.start.Add(time.Duration(p.next) * p.span)
@@ -188,6 +288,8 @@ func (p *Playback) step(now time.Time) (time.Time, playState, error) {
 		}
 		there, over, err := p.reachesLocked()
 		switch {
+		case over && err == nil && p.rewindLocked(at):
+			continue
 		case over:
 			return at, heard, err
 		case !there:
@@ -203,12 +305,27 @@ func (p *Playback) step(now time.Time) (time.Time, playState, error) {
 	}
 }
 
+// dueLocked has the next frame leave at a time.
+func (p *Playback) dueLocked(at time.Time) { p.start = at.Add(-time.Duration(p.next) * p.span) }
+
 // reachesLocked tells whether there is a next frame.
 func (p *Playback) reachesLocked() (there, over bool, err error) {
 	if g, ok := p.script.(growing); ok {
 		return g.reaches(p.next)
 	}
 	return p.next < p.total, p.next == p.total, nil
+}
+
+// rewindLocked begins a clip again that is to be repeated.
+func (p *Playback) rewindLocked(now time.Time) bool {
+	if p.repeat == 0 || p.total == 0 {
+		return false
+	}
+	if p.repeat > 0 {
+		p.repeat--
+	}
+	p.next, p.start = 0, now
+	return true
 }
 
 func (p *Playback) sendLocked() error {
@@ -218,7 +335,9 @@ func (p *Playback) sendLocked() error {
 	if err != nil || !something {
 		return err
 	}
+	payload.Marker = payload.Marker || p.gap
 	if err = p.leg.send(state, payload); err == nil {
+		p.gap = false
 		p.failed = 0
 		return nil
 	}

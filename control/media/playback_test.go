@@ -249,6 +249,63 @@ func TestAPlaybackGivesUpInTheEnd(t *testing.T) {
 	})
 }
 
+// Frames that leave tell where in the clip they are from, and when.
+func TestPauseSeekRepeat(t *testing.T) {
+	timed(t, func(s *studio) {
+		l, p := s.connected("caller", codec.PCMU)
+		const frame = 20 * time.Millisecond
+		b, err := s.session.PlayWith(l, ramp(s.TB, 10*160, codec.PCMU), PlayOptions{From: 7 * frame, Repeat: 1})
+		s.must(err)
+		time.Sleep(5*frame - time.Millisecond) // 7, 8, 9, 0, 1
+		b.Pause()
+		if at := b.Position(); at != 2*frame {
+			s.Errorf("paused at %s", at)
+		}
+		time.Sleep(time.Second)
+		b.Resume()
+		time.Sleep(2 * frame) // 2, 3
+		b.Seek(8 * frame)     // 8, 9
+		<-b.Done()
+		s.must(b.Err())
+		if at := b.Position(); at != 10*frame {
+			s.Errorf("ended at %s", at)
+		}
+		sent := p.all()
+		want := []byte{7, 8, 9, 0, 1, 2, 3, 8, 9}
+		if len(sent) != len(want) {
+			s.Fatalf("%d frames left, not %d", len(sent), len(want))
+		}
+		for i, f := range sent {
+			if gap := i == 0 || want[i] == 2 || i == 7; f.Data[0] != want[i] || f.Marker != gap {
+				s.Errorf("frame %d is from %d, marker %t", i, f.Data[0], f.Marker)
+			}
+			if i > 0 && want[i] != 2 {
+				if step := f.at.Sub(sent[i-1].at); step != frame {
+					s.Errorf("frame %d came after %s", i, step)
+				}
+			}
+		}
+	})
+}
+
+// What is repeated for ever ends when it is stopped, and no sooner.
+func TestRepeatUntilStopped(t *testing.T) {
+	timed(t, func(s *studio) {
+		l, p := s.connected("caller", codec.PCMU)
+		b, err := s.session.PlayWith(l, ramp(s.TB, 3*160, codec.PCMU), PlayOptions{Repeat: -1})
+		s.must(err)
+		time.Sleep(time.Minute - time.Millisecond)
+		b.Stop()
+		<-b.Done()
+		if n := len(p.all()); n != 3000 {
+			s.Errorf("%d frames left in a minute", n)
+		}
+		empty, err := s.session.PlayWith(l, ramp(s.TB, 0, codec.PCMU), PlayOptions{Repeat: -1})
+		s.must(err)
+		<-empty.Done()
+	})
+}
+
 func TestPlayRefusals(t *testing.T) {
 	s := newStudio(t)
 	fresh, _ := s.open("fresh")

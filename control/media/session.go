@@ -168,12 +168,17 @@ func (s *Session) Part(from, to *Leg) error {
 // Play plays a clip to a leg's far end, which hears nothing else until it ends.
 // A clip that is still playing there is stopped.
 func (s *Session) Play(to *Leg, clip *Clip) (*Playback, error) {
+	return s.PlayWith(to, clip, PlayOptions{})
+}
+
+// PlayWith plays a clip from another place than its beginning, or repeatedly.
+func (s *Session) PlayWith(to *Leg, clip *Clip, o PlayOptions) (*Playback, error) {
 	state := to.state.Load()
 	if state == nil || !state.codec.Same(clip.codec) {
 		return nil, fmt.Errorf("play to leg %s: the clip is %s, the leg is not", to.name, clip.codec.Name)
 	}
 	samples, span := state.samples()
-	return s.perform(newPlayback(to, newClipScript(clip, samples), span))
+	return s.perform(newPlayback(to, newClipScript(clip, samples), span).as(o))
 }
 
 // press begins to send key presses.

@@ -3,6 +3,7 @@ package xdp
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"mcp/bpf/player"
 	"mcp/control/media"
@@ -13,7 +14,8 @@ type voice struct {
 	player *player.Player
 	stream *player.Stream
 	done   func(error)
-	codec  string // what it plays in; Agree has one caller at a time
+	length time.Duration // of the recording
+	codec  string        // what it plays in; Agree has one caller at a time
 }
 
 var _ media.Player = (*Plane)(nil)
@@ -24,7 +26,11 @@ func (p *Plane) Play(to media.PlaneLeg, r media.Recording) (media.Voice, error) 
 	if !ok || l.plane != p {
 		return nil, errors.New("play to leg: it is of another plane")
 	}
-	v := &voice{player: p.player, done: r.Done, codec: r.Clip.Codec().Name}
+	c := r.Clip.Codec()
+	v := &voice{
+		player: p.player, done: r.Done, codec: c.Name,
+		length: time.Duration(len(r.Clip.Payload())) * time.Second / time.Duration(c.ClockRate),
+	}
 	clip, err := v.clip(r.Clip)
 	if err != nil {
 		return nil, fmt.Errorf("play to leg %s: %w", l.kernel.Local(), err)
@@ -37,7 +43,7 @@ func (p *Plane) Play(to media.PlaneLeg, r media.Recording) (media.Voice, error) 
 		return nil, err
 	}
 	v.stream.Configure(r.PayloadType, r.Muted)
-	return v, v.stream.Play(clip, player.Options{})
+	return v, v.stream.Play(clip, player.Options{From: r.From, Repeat: r.Repeat})
 }
 
 // clip puts a recording where the kernel reads it, unless it is there already.
@@ -74,6 +80,26 @@ func (v *voice) Agree(r media.Recording) {
 	defer clip.Release()
 	v.codec = r.Clip.Codec().Name
 	v.stream.Recode(clip)
+}
+
+// Hold implements media.Voice.
+func (v *voice) Hold(paused bool) {
+	if paused {
+		v.stream.Pause()
+		return
+	}
+	v.stream.Resume()
+}
+
+// Seek implements media.Voice.
+func (v *voice) Seek(offset time.Duration) { v.stream.Seek(offset) }
+
+// Position implements media.Voice.
+func (v *voice) Position() time.Duration {
+	if _, offset, ok := v.stream.Position(); ok {
+		return offset
+	}
+	return v.length // all has been said
 }
 
 // Stop implements media.Voice.

@@ -124,6 +124,50 @@ func TestStoppedClip(t *testing.T) {
 	}
 }
 
+// A clip begins where it is told to, is repeated, paused and moved in the kernel.
+func TestPauseSeekRepeatInTheKernel(t *testing.T) {
+	s := newStage(t)
+	const frame = 20 * time.Millisecond
+	clip := s.clip(50)
+	from := func(p rtp.Packet) int { // the frame of the clip
+		for i := range 50 {
+			if string(p.Payload) == string(clip.Payload()[i*160:(i+1)*160]) {
+				return i
+			}
+		}
+		t.Fatalf("no frame of the clip: %+v", p)
+		return 0
+	}
+	b, err := s.session.PlayWith(s.leg, clip, media.PlayOptions{From: 48 * frame, Repeat: -1})
+	must(t, err)
+	for i, want := range []int{48, 49, 0, 1} {
+		if p := s.hear(); from(p) != want || p.Marker != (i == 0) {
+			t.Fatalf("packet %d is frame %d, marker %t", i, from(p), p.Marker)
+		}
+	}
+	b.Pause()
+	sent := s.plane.player.Stats().Sent
+	at := b.Position()
+	b.Seek(40 * frame)
+	if s.plane.player.Stats().Sent != sent || at < 2*frame {
+		t.Errorf("paused at %s", at)
+	}
+	b.Resume()
+	for p := s.hear(); ; p = s.hear() { // some were on their way
+		if n := from(p); n == 40 && p.Marker {
+			break
+		} else if n > 39 {
+			t.Fatalf("frame %d, marker %t", n, p.Marker)
+		}
+	}
+	b.Seek(time.Minute) // beyond the end: it begins again
+	for from(s.hear()) != 0 {
+	}
+	b.Stop()
+	<-b.Done()
+	must(t, b.Err())
+}
+
 // The far end changes its codec, then holds and resumes, in mid-clip.
 func TestFarEndChangesWhileAClipPlays(t *testing.T) {
 	s := newStage(t)
