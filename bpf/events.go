@@ -116,7 +116,7 @@ func (p *Plane) dispatch(sample []byte, handle Handler) {
 	data := sample[header : header+int(e.Length)]
 	at := wallTime(e.ArrivedNs)
 	if time.Since(at) > tooLate && e.Kind == relayEventKindEVENT_SEND {
-		p.unsent.Add(1)
+		p.counts.unsent.Add(1)
 		return
 	}
 	switch e.Kind {
@@ -137,7 +137,7 @@ func (p *Plane) dispatch(sample []byte, handle Handler) {
 func (p *Plane) noteSend(err error) {
 	var dropped *DropError
 	if err != nil && !errors.As(err, &dropped) {
-		p.unsent.Add(1)
+		p.counts.unsent.Add(1)
 	}
 }
 

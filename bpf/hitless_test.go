@@ -251,8 +251,10 @@ func TestKilledAndAdopted(t *testing.T) {
 		t.Run(string(o.mode), func(t *testing.T) {
 			r, c, f := hitlessRig(t, o)
 			c.kill()
+			killed := time.Now()
 			f.run(time.Second)
 			r.adopt(t)
+			r.wasHeard(t, killed)
 			f.run(500 * time.Millisecond)
 			f.check(t)
 			s := r.stats(t, r.callerLeg)
@@ -262,6 +264,17 @@ func TestKilledAndAdopted(t *testing.T) {
 			r.goesOn(t)
 		})
 	}
+}
+
+// wasHeard sees that silence is measured while no process is there: what came since
+// is known, and so is that nothing came.
+func (r *rig) wasHeard(t *testing.T, since time.Time) {
+	t.Helper()
+	must(t, r.plane.Heard(func(id uint64, at time.Time) {
+		if caller := id == r.callerLeg.ID(); caller != at.After(since) {
+			t.Errorf("leg %x (the caller's: %t) was last heard at %s, the process was killed at %s", id, caller, at, since)
+		}
+	}))
 }
 
 // adopt takes over what the child left: call-1 goes on, call-2 does not.

@@ -82,7 +82,7 @@ func (p *Plane) AddLeg(local netip.AddrPort, ssrc uint32) (*Leg, error) {
 	entry.Egress.NextTs = rand.Uint32()
 	slot, err := p.slots.open(&entry)
 	if errors.Is(err, ErrFull) {
-		p.full.Add(1)
+		p.counts.full.Add(1)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open leg %s: %w", local, err)

@@ -74,15 +74,20 @@ type Plane struct {
 	layout   relayLayout
 	slots    *slots
 	verdicts map[relayVerdict]string
-	unsent   atomic.Uint64
-	full     atomic.Uint64 // legs refused for want of room
-	copying  atomic.Int64  // legs whose audio goes to the handler of Receive
+	counts   planeCounts
+	copying  atomic.Int64 // legs whose audio goes to the handler of Receive
 	orphans  orphanCounts
 
 	mu     sync.Mutex // guards what follows
 	closed bool
 	reader *reader
 	legs   map[uint64]*Leg
+}
+
+// planeCounts counts since the plane was opened.
+type planeCounts struct {
+	unsent atomic.Uint64 // packets that the network refused
+	full   atomic.Uint64 // legs refused for want of room
 }
 
 // Load builds the plane, attaches it and pins it, all or nothing, and holds

@@ -159,7 +159,7 @@ func readVerdicts(m *ebpf.Map, names map[relayVerdict]string) ([]Verdict, error)
 // Unsent counts packets that were stamped for userspace to send and that the
 // network refused.
 func (p *Plane) Unsent() uint64 {
-	return p.unsent.Load()
+	return p.counts.unsent.Load()
 }
 
 // Legs counts the open legs.
@@ -204,6 +204,6 @@ func (p *Plane) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(legs, prometheus.GaugeValue, float64(p.Legs()))
 	ch <- prometheus.MustNewConstMetric(unsent, prometheus.CounterValue, float64(p.Unsent()))
-	ch <- prometheus.MustNewConstMetric(full, prometheus.CounterValue, float64(p.full.Load()))
+	ch <- prometheus.MustNewConstMetric(full, prometheus.CounterValue, float64(p.counts.full.Load()))
 	p.orphans.collect(ch)
 }
