@@ -24,12 +24,18 @@ const (
 var ErrUnsupported = errors.New("unsupported audio")
 
 // Decode reads a recording: WAV (linear of 8 or 16 bits, either law of G.711,
-// any sample rate, up to eight channels) or headerless G.711 (audio/basic,
-// audio/x-alaw-basic and their other names). What the file is counts more than
-// what its server says: a RIFF header is believed.
+// any sample rate, up to eight channels), AU of the same codings, MP3, Opus in Ogg,
+// or headerless G.711 (audio/basic, audio/x-alaw-basic and their other names).
+// What the file is counts more than what its server says: its first octets are
+// believed.
 func Decode(mediaType string, data []byte) ([]int16, error) {
-	if isWAV(data) {
+	switch {
+	case isWAV(data):
 		return decodeWAV(data)
+	case isAU(data):
+		return decodeAU(data)
+	case isOgg(data):
+		return decodeOgg(data)
 	}
 	name, params, err := mime.ParseMediaType(mediaType)
 	if err != nil {
@@ -41,10 +47,15 @@ func Decode(mediaType string, data []byte) ([]int16, error) {
 	switch name {
 	case "audio/basic", "audio/pcmu", "audio/x-mulaw", "audio/mulaw", "audio/ulaw":
 		return codec.PCMU.Decode(data)
+	case "audio/mpeg", "audio/mp3", "audio/x-mp3", "audio/mpeg3":
+		return decodeMP3(data)
 	case "audio/x-alaw-basic", "audio/pcma", "audio/x-alaw", "audio/alaw":
 		return codec.PCMA.Decode(data)
-	case "":
+	case "", "application/octet-stream":
+		if isMP3(data) {
+			return decodeMP3(data)
+		}
 		name = "data of an unknown type"
 	}
-	return nil, fmt.Errorf("%w: %s is neither WAV nor G.711", ErrUnsupported, name)
+	return nil, fmt.Errorf("%w: %s is neither WAV, AU, MP3, Opus nor G.711", ErrUnsupported, name)
 }
