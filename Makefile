@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := build
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-quick race bench-media bench-vxml fuzz conformance model generate generate-check fmt-check deploy-check vet clean
+.PHONY: help setup build demo test test-quick race bench-media bench-mix bench-vxml fuzz conformance model generate generate-check fmt-check deploy-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ race: ## every test under the race detector (needs gcc)
 bench-media: build ## what media costs, beside null programs, sockets and rtpengine (needs root)
 	@scripts/setup.sh bench
 	@$(BUILD)/mcplab bench --platform $(BUILD)/mcp --out $(BUILD)/bench
+
+bench-mix: build ## what mixing, transcoding and recording cost
+	@$(BUILD)/mcplab bench mix --out $(BUILD)/bench
 
 bench-vxml: build ## what the VoiceXML interpreter costs
 	@$(BUILD)/mcp vxml bench --out $(BUILD)/bench

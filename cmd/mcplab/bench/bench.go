@@ -93,7 +93,7 @@ func Run(ctx context.Context, out io.Writer, o Options) error {
 		report.Results = append(report.Results, m...)
 	}
 	report.compare()
-	if err := report.write(o.Out); err != nil {
+	if err := report.write(o.Out, "media.json"); err != nil {
 		return err
 	}
 	return report.print(out)

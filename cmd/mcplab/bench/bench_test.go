@@ -111,7 +111,7 @@ func TestReport(t *testing.T) {
 	}}
 	r.compare()
 	dir := t.TempDir()
-	if err := r.write(dir); err != nil {
+	if err := r.write(dir, "media.json"); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "media.json"))

@@ -61,7 +61,23 @@ func (r *Report) compare() {
 	}
 }
 
-func (r *Report) write(dir string) error {
+// Rate is a result of which more is better.
+func (r Result) Rate() Result {
+	r.isRate = true
+	return r
+}
+
+// Publish compares results, prints them and writes them to a file of the folder.
+func Publish(out io.Writer, o Options, name string, results []Result) error {
+	r := Report{Machine: thisMachine(), Commit: o.Commit, Results: results}
+	r.compare()
+	if err := r.write(o.Out, name); err != nil {
+		return err
+	}
+	return r.print(out)
+}
+
+func (r *Report) write(dir, name string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
@@ -69,7 +85,7 @@ func (r *Report) write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
-	return os.WriteFile(filepath.Join(dir, "media.json"), append(b, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o644)
 }
 
 func (r *Report) print(out io.Writer) error {
