@@ -62,6 +62,9 @@ func (l *side) open(c *Call, name string, codecs []sdp.Codec) error {
 	if err != nil {
 		return fmt.Errorf("open leg %s: %w", name, err)
 	}
+	if err := leg.HearKeys(true); err != nil {
+		return fmt.Errorf("open leg %s: %w", name, err)
+	}
 	l.leg, l.latch = leg, c.server.config.Latch
 	l.local = sdp.Local{
 		Addr: leg.Local(), Codecs: codecs, Events: defaultEvents,

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"mcp/control/media/codec"
+	"mcp/control/media/detect"
 	"mcp/control/media/dtmf"
+	"mcp/control/media/resample"
+	"mcp/control/media/tone"
 )
 
 // Digit is one DTMF key press.
@@ -15,11 +19,12 @@ type Digit struct {
 	At  time.Time
 }
 
-// ErrNoEvents says that the far end takes no telephone-event packets.
+// ErrNoEvents says that the far end takes no telephone-event packets any more.
 var ErrNoEvents = errors.New("the far end has not agreed to telephone-event")
 
 // SendDigits presses keys towards the far end (RFC 4733), which hears nothing
-// else meanwhile. It returns when all have been sent; when ctx ends it stops at
+// else meanwhile. One that has not agreed to telephone-event gets them in its
+// audio. It returns when all have been sent; when ctx ends it stops at
 // once.
 func (l *Leg) SendDigits(ctx context.Context, keys string) error {
 	b, err := l.session.press(l, keys)
@@ -34,6 +39,67 @@ func (l *Leg) SendDigits(ctx context.Context, keys string) error {
 		return ctx.Err()
 	}
 	return b.Err()
+}
+
+// How keys sound that are sent in the audio: levels and times of ITU-T Q.23 and
+// Q.24 with room to spare.
+const (
+	keyLevel  = -9 // dBm0, of each of the two tones
+	keyLength = 100 * time.Millisecond
+	keyPause  = 80 * time.Millisecond
+)
+
+// keyClip is key presses as they sound.
+func keyClip(keys string, as codec.Codec) (*Clip, error) {
+	parts, err := tone.Keys(keys, keyLevel, keyLength, keyPause)
+	if err != nil {
+		return nil, err
+	}
+	return NewClip(tone.PCM(codec.Narrowband, parts...), as)
+}
+
+// HearKeys has keys heard in the leg's audio itself for as long as its far end has
+// not agreed to telephone-event; Digits delivers them. The plane then copies the
+// audio to userspace.
+func (l *Leg) HearKeys(on bool) error {
+	s := l.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.inBand.Store(on)
+	return s.applyLocked()
+}
+
+// hearsKeys tells whether keys are looked for in the audio.
+func (l *Leg) hearsKeys(s *legState) bool { return s != nil && l.inBand.Load() && s.far.Events < 0 }
+
+// keyEar looks for keys in a leg's audio.
+type keyEar struct {
+	codec   codec.Codec
+	decoder codec.Decoder
+	convert *resample.Stream
+	keys    *detect.Keys
+	pcm     []int16
+	narrow  []int16
+}
+
+// overhearKeys takes a packet of audio in which there may be keys.
+func (l *Leg) overhearKeys(s *legState, payload []byte, at time.Time) {
+	e := l.ear
+	if e == nil || !e.codec.Same(s.codec) {
+		d, err := codec.NewDecoder(s.codec)
+		if err != nil {
+			return
+		}
+		e = &keyEar{codec: s.codec, decoder: d, keys: detect.NewKeys(), convert: resample.New(s.codec.SampleRate(), codec.Narrowband)}
+		l.ear = e
+	}
+	var err error
+	if e.pcm, err = e.decoder.Decode(e.pcm[:0], payload); err != nil {
+		return
+	}
+	e.narrow = e.convert.Append(e.narrow[:0], e.pcm)
+	l.keys = e.keys.Append(l.keys[:0], e.narrow)
+	l.deliver(at)
 }
 
 // keyScript plays key presses.
@@ -52,6 +118,11 @@ func (s keyScript) frame(n int, to *legState) (Payload, bool, error) {
 // event takes a telephone-event packet.
 func (l *Leg) event(payload []byte, at time.Time) {
 	l.keys = l.detector.Packet(l.keys[:0], l.header.SSRC, l.header.Timestamp, payload)
+	l.deliver(at)
+}
+
+// deliver hands on the keys that were found.
+func (l *Leg) deliver(at time.Time) {
 	for _, key := range l.keys {
 		select {
 		case l.digits <- Digit{Key: key, At: at}:

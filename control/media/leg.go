@@ -33,6 +33,8 @@ type Leg struct {
 
 	taps, monitors taps // who listens to what it says, and to what it hears
 
+	inBand atomic.Bool // keys are wanted that are in the audio
+
 	reception
 }
 
@@ -42,6 +44,7 @@ type reception struct {
 	header    rtp.Header
 	detector  dtmf.Detector
 	keys      []byte
+	ear       *keyEar // nil: none is needed so far
 	passage   passage
 }
 
@@ -123,6 +126,9 @@ func (l *Leg) RTP(packet []byte, at time.Time) {
 	if s.far.Events >= 0 && int(l.header.PayloadType) == s.far.Events {
 		l.event(payload, at)
 		return
+	}
+	if l.hearsKeys(s) {
+		l.overhearKeys(s, payload, at)
 	}
 	l.overhear(s, payload, at)
 	l.pass(s, payload)

@@ -184,8 +184,15 @@ func (s *Session) PlayWith(to *Leg, clip *Clip, o PlayOptions) (*Playback, error
 // press begins to send key presses.
 func (s *Session) press(to *Leg, keys string) (*Playback, error) {
 	state := to.state.Load()
-	if state == nil || state.far.Events < 0 {
-		return nil, ErrNoEvents
+	if state == nil {
+		return nil, fmt.Errorf("leg %s is not connected", to.name)
+	}
+	if state.far.Events < 0 {
+		clip, err := keyClip(keys, state.codec)
+		if err != nil {
+			return nil, err
+		}
+		return s.Play(to, clip)
 	}
 	_, span := state.samples()
 	sequence, err := dtmf.NewSequence(keys, span, state.far.ClockRate)
@@ -242,7 +249,7 @@ func (s *Session) graphLocked() Graph {
 	}
 	for name, l := range s.legs {
 		g.Legs[name] = l.spoken()
-		g.Tapped[name], g.Monitored[name] = len(l.taps.all()) > 0, len(l.monitors.all()) > 0
+		g.Tapped[name], g.Monitored[name] = len(l.taps.all()) > 0 || l.hearsKeys(l.state.Load()), len(l.monitors.all()) > 0
 		g.Fed[name] = s.fed[name] != nil
 	}
 	s.linkLocked(&g)

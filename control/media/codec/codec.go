@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/zaf/g711"
+
+	"mcp/control/media/resample"
 )
 
 // Codec is an RTP payload format as a session description names it.
@@ -79,6 +81,13 @@ func (c Codec) Silence() byte {
 
 // Encode encodes linear samples at 8 kHz.
 func (c Codec) Encode(pcm []int16) ([]byte, error) {
+	if c.Same(G722) {
+		e, err := NewEncoder(c)
+		if err != nil {
+			return nil, err
+		}
+		return e.Encode(nil, resample.Whole(pcm, Narrowband, Wideband))
+	}
 	encode, err := c.encoder()
 	if err != nil {
 		return nil, err
