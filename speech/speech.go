@@ -23,12 +23,13 @@ var (
 	ErrUnavailable = errors.New("speech server unavailable")
 	ErrNoCodec     = errors.New("no common audio codec")
 	ErrClosed      = errors.New("speech session closed")
-	// ErrGrammar, ErrFetch and ErrLanguage say what a server found wrong with a
-	// request: a grammar it could not load or compile, a URI it could not fetch, a
-	// language it does not speak.
+	// ErrGrammar, ErrFetch, ErrLanguage and ErrText say what a server found wrong with
+	// a request: a grammar it could not load, compile or find the meaning by, a URI it
+	// could not fetch, a language it does not speak, a document it could not read.
 	ErrGrammar  = errors.New("grammar refused")
 	ErrFetch    = errors.New("speech server could not fetch")
 	ErrLanguage = errors.New("language not supported")
+	ErrText     = errors.New("text to speak refused")
 )
 
 // Media is one side's half of a session's RTP.

@@ -54,7 +54,7 @@ func refusal(method string, m *wire.Message) error {
 	switch {
 	case m.Status == wire.StatusNotAllocated || m.Status/100 == 5:
 		kind = speech.ErrUnavailable
-	case method == wire.MethodSpeak:
+	case method == wire.MethodSpeak, method == wire.MethodDefineLexicon:
 		kind = speakKind(m)
 	default:
 		kind = recogKind(m)
@@ -75,7 +75,9 @@ func spoken(m *wire.Message) error {
 func speakKind(m *wire.Message) error {
 	cause, _ := m.Cause()
 	switch cause.Code {
-	case wire.SpeakURIFailure:
+	case wire.SpeakParseFailure:
+		return speech.ErrText
+	case wire.SpeakURIFailure, wire.SpeakLexiconFailure:
 		return speech.ErrFetch
 	case wire.SpeakLanguageUnsupported:
 		return speech.ErrLanguage
@@ -88,7 +90,7 @@ func speakKind(m *wire.Message) error {
 func recogKind(m *wire.Message) error {
 	cause, _ := m.Cause()
 	switch cause.Code {
-	case wire.RecogGrammarLoad, wire.RecogGrammarCompilation, wire.RecogGrammarDefinition:
+	case wire.RecogGrammarLoad, wire.RecogGrammarCompilation, wire.RecogGrammarDefinition, wire.RecogSemanticsFailure:
 		return speech.ErrGrammar
 	case wire.RecogURIFailure:
 		return speech.ErrFetch

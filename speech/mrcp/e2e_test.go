@@ -100,7 +100,9 @@ func newRig(t *testing.T, cfg mrcp.Config, hears ...string) *rig {
 func newRigOver(t *testing.T, cfg mrcp.Config, carried v2.Config, hears ...string) *rig {
 	t.Helper()
 	return newRigOf(t, mrcptest.Config{}, hears, func(r *rig) {
-		cfg.Servers = []mrcp.Server{{URI: "sip:mresources@127.0.0.1"}}
+		if len(cfg.Servers) == 0 {
+			cfg.Servers = []mrcp.Server{{URI: "sip:mresources@127.0.0.1"}}
+		}
 		if err := cfg.Validate(); err != nil {
 			t.Fatal(err)
 		}

@@ -34,13 +34,19 @@ type scripted struct {
 // newScripted answers every request with what reply makes of it.
 func newScripted(t *testing.T, reply func(m *wire.Message) string) (*scripted, *mrcp.Client) {
 	t.Helper()
+	return newScriptedWith(t, mrcp.Config{}, reply)
+}
+
+func newScriptedWith(t *testing.T, cfg mrcp.Config, reply func(m *wire.Message) string) (*scripted, *mrcp.Client) {
+	t.Helper()
+	cfg.Servers, cfg.ResponseTimeout = []mrcp.Server{{URI: "sip:x@127.0.0.1"}}, 20*time.Second
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &scripted{t: t, listener: listener, reply: reply, hangup: make(chan struct{})}
 	s.wg.Go(s.accept)
-	client := mrcp.NewClient(mrcp.Config{Servers: []mrcp.Server{{URI: "sip:x@127.0.0.1"}}, ResponseTimeout: 20 * time.Second}, v2.New(v2.Config{}, s, testLog(t)), testLog(t))
+	client := mrcp.NewClient(cfg, v2.New(v2.Config{}, s, testLog(t)), testLog(t))
 	t.Cleanup(func() {
 		if err := client.Close(); err != nil {
 			t.Error(err)

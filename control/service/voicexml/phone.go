@@ -191,6 +191,8 @@ func eventFor(err error) string {
 		return "error.grammar"
 	case errors.Is(err, speech.ErrFetch):
 		return "error.badfetch"
+	case errors.Is(err, speech.ErrText):
+		return "error.semantic"
 	}
 	return "error.noresource"
 }

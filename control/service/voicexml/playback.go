@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"mcp/control/media"
 	"mcp/speech"
@@ -21,6 +22,30 @@ type playback struct {
 	mu      sync.Mutex
 	err     error
 	speaker *voice // that speaks; nil: none has
+	mark    string // the last <mark> that was reached; "": none
+	marked  time.Time
+	ended   time.Time
+}
+
+var _ vxml.Marked = (*playback)(nil)
+
+// Mark implements vxml.Marked.
+func (b *playback) Mark() (name string, ago time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mark == "" {
+		return "", 0
+	}
+	return b.mark, b.ended.Sub(b.marked)
+}
+
+// reached notes a mark, unless the caller hears no more of it.
+func (b *playback) reached(mark string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended.IsZero() {
+		b.mark, b.marked = mark, time.Now()
+	}
 }
 
 // Play implements vxml.Speaker.
@@ -49,6 +74,7 @@ func (b *playback) Err() error {
 func (b *playback) Stop() {
 	b.stop()
 	b.mu.Lock()
+	b.endLocked()
 	speaker := b.speaker
 	b.mu.Unlock()
 	if speaker != nil {
@@ -71,6 +97,13 @@ func (b *playback) finish(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.err = err
+	b.endLocked()
+}
+
+func (b *playback) endLocked() {
+	if b.ended.IsZero() {
+		b.ended = time.Now()
+	}
 }
 
 func (b *playback) run(ctx context.Context, prompts []vxml.Prompt) error {
@@ -134,6 +167,7 @@ func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment
 	b.entrust(voice)
 	speaking, err := session.Speak(ctx, speech.Utterance{
 		SSML: s.SSML, Language: prompt.Language, NoBargeIn: !prompt.BargeIn, Properties: prompt.Properties,
+		Marked: b.reached,
 	})
 	if err != nil {
 		return b.phone.failed("synthesize", err)

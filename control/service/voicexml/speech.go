@@ -62,7 +62,7 @@ func (v *voice) use(ctx context.Context) (speech.Session, error) {
 	if v.session != nil {
 		select {
 		case <-v.session.Done():
-			v.log.Warn("speech session was lost; opening another", "engine", v.name)
+			v.log.Debug("speech session has ended; opening another", "engine", v.name)
 			v.dropLocked(ctx)
 		default:
 			return v.session, nil

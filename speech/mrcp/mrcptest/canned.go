@@ -31,6 +31,13 @@ var _ Engine = (*Canned)(nil)
 // all after the last, is no match; "a|b" is a, or less likely b.
 func NewCanned(hears ...string) *Canned { return &Canned{hears: hears} }
 
+// Hear makes it hear other utterances from now on, as NewCanned says.
+func (c *Canned) Hear(hears ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hears = hears
+}
+
 // Said is the text of what was synthesized so far.
 func (c *Canned) Said() []string {
 	c.mu.Lock()

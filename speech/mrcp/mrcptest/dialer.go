@@ -73,6 +73,18 @@ func (d *Dialer) Dialogs() int {
 	return len(d.dialogs)
 }
 
+// Has tells whether any open dialog has a resource.
+func (d *Dialer) Has(resource string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for g := range d.dialogs {
+		if g.session.has(resource) {
+			return true
+		}
+	}
+	return false
+}
+
 // Byes is how many dialogs the client has ended with a BYE.
 func (d *Dialer) Byes() int {
 	d.mu.Lock()

@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"mcp/control/node"
+	"mcp/speech/mrcp/mrcptest"
+)
+
+// TestCausesBecomeEvents proves that what a speech server says went wrong becomes
+// the event that VoiceXML names for it, with one line in the log, over either
+// version of MRCP.
+func TestCausesBecomeEvents(t *testing.T) {
+	speaks := `<form><field name="f"><prompt>Hello there</prompt>` + dtmfGrammar + `</field></form>`
+	listens := `<form><field name="f"><prompt>Well</prompt>` + voiceGrammar + `</field></form>`
+	cases := map[string]struct{ body, fault, event string }{
+		"document not understood":  {speaks, "SPEAK=cause:2", "error.semantic"},
+		"document not fetched":     {speaks, "SPEAK=cause:3", "error.badfetch"},
+		"voice broken":             {speaks, "SPEAK=cause:4", "error.noresource"},
+		"language not spoken":      {speaks, "SPEAK=cause:5", "error.unsupported.language"},
+		"grammar not loaded":       {listens, "RECOGNIZE=cause:4", "error.grammar"},
+		"recognizer broken":        {listens, "RECOGNIZE=cause:6", "error.noresource"},
+		"grammar not fetched":      {listens, "RECOGNIZE=cause:9", "error.badfetch"},
+		"language not understood":  {listens, "RECOGNIZE=cause:10", "error.unsupported.language"},
+		"grammar refused":          {listens, "DEFINE-GRAMMAR=status:407", "error.noresource"},
+		"speech refused":           {speaks, "SPEAK=status:501", "error.noresource"},
+		"connection lost, MRCPv1":  {listens, "RECOGNIZE=drop", "error.noresource"},
+		"grammar not used, MRCPv1": {listens, "RECOGNIZE=cause:5", "error.grammar"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			r, server := newRig(t, func(cfg *node.Config) { cfg.Speech.MRCP.Timeout = 5e9 }), (*mrcptest.Server)(nil)
+			if server = r.speech.server; strings.Contains(name, "MRCPv1") {
+				r, server = newRigV1(t)
+			}
+			catching(r.pages, c.body)
+			method, fault, err := mrcptest.ParseFault(c.fault)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server.Fail(mrcptest.Faults{Methods: map[string]mrcptest.Fault{method: fault}})
+			if _, err := r.call(t.Context(), "await"); err != nil {
+				t.Fatal(err)
+			}
+			asked := r.pages.requests()
+			if want := "/caught.vxml?event=" + c.event; asked[len(asked)-1] != want {
+				t.Errorf("pages asked for: %v, want the last to be %s", asked, want)
+			}
+			r.log.wait(t, "speech failed")
+			r.nothingLeft()
+		})
+	}
+}
+
+// newRigV1 is a platform whose speech server speaks MRCPv1.
+func newRigV1(t *testing.T, hears ...string) (*rig, *mrcptest.Server) {
+	server, err := mrcptest.NewServer(mrcptest.Config{RTSP: true}, mrcptest.NewCanned(hears...), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return newRig(t, func(cfg *node.Config) { cfg.Speech.MRCP.URI = server.URI() }), server
+}
+
+// TestDialogueOverMRCPv1 proves that a page cannot tell the versions apart: it
+// gets its answers, the N-best list and what was marked.
+func TestDialogueOverMRCPv1(t *testing.T) {
+	r, server := newRigV1(t, "yes|no")
+	nbest(r.pages)
+	if _, err := r.call(t.Context(), "hear; say yes; await"); err != nil {
+		t.Fatal(err)
+	}
+	checkNBest(t, r)
+	if n := server.Sessions(); n != 0 {
+		t.Errorf("%d sessions left", n)
+	}
+	r.nothingLeft()
+}
+
+func TestMarksAndNBestReachThePage(t *testing.T) {
+	r := newRig(t, nil)
+	r.speech.engine.Hear("yes|no")
+	nbest(r.pages)
+	if _, err := r.call(t.Context(), "hear; say yes; await"); err != nil {
+		t.Fatal(err)
+	}
+	checkNBest(t, r)
+	r.nothingLeft()
+}
+
+// nbest is an application whose prompt has marks, which the caller cuts short, and
+// that reports what it knows then.
+func nbest(p *pages) {
+	p.page("/main.vxml", `<form><property name="maxnbest" value="2"/>
+		<field name="f"><prompt><mark name="begun"/>one two three four five six seven eight nine ten
+			one two three four five six seven eight nine ten <mark name="never"/> done</prompt>`+voiceGrammar+`
+		<filled><var name="n" expr="application.lastresult$.length"/><var name="second" expr="application.lastresult$[1].utterance"/>
+			<var name="mark" expr="application.lastresult$.markname"/>
+			<submit next="/got.vxml" namelist="f n second mark"/></filled></field></form>`)
+	p.page("/got.vxml", `<form><block><exit/></block></form>`)
+}
+
+func checkNBest(t *testing.T, r *rig) {
+	t.Helper()
+	asked := r.pages.requests()
+	if want := "/got.vxml?f=yes&mark=begun&n=2&second=no"; asked[len(asked)-1] != want {
+		t.Errorf("pages asked for: %v, want the last to be %s", asked, want)
+	}
+}
