@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mcp/cmd/mcplab/speechserver"
 )
@@ -15,18 +16,30 @@ func speechCommand() *cobra.Command {
 	var logs logFlags
 	cmd := &cobra.Command{
 		Use:   "speech",
-		Short: "Run an MRCPv2 speech server over flite, espeak-ng and pocketsphinx",
-		Long: `Run an MRCPv2 speech server (RFC 6787) until interrupted. flite speaks English,
+		Short: "Run an MRCPv2 and MRCPv1 speech server over flite, espeak-ng and pocketsphinx",
+		Long: `Run a speech server until interrupted: MRCPv2 (RFC 6787) over SIP and TCP, MRCPv1
+(RFC 4463) over RTSP, both over TLS with --certificate. flite speaks English,
 espeak-ng other languages; pocketsphinx recognizes American English against SRGS
 grammars in XML, inline, by URI, or builtin:grammar/boolean and /digits. Tags of
-semantics/1.0-literals and simple assignments of semantics/1.0 are evaluated.
+semantics/1.0-literals and simple assignments of semantics/1.0 are evaluated. Marks,
+N-best lists, hot words, INTERPRET, GET-RESULT and the recorder work; lexicons and
+enrolment are refused (401).
 
 Its confidences are ranks, not probabilities: 0.9 and 0.6 for words that win
 against any other sequence of sounds, strictly or leniently judged, and 0.3 for
-words that are only the nearest the grammar has.`,
+words that are only the nearest the grammar has.
+
+To see how a client bears it, the server does wrong what it is told to, by --fault
+or, with --control, over HTTP while it runs. A fault is "refuse" (no more sessions),
+or METHOD= and one of silent, drop, slow:3s, status:407, cause:6.`,
 		Example: `  mcplab speech
-  mcplab speech --addr 10.0.2.2
-  mcplab speech --addr 10.0.2.2 --listen tcp:10.0.2.2:5070 --voice slt`,
+  mcplab speech --addr 10.0.2.2 --rtsp-port 4900
+  mcplab speech --addr 10.0.2.2 --listen tcp:10.0.2.2:5070 --voice slt
+  mcplab speech --certificate server.pem --key server.key
+  mcplab speech --fault RECOGNIZE=slow:3s --fault SPEAK=cause:4
+  mcplab speech --control 127.0.0.1:8099 &
+    curl -X PUT 'http://127.0.0.1:8099/faults?fault=SPEAK=silent'
+    curl -X DELETE http://127.0.0.1:8099/faults`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
@@ -41,7 +54,7 @@ words that are only the nearest the grammar has.`,
 			if err != nil {
 				return err
 			}
-			log.Info("ready", "sip", server.Addrs())
+			log.Info("ready", "sip", server.Addrs(), "rtsp", server.URI(), "control", server.Control())
 			return server.Serve(cmd.Context())
 		},
 	}
@@ -51,6 +64,18 @@ words that are only the nearest the grammar has.`,
 	flags.StringVar(&config.Engine.Voice, "voice", "rms", "voice for English: rms, slt, awb, kal or kal16")
 	flags.IntVar(&config.Engine.Jobs, "jobs", 0, "engine processes at once (default one a CPU)")
 	flags.IntVar(&config.MaxSessions, "max-sessions", 0, "sessions at once, more are refused; 0: no limit")
+	speechFlags(flags, &config)
 	logs.register(cmd)
 	return cmd
+}
+
+// speechFlags are those of MRCP and of what to do wrong.
+func speechFlags(flags *pflag.FlagSet, config *speechserver.Config) {
+	flags.Uint16Var(&config.MRCPPort, "mrcp-port", 0, "TCP port of MRCPv2 (default a free one, told in SIP)")
+	flags.Uint16Var(&config.RTSPPort, "rtsp-port", 1554, "TCP port of RTSP")
+	flags.StringVar(&config.Certificate, "certificate", "", "certificate (PEM) that has MRCPv2 and RTSP go over TLS")
+	flags.StringVar(&config.Key, "key", "", "its key (PEM)")
+	flags.StringArrayVar(&config.Faults, "fault", nil, "what to do wrong, such as SPEAK=silent; may be repeated")
+	flags.StringVar(&config.Control, "control", "", "address where faults can be asked for over HTTP (default nowhere)")
+	flags.StringVar(&config.Recordings, "recordings", "", "folder of what is recorded (default the system's for temporary files)")
 }

@@ -64,6 +64,35 @@ func (e *Engine) Recognize(ctx context.Context, grammars []*srgs.Grammar, audio 
 	return e.recognize(ctx, grammars, audio, e.confidence)
 }
 
+// Best is Recognize with up to n results, best first. Each further one is what is
+// heard once the grammar does not take the one before any more; none is believed
+// more than that.
+func (e *Engine) Best(ctx context.Context, grammars []*srgs.Grammar, audio []int16, n int) ([]Result, error) {
+	first, err := e.Recognize(ctx, grammars, audio)
+	if err != nil {
+		return nil, err
+	}
+	results := []Result{first}
+	grammars = slices.Clone(grammars)
+	for last := first; len(results) < n; {
+		less, able := grammars[last.Grammar].Without(last.Utterance)
+		if !able {
+			break
+		}
+		grammars[last.Grammar] = less
+		next, err := e.Recognize(ctx, grammars, audio)
+		if errors.Is(err, ErrNoMatch) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		next.Confidence = min(next.Confidence, last.Confidence)
+		results, last = append(results, next), next
+	}
+	return results, nil
+}
+
 // Nearest is Recognize without a confidence, and so at a third of its cost: for
 // audio that is known to be of the grammars, or whose likes are in them.
 func (e *Engine) Nearest(ctx context.Context, grammars []*srgs.Grammar, audio []int16) (Result, error) {

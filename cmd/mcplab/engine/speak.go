@@ -16,23 +16,40 @@ var fliteVoices = []string{"slt", "rms", "awb", "kal", "kal16"}
 // Synthesize speaks an SSML document, or plain text, and returns 8 kHz mono
 // audio. English is spoken by flite; other languages and voices by espeak-ng.
 func (e *Engine) Synthesize(ctx context.Context, ssml, language string) ([]int16, error) {
+	audio, _, err := e.SynthesizeMarked(ctx, ssml, language)
+	return audio, err
+}
+
+// Mark is a <mark> of a document, and how many samples go before it.
+type Mark struct {
+	Name string
+	At   int
+}
+
+// SynthesizeMarked is Synthesize that also tells where the marks are.
+func (e *Engine) SynthesizeMarked(ctx context.Context, ssml, language string) ([]int16, []Mark, error) {
 	parts, err := parseSSML(ssml, language)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var audio []int16
+	var marks []Mark
 	for _, p := range parts {
-		if p.pause > 0 {
+		switch {
+		case p.mark != "":
+			marks = append(marks, Mark{p.mark, len(audio)})
+			continue
+		case p.pause > 0:
 			audio = append(audio, make([]int16, Rate*p.pause/time.Second)...)
 			continue
 		}
 		spoken, err := e.speak(ctx, p)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		audio = append(audio, spoken...)
 	}
-	return audio, nil
+	return audio, marks, nil
 }
 
 func (e *Engine) speak(ctx context.Context, p part) ([]int16, error) {

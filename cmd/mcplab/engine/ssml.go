@@ -12,8 +12,9 @@ import (
 // ErrSSML says that a document to speak cannot be read.
 var ErrSSML = errors.New("SSML cannot be read")
 
-// part is a stretch of speech in one voice, or a pause.
+// part is a stretch of speech in one voice, or a pause, or a mark.
 type part struct {
+	mark     string
 	text     string
 	voice    string
 	language string
@@ -83,6 +84,12 @@ func (r *ssmlReader) start(e xml.StartElement) error {
 	switch e.Name.Local {
 	case "break":
 		return r.pause(e)
+	case "mark":
+		for _, a := range e.Attr {
+			if a.Name.Local == "name" && a.Value != "" {
+				r.parts = append(r.parts, part{mark: a.Value})
+			}
+		}
 	case "sub":
 		for _, a := range e.Attr {
 			if a.Name.Local == "alias" {

@@ -1,10 +1,11 @@
-// Package speechserver is a speech server: MRCPv2 over SIP on one side, the
-// engines of package engine on the other. It stands where a commercial speech
-// server would.
+// Package speechserver is a speech server: MRCPv2 over SIP and MRCPv1 over RTSP on
+// one side, the engines of package engine on the other. It stands where a
+// commercial speech server would, and does wrong what it is told to.
 package speechserver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"mcp/cmd/mcplab/engine"
 	"mcp/control/sip"
 	"mcp/speech/mrcp/mrcptest"
+	"mcp/speech/mrcp/sdp"
 )
 
 // Config is where the server listens.
@@ -26,6 +28,18 @@ type Config struct {
 	Engine engine.Config
 	// MaxSessions bounds sessions at a time; 0 is no limit.
 	MaxSessions int
+	// MRCPPort and RTSPPort are the TCP ports of MRCPv2 and of RTSP; 0 takes a free
+	// one.
+	MRCPPort, RTSPPort uint16
+	// Certificate and Key are PEM files that have both go over TLS.
+	Certificate, Key string
+	// Faults are what to do wrong from the beginning, as mrcptest.ParseFault reads it,
+	// or "refuse".
+	Faults []string
+	// Control is where faults can be asked for over HTTP; empty is nowhere.
+	Control string
+	// Recordings is the folder of what is recorded; the system's for temporary files.
+	Recordings string
 }
 
 // Server is a running speech server.
@@ -33,6 +47,7 @@ type Server struct {
 	engine *engine.Engine
 	mrcp   *mrcptest.Server
 	agent  *sip.Agent
+	faults *faults
 	log    *slog.Logger
 }
 
@@ -45,11 +60,15 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 		at := netip.AddrPortFrom(c.Addr, 5060).String()
 		c.Listen = []string{"tcp:" + at, "udp:" + at}
 	}
+	config, err := c.resources()
+	if err != nil {
+		return nil, err
+	}
 	engines, err := engine.New(c.Engine)
 	if err != nil {
 		return nil, err
 	}
-	resources, err := mrcptest.NewServer(mrcptest.Config{Addr: c.Addr, MaxSessions: c.MaxSessions}, &voice{engines, log}, log)
+	resources, err := mrcptest.NewServer(config, &voice{engines, log}, log)
 	if err != nil {
 		return nil, errors.Join(err, engines.Close())
 	}
@@ -57,8 +76,31 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, resources.Close(), engines.Close())
 	}
-	return &Server{engine: engines, mrcp: resources, agent: agent, log: log}, nil
+	s := &Server{engine: engines, mrcp: resources, agent: agent, log: log}
+	if s.faults, err = newFaults(c, resources, log); err != nil {
+		return nil, errors.Join(err, resources.Close(), engines.Close())
+	}
+	return s, nil
 }
+
+// resources configures the MRCP side.
+func (c Config) resources() (mrcptest.Config, error) {
+	config := mrcptest.Config{Addr: c.Addr, Port: c.MRCPPort, RTSP: true, RTSPPort: c.RTSPPort, MaxSessions: c.MaxSessions, Recordings: c.Recordings}
+	if c.Certificate != "" {
+		own, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
+		if err != nil {
+			return config, fmt.Errorf("certificate: %w", err)
+		}
+		config.TLS = &tls.Config{Certificates: []tls.Certificate{own}}
+	}
+	return config, nil
+}
+
+// URI is where MRCPv1 is spoken.
+func (s *Server) URI() string { return s.mrcp.URI() }
+
+// Control is where faults can be asked for, or "".
+func (s *Server) Control() string { return s.faults.addr() }
 
 // Addrs are the SIP addresses bound.
 func (s *Server) Addrs() []net.Addr { return s.agent.Addrs() }
@@ -66,7 +108,7 @@ func (s *Server) Addrs() []net.Addr { return s.agent.Addrs() }
 // Serve answers until the context ends, then takes everything down.
 func (s *Server) Serve(ctx context.Context) error {
 	err := s.agent.Serve(ctx, s)
-	return errors.Join(err, s.mrcp.Close(), s.engine.Close())
+	return errors.Join(err, s.faults.close(), s.mrcp.Close(), s.engine.Close())
 }
 
 // Invite implements sip.Handler: one dialog is one MRCP session.
@@ -107,7 +149,7 @@ func (s *Server) attend(ctx context.Context, d *sip.Dialog, session *mrcptest.Se
 			if !open {
 				return nil
 			}
-			if err := answerEvent(ctx, event); err != nil {
+			if err := answerEvent(ctx, event, session); err != nil {
 				return err
 			}
 		case <-session.Done():
@@ -118,14 +160,31 @@ func (s *Server) attend(ctx context.Context, d *sip.Dialog, session *mrcptest.Se
 	}
 }
 
-func answerEvent(ctx context.Context, event sip.Event) error {
+func answerEvent(ctx context.Context, event sip.Event, session *mrcptest.Session) error {
 	switch event := event.(type) {
 	case *sip.Reinvite:
-		return event.Reject(ctx, 488, "Not Acceptable Here")
+		return answerChange(ctx, event, session)
 	case *sip.Info:
 		return event.Respond(200)
 	case sip.Lost:
 		return fmt.Errorf("client lost: %w", event.Err)
 	}
 	return nil
+}
+
+// answerChange answers a re-INVITE: one that adds resources or gives them back, or
+// one that only keeps the session alive.
+func answerChange(ctx context.Context, event *sip.Reinvite, session *mrcptest.Session) error {
+	if len(event.Offer) == 0 {
+		return event.Accept(ctx, session.Description(sdp.ConnectionExisting))
+	}
+	answer, err := session.Reoffer(event.Offer)
+	var refusal *mrcptest.Refusal
+	if errors.As(err, &refusal) {
+		return event.Reject(ctx, refusal.Status, refusal.Reason)
+	}
+	if err != nil {
+		return err
+	}
+	return event.Accept(ctx, answer)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"mcp/speech"
 	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest/line"
+	"mcp/speech/mrcp/v1"
 	"mcp/speech/mrcp/v2"
 )
 
@@ -31,7 +33,13 @@ var codec = speech.Codec{PayloadType: 0, Name: "PCMU", ClockRate: 8000}
 // start runs a server until the test ends and returns its SIP URI.
 func start(t *testing.T) string {
 	t.Helper()
-	server, err := New(Config{Listen: []string{"tcp:127.0.0.1:0"}}, slog.New(slog.DiscardHandler))
+	return fmt.Sprintf("sip:mresources@%s;transport=tcp", startWith(t, Config{}).Addrs()[0])
+}
+
+func startWith(t *testing.T, config Config) *Server {
+	t.Helper()
+	config.Listen = []string{"tcp:127.0.0.1:0"}
+	server, err := New(config, slog.New(slog.DiscardHandler))
 	if errors.Is(err, engine.ErrMissing) && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	}
@@ -39,7 +47,7 @@ func start(t *testing.T) string {
 		t.Fatal(err)
 	}
 	run(t, server.Serve)
-	return fmt.Sprintf("sip:mresources@%s;transport=tcp", server.Addrs()[0])
+	return server
 }
 
 // run runs something that ends with its context.
@@ -81,8 +89,8 @@ func (d dialer) Dial(ctx context.Context, i v2.Invitation) (v2.Dialog, error) {
 
 func (d *dialog) Answer() []byte                { return d.RemoteSDP() }
 func (d *dialog) Bye(ctx context.Context) error { return d.Dialog.Bye(ctx, nil) }
-func (d *dialog) Reoffer(context.Context, []byte) ([]byte, error) {
-	return nil, errors.New("not in these tests")
+func (d *dialog) Reoffer(ctx context.Context, offer []byte) ([]byte, error) {
+	return d.Reinvite(ctx, sip.Change{Offer: offer})
 }
 func (d *dialog) Done() <-chan struct{} { return d.done }
 
@@ -108,7 +116,11 @@ func newParrot(t *testing.T, uri string) *parrot {
 		t.Fatal(err)
 	}
 	run(t, func(ctx context.Context) error { return agent.Serve(ctx, noCalls{}) })
-	client := mrcp.NewClient(mrcp.Config{Servers: []mrcp.Server{{URI: uri}}}, v2.New(v2.Config{}, dialer{agent}, log), log)
+	var carriage mrcp.Carriage = v2.New(v2.Config{}, dialer{agent}, log)
+	if strings.HasPrefix(uri, "rtsp") {
+		carriage = v1.New(v1.Config{}, log)
+	}
+	client := mrcp.NewClient(mrcp.Config{Servers: []mrcp.Server{{URI: uri}}}, carriage, log)
 	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -269,5 +281,108 @@ func TestOfferWithoutUseIsRejected(t *testing.T) {
 	_, err = agent.Invite(t.Context(), sip.Outgoing{To: uri, Offer: []byte("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n")})
 	if !errors.As(err, &rejected) || rejected.Status != 488 {
 		t.Error(err)
+	}
+}
+
+// The server speaks MRCPv1 too, tells marks, and gives a list of what it may have
+// heard.
+func TestMarksAndNBestOverMRCPv1(t *testing.T) {
+	p := newParrot(t, startWith(t, Config{}).URI())
+	var marks []string
+	speaking, err := p.session.Speak(t.Context(), speech.Utterance{SSML: `<speak version="1.0" xml:lang="en-US"><mark name="m"/>billing</speak>`,
+		Marked: func(mark string) { marks = append(marks, mark) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-speaking.Done()
+	if speaking.Err() != nil || len(marks) != 1 || marks[0] != "m" {
+		t.Errorf("%v, %v", marks, speaking.Err())
+	}
+	p.mu.Lock()
+	spoken := p.heard
+	p.mu.Unlock()
+	r := recognition(departments)
+	r.NBest, r.Confidence = 2, 0.1
+	result, err := p.understood(t, r, spoken)
+	if err != nil || len(result.Alternatives) != 2 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if best, next := result.Alternatives[0], result.Alternatives[1]; best.Utterance != "billing" || next.Utterance != "sales" || next.Confidence > best.Confidence {
+		t.Errorf("%+v", result.Alternatives)
+	}
+}
+
+// A recorder joins by re-INVITE; enrolment is refused, and the session goes on.
+func TestRecordAndInterpret(t *testing.T) {
+	folder := t.TempDir()
+	p := newParrot(t, fmt.Sprintf("sip:mresources@%s;transport=tcp", startWith(t, Config{Recordings: folder}).Addrs()[0]))
+	meaning, err := p.session.(speech.Interpreter).Interpret(t.Context(), "sales", recognition(departments))
+	if err != nil || meaning.Outcome != speech.Match || meaning.Alternatives[0].Instance != "<to>S</to>" {
+		t.Errorf("%+v, %v", meaning, err)
+	}
+	if none, err := p.session.(speech.Interpreter).Interpret(t.Context(), "weather", recognition(departments)); err != nil || none.Outcome != speech.NoMatch {
+		t.Errorf("%+v, %v", none, err)
+	}
+	recording, err := p.session.(speech.Recorder).Record(t.Context(), speech.RecordRequest{MaxTime: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, said := make(chan struct{}), make(chan error)
+	go func() { said <- p.says(nil, stop) }()
+	<-recording.Done()
+	close(stop)
+	if err := <-said; err != nil {
+		t.Error(err)
+	}
+	if recorded, err := recording.Recorded(); err != nil || !strings.HasPrefix(recorded.URI, "file://"+folder) || !recorded.MaxTime {
+		t.Errorf("%+v, %v", recorded, err)
+	}
+}
+
+// Faults are asked for over HTTP, and taken back.
+func TestFaultsOnRequest(t *testing.T) {
+	server := startWith(t, Config{Control: "127.0.0.1:0", Faults: []string{"SPEAK=cause:5"}})
+	p := newParrot(t, server.URI())
+	say := func() error {
+		speaking, err := p.session.Speak(t.Context(), speech.Utterance{SSML: `<speak version="1.0">hi</speak>`})
+		if err != nil {
+			return err
+		}
+		<-speaking.Done()
+		return speaking.Err()
+	}
+	ask := func(method, query string) int {
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+server.Control()+"/faults"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+		return response.StatusCode
+	}
+	if err := say(); !errors.Is(err, speech.ErrLanguage) {
+		t.Errorf("from the beginning: %v", err)
+	}
+	if status := ask("PUT", "?fault=SPEAK=status:402"); status != 204 {
+		t.Errorf("PUT: %d", status)
+	}
+	var failure *mrcp.Failure
+	if err := say(); !errors.As(err, &failure) || failure.Status != 402 {
+		t.Errorf("on request: %v", err)
+	}
+	if status := ask("PUT", "?fault=SPEAK=loudly"); status != 400 {
+		t.Errorf("nonsense: %d", status)
+	}
+	if status := ask("DELETE", ""); status != 204 {
+		t.Errorf("DELETE: %d", status)
+	}
+	if err := say(); err != nil {
+		t.Errorf("taken back: %v", err)
 	}
 }

@@ -21,17 +21,29 @@ type voice struct {
 var (
 	_ mrcptest.Engine         = (*voice)(nil)
 	_ mrcptest.GrammarChecker = (*voice)(nil)
+	_ mrcptest.Marker         = (*voice)(nil)
+	_ mrcptest.Interpreter    = (*voice)(nil)
 )
 
 // Synthesize implements mrcptest.Engine.
 func (v *voice) Synthesize(ctx context.Context, ssml, language string) ([]int16, error) {
-	audio, err := v.Engine.Synthesize(ctx, ssml, language)
+	audio, _, err := v.SynthesizeMarked(ctx, ssml, language)
+	return audio, err
+}
+
+// SynthesizeMarked implements mrcptest.Marker.
+func (v *voice) SynthesizeMarked(ctx context.Context, ssml, language string) ([]int16, []mrcptest.Mark, error) {
+	audio, found, err := v.Engine.SynthesizeMarked(ctx, ssml, language)
 	if err != nil {
 		v.log.Warn("synthesis failed", "error", err)
-		return nil, err
+		return nil, nil, err
 	}
-	v.log.Info("synthesized", "ssml", ssml, "ms", len(audio)*1000/engine.Rate)
-	return audio, nil
+	marks := make([]mrcptest.Mark, len(found))
+	for i, m := range found {
+		marks[i] = mrcptest.Mark(m)
+	}
+	v.log.Info("synthesized", "ssml", ssml, "ms", len(audio)*1000/engine.Rate, "marks", len(marks))
+	return audio, marks, nil
 }
 
 // Recognize implements mrcptest.Engine.
@@ -40,7 +52,7 @@ func (v *voice) Recognize(ctx context.Context, h mrcptest.Hearing) ([]mrcptest.H
 	if err != nil {
 		return nil, err
 	}
-	heard, err := v.Engine.Recognize(ctx, grammars, h.Audio)
+	heard, err := v.Best(ctx, grammars, h.Audio, h.NBest)
 	ms := len(h.Audio) * 1000 / engine.Rate
 	switch {
 	case errors.Is(err, engine.ErrNoMatch):
@@ -50,12 +62,36 @@ func (v *voice) Recognize(ctx context.Context, h mrcptest.Hearing) ([]mrcptest.H
 		v.log.Warn("recognition failed", "ms", ms, "error", err)
 		return nil, err
 	}
-	hypothesis := mrcptest.Hypothesis{
-		Grammar: h.Grammars[heard.Grammar].URI, Text: heard.Utterance,
-		Confidence: heard.Confidence, Instance: srgs.Instance(heard.Meaning),
+	var all []mrcptest.Hypothesis
+	for _, r := range heard {
+		all = append(all, hypothesis(h.Grammars[r.Grammar], r.Utterance, r.Meaning, r.Confidence))
 	}
-	v.log.Info("recognized", "ms", ms, "utterance", heard.Utterance, "instance", hypothesis.Instance, "confidence", heard.Confidence)
-	return []mrcptest.Hypothesis{hypothesis}, nil
+	best := all[0]
+	v.log.Info("recognized", "ms", ms, "utterance", best.Text, "instance", best.Instance, "confidence", best.Confidence, "n", len(all))
+	return all, nil
+}
+
+func hypothesis(g mrcptest.Grammar, text string, meaning srgs.Meaning, confidence float64) mrcptest.Hypothesis {
+	return mrcptest.Hypothesis{Grammar: g.URI, Text: text, Confidence: confidence, Instance: srgs.Instance(meaning)}
+}
+
+// Interpret implements mrcptest.Interpreter.
+func (v *voice) Interpret(_ context.Context, text string, list []mrcptest.Grammar) ([]mrcptest.Hypothesis, error) {
+	grammars, err := parseAll(list)
+	if err != nil {
+		return nil, err
+	}
+	var all []mrcptest.Hypothesis
+	for i, g := range grammars {
+		meaning, takes, err := g.Interpret(text)
+		if err != nil {
+			return nil, err
+		}
+		if takes {
+			all = append(all, hypothesis(list[i], text, meaning, 1))
+		}
+	}
+	return all, nil
 }
 
 // CheckGrammar implements mrcptest.GrammarChecker.

@@ -156,3 +156,32 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Without leaves out what took the utterance, and nothing else.
+func TestWithout(t *testing.T) {
+	g, err := Parse([]byte(`<grammar xmlns="http://www.w3.org/2001/06/grammar" version="1.0" xml:lang="en-US" mode="voice" root="r">
+		<rule id="r">please <one-of><item>call</item><item>find</item></one-of> <ruleref uri="#who"/></rule>
+		<rule id="who"><one-of><item>ann</item><item>bob</item></one-of></rule></grammar>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	less, able := g.Without("please call ann")
+	if !able {
+		t.Fatal("nothing to leave out")
+	}
+	for words, want := range map[string]bool{"please call ann": false, "please find ann": true, "please find bob": true} {
+		if _, takes, err := less.Interpret(words); takes != want || err != nil {
+			t.Errorf("%s: %v, %v", words, takes, err)
+		}
+	}
+	if _, takes, _ := g.Interpret("please call ann"); !takes {
+		t.Error("the original has changed")
+	}
+	only, err := Parse([]byte(`<grammar xmlns="http://www.w3.org/2001/06/grammar" version="1.0" xml:lang="en-US" mode="voice" root="r"><rule id="r">yes</rule></grammar>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, able := only.Without("yes"); able {
+		t.Error("left out all there was")
+	}
+}
