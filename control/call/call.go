@@ -45,12 +45,13 @@ type Signalling interface {
 	Events() <-chan sip.Event
 }
 
-// Hosts are the addresses that the dialog's messages travel between, and the
-// bodies of the first.
+// Hosts are the addresses that the dialog's messages travel between, our tag in
+// them, and the bodies of the first.
 type Hosts interface {
 	LocalHost() netip.Addr
 	RemoteHost() netip.Addr
 	Parts() []header.Part
+	LocalTag() string
 }
 
 // Call is one inbound call. Services use its exported methods, from any goroutine.
@@ -81,6 +82,9 @@ func (c *Call) Log() *slog.Logger { return c.log }
 
 // Invite is what the caller's INVITE said.
 func (c *Call) Invite() Identity { return c.dialog }
+
+// Tag is our tag in the call's dialog, by which MSML knows the call.
+func (c *Call) Tag() string { return c.dialog.LocalTag() }
 
 // Request is what the caller asks the service for.
 func (c *Call) Request() route.Request { return c.request }

@@ -143,6 +143,9 @@ func (c *Call) finish() {
 	if c.life.grace != nil {
 		c.life.grace.Stop()
 	}
+	if a, ok := c.life.program.(Abandoner); ok && c.life.stop == nil {
+		a.Abandon()
+	}
 	f := &c.life.facts
 	f.record.Media = legsOf(c.session.Close())
 	if f.end == nil {

@@ -26,9 +26,17 @@ type Listener interface {
 	Heard(ev sip.Event) bool
 }
 
+// Abandoner is a Program that holds something from when it is prepared.
+type Abandoner interface {
+	// Abandon lets go of it: the call has ended, and Run was never called.
+	Abandon()
+}
+
 // requested hands a request of the caller to the program.
 func (c *Call) requested(ev sip.Event) {
-	if l, ok := c.life.program.(Listener); ok && c.life.state == Up && l.Heard(ev) {
+	// A request may overtake the news of the ACK.
+	up := c.life.state == Up || c.life.state == Answering
+	if l, ok := c.life.program.(Listener); ok && up && l.Heard(ev) {
 		return
 	}
 	c.log.Debug("request refused: no service takes it", "event", fmt.Sprintf("%T", ev))

@@ -25,6 +25,7 @@ type Config struct {
 	Media         Media            `yaml:"media" doc:"callers' and speech servers' audio"`
 	Application   Application      `yaml:"application" doc:"which VoiceXML application answers"`
 	Announcements Announcements    `yaml:"announcements" doc:"provisioned announcements (RFC 4240)"`
+	Conferences   Conferences      `yaml:"conferences" doc:"conferences that callers begin by calling conf=NAME"`
 	Transfers     Transfers        `yaml:"transfers" doc:"how applications call others"`
 	Fetch         Fetch            `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
 	Speech        Speech           `yaml:"speech" doc:"speech engines"`
@@ -99,6 +100,20 @@ type Application struct {
 type Announcements struct {
 	Directory string        `yaml:"directory" doc:"where play=/provisioned/NAME finds NAME.wav or NAME.seq, below a directory for each locale; empty: nowhere"`
 	Longest   time.Duration `yaml:"longest" doc:"how long an announcement may last, repetitions included"`
+}
+
+// Conferences is the section of conferences.
+type Conferences struct {
+	Loudest int `yaml:"loudest" doc:"how many members are heard at once, by how loud they are; 0: all"`
+	Max     int `yaml:"max" doc:"members of one conference; 0: any number"`
+}
+
+// Validate checks the section of conferences.
+func (c Conferences) Validate() error {
+	if c.Loudest < 0 || c.Max < 0 {
+		return errors.New("loudest and max must not be negative")
+	}
+	return nil
 }
 
 // Transfers is the section of transfers.

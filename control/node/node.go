@@ -89,7 +89,7 @@ func (n *Node) build() error {
 		return fmt.Errorf("signalling: %w", err)
 	}
 	n.opened("signalling", func() error { n.agent.Close(); return nil })
-	services, err := n.openServices()
+	services, err := n.openServices(engine)
 	if err != nil {
 		return err
 	}

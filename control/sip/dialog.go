@@ -165,6 +165,9 @@ func (d *Dialog) CallID() string { return d.id.call }
 // LocalTag is our tag in From or To.
 func (d *Dialog) LocalTag() string { return d.id.local }
 
+// RemoteTag is the far end's.
+func (d *Dialog) RemoteTag() string { return d.id.remote }
+
 // LocalURI is our side's address: To of a call that came, From of one we placed.
 func (d *Dialog) LocalURI() string { return d.far.local.Address.String() }
 

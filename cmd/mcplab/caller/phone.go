@@ -34,6 +34,8 @@ type Config struct {
 	Tell func(what, detail string)
 	// Answered hears when the call is up, before the first step. It may be nil.
 	Answered func()
+	// Up hears of the dialog at the same time. It may be nil.
+	Up func(*sip.Dialog)
 	// Asked takes what the far end asks for within the call, and answers it; false:
 	// the phone does as it would without. It may be nil.
 	Asked func(*sip.Dialog, sip.Event) bool
@@ -55,6 +57,9 @@ func NewPhone(agent *sip.Agent, c Config) *Phone {
 	}
 	if c.Answered == nil {
 		c.Answered = func() {}
+	}
+	if c.Up == nil {
+		c.Up = func(*sip.Dialog) {}
 	}
 	if c.Asked == nil {
 		c.Asked = func(*sip.Dialog, sip.Event) bool { return false }

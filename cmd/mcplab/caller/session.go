@@ -39,6 +39,7 @@ func (s *session) follow(ctx context.Context, script []Step, agreed sdp.Negotiat
 		s.watch(ctx)
 	}()
 	s.phone.config.Answered()
+	s.phone.config.Up(s.dialog)
 	err := s.play(ctx, script)
 	summary := &Summary{CallID: s.dialog.CallID(), To: s.phone.config.To, Answered: s.line.began, EndedBy: "caller"}
 	select {

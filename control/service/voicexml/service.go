@@ -50,7 +50,12 @@ func (s *Service) Name() string { return "voicexml" }
 // that a call whose page is missing or malformed is refused with 500, as RFC
 // 5552 section 2.2 asks.
 func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, error) {
-	asked := c.Request().Params
+	return s.Open(ctx, c, c.Request().Params)
+}
+
+// Open makes a page ready on a call, which may be up already; the parameters are
+// those of a dialog's Request-URI.
+func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]string) (call.Program, error) {
 	p := &program{phone: s.newPhone(c), url: cmp.Or(asked["voicexml"], s.config.Default)}
 	request, err := firstFetch(asked)
 	if err != nil {

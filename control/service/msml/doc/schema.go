@@ -1,0 +1,175 @@
+package doc
+
+import (
+	"slices"
+	"strings"
+)
+
+// element is what the schema says of an element: its attributes, with the form of
+// their values after a colon and an exclamation mark where they are mandatory, and
+// what it may contain.
+type element struct{ attributes, content string }
+
+// The primitives and actions of dialogs, which several elements may contain.
+const (
+	actions    = "send exit disconnect"
+	primitives = "play dtmfgen tonegen record dtmf collect vad group " + actions
+	streams    = "stream"
+	rest       = "*" // anything: it is not looked at
+)
+
+// schema is RFC 5707 section 16 as far as it is supported, with the extensions of
+// the field: gvp:recorder and gvp:params.
+var schema = map[string]element{
+	"msml": {"version!", "send createconference modifyconference destroyconference join unjoin modifystream monitor dialogstart dialogend"},
+	"send": {"event! target! valuelist namelist mark", ""},
+
+	"createconference":  {"name deletewhen:when term:bool mark", "audiomix reserve recorder"},
+	"modifyconference":  {"id! mark", "audiomix recorder"},
+	"destroyconference": {"id! mark", "audiomix"},
+	"reserve":           {"required:bool", "resource"},
+	"resource":          {"n:number type", rest},
+	"audiomix":          {"id samplerate:number", "n-loudest asn"},
+	"n-loudest":         {"n!:number", ""},
+	"asn":               {"ri:time asth", ""},
+	"join":              {"id1! id2! mark", streams},
+	"unjoin":            {"id1! id2! mark", streams},
+	"modifystream":      {"id1! id2! mark", streams},
+	"stream":            {"media!:media dir:direction compressed:bool preferred:bool", "gain clamp"},
+	"gain":              {"id amt:gain agc:bool tgtlvl maxgain incr:gain", ""},
+	"clamp":             {"id dtmf:bool tones:bool", ""},
+
+	"recorder": {"state!:recording id type dest dest2 channels:number", "params"},
+	"params":   {"", "param"},
+	"param":    {"name! value", rest},
+
+	"dialogstart": {"target! src type name mark", "moml params " + primitives},
+	"dialogend":   {"id! mark", ""},
+	"moml":        {"version id", primitives},
+	"exit":        {"namelist", ""},
+	"disconnect":  {"namelist", ""},
+
+	"play":        {"id interval:time iterate:times initial:state maxtime:time barge:bool cleardb:bool offset:time skip:time xml:lang", "audio var playexit media"},
+	"media":       {"", "audio"},
+	"audio":       {"uri! format audiosamplerate audiosamplesize iterate:times xml:lang", ""},
+	"var":         {"type!:variable subtype value! xml:lang", ""},
+	"playexit":    {"", actions},
+	"dtmfgen":     {"id digits!:keys level dur:ms interval:ms", "dtmfgenexit"},
+	"dtmfgenexit": {"", actions},
+	"tonegen":     {"id iterate:times", "tone silence tonegenexit"},
+	"tone":        {"duration!:time iterate:times", "tone1 tone2 silence"},
+	"tone1":       {"freq!:hertz atten!:decibel", ""},
+	"tone2":       {"freq!:hertz atten!:decibel", ""},
+	"tonegenexit": {"", actions},
+
+	"record":     {"id append:bool dest audiodest format!:format audiosamplerate audiosamplesize initial:state maxtime!:time prespeech:time postspeech:time termkey:keys", "play tonegen recordexit"},
+	"recordexit": {"", actions},
+	"dtmf":       {"id cleardb:bool fdt:time idt:time edt:time starttimer:bool iterate:times", "play pattern detect noinput nomatch dtmfexit"},
+	"collect":    {"id cleardb:bool fdt:time idt:time edt:time starttimer:bool iterate:times", "play pattern detect noinput nomatch dtmfexit"},
+	"pattern":    {"digits! format:pattern iterate:times", actions},
+	"detect":     {"", actions},
+	"noinput":    {"iterate:times", actions},
+	"nomatch":    {"iterate:times", actions},
+	"dtmfexit":   {"", actions},
+
+	"group":     {"id topology!:topology", primitives + " groupexit relay"},
+	"groupexit": {"", actions},
+	"relay":     {"id", ""},
+	"vad":       {"id starttimer:bool", "voice silence tvoice tsilence vadexit"},
+	"voice":     {"len:time", actions},
+	"tvoice":    {"len:time", actions},
+	"tsilence":  {"len:time", actions},
+	"silence":   {"len:time duration:time", actions},
+	"vadexit":   {"", actions},
+}
+
+// unsupported are elements of RFC 5707 that are known and not executed: video,
+// fax, speech, and the transformations of single streams.
+const unsupported = `video videolayout selector region root visual monitor tts speech grammar match
+	speechexit agc gate transfer faxdetect faxdetectexit faxsend faxrcv sendobj rxpoll hdrfooter
+	audit auditresult conferenceaudit connectionaudit dialogaudit streamaudit`
+
+// check holds an element and all below it to the schema.
+func check(n *Node) error {
+	def, known := schema[n.Name]
+	if !known {
+		return unknown(n)
+	}
+	if err := checkAttributes(n, def); err != nil {
+		return err
+	}
+	allowed := strings.Fields(def.content)
+	for _, child := range n.Elements() {
+		if def.content == rest {
+			continue
+		}
+		if n.Name == "group" && (child.Name == "gain" || child.Name == "clamp") {
+			return Faultf(UnsupportedElement, "line %d: <%s> is supported between objects only", child.Line, child.Name)
+		}
+		if _, known := schema[child.Name]; known && !slices.Contains(allowed, child.Name) {
+			return Faultf(ForbiddenContent, "line %d: <%s> has no place in <%s>", child.Line, child.Name, n.Name)
+		}
+		if err := check(child); err != nil {
+			return err
+		}
+	}
+	return checkContent(n)
+}
+
+func unknown(n *Node) error {
+	if slices.Contains(strings.Fields(unsupported), n.Name) {
+		return Faultf(UnsupportedElement, "line %d: <%s> is not supported", n.Line, n.Name)
+	}
+	return Faultf(UnknownElement, "line %d: <%s> is unknown", n.Line, n.Name)
+}
+
+func checkAttributes(n *Node, def element) error {
+	forms := map[string]string{}
+	for _, spec := range strings.Fields(def.attributes) {
+		name, form := spec, ""
+		if at := strings.LastIndexByte(spec, ':'); at >= 0 && spec != "xml:lang" {
+			name, form = spec[:at], spec[at+1:]
+		}
+		name, mandatory := strings.CutSuffix(name, "!")
+		forms[name] = form
+		if _, given := n.Lookup(name); mandatory && !given {
+			return Faultf(MissingAttribute, "line %d: <%s> needs %s", n.Line, n.Name, name)
+		}
+	}
+	for _, a := range n.Attrs {
+		form, known := forms[a.Name]
+		switch {
+		case known && !conforms(form, a.Value):
+			return Faultf(InvalidValue, "line %d: <%s %s=%q>", n.Line, n.Name, a.Name, a.Value)
+		case known, a.Space != "" && a.Name != "xml:lang": // an extension of somebody's own
+		case a.Name == "ldd":
+			return Faultf(UnsupportedAttribute, "line %d: <%s> does not do long digits", n.Line, n.Name)
+		default:
+			return Faultf(UnknownAttribute, "line %d: <%s> has no attribute %s", n.Line, n.Name, a.Name)
+		}
+	}
+	return nil
+}
+
+// needed are elements one of which another must contain.
+var needed = map[string][]string{
+	"play": {"audio", "var", "media"}, "tonegen": {"tone", "silence"}, "tone": {"tone1", "tone2"}, "media": {"audio"},
+	"dtmf": {"pattern", "detect", "noinput", "nomatch"}, "collect": {"pattern", "detect", "noinput", "nomatch"},
+}
+
+func checkContent(n *Node) error {
+	if of := needed[n.Name]; of != nil && !slices.ContainsFunc(n.Elements(), func(c *Node) bool { return slices.Contains(of, c.Name) }) {
+		return Faultf(MissingContent, "line %d: <%s> needs one of %s", n.Line, n.Name, strings.Join(of, ", "))
+	}
+	if n.Name != "dialogstart" {
+		return nil
+	}
+	_, external := n.Lookup("src")
+	switch inline := len(n.Elements()) > 0 && n.Elements()[0].Name != "params"; {
+	case external && inline:
+		return Faultf(Ambiguous, "line %d: <dialogstart> has both a source and content", n.Line)
+	case !external && !inline:
+		return Faultf(MissingContent, "line %d: <dialogstart> has neither a source nor content", n.Line)
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package msml
+
+import (
+	"crypto/rand"
+	"errors"
+	"strings"
+	"sync"
+
+	"mcp/control/media"
+	"mcp/control/media/conference"
+	"mcp/control/service/msml/doc"
+)
+
+// hub knows all objects of the platform that MSML can name: calls as connections,
+// and conferences. Clients share them.
+type hub struct {
+	watching sync.WaitGroup // of conferences
+
+	mu      sync.Mutex
+	objects map[string]*object // by identifier, such as conn:74jgd63956ts
+}
+
+func newHub() *hub { return &hub{objects: map[string]*object{}} }
+
+// object is a connection or a conference with the dialogs on it.
+type object struct {
+	id    string
+	stage stage
+	owner *program // of a connection: its own client; of a conference: its creator
+	room  *room    // nil: a connection
+	keys  *keys    // nil: a conference
+
+	mu      sync.Mutex // guards what follows
+	dialogs map[string]*dialog
+	links   map[string]*media.Link // what this connection hears of others, by their identifiers
+	tape    *tape                  // the recording that the client steers, if there is one
+	over    bool
+}
+
+// connect makes a call known, under the tag of its dialog (RFC 5707 section 6.2).
+func (h *hub) connect(p *program) *object {
+	o := &object{
+		id: "conn:" + p.call.Tag(), owner: p, keys: newKeys(), stage: leg{p.call},
+		dialogs: map[string]*dialog{}, links: map[string]*media.Link{},
+	}
+	o.keys.pump(p.call.Caller().Digits())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.objects[o.id] = o
+	return o
+}
+
+// disconnect ends what a client's call has begun and takes part in.
+func (h *hub) disconnect(p *program) {
+	h.mu.Lock()
+	delete(h.objects, p.self.id)
+	var all []*object
+	for _, o := range h.objects {
+		all = append(all, o)
+	}
+	h.mu.Unlock()
+	p.self.close()
+	for _, o := range all {
+		o.forsake(p)
+		if o.room == nil {
+			o.unlink(p.self.id)
+			continue
+		}
+		if err := o.room.leave(p.self.id); err != nil && !errors.Is(err, conference.ErrMember) {
+			p.call.Log().Warn("leave conference", "conference", o.id, "error", err)
+		}
+		h.settle(o, o.owner == p)
+	}
+}
+
+// settle deletes a conference that nobody needs any more: the last member has
+// left, or the client that controls it.
+func (h *hub) settle(o *object, uncontrolled bool) {
+	switch {
+	case o.room.when == "nomedia" && len(o.room.members()) == 0 && (o.room.joined() || uncontrolled):
+		if h.destroy(o) {
+			o.owner.tell(doc.Event{Name: "msml.conf.nomedia", ID: o.id})
+		}
+	case o.room.when == "nocontrol" && uncontrolled:
+		h.destroy(o)
+	}
+}
+
+// destroy deletes a conference; false: it was deleted already.
+func (h *hub) destroy(o *object) bool {
+	h.mu.Lock()
+	known := h.objects[o.id] == o
+	delete(h.objects, o.id)
+	h.mu.Unlock()
+	if !known {
+		return false
+	}
+	o.close()
+	members := o.room.members()
+	if err := o.room.close(); err != nil {
+		o.owner.call.Log().Warn("close conference", "conference", o.id, "error", err)
+	}
+	if !o.room.term {
+		return true
+	}
+	for _, id := range members {
+		if member := h.find(id); member != nil {
+			member.owner.call.HangUp()
+		}
+	}
+	return true
+}
+
+// close deletes all conferences. It is called after the calls have ended.
+func (h *hub) close() {
+	h.mu.Lock()
+	var rooms []*object
+	for _, o := range h.objects {
+		if o.room != nil {
+			rooms = append(rooms, o)
+		}
+	}
+	h.mu.Unlock()
+	for _, o := range rooms {
+		h.destroy(o)
+	}
+	h.watching.Wait()
+}
+
+func (h *hub) find(id string) *object {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.objects[id]
+}
+
+// add makes a conference known; false: there is one of that name.
+func (h *hub) add(o *object) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.objects[o.id] != nil {
+		return false
+	}
+	h.objects[o.id] = o
+	return true
+}
+
+// invented is an instance name that no client chooses.
+func invented() string { return strings.ToLower(rand.Text()[:12]) }
+
+// object finds what an identifier names, or says 430.
+func (h *hub) object(id string) (*object, error) {
+	if o := h.find(id); o != nil {
+		return o, nil
+	}
+	return nil, doc.Faultf(doc.NoSuchObject, "there is no %s", id)
+}
+
+// dialog finds what conn:x/dialog:y names; target is what follows it.
+func (h *hub) dialog(id string) (d *dialog, target string, err error) {
+	root, rest, _ := strings.Cut(id, "/")
+	o, err := h.object(root)
+	if err != nil {
+		return nil, "", err
+	}
+	name, target, _ := strings.Cut(strings.TrimPrefix(rest, "dialog:"), "/")
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if d = o.dialogs[name]; d == nil {
+		return nil, "", doc.Faultf(doc.NoSuchObject, "there is no %s", id)
+	}
+	return d, target, nil
+}
+
+// close ends all that goes on at an object.
+func (o *object) close() {
+	o.mu.Lock()
+	o.over = true
+	dialogs, links, tape := o.dialogs, o.links, o.tape
+	o.links, o.tape = map[string]*media.Link{}, nil
+	o.mu.Unlock()
+	for _, d := range dialogs {
+		d.abandon()
+	}
+	for _, l := range links {
+		_ = l.Close() // the legs may be gone already
+	}
+	if tape != nil {
+		tape.stop()
+	}
+	for _, d := range dialogs {
+		<-d.done
+	}
+	if o.keys != nil {
+		o.keys.close()
+	}
+}
+
+// forsake ends the dialogs that a client has begun at somebody else's object.
+func (o *object) forsake(p *program) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, d := range o.dialogs {
+		if d.client == p {
+			d.abandon()
+		}
+	}
+}
+
+// unlink ends what a connection hears of another.
+func (o *object) unlink(from string) bool {
+	o.mu.Lock()
+	l := o.links[from]
+	delete(o.links, from)
+	o.mu.Unlock()
+	if l == nil {
+		return false
+	}
+	_ = l.Close() // the other leg may be gone already
+	return true
+}

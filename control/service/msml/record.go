@@ -1,0 +1,342 @@
+package msml
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"mcp/control/media/record"
+	"mcp/control/media/record/store"
+	"mcp/control/service/msml/doc"
+	"mcp/vxml/fetch"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// loud is the mean magnitude of a frame that is no silence: about -40 dBm0.
+const loud = 300
+
+// energy tells speech from silence in frames of 20 ms.
+func voiced(pcm []int16) bool {
+	sum := 0
+	for _, s := range pcm {
+		sum += max(int(s), -int(s))
+	}
+	return len(pcm) > 0 && sum/len(pcm) > loud
+}
+
+const frame = 20 * time.Millisecond
+
+// take is one <record> (RFC 5707 section 9.7.4).
+type take struct {
+	d         *dialog
+	n         *doc.Node
+	recording *store.Recording
+	unhear    func()
+	suspended bool
+	away      time.Duration // suspended so far
+	since     time.Time     // of the suspension
+
+	pre, post time.Duration
+	spoken    atomic.Bool
+	quiet     time.Duration // used by the recorder only
+	why       atomic.Value  // string: what the recorder saw
+}
+
+func (d *dialog) record(ctx context.Context, n *doc.Node, r *running) error {
+	if d.client.service.parts.Recordings == nil {
+		return doc.Faultf(doc.NoResource, "nothing can be recorded here")
+	}
+	if err := d.prelude(ctx, n, r); err != nil {
+		return err
+	}
+	t := &take{d: d, n: n, pre: doc.TimeOf(n, "prespeech", 0), post: doc.TimeOf(n, "postspeech", 0), suspended: n.Attr("initial") == "suspend"}
+	end, err := t.run(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := t.keep(ctx, end); err != nil {
+		return err
+	}
+	return d.finally(ctx, n, "recordexit", r)
+}
+
+// prelude plays what comes before the recording.
+func (d *dialog) prelude(ctx context.Context, n *doc.Node, r *running) error {
+	for _, c := range n.Elements() {
+		if c.Name != "play" && c.Name != "tonegen" {
+			continue
+		}
+		if err := d.primitive(ctx, c, d.enter(c, r.within)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run records until the recording ends, and tells why.
+func (t *take) run(ctx context.Context, r *running) (string, error) {
+	var keys <-chan byte
+	if t.d.on.keys != nil && t.n.Attr("termkey") != "" {
+		e := t.d.on.keys.listen(true, true)
+		defer e.stop()
+		keys = e.ch
+	}
+	for {
+		if !t.suspended && t.recording == nil {
+			if err := t.begin(); err != nil {
+				return "", err
+			}
+		}
+		var done <-chan struct{}
+		if t.recording != nil {
+			done = t.recording.Done()
+		}
+		select {
+		case <-done:
+			return t.ended(), nil
+		case key := <-keys:
+			if strings.EqualFold(string(rune(key)), t.n.Attr("termkey")) {
+				return t.finish("record.complete.termkey"), nil
+			}
+		case event := <-r.events:
+			if end := t.hint(event); end != "" {
+				return t.finish(end), nil
+			}
+		case <-ctx.Done():
+			t.finish("")
+			return "", ctx.Err()
+		}
+	}
+}
+
+// begin begins the file.
+func (t *take) begin() error {
+	format, err := doc.RecordFormat(t.n.Attr("format"))
+	if err != nil {
+		return doc.Faultf(doc.InvalidValue, "%v", err)
+	}
+	format.Rate, format.Channels = 8000, 1
+	t.recording, err = t.d.client.service.parts.Recordings.Begin(store.Request{
+		Options:  record.Options{Format: format, Limit: doc.TimeOf(t.n, "maxtime", 0), Judge: t.judge},
+		Metadata: map[string]any{"call": t.d.client.call.ID(), "dialog": t.d.id(), "dest": t.dest()},
+	})
+	if err == nil {
+		t.unhear, err = t.d.on.stage.hear(t.recording.Recorder)
+	}
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
+}
+
+func (t *take) dest() string {
+	if dest := t.n.Attr("dest"); dest != "" {
+		return dest
+	}
+	return t.n.Attr("audiodest")
+}
+
+// judge watches for silence; it is the recorder's.
+func (t *take) judge(pcm []int16) bool {
+	if voiced(pcm) {
+		t.spoken.Store(true)
+		t.quiet = 0
+		return true
+	}
+	t.quiet += frame
+	switch {
+	case !t.spoken.Load() && t.pre > 0 && t.quiet >= t.pre:
+		t.why.Store("record.failed.prespeech")
+	case t.spoken.Load() && t.post > 0 && t.quiet >= t.post:
+		t.why.Store("record.complete.postspeech")
+	default:
+		return true
+	}
+	return false
+}
+
+// hint does what an event asks; what it returns ends the recording.
+func (t *take) hint(event string) string {
+	if event == "toggle-state" {
+		event = map[bool]string{true: "resume", false: "pause"}[t.suspended]
+	}
+	switch {
+	case event == "pause" && !t.suspended:
+		t.suspended, t.since = true, time.Now()
+		t.silence(true)
+	case event == "resume" && t.suspended:
+		t.suspended = false
+		if t.recording != nil {
+			t.away += time.Since(t.since)
+		}
+		t.silence(false)
+	case event == "nospeech" && !t.spoken.Load(), strings.HasPrefix(event, "terminate"):
+		return event
+	}
+	return ""
+}
+
+// silence keeps what is said while the recording is suspended out of it.
+func (t *take) silence(on bool) {
+	if t.recording != nil {
+		t.recording.Silence("suspended", on)
+	}
+}
+
+// ended is why the recorder ended by itself.
+func (t *take) ended() string {
+	t.unhear()
+	if why, ok := t.why.Load().(string); ok {
+		return why
+	}
+	if result, err := t.recording.Result(); err != nil || result.End == record.Failed {
+		return "record.failed"
+	}
+	return "record.complete.maxlength"
+}
+
+func (t *take) finish(end string) string {
+	if t.recording != nil {
+		t.recording.Stop()
+		<-t.recording.Done()
+		t.unhear()
+	}
+	return end
+}
+
+// keep sets the shadow variables and puts the recording where it is wanted.
+func (t *take) keep(ctx context.Context, end string) error {
+	length, id := time.Duration(0), t.dest()
+	if t.recording != nil {
+		<-t.recording.Finished()
+		result, err := t.recording.Result()
+		if err != nil {
+			return fmt.Errorf("record: %w", err)
+		}
+		length = max(0, result.Duration-t.away)
+		if id == "" {
+			id = t.recording.ID
+		}
+	}
+	t.d.set("record.len", span(length), "record.end", end, "record.recordid", id)
+	if t.recording == nil {
+		return nil
+	}
+	switch {
+	case end == "terminate.cancelled", end == "record.failed.prespeech", end == "nospeech":
+		return errors.Join(os.Remove(t.recording.Path), os.Remove(t.recording.Path+".json"))
+	case strings.HasPrefix(t.dest(), "http"):
+		return t.upload(ctx)
+	}
+	return nil
+}
+
+// upload puts the recording on a web server.
+func (t *take) upload(ctx context.Context) error {
+	body, err := os.ReadFile(t.recording.Path)
+	if err != nil {
+		return fmt.Errorf("read recording: %w", err)
+	}
+	format, _ := doc.RecordFormat(t.n.Attr("format")) // it was read before
+	_, err = t.d.client.service.parts.Fetcher.Get(ctx, fetch.Request{
+		URL: t.dest(), Method: "PUT", ContentType: format.MediaType(), Body: body,
+	})
+	if err != nil && ctx.Err() == nil {
+		return doc.Faultf(doc.FetchError, "put recording: %v", err)
+	}
+	return err
+}
+
+// condition is one that <vad> waits for.
+type condition struct {
+	n     *doc.Node
+	voice bool // or silence
+	later bool // after a change, not from the beginning
+	len   time.Duration
+	met   bool
+}
+
+// vad performs <vad> (section 9.9.1).
+func (d *dialog) vad(ctx context.Context, n *doc.Node, r *running) error {
+	frames := make(chan bool, 64)
+	ear, err := record.New(d.on.stage.clock(), io.Discard, record.Options{
+		Format: record.Format{Container: record.Raw, Coding: record.MuLaw, Rate: 8000, Channels: 1},
+		Judge: func(pcm []int16) bool {
+			select {
+			case frames <- voiced(pcm):
+			default: // the dialog is busy
+			}
+			return true
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("vad: %w", err)
+	}
+	unhear, err := d.on.stage.hear(ear)
+	if err == nil {
+		err = d.detect(ctx, n, r, frames)
+		unhear()
+	}
+	ear.Stop()
+	<-ear.Done()
+	if err != nil {
+		return err
+	}
+	return d.finally(ctx, n, "vadexit", r)
+}
+
+// detect watches frames until every condition has been met, or it is ended.
+func (d *dialog) detect(ctx context.Context, n *doc.Node, r *running, frames <-chan bool) error {
+	var conditions []*condition
+	for _, c := range n.Elements() {
+		if c.Name != "vadexit" {
+			conditions = append(conditions, &condition{
+				n: c, voice: strings.HasSuffix(c.Name, "voice"), later: c.Name[0] == 't', len: doc.TimeOf(c, "len", 0),
+			})
+		}
+	}
+	started := doc.BoolOf(n, "starttimer", true)
+	var now, changed bool
+	var lasting time.Duration
+	for left := len(conditions); left > 0; {
+		select {
+		case voice := <-frames:
+			if voice != now {
+				changed, lasting = changed || lasting > 0, 0
+			}
+			now = voice
+			lasting += frame
+			if !started && !voice {
+				lasting = 0
+			}
+		case event := <-r.events:
+			if strings.HasPrefix(event, "terminate") {
+				d.set("vad.end", event)
+				return nil
+			}
+			started = started || event == "starttimer"
+			continue
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		for _, c := range conditions {
+			if c.met || c.voice != now || c.later && !changed || lasting < max(c.len, frame) {
+				continue
+			}
+			c.met = true
+			left--
+			d.set("vad.end", "vad."+c.n.Name)
+			if err := d.perform(ctx, c.n.Elements(), r.within); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

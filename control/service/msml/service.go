@@ -1,0 +1,229 @@
+// Package msml lets a far end steer the media of its calls: it executes MSML
+// (RFC 5707), which arrives in INFO requests and with the INVITE, on calls,
+// conferences and the dialogs between them, and tells what happens by INFO.
+package msml
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mcp/control/call"
+	"mcp/control/media/conference"
+	"mcp/control/media/record/store"
+	"mcp/control/reporting"
+	"mcp/control/service/msml/doc"
+	"mcp/control/sip"
+	"mcp/vxml/fetch"
+)
+
+// Fetcher gets recordings and dialogs; *fetch.Fetcher is one.
+type Fetcher interface {
+	Get(ctx context.Context, req fetch.Request) (*fetch.Resource, error)
+}
+
+// Recordings begins recordings; *store.Store is one.
+type Recordings interface {
+	Begin(store.Request) (*store.Recording, error)
+}
+
+// Pages runs VoiceXML pages as dialogs.
+type Pages interface {
+	// Open makes a page ready on a call that is up; parameters are those of RFC
+	// 5552, voicexml among them.
+	Open(ctx context.Context, c *call.Call, params map[string]string) (call.Program, error)
+}
+
+// Parts is what the service works with. Without conferences, recordings or pages,
+// what needs them is refused.
+type Parts struct {
+	Fetcher     Fetcher
+	Conferences *conference.Bridge
+	Recordings  Recordings
+	Pages       Pages
+	Log         *slog.Logger
+}
+
+// Service is the MSML service. It implements call.Service.
+type Service struct {
+	parts Parts
+	hub   *hub
+}
+
+// New makes the service.
+func New(parts Parts) *Service { return &Service{parts: parts, hub: newHub()} }
+
+// Name implements call.Service.
+func (s *Service) Name() string { return "msml" }
+
+// Close deletes the conferences that outlived the calls.
+func (s *Service) Close() error {
+	s.hub.close()
+	return nil
+}
+
+// Prepare implements call.Service. A request that came with the INVITE is read
+// now, so that a call is refused whose request cannot be.
+func (s *Service) Prepare(_ context.Context, c *call.Call) (call.Program, error) {
+	p := &program{
+		service: s, call: c, infos: make(chan *sip.Info, 16), events: make(chan doc.Event, 64), mediaType: doc.MediaType,
+	}
+	for _, part := range c.Bodies() {
+		if !doc.Is(part.Type) {
+			continue
+		}
+		ops, err := doc.Parse(part.Body)
+		if err != nil {
+			return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Warning: err.Error()}
+		}
+		p.mediaType, p.first = part.Type, ops
+	}
+	// The client may name the call as soon as it hears of the answer.
+	p.self = s.hub.connect(p)
+	return p, nil
+}
+
+// Abandon implements call.Abandoner.
+func (p *program) Abandon() { p.service.hub.disconnect(p) }
+
+// program obeys one client: the far end of one dialog.
+type program struct {
+	service *Service
+	call    *call.Call
+	self    *object // the call as MSML knows it
+	first   []*doc.Node
+	infos   chan *sip.Info
+	events  chan doc.Event
+	tasks   sync.WaitGroup // dialogs that this client has begun
+
+	mu        sync.Mutex // guards what follows
+	mediaType string     // what the client speaks
+	over      bool
+}
+
+// Application implements call.Program.
+func (p *program) Application() string { return "msml:" + p.call.Request().ID }
+
+// Heard implements call.Listener: MSML in INFO is taken.
+func (p *program) Heard(ev sip.Event) bool {
+	info, ok := ev.(*sip.Info)
+	if !ok || !doc.Is(info.ContentType) {
+		return false
+	}
+	select {
+	case p.infos <- info:
+		return true
+	default:
+		return false
+	}
+}
+
+// Run implements call.Program: it ends when the far end has hung up.
+func (p *program) Run(ctx context.Context) call.Ending {
+	telling := make(chan struct{})
+	go func() {
+		defer close(telling)
+		for e := range p.events {
+			p.send(e)
+		}
+	}()
+	if p.first != nil {
+		result := p.execute(p.first)
+		p.inform(result.Body())
+	}
+	p.obey(ctx)
+	p.service.hub.disconnect(p)
+	p.tasks.Wait()
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
+	close(p.events)
+	<-telling
+	return call.Ending{Cause: reporting.Completed}
+}
+
+// obey takes requests until the call is over.
+func (p *program) obey(ctx context.Context) {
+	for {
+		select {
+		case info := <-p.infos:
+			p.request(info)
+		case <-p.call.HungUp():
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// request executes one request and answers it. What cannot be read is answered
+// with 200, too: the request was understood as SIP, and the result says what is
+// wrong with it.
+func (p *program) request(info *sip.Info) {
+	p.mu.Lock()
+	p.mediaType = info.ContentType
+	p.mu.Unlock()
+	var result doc.Result
+	ops, err := doc.Parse(info.Body)
+	if err != nil {
+		result = failed(err)
+	} else {
+		result = p.execute(ops)
+	}
+	if result.Code != doc.OK {
+		p.call.Log().Warn("msml request failed", "code", result.Code, "error", result.Text)
+	}
+	err = info.Reply(200, sip.Content{Type: info.ContentType, Body: result.Body()})
+	if err != nil && !errors.Is(err, sip.ErrEnded) {
+		p.call.Log().Warn("answer an msml request", "error", err)
+	}
+}
+
+func failed(err error) doc.Result {
+	var fault *doc.Fault
+	if !errors.As(err, &fault) {
+		fault = &doc.Fault{Code: doc.ServerError, Text: err.Error()}
+	}
+	return doc.Result{Code: fault.Code, Text: fault.Text}
+}
+
+// tell queues an event for the client. One that does not listen loses events
+// rather than holding up what goes on.
+func (p *program) tell(e doc.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return
+	}
+	select {
+	case p.events <- e:
+	default:
+		p.call.Log().Warn("msml event lost: the client is too slow", "event", e.Name, "id", e.ID)
+	}
+}
+
+func (p *program) send(e doc.Event) {
+	p.call.Log().Info("msml event", "event", e.Name, "id", e.ID)
+	p.inform(e.Body())
+}
+
+// informTime bounds an INFO: SIP's own bound for a request over UDP.
+const informTime = 32 * time.Second
+
+func (p *program) inform(body []byte) {
+	p.mu.Lock()
+	mediaType := p.mediaType
+	p.mu.Unlock()
+	select {
+	case <-p.call.HungUp():
+		return // nobody is there to be told
+	default:
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), informTime)
+	defer cancel()
+	if err := p.call.Inform(ctx, sip.Content{Type: mediaType, Body: body}); err != nil && !errors.Is(err, sip.ErrEnded) {
+		p.call.Log().Warn("msml event not delivered", "error", err)
+	}
+}
