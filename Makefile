@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := build
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-quick race bench-media bench-mix bench-vxml fuzz conformance model generate generate-check fmt-check deploy-check vet clean
+.PHONY: help setup build demo test test-quick race bench-media bench-mix bench-vxml bench-reporting fuzz conformance model generate generate-check fmt-check deploy-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ bench-mix: build ## what mixing, transcoding and recording cost
 
 bench-vxml: build ## what the VoiceXML interpreter costs
 	@$(BUILD)/mcp vxml bench --out $(BUILD)/bench
+
+bench-reporting: build ## what records cost: durable, at the end of a call, delivered to ActiveMQ
+	@scripts/setup.sh reporting
+	@$(BUILD)/mcplab bench-reporting --out $(BUILD)/bench
 
 SUITES ?= ../shared/suites
 conformance: build ## the W3C's VoiceXML and SRGS tests, by section

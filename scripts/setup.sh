@@ -1,15 +1,15 @@
 #!/bin/sh
 # Installs with apt-get what the demonstration and the tests need, and says what
 # it installs. What is there already is left alone, so it can be run any number
-# of times. Usage: setup.sh [demo] [test] [bench]; without arguments the first two.
+# of times. Usage: setup.sh [demo] [test] [bench] [reporting]; without arguments the first two.
 set -eu
 
 # name of a program or file that shows the package to be there, and the package
 demo="ethtool=ethtool ip=iproute2 nsenter=util-linux bpftool=bpftool
 flite=flite espeak-ng=espeak-ng pocketsphinx_continuous=pocketsphinx
 /usr/share/pocketsphinx/model/en-us/en-us/mdef=pocketsphinx-en-us"
-test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-core kamailio=kamailio sox=sox tshark=tshark gcc=gcc git=git java=default-jre-headless
-/usr/share/activemq/bin/activemq.jar=activemq promtool=prometheus"
+test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-core kamailio=kamailio sox=sox tshark=tshark gcc=gcc git=git promtool=prometheus"
+reporting="java=default-jre-headless /usr/share/activemq/bin/activemq.jar=activemq nft=nftables"
 bench="ethtool=ethtool ip=iproute2 rtpengine=rtpengine-daemon sipp=sip-tester"
 
 wanted=""
@@ -17,9 +17,10 @@ wanted=""
 for group in "$@"; do
 	case $group in
 	demo) wanted="$wanted $demo" ;;
-	test) wanted="$wanted $demo $test" ;;
+	test) wanted="$wanted $demo $test $reporting" ;;
 	bench) wanted="$wanted $bench" ;;
-	*) echo "setup: unknown group $group; known are demo, test and bench" >&2; exit 2 ;;
+	reporting) wanted="$wanted $reporting" ;;
+	*) echo "setup: unknown group $group; known are demo, test, bench and reporting" >&2; exit 2 ;;
 	esac
 done
 

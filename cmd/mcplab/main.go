@@ -33,6 +33,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand(), benchCommand())
+	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand(), benchCommand(), benchReportingCommand())
 	return root
 }

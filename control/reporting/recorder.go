@@ -139,7 +139,7 @@ func withoutQuery(url string) string {
 func (r *Recorder) Record(ctx context.Context, rec *Record) error {
 	start := time.Now()
 	r.tally.end(rec)
-	b, err := encode(rec)
+	b, err := Encode(rec)
 	if err == nil {
 		p := &parcel{kind: KindCall, json: b, done: make(chan error, 1)}
 		err = r.await(ctx, p)
@@ -252,9 +252,9 @@ func (r *Recorder) Describe(ch chan<- *prometheus.Desc) { r.metrics.describe(ch)
 // Collect implements prometheus.Collector.
 func (r *Recorder) Collect(ch chan<- prometheus.Metric) { r.metrics.collect(ch) }
 
-// encode writes wall-clock times in UTC and leaves the record as it is: turning
+// Encode is the JSON of a call's record, as it is stored. It writes wall-clock times in UTC and leaves the record as it is: turning
 // a time to UTC drops its monotonic reading.
-func encode(rec *Record) ([]byte, error) {
+func Encode(rec *Record) ([]byte, error) {
 	c := *rec
 	c.Application = withoutQuery(c.Application)
 	c.StartedAt, c.EndedAt = c.StartedAt.UTC(), c.EndedAt.UTC()

@@ -117,7 +117,7 @@ func TestUnansweredCallHasSetupButNoTalk(t *testing.T) {
 	if want := (Durations{Setup: 300, Total: 300}); r.Durations != want || r.AnsweredAt != nil {
 		t.Errorf("durations %+v", r.Durations)
 	}
-	b, err := encode(r)
+	b, err := Encode(r)
 	if err != nil || strings.Contains(string(b), "answered_at") {
 		t.Errorf("%s, %v", b, err)
 	}

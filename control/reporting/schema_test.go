@@ -31,7 +31,7 @@ func published(t *testing.T) []publishedKind {
 	r.Application = "http://web/app.vxml"
 	r.Media[0].Received.MOS, r.Media[0].Received.SSRC = 4.3, 3735928559
 	r.Media[0].Sent.Heard = &Heard{Loss: 0.001, Jitter: 1.5, RoundTrip: 22, MOS: 4.2}
-	call, err := encode(r)
+	call, err := Encode(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ type Options struct {
 
 // Run measures everything, prints a table and writes media.json.
 func Run(ctx context.Context, out io.Writer, o Options) error {
-	report := Report{Machine: thisMachine(), Commit: o.Commit}
+	report := Report{Machine: ThisMachine(), Commit: o.Commit}
 	program, err := timePrograms()
 	if err != nil {
 		return fmt.Errorf("time the programs: %w", err)
@@ -93,8 +93,8 @@ func Run(ctx context.Context, out io.Writer, o Options) error {
 		report.Results = append(report.Results, m...)
 	}
 	report.compare()
-	if err := report.write(o.Out, "media.json"); err != nil {
+	if err := report.Save(o.Out, "media.json"); err != nil {
 		return err
 	}
-	return report.print(out)
+	return report.Print(out)
 }

@@ -103,7 +103,7 @@ func TestArrivals(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	r := Report{Machine: thisMachine(), Commit: "abc", Results: []Result{
+	r := Report{Machine: ThisMachine(), Commit: "abc", Results: []Result{
 		{Name: nativeNS, Value: 100, Unit: "ns/packet", Against: socketNS},
 		{Name: socketNS, Value: 5000, Unit: "ns/packet", Against: "absent"},
 		{Name: nullPPS, Value: 10, isRate: true},
@@ -111,7 +111,7 @@ func TestReport(t *testing.T) {
 	}}
 	r.compare()
 	dir := t.TempDir()
-	if err := r.write(dir, "media.json"); err != nil {
+	if err := r.Save(dir, "media.json"); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "media.json"))
@@ -126,7 +126,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("%+v", back)
 	}
 	var table bytes.Buffer
-	if err := r.print(&table); err != nil {
+	if err := r.Print(&table); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(table.String(), "\n") {

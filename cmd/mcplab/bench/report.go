@@ -69,15 +69,16 @@ func (r Result) Rate() Result {
 
 // Publish compares results, prints them and writes them to a file of the folder.
 func Publish(out io.Writer, o Options, name string, results []Result) error {
-	r := Report{Machine: thisMachine(), Commit: o.Commit, Results: results}
+	r := Report{Machine: ThisMachine(), Commit: o.Commit, Results: results}
 	r.compare()
-	if err := r.write(o.Out, name); err != nil {
+	if err := r.Save(o.Out, name); err != nil {
 		return err
 	}
-	return r.print(out)
+	return r.Print(out)
 }
 
-func (r *Report) write(dir, name string) error {
+// Save writes the report as a JSON file.
+func (r *Report) Save(dir, name string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
@@ -88,7 +89,8 @@ func (r *Report) write(dir, name string) error {
 	return os.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o644)
 }
 
-func (r *Report) print(out io.Writer) error {
+// Print prints the report as a table.
+func (r *Report) Print(out io.Writer) error {
 	fmt.Fprintf(out, "%s, %d CPUs, Linux %s, commit %s\n\n", r.Machine.CPU, r.Machine.CPUs, r.Machine.Kernel, r.Commit)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\tvalue\tunit\tlost\tratio\tgoal\t")
@@ -160,7 +162,8 @@ type Machine struct {
 	Go     string `json:"go"`
 }
 
-func thisMachine() Machine {
+// ThisMachine describes the machine that the caller runs on.
+func ThisMachine() Machine {
 	m := Machine{CPUs: runtime.NumCPU(), Arch: runtime.GOARCH, Go: runtime.Version(), CPU: cpuModel()}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {

@@ -83,6 +83,12 @@ func (m *metrics) backlog() int64 {
 	return max(0, m.known+m.appended()-m.done)
 }
 
+func (m *metrics) confirmed() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.done
+}
+
 func (m *metrics) age() float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()

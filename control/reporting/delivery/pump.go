@@ -241,6 +241,12 @@ func (p *Pump) finish() {
 	p.note(true)
 }
 
+// Waiting is how many records no broker has confirmed.
+func (p *Pump) Waiting() int64 { return p.metrics.backlog() }
+
+// Confirmed is how many records a broker has confirmed since the start.
+func (p *Pump) Confirmed() int64 { return p.metrics.confirmed() }
+
 // Describe implements prometheus.Collector.
 func (p *Pump) Describe(ch chan<- *prometheus.Desc) { p.metrics.describe(ch) }
 
