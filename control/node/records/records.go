@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,16 +37,16 @@ type Section struct {
 
 // Broker is the section of the message broker.
 type Broker struct {
-	URLs     []string          `yaml:"urls" doc:"of brokers that share their queues, the first that answers is used: tcp://rs:61616 or ssl://rs:61617 (ActiveMQ's OpenWire), stomp://, stomp+ssl://, amqp:// or amqps:// (AMQP 1.0); none: records stay in the journal"`
-	User     string            `yaml:"user" doc:"name to log in with"`
-	Password string            `yaml:"password" doc:"secret to log in with"`
-	CA       string            `yaml:"ca" doc:"PEM file of the authorities that certify the brokers; default: the system's"`
-	Cert     string            `yaml:"cert" doc:"PEM file of this platform's own certificate, where brokers ask for one"`
-	Key      string            `yaml:"key" doc:"PEM file of its key"`
-	Queue    string            `yaml:"queue" doc:"queue of the records, or a topic as topic://NAME"`
-	Queues   map[string]string `yaml:"queues" doc:"other queues by kind of record: call, custom, trace, operations"`
-	Batch    int               `yaml:"batch" doc:"records that are sent before the broker has confirmed them"`
-	Timeout  time.Duration     `yaml:"timeout" doc:"how long connecting, and confirming a batch, may take"`
+	URLs         []string          `yaml:"urls" doc:"of brokers that share their queues, the first that answers is used: tcp://rs:61616 or ssl://rs:61617 (ActiveMQ's OpenWire), stomp://, stomp+ssl://, amqp:// or amqps:// (AMQP 1.0); none: records stay in the journal"`
+	User         string            `yaml:"user" doc:"name to log in with"`
+	PasswordFile string            `yaml:"password-file" doc:"file with the password"`
+	CA           string            `yaml:"ca" doc:"PEM file of the authorities that certify the brokers; default: the system's"`
+	Cert         string            `yaml:"cert" doc:"PEM file of this platform's own certificate, where brokers ask for one"`
+	Key          string            `yaml:"key" doc:"PEM file of its key"`
+	Queue        string            `yaml:"queue" doc:"queue of the records, or a topic as topic://NAME"`
+	Queues       map[string]string `yaml:"queues" doc:"other queues by kind of record: call, custom, trace, operations"`
+	Batch        int               `yaml:"batch" doc:"records that are sent before the broker has confirmed them"`
+	Timeout      time.Duration     `yaml:"timeout" doc:"how long connecting, and confirming a batch, may take"`
 }
 
 // Validate checks the section of the broker.
@@ -60,15 +61,27 @@ func (b Broker) Validate() error {
 	if (b.Cert == "") != (b.Key == "") {
 		all = append(all, errors.New("cert and key go together"))
 	}
-	c := b.delivery(nil)
+	c := b.delivery("", nil)
 	return errors.Join(append(all, c.Validate())...)
 }
 
-func (b Broker) delivery(secure *tls.Config) delivery.Config {
+func (b Broker) delivery(password string, secure *tls.Config) delivery.Config {
 	return delivery.Config{
-		Brokers: b.URLs, User: b.User, Password: b.Password, TLS: secure,
+		Brokers: b.URLs, User: b.User, Password: password, TLS: secure,
 		Queue: b.Queue, Queues: b.Queues, Batch: b.Batch, Timeout: b.Timeout,
 	}
+}
+
+// password reads the password.
+func (b Broker) password() (string, error) {
+	if b.PasswordFile == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(b.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("broker's password: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
 // tls reads the certificates.
@@ -172,10 +185,14 @@ func (r *Records) deliver(b Broker, metrics prometheus.Registerer, log *slog.Log
 	if err != nil {
 		return err
 	}
+	password, err := b.password()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	for name, j := range map[string]*reporting.Journal{"calls": r.Calls(), "reports": r.Reports()} {
-		p, err := delivery.New(b.delivery(secure), name, j, log)
+		p, err := delivery.New(b.delivery(password, secure), name, j, log)
 		if err == nil {
 			err = metrics.Register(p)
 		}

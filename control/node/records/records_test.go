@@ -77,6 +77,14 @@ func TestRecordsWaitForABrokerThatIsNotThere(t *testing.T) {
 	}
 }
 
+func TestMissingPasswordIsAnError(t *testing.T) {
+	s := Defaults(t.TempDir())
+	s.Broker.URLs, s.Broker.PasswordFile = []string{"tcp://127.0.0.1:1"}, "/does/not/exist"
+	if _, err := Open(s, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("opened without the password")
+	}
+}
+
 func TestMissingCertificatesAreAnError(t *testing.T) {
 	s := Defaults(t.TempDir())
 	s.Broker.URLs, s.Broker.CA = []string{"ssl://127.0.0.1:1"}, "/does/not/exist.pem"

@@ -1,0 +1,113 @@
+package reporting
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mcp/control/reporting/journal"
+)
+
+func TestTrailsTellACallsEventsInOrder(t *testing.T) {
+	dir := t.TempDir()
+	r := openWith(t, dir, Config{Interval: -1, Trace: true})
+	rec := ended("call-1")
+	rec.Tenant, rec.Application = "1.101", "http://web/app?pin=1234"
+	trail := r.Begin(rec)
+	r.Serve(rec)
+	trail.Serve(rec.Application)
+	trail.Step("incall_begin", "")
+	trail.Custom("com.genesyslab.var.CallResult", strings.Repeat("é", maxText))
+	trail.Step("incall_end", "hang-up")
+	if err := r.Record(context.Background(), rec); err != nil {
+		t.Fatal(err)
+	}
+	(*Trail)(nil).Step("nothing", "") // of a call whose recorder makes none
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, read := range []func(string, journal.Position) iter.Seq2[Stored, error]{Read, ReadReports} {
+		for s, err := range read(dir, journal.Position{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(s.JSON), "1234") {
+				t.Errorf("the application's query is in %s", s.JSON)
+			}
+			if s.Event == nil {
+				continue
+			}
+			got = append(got, fmt.Sprint(s.Kind, s.Event.Sequence, s.Event.Name))
+			if s.Event.Call != "call-1" || s.Tenant != "1.101" || s.Component != "mcp-0" || len(s.Event.Text) > maxText || s.ID == "call-1" {
+				t.Errorf("%+v", s.Event.Head)
+			}
+		}
+	}
+	want := []string{"custom2com.genesyslab.var.CallResult", "trace1incall_begin", "trace3incall_end"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestOperationsAreCountedByApplicationAndTenant(t *testing.T) {
+	start := time.Now()
+	y := newTally(start)
+	call := func(id, tenant string, setup time.Duration, mos float64) *Record {
+		r := Begin(id, start)
+		r.Tenant, r.Application = tenant, "http://web/"+tenant
+		if setup > 0 {
+			r.Answer(start.Add(setup))
+		}
+		r.Media = []Leg{{Name: "caller", Received: Received{Packets: 90, Lost: 10, Jitter: 2, MOS: mos}}}
+		r.Finish(start.Add(setup+10*time.Second), End{Cause: HangUp})
+		return r
+	}
+	a, b, c := call("a", "1", 100*time.Millisecond, 4), call("b", "1", 300*time.Millisecond, 3), call("c", "2", 0, 0)
+	y.begin(a)
+	y.begin(b)
+	y.end(a)
+	y.end(c) // it never had an application
+	first := y.report(start.Add(5 * time.Minute))
+	if len(first) != 2 {
+		t.Fatalf("%+v", first)
+	}
+	one, two := first[0], first[1]
+	if one.Tenant != "1" || one.Arrived != 2 || one.Ended != 1 || one.Answered != 1 || one.Peak != 2 || one.Active != 1 ||
+		one.Talk != 10000 || one.Causes[HangUp] != 1 || one.Interval != 300000 || one.Setup.Median != 100 || one.Quality.MOS != 4 || one.Quality.Lost != 0.1 {
+		t.Errorf("%+v", one)
+	}
+	if two.Tenant != "2" || two.Arrived != 1 || two.Ended != 1 || two.Answered != 0 || two.Peak != 0 || two.Setup != nil || two.Quality != nil {
+		t.Errorf("%+v", two)
+	}
+	y.end(b)
+	second := y.report(start.Add(10 * time.Minute))
+	if len(second) != 1 || second[0].Arrived != 0 || second[0].Ended != 1 || second[0].Peak != 1 || second[0].Active != 0 || second[0].Quality.Least != 3 {
+		t.Errorf("%+v", second)
+	}
+	if third := y.report(start.Add(15 * time.Minute)); len(third) != 0 {
+		t.Errorf("%+v", third)
+	}
+}
+
+// TestManyApplicationsAreCountedTogether bounds what callers who name
+// applications can do.
+func TestManyApplicationsAreCountedTogether(t *testing.T) {
+	y := newTally(time.Now())
+	for i := range 3 * maxLines {
+		r := ended(fmt.Sprint(i))
+		r.Application = fmt.Sprint("http://web/", i)
+		y.end(r)
+	}
+	total, lines := 0, y.report(time.Now())
+	for _, l := range lines {
+		total += l.Ended
+	}
+	if len(lines) != maxLines+1 || total != 3*maxLines {
+		t.Errorf("%d lines of %d calls", len(lines), total)
+	}
+}
