@@ -3,6 +3,8 @@ package bench
 import (
 	"errors"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	"mcp/bpf"
@@ -43,13 +45,45 @@ func play(streams int, portable bool) (_ promptCost, err error) {
 	if !portable && !p.InKernel() {
 		return promptCost{}, errors.New(p.Reason())
 	}
-	if err := playToAll(kernel, p, streams); err != nil {
+	var begun starts
+	if err := playToAll(kernel, p, streams, &begun); err != nil {
 		return promptCost{}, err
 	}
-	return c.listenTo(p, streams)
+	cost, err := c.listenTo(p, streams)
+	cost.start = begun.p99()
+	return cost, err
 }
 
-func playToAll(kernel *bpf.Plane, p *player.Player, streams int) error {
+// starts is how long it took from asking for recordings to their first packets.
+type starts struct {
+	mu   sync.Mutex
+	took []time.Duration
+}
+
+// notify notes when the recording begins that is asked for at this moment.
+func (s *starts) notify() func(player.Event) {
+	asked := time.Now()
+	return func(e player.Event) {
+		if e.Kind != player.Started {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.took = append(s.took, e.At.Sub(asked))
+	}
+}
+
+func (s *starts) p99() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.took) == 0 {
+		return 0
+	}
+	slices.Sort(s.took)
+	return s.took[(len(s.took)-1)*99/100]
+}
+
+func playToAll(kernel *bpf.Plane, p *player.Player, streams int, begun *starts) error {
 	clip, err := p.NewClip(player.Format{Name: "PCMU", Rate: 8000, Silence: 0xff})
 	if err != nil {
 		return err
@@ -71,7 +105,7 @@ func playToAll(kernel *bpf.Plane, p *player.Player, streams int) error {
 		if err != nil {
 			return err
 		}
-		s, err := p.NewStream(leg, player.StreamConfig{Ptime: ptime})
+		s, err := p.NewStream(leg, player.StreamConfig{Ptime: ptime, Notify: begun.notify()})
 		if err == nil {
 			err = s.Play(clip, player.Options{Repeat: -1})
 		}

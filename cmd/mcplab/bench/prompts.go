@@ -47,6 +47,7 @@ type promptCost struct {
 	late        uint64 // packets, or times, that a packet was a whole packet late
 	nanoseconds float64
 	even        bpfbench.Evenness // as who listens hears it
+	start       time.Duration     // from asking to the first packet, of 99 in 100; 0: not known
 }
 
 // errNoMore says that so many streams cannot even be begun.
@@ -75,7 +76,7 @@ func recitals() []recital {
 // climb finds the most streams that nobody heard falter, what a packet cost there,
 // and how even the streams were when there were jitterAt, or the most below.
 func (r recital) climb(ctx context.Context, progress io.Writer) ([]Result, error) {
-	best, at, even := 0, promptCost{}, bpfbench.Evenness{}
+	best, at, middle := 0, promptCost{}, promptCost{}
 	for _, n := range ladder() {
 		if r.most != 0 && n > r.most {
 			break
@@ -96,15 +97,24 @@ func (r recital) climb(ctx context.Context, progress io.Writer) ([]Result, error
 		}
 		best, at = n, c
 		if n <= jitterAt {
-			even = c.even
+			middle = c
 		}
 	}
 	streams := Result{Name: r.name + streamsPerCore, Unit: "streams", Value: float64(best)}
 	if r.name == kernelPlayer {
 		streams.AtLeast = promptGoal
 	}
-	return append([]Result{streams, {Name: r.name + promptNS, Unit: "ns/packet", Value: at.nanoseconds}}, jitter(r.name, even)...), nil
+	if best == 0 {
+		return []Result{streams}, nil
+	}
+	results := []Result{streams, {Name: r.name + promptNS, Unit: "ns/packet", Value: at.nanoseconds}}
+	if middle.start > 0 {
+		results = append(results, Result{Name: r.name + ".start_p99_ms", Unit: "ms", Value: inMS(middle.start), Limit: inMS(ptime)})
+	}
+	return append(results, jitter(r.name, middle.even)...), nil
 }
+
+func inMS(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // attempt tries a few times, as a machine has hiccups of its own.
 func (r recital) attempt(ctx context.Context, streams int) (c promptCost, err error) {
@@ -118,15 +128,14 @@ func (r recital) attempt(ctx context.Context, streams int) (c promptCost, err er
 
 // jitter is how far from even a player's packets came.
 func jitter(name string, e bpfbench.Evenness) []Result {
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	p99 := Result{Name: name + ".jitter_p99_ms", Unit: "ms", Value: ms(e.P99)}
+	p99 := Result{Name: name + ".jitter_p99_ms", Unit: "ms", Value: inMS(e.P99)}
 	if name == kernelPlayer || name == arrivalsPlayer {
 		p99.Limit = jitterGoal
 	}
 	return []Result{
-		{Name: name + ".jitter_p50_ms", Unit: "ms", Value: ms(e.P50)},
+		{Name: name + ".jitter_p50_ms", Unit: "ms", Value: inMS(e.P50)},
 		p99,
-		{Name: name + ".jitter_max_ms", Unit: "ms", Value: ms(e.Max)},
+		{Name: name + ".jitter_max_ms", Unit: "ms", Value: inMS(e.Max)},
 	}
 }
 
