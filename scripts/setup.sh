@@ -8,13 +8,8 @@ set -eu
 demo="ethtool=ethtool ip=iproute2 nsenter=util-linux bpftool=bpftool
 flite=flite espeak-ng=espeak-ng pocketsphinx_continuous=pocketsphinx
 /usr/share/pocketsphinx/model/en-us/en-us/mdef=pocketsphinx-en-us"
-<<<<<<< HEAD
-test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-core kamailio=kamailio sox=sox tshark=tshark gcc=gcc git=git promtool=prometheus"
+test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-core kamailio=kamailio sox=sox tshark=tshark gcc=gcc git=git promtool=prometheus pg_lsclusters=postgresql"
 reporting="java=default-jre-headless /usr/share/activemq/bin/activemq.jar=activemq nft=nftables"
-=======
-test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-core kamailio=kamailio sox=sox tshark=tshark gcc=gcc git=git java=default-jre-headless
-/usr/share/activemq/bin/activemq.jar=activemq promtool=prometheus pg_lsclusters=postgresql"
->>>>>>> 6db1521 (control/certs: recording certificates from files, the web, a database or a gateway)
 bench="ethtool=ethtool ip=iproute2 rtpengine=rtpengine-daemon sipp=sip-tester"
 
 wanted=""
