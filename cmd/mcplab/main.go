@@ -34,5 +34,6 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand(), benchCommand(), benchReportingCommand())
+	root.AddCommand(googleCommand(), botCommand())
 	return root
 }

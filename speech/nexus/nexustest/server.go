@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ func (Parrot) Answer(heard, keys string) Reply {
 	switch {
 	case heard+keys == "":
 		return Reply{Disposition: "no_match", Say: "I did not understand"}
-	case heard == "goodbye":
+	case strings.ReplaceAll(heard, " ", "") == "goodbye":
 		return Reply{Disposition: "match", Text: heard, Say: "Good bye", End: true, Variables: map[string]string{"outcome": "done"}}
 	}
 	return Reply{Disposition: "match", Text: heard + keys, Say: "You said " + heard + keys}
