@@ -188,3 +188,61 @@ func TestEventsOfBotsFailures(t *testing.T) {
 		})
 	}
 }
+
+// TestAssistantHearsBothSides has a page begin and end an assistant, which hears the
+// caller and what the caller hears.
+func TestAssistantHearsBothSides(t *testing.T) {
+	server, add := withBot(t, nexustest.Config{})
+	r := newRig(t, func(c *node.Config) {
+		uri := c.Speech.MRCP.URI
+		add(c)
+		c.Speech.MRCP.URI, c.Speech.ASR, c.Speech.TTS = uri, "mrcp", "mrcp"
+	})
+	r.pages.page("/main.vxml", `<form>
+		<object name="begin" classid="builtin:assist/start">
+			<param name="engine" value="nexus"/><param name="language" value="en-GB"/><param name="queue" expr="'sales'"/></object>
+		<field name="f"><prompt>One two three four</prompt>`+voiceGrammar+`</field>
+		<object name="end" classid="builtin:assist/stop"><param name="engine" value="nexus"/></object>
+		<block><prompt>Not for the assistant</prompt></block></form>`)
+	summary, err := r.call(t.Context(), "listen; say yes please now; await")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if faults := summary.Received.Faults(); len(faults) > 0 {
+		t.Error(faults)
+	}
+	session := server.Sessions()[0]
+	if o := session.Opening(); o.Language != "en-GB" || o.InputVariables["queue"] != "sales" || len(o.Media[0].Channels) != 2 {
+		t.Errorf("open: %+v", o)
+	}
+	var loud [2]int // octets of either side that are no silence
+	for i, b := range session.Audio() {
+		if b != 0xff && b != 0x7f {
+			loud[i%2]++
+		}
+	}
+	// Three words of the caller, four of the prompt: beeps of 150 ms.
+	if loud[0] < 2400 || loud[1] < 3600 || loud[1] > 7000 {
+		t.Errorf("%d octets of the caller were heard, %d of the prompt", loud[0], loud[1])
+	}
+	r.nothingLeft()
+	await(t, "the assistant's session to end", func() bool { return server.Open() == 0 })
+}
+
+// TestCallsWithoutTheirAssistant proves that a page learns that there is none, and goes on.
+func TestCallsWithoutTheirAssistant(t *testing.T) {
+	server, add := withBot(t, nexustest.Config{})
+	r := newRig(t, add)
+	server.Fail(nexustest.Faults{Status: 503})
+	catching(r.pages, `<form><object name="o" classid="builtin:assist/start"><param name="engine" value="nexus"/></object></form>`)
+	if _, err := r.call(t.Context(), "await"); err != nil && !strings.Contains(err.Error(), "hung up") {
+		t.Fatal(err)
+	}
+	if asked := r.pages.requests(); asked[len(asked)-1] != "/caught.vxml?event=error.noresource" {
+		t.Errorf("pages asked for: %v", asked)
+	}
+	if lines := r.log.lines("speech failed"); len(lines) != 1 {
+		t.Errorf("%d log lines", len(lines))
+	}
+	r.nothingLeft()
+}

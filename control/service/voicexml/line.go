@@ -55,9 +55,12 @@ func (l *line) Codec() speech.Codec {
 }
 
 // Listen implements speech.Line.
-func (l *line) Listen() (speech.Hearing, error) {
+func (l *line) Listen() (speech.Hearing, error) { return l.overhear((*media.Leg).Tap) }
+
+// overhear listens to one side of the call.
+func (l *line) overhear(listen func(*media.Leg, media.Listener) (*media.Tap, error)) (speech.Hearing, error) {
 	queue := intake.New(l.phone.call.Codec(), intakeRoom)
-	tap, err := l.phone.call.Caller().Tap(queue)
+	tap, err := listen(l.phone.call.Caller(), queue)
 	if err != nil {
 		return nil, err
 	}

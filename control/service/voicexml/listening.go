@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"mcp/control/service/voicexml/transcript"
 	"mcp/speech"
 	"mcp/vxml"
 	"mcp/vxml/secrecy"
@@ -130,13 +131,21 @@ func (l *listening) result(ctx context.Context, r speech.Recognizing) {
 	for _, a := range result.Alternatives {
 		out.Alternatives = append(out.Alternatives, vxml.Alternative{
 			GrammarID: a.GrammarID, Utterance: a.Utterance, Confidence: a.Confidence,
-			Interpretation: a.Instance, Mode: a.Mode, Spellings: spellings(a, l.language),
+			Interpretation: a.Instance, Mode: a.Mode, Spellings: l.spellings(a),
 		})
 	}
 	l.phone.forgetKeys()
 	l.phone.used.outcomes[out.Outcome].Add(1)
 	l.noteResult(out)
 	l.events <- out
+}
+
+// spellings are the ways to write what an engine has heard that knows no grammars.
+func (l *listening) spellings(a speech.Alternative) []string {
+	if !a.Transcript {
+		return nil
+	}
+	return transcript.Spellings(a.Utterance, l.language)
 }
 
 var outcomes = map[speech.Outcome]vxml.SpeechOutcome{

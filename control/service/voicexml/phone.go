@@ -28,6 +28,7 @@ type phone struct {
 	voices  *voices
 	digits  chan vxml.Digit
 	ears    ears
+	helping assistants
 	overhearer
 	used    usage
 	log     *slog.Logger // the call's, without what the caller gave in private
@@ -109,6 +110,7 @@ func (p *phone) close() {
 	p.tasks.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
 	defer cancel()
+	p.helping.dismiss()
 	p.voices.close(ctx)
 }
 

@@ -1,22 +1,19 @@
-package voicexml
+// Package transcript writes what an engine has written down in the ways in which a
+// grammar may have it.
+package transcript
 
 import (
 	"strings"
 	"unicode"
-
-	"mcp/speech"
 )
 
 // maxSpellings bounds the ways to write a transcript that are tried.
 const maxSpellings = 8
 
-// spellings are the ways in which a grammar may have what an engine wrote down:
-// transcripts have digits together where grammars have one word for each.
-func spellings(a speech.Alternative, language string) []string {
-	if !a.Transcript {
-		return nil
-	}
-	words := strings.Fields(a.Utterance)
+// Spellings are the ways to write what was said in a language (BCP 47), the engine's
+// own first: transcripts have digits together where grammars have one word for each.
+func Spellings(text, language string) []string {
+	words := strings.Fields(text)
 	out := []string{strings.Join(words, " ")}
 	add := func(change func(string) string) {
 		var changed []string
