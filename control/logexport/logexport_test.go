@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -247,4 +249,53 @@ func TestLineWithoutItsEndWaits(t *testing.T) {
 	if got := counted(d.counter); got != "fetchError=1 totalError=2" {
 		t.Errorf("counted %s", got)
 	}
+}
+
+// The rules for our own log hang on words that the source says: each must still be
+// said somewhere.
+func TestDefaultRulesAreAboutWhatIsLogged(t *testing.T) {
+	rules, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := literals(t)
+	for i, r := range rules.rules {
+		if r.message.String() == "" {
+			continue
+		}
+		for _, one := range strings.Split(r.message.String(), "|") {
+			if strings.Count(one, "(") != strings.Count(one, ")") {
+				one = r.message.String() // an alternative within a group
+			}
+			words, err := regexp.Compile(one)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(said, words.MatchString) {
+				t.Errorf("rule %d, of %s: nobody logs %s", i+1, rules.classes[r.class], one)
+			}
+		}
+	}
+}
+
+// literals are the first words of all calls that log, in the whole tree.
+func literals(t *testing.T) (all []string) {
+	t.Helper()
+	logged := regexp.MustCompile(`(?:\.(?:Debug|Info|Warn|Error)|note)\("([^"]+)"`)
+	for _, root := range []string{"../../control", "../../speech", "../../vxml", "../../bpf"} {
+		err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, m := range logged.FindAllStringSubmatch(string(text), -1) {
+				all = append(all, m[1])
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
 }
