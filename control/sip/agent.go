@@ -38,7 +38,7 @@ const (
 	defaultT1  = 500 * time.Millisecond
 	maxMessage = 64 << 10
 	allowed    = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY"
-	supported  = "100rel, replaces"
+	supported  = "timer, 100rel, replaces"
 	acceptable = "application/sdp, multipart/mixed, application/msml+xml, application/vnd.radisys.msml+xml, application/x-www-form-urlencoded"
 )
 
@@ -61,6 +61,9 @@ type Config struct {
 	// Idle is how long a connection that no call uses may say nothing, default 10
 	// minutes.
 	Idle time.Duration
+	// Session is how long a call may go without a sign of life (RFC 4028), default
+	// 1800 s, and MinSession the least that far ends may ask for, default 90 s.
+	Session, MinSession time.Duration
 	// Routes are the next hops of calls that we place, SIP URIs in the order of
 	// preference; none: calls go directly to whom they are for.
 	Routes []string
@@ -116,6 +119,13 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 	if cfg.T1 <= 0 {
 		cfg.T1 = defaultT1
 	}
+	if cfg.MinSession <= 0 {
+		cfg.MinSession = defaultMinSession
+	}
+	if cfg.Session <= 0 {
+		cfg.Session = defaultSession
+	}
+	cfg.Session = max(cfg.Session, cfg.MinSession)
 	if cfg.FailOver <= 0 {
 		cfg.FailOver = 8 * cfg.T1
 	}

@@ -63,6 +63,7 @@ func (d *Dialog) accept(ctx context.Context, p acceptance) error {
 	d.addContact(a.res, a.tx.From)
 	a.res.AppendHeader(sip.NewHeader("Allow", allowed))
 	a.res.AppendHeader(sip.NewHeader("Supported", supported))
+	d.agree(a.tx.Request, a.res, sdpIn(a.content))
 	a.content.put(a.res)
 	if !d.begin(a) {
 		if a.tx != d.tx { // a re-INVITE that the dialog's end did not see waiting
@@ -129,15 +130,7 @@ func (d *Dialog) unacknowledged() {
 		return
 	}
 	d.log.Warn("sip answer never acknowledged")
-	if !d.agent.goCall(func() {
-		ctx, cancel := context.WithTimeout(d.agent.ctx, 64*d.agent.cfg.T1)
-		defer cancel()
-		if err := d.goodbye(ctx, nil); err != nil {
-			d.log.Info("sip BYE", "error", err)
-		}
-	}) {
-		d.agent.leave(d)
-	}
+	d.leaveWith(nil)
 }
 
 // acknowledged takes the ACK to our 2xx.

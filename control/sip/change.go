@@ -36,19 +36,19 @@ func (d *Dialog) Reinvite(ctx context.Context, c Change) ([]byte, error) {
 	if (len(c.Offer) == 0) == (c.Answer == nil) {
 		return nil, errors.New("a change needs either an offer or somebody to answer one")
 	}
-	return d.change(ctx, func() (*sip.Response, error) { return d.reinvite(ctx, c) })
+	return d.change(ctx, c.Offer, func() (*sip.Response, error) { return d.reinvite(ctx, c) })
 }
 
 // Update changes the session by an UPDATE (RFC 3311), which unlike a re-INVITE
 // the far end answers without asking anybody, and returns its answer.
 func (d *Dialog) Update(ctx context.Context, offer []byte, headers map[string]string) ([]byte, error) {
-	return d.change(ctx, func() (*sip.Response, error) {
+	return d.change(ctx, offer, func() (*sip.Response, error) {
 		return d.ask(ctx, sip.UPDATE, Content{Body: offer, Headers: headers})
 	})
 }
 
 // change makes one change of the session at a time.
-func (d *Dialog) change(ctx context.Context, attempt func() (*sip.Response, error)) ([]byte, error) {
+func (d *Dialog) change(ctx context.Context, offer []byte, attempt func() (*sip.Response, error)) ([]byte, error) {
 	for tries := 1; ; tries++ {
 		res, err := d.attempt(attempt)
 		glare := errors.Is(err, errPending) || err == nil && res.StatusCode == 491
@@ -58,7 +58,7 @@ func (d *Dialog) change(ctx context.Context, attempt func() (*sip.Response, erro
 		case !glare && !res.IsSuccess():
 			return nil, rejectedBy(res)
 		case !glare:
-			return d.changed(res), nil
+			return d.changed(res, offer), nil
 		case tries == maxGlare:
 			return nil, errPending
 		}
@@ -126,7 +126,8 @@ func (d *Dialog) wait(ctx context.Context, t time.Duration) error {
 }
 
 // changed takes what a successful answer says of the far end.
-func (d *Dialog) changed(res *sip.Response) []byte {
+func (d *Dialog) changed(res *sip.Response, offer []byte) []byte {
+	d.agreed(res, offer)
 	sdp := sdpOf(res)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -245,7 +246,7 @@ func (r *reinviting) abandon(tx *wire.ClientTx) {
 // offer only says where the far end is and that it is there.
 func (d *Dialog) updated(tx *wire.ServerTx) {
 	a, req := d.agent, tx.Request
-	if !a.acceptable(tx) {
+	if !a.acceptable(tx) || a.tooShort(tx) {
 		return
 	}
 	offer := sdpOf(req)
@@ -253,6 +254,7 @@ func (d *Dialog) updated(tx *wire.ServerTx) {
 		d.retarget(req)
 		res := d.reply(req, 200, "OK")
 		d.addContact(res, tx.From)
+		d.agree(req, res, nil)
 		a.respond(tx, res)
 		return
 	}
@@ -283,6 +285,7 @@ func (d *Dialog) updated(tx *wire.ServerTx) {
 func (d *Dialog) update(r *Reinvite, sdp []byte) error {
 	res := d.reply(r.tx.Request, 200, "OK")
 	d.addContact(res, r.tx.From)
+	d.agree(r.tx.Request, res, sdp)
 	Content{Body: sdp}.put(res)
 	d.mu.Lock()
 	d.sdp = r.Offer

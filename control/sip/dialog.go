@@ -53,6 +53,7 @@ type pending struct {
 	ack       *sip.Request     // what acknowledged the 2xx to our INVITE, should that come again
 	changing  bool             // a re-INVITE or UPDATE of ours has no final response
 	referred  []*Subscription  // to what becomes of REFERs of ours
+	session   session
 }
 
 // farEnd is what a dialog knows of the other side (RFC 3261 section 12.1).
@@ -295,6 +296,7 @@ func (d *Dialog) finish(m move, last Event) bool {
 		d.unpracked.settle(ErrEnded)
 		d.unpracked = nil
 	}
+	d.session.stop()
 	for _, s := range d.referred {
 		close(s.notes)
 	}

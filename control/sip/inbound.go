@@ -163,7 +163,7 @@ func schemeKnown(scheme string) bool {
 // incoming begins a dialog (RFC 3261 section 13.3.1).
 func (a *Agent) incoming(tx *wire.ServerTx) {
 	req := tx.Request
-	if !a.acceptable(tx) || !a.authentic(tx) {
+	if !a.acceptable(tx) || !a.authentic(tx) || a.tooShort(tx) {
 		return
 	}
 	switch contact := req.Contact(); {

@@ -71,7 +71,7 @@ func (a *Agent) Invite(ctx context.Context, out Outgoing) (*Dialog, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &calling{agent: a, out: out, base: base}
+	c := &calling{agent: a, out: out, base: base, session: a.cfg.Session}
 	hops := a.hopsFor(out)
 	for i, h := range hops {
 		var d *Dialog
@@ -131,7 +131,9 @@ type calling struct {
 	out   Outgoing
 	base  *sip.Request
 	seq   uint32
-	more  map[string]string // headers that the far end has asked for
+	more  map[string]string // headers that prove who we are
+
+	session, least time.Duration // of the session timer
 }
 
 // maxAmendments is how often a far end may ask for more: proof of who we are, a
@@ -177,6 +179,7 @@ func (c *calling) prepare(ctx context.Context, route string) (*placing, error) {
 	}
 	addHeaders(req, c.out.Headers)
 	addHeaders(req, c.more)
+	c.offerSession(req)
 	link, err := a.linkFor(ctx, req, c.out, hop)
 	if err != nil {
 		return nil, err
@@ -194,6 +197,9 @@ func (c *calling) prepare(ctx context.Context, route string) (*placing, error) {
 
 // amend adds what a refusal asks for; false when it asks for nothing that we have.
 func (c *calling) amend(req *sip.Request, refusal *RejectedError) bool {
+	if refusal.Status == 422 {
+		return c.lengthen(refusal)
+	}
 	proof, ok := c.agent.prove(req, refusal)
 	if !ok || c.more[proof.name] != "" { // the same proof would be refused again
 		return false

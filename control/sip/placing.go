@@ -260,6 +260,15 @@ func (p *placing) settled(ctx context.Context, o outcome) (*Dialog, error) {
 		p.agent.goCall(func() { p.decline(d) })
 		return nil, fmt.Errorf("acknowledge: %w", err)
 	}
+	p.mu.Lock()
+	local := p.out.Offer
+	if p.answered != nil {
+		local = p.answered
+	}
+	p.mu.Unlock()
+	if res, ok := d.opening.(*sip.Response); ok {
+		d.agreed(res, local)
+	}
 	return d, nil
 }
 

@@ -72,6 +72,14 @@ func (c Content) put(msg sip.Message) {
 	msg.SetBody(c.Body)
 }
 
+// sdpIn is a content's session description, if it is nothing else.
+func sdpIn(c Content) []byte {
+	if c.Type != "" && !isSDP(c.Type) {
+		return nil
+	}
+	return c.Body
+}
+
 // Info sends an INFO within the dialog (RFC 6086) and returns when it is
 // answered: with a RejectedError when the answer is 300 or above.
 func (d *Dialog) Info(ctx context.Context, c Content) error {

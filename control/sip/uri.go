@@ -177,6 +177,8 @@ func hasOption(headers []sip.Header, name, tag string) bool {
 	return slices.Contains(options(headers, name), tag)
 }
 
+func isSDP(contentType string) bool { return header.Part{Type: contentType}.Is("application/sdp") }
+
 func tagOf(params sip.HeaderParams) string {
 	tag, _ := params.Get("tag")
 	return tag

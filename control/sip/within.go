@@ -91,7 +91,7 @@ func (d *Dialog) reinvited(tx *wire.ServerTx) {
 		a.respond(tx, d.reply(tx.Request, status, reasonFor(status)))
 		return
 	}
-	if !a.acceptable(tx) {
+	if !a.acceptable(tx) || a.tooShort(tx) {
 		return
 	}
 	d.retarget(tx.Request)

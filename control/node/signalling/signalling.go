@@ -25,6 +25,8 @@ type Config struct {
 	FailOver    time.Duration `yaml:"fail-over" doc:"how long a route may stay silent before the next is tried"`
 	Connections int           `yaml:"connections" doc:"TCP and TLS connections at once"`
 	Idle        time.Duration `yaml:"idle" doc:"how long a connection that no call uses may say nothing"`
+	Session     time.Duration `yaml:"session-expires" doc:"how long a call may go without a sign of life (RFC 4028)"`
+	MinSession  time.Duration `yaml:"min-se" doc:"the least of that which far ends may ask for"`
 	Account     Account       `yaml:"account" doc:"answers challenges to calls that go out (RFC 8760), of this realm only"`
 	Callers     Account       `yaml:"callers" doc:"what callers must prove to know; empty: nothing"`
 }
@@ -65,6 +67,9 @@ func (s Config) Validate() error {
 	if s.FailOver < 0 || s.Connections < 0 || s.Idle < 0 {
 		return errors.New("fail-over, connections and idle must not be negative")
 	}
+	if s.MinSession < time.Second || s.Session < s.MinSession {
+		return errors.New("min-se must be a second at least, and session-expires no less")
+	}
 	for _, uri := range s.Routes {
 		if !strings.HasPrefix(uri, "sip:") && !strings.HasPrefix(uri, "sips:") {
 			return fmt.Errorf("routes: %q is not a SIP URI", uri)
@@ -78,6 +83,7 @@ func Defaults() Config {
 	return Config{
 		Listen:   []string{"tcp:0.0.0.0:5070", "udp:0.0.0.0:5070"},
 		FailOver: 4 * time.Second, Connections: 8192, Idle: 10 * time.Minute,
+		Session: 1800 * time.Second, MinSession: 90 * time.Second,
 	}
 }
 
@@ -85,7 +91,7 @@ func Defaults() Config {
 func (s Config) Open(log *slog.Logger) (*sip.Agent, error) {
 	cfg := sip.Config{
 		Listen: s.Listen, Advertise: s.Advertise, UserAgent: "mcp", Connections: s.Connections, Idle: s.Idle,
-		Routes: s.Routes, FailOver: s.FailOver,
+		Routes: s.Routes, FailOver: s.FailOver, Session: s.Session, MinSession: s.MinSession,
 	}
 	if s.TLS != (TLS{}) {
 		store, err := certs.Open(certs.Files(s.TLS), log)
