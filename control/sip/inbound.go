@@ -167,10 +167,13 @@ func (a *Agent) incoming(tx *wire.ServerTx) {
 		return
 	}
 	switch contact := req.Contact(); {
+	case contact == nil && ancient(req): // whose caller is where From says
+		req.AppendHeader(&sip.ContactHeader{Address: *req.From().Address.Clone()})
 	case contact == nil || contact.Address.Wildcard || contact.Address.Host == "":
 		a.answer(tx, 400, "Missing or malformed Contact header")
 		return
-	case a.merged(req):
+	}
+	if a.merged(req) {
 		a.answer(tx, 482, "Loop Detected")
 		return
 	}
@@ -192,6 +195,12 @@ func (a *Agent) incoming(tx *wire.ServerTx) {
 	if !a.goCall(d.serve) {
 		d.end(mvLost, nil)
 	}
+}
+
+// ancient says whether a request is of RFC 2543, which knew no magic cookie.
+func ancient(req *sip.Request) bool {
+	branch, _ := req.Via().Params.Get("branch")
+	return !strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie)
 }
 
 // authentic challenges a caller who has not proved who it is, if it must.

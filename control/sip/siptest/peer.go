@@ -97,12 +97,14 @@ func (p *Peer) start() {
 	p.t.Cleanup(p.Close)
 }
 
-// Close closes the socket without a word.
+// Close closes the socket without a word, and forgets what nobody has looked at.
 func (p *Peer) Close() {
 	if p.conn != nil {
 		p.conn.Close()
 	} else {
 		p.packet.Close()
+	}
+	for range p.inbox {
 	}
 	p.reader.Wait()
 }

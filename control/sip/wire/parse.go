@@ -39,6 +39,9 @@ func parse(p *sip.Parser, data []byte) (sip.Message, *fault, error) {
 		return msg, f, nil
 	}
 	if req := salvage(data); req != nil && req.Via() != nil {
+		if strange(data) {
+			return req, &fault{416, "Unsupported URI Scheme"}, nil
+		}
 		return req, &fault{400, "Malformed message"}, nil
 	}
 	return nil, nil, fmt.Errorf("%w: %w", errNotSIP, err)
@@ -74,6 +77,11 @@ func salvage(data []byte) (req *sip.Request) {
 	for _, line := range lines[1:] {
 		headers, err := parsers.ParseHeader(nil, line)
 		if err != nil {
+			// A Via whose parameters are no parameters still says where to answer.
+			address, _, _ := bytes.Cut(line, []byte(";"))
+			headers, err = parsers.ParseHeader(nil, address)
+		}
+		if err != nil {
 			continue
 		}
 		for _, h := range headers {
@@ -83,8 +91,28 @@ func salvage(data []byte) (req *sip.Request) {
 	return req
 }
 
+// strange says whether the Request-URI is of a scheme that is a good one (RFC 3986
+// section 3.1) and none of SIP's, which the parser does not tell from a bad URI.
+func strange(data []byte) bool {
+	line, _, _ := bytes.Cut(data, []byte("\r\n"))
+	fields := bytes.Split(line, []byte(" "))
+	if len(fields) != 3 {
+		return false
+	}
+	scheme, rest, ok := bytes.Cut(fields[1], []byte(":"))
+	name := strings.ToLower(string(scheme))
+	if !ok || len(rest) == 0 || name == "" || name == "sip" || name == "sips" || name[0] < 'a' || name[0] > 'z' {
+		return false
+	}
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == ""
+}
+
+// maxURIParameters is how many a Request-URI may have. The product's overrides of
+// its configuration come as parameters, a few dozen at most.
+const maxURIParameters = 256
+
 // repeatsParameter tells whether the Request-URI gives a parameter more than once,
-// which RFC 3261 section 19.1.1 forbids and the parser does not show.
+// or more of them than anybody has use for, which RFC 3261 section 19.1.1 forbids and the parser does not show.
 func repeatsParameter(data []byte) bool {
 	line, _, _ := bytes.Cut(data, []byte("\r\n"))
 	_, rest, _ := bytes.Cut(line, []byte(" "))
@@ -97,6 +125,9 @@ func repeatsParameter(data []byte) bool {
 	}
 	params, _, _ := bytes.Cut(uri, []byte("?"))
 	parts := bytes.Split(params, []byte(";"))[1:]
+	if len(parts) > maxURIParameters {
+		return true
+	}
 	for i, part := range parts {
 		name, _, _ := bytes.Cut(part, []byte("="))
 		for _, other := range parts[:i] {
@@ -126,6 +157,9 @@ func check(msg sip.Message) *fault {
 		default:
 			return &fault{400, "More than one " + name + " header"}
 		}
+	}
+	if lengths := req.GetHeaders("Content-Length"); len(lengths) > 1 && lengths[0].Value() != lengths[1].Value() {
+		return &fault{400, "More than one Content-Length header"}
 	}
 	if req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil {
 		return &fault{400, "Malformed header"}
