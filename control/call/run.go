@@ -181,6 +181,7 @@ func (c *Call) startService() {
 	})
 	c.beside(func() {
 		defer stop()
+		c.record(ctx)
 		c.tell(message{trigger: ServiceEnded, ending: program.Run(ctx)})
 	})
 	if c.life.kept != nil {

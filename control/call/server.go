@@ -77,14 +77,15 @@ type Recorder interface {
 
 // Server turns INVITEs into calls and knows the calls that are up.
 type Server struct {
-	config   Config
-	engine   *media.Engine
-	selector Selector
-	recorder Recorder
-	dialler  Dialler
-	metrics  *metrics
-	gate     *gatekeeper
-	log      *slog.Logger
+	config     Config
+	engine     *media.Engine
+	selector   Selector
+	recorder   Recorder
+	dialler    Dialler
+	recordings Recordings
+	metrics    *metrics
+	gate       *gatekeeper
+	log        *slog.Logger
 
 	mu    sync.Mutex
 	calls map[string]*Call
@@ -96,15 +97,17 @@ type Parts struct {
 	Selector Selector
 	Recorder Recorder
 	Dialler  Dialler // nil: calls cannot call others
-	Metrics  Registerer
-	Log      *slog.Logger
+	// Recordings record whole calls; nil: none is recorded.
+	Recordings Recordings
+	Metrics    Registerer
+	Log        *slog.Logger
 }
 
 // NewServer makes a Server.
 func NewServer(config Config, p Parts) *Server {
 	s := &Server{
 		config: config.withDefaults(), engine: p.Engine, selector: p.Selector, recorder: p.Recorder,
-		dialler: p.Dialler, log: p.Log, calls: map[string]*Call{},
+		dialler: p.Dialler, recordings: p.Recordings, log: p.Log, calls: map[string]*Call{},
 	}
 	s.gate = newGatekeeper(s.config)
 	s.metrics = newMetrics(p.Metrics, s.Active)

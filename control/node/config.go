@@ -11,6 +11,7 @@ import (
 
 	"mcp/control/admission"
 	"mcp/control/call"
+	"mcp/control/node/recording"
 	"mcp/control/node/records"
 	"mcp/control/node/signalling"
 	"mcp/control/node/uploading"
@@ -31,6 +32,7 @@ type Config struct {
 	Speech        Speech           `yaml:"speech" doc:"speech engines"`
 	Reporting     Reporting        `yaml:"reporting" doc:"records of calls and reports"`
 	Health        Health           `yaml:"health" doc:"probes and metrics for the orchestrator"`
+	Recording     recording.Config `yaml:"recording" doc:"which calls are recorded, and how"`
 	Upload        uploading.Config `yaml:"upload" doc:"where recordings are sent to be kept"`
 	Discovery     Discovery        `yaml:"discovery" doc:"registration with Consul"`
 	Log           Log              `yaml:"log" doc:"the platform's own log"`
@@ -160,6 +162,7 @@ func Defaults() Config {
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting:     records.Defaults(stateDir()),
 		Health:        Health{Listen: "0.0.0.0:8300"},
+		Recording:     recording.Defaults(),
 		Upload:        uploading.Defaults(stateDir()),
 		Discovery:     defaultDiscovery(),
 		Log:           Log{Level: "info", Format: "text"},

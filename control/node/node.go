@@ -18,6 +18,7 @@ import (
 	"mcp/control/listen"
 	"mcp/control/logexport"
 	"mcp/control/media"
+	"mcp/control/node/recording"
 	"mcp/control/node/records"
 	"mcp/control/node/uploading"
 	"mcp/control/sip"
@@ -89,7 +90,11 @@ func (n *Node) build() error {
 		return fmt.Errorf("signalling: %w", err)
 	}
 	n.opened("signalling", func() error { n.agent.Close(); return nil })
-	services, err := n.openServices(engine)
+	kept, err := n.openRecordings(engine)
+	if err != nil {
+		return err
+	}
+	services, err := n.openServices(engine, kept.Store)
 	if err != nil {
 		return err
 	}
@@ -97,7 +102,7 @@ func (n *Node) build() error {
 		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
 		MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
-	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Metrics: n.metrics, Log: n.log})
+	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: kept.Calls(), Metrics: n.metrics, Log: n.log})
 	if n.web, err = n.openWeb(); err != nil {
 		return fmt.Errorf("probes and metrics: %w", err)
 	}
@@ -105,6 +110,19 @@ func (n *Node) build() error {
 		return err
 	}
 	return n.openUploader()
+}
+
+// openRecordings makes what keeps recordings, in the folder of the uploader.
+// Without it all else goes on, unless calls are to be recorded.
+func (n *Node) openRecordings(engine *media.Engine) (*recording.Recordings, error) {
+	r, err := recording.Open(n.cfg.Recording, recording.Parts{
+		Folder: n.cfg.Upload.Folder, Clock: engine.Clock(), Metrics: n.metrics, Log: n.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.opened("recordings", r.Close)
+	return r, nil
 }
 
 // openUploader lets the platform upload what it records, if it is told where to.

@@ -21,7 +21,7 @@ import (
 
 // openServices makes everything that a call can be asked to do, and the table by
 // which a call chooses.
-func (n *Node) openServices(engine *media.Engine) (call.Selector, error) {
+func (n *Node) openServices(engine *media.Engine, kept *store.Store) (call.Selector, error) {
 	fetcher, err := n.openFetcher()
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (n *Node) openServices(engine *media.Engine) (call.Selector, error) {
 		route.Announcement: announcement.New(announcement.Config{Directory: n.cfg.Announcements.Directory, Longest: n.cfg.Announcements.Longest}, fetcher),
 		route.Conference:   meeting.New(bridge, conference.Options{Loudest: n.cfg.Conferences.Loudest, Max: n.cfg.Conferences.Max}),
 	}
-	if kept := n.openRecordings(engine); kept != nil {
+	if kept != nil {
 		parts.Recordings = kept
 		services[route.Record] = recording.New(kept)
 	}
@@ -47,18 +47,6 @@ func (n *Node) openServices(engine *media.Engine) (call.Selector, error) {
 	n.opened("msml", steered.Close)
 	services[route.MSML] = steered
 	return call.Table{Routes: route.Table{Numbers: n.cfg.Application.Numbers}, Services: services}, nil
-}
-
-// openRecordings makes the folder of recordings. Without one all else goes on.
-func (n *Node) openRecordings(engine *media.Engine) *store.Store {
-	kept, err := store.New(store.Config{Folder: n.cfg.Upload.Folder, Clock: engine.Clock()}, n.log)
-	if err != nil {
-		n.log.Warn("nothing can be recorded to be kept", "error", err)
-		return nil
-	}
-	n.opened("recordings", kept.Close)
-	n.metrics.MustRegister(kept)
-	return kept
 }
 
 func (n *Node) openVoiceXML(fetcher *fetch.Fetcher) (*voicexml.Service, error) {

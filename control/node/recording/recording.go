@@ -1,0 +1,147 @@
+// Package recording puts together what records whole calls: the folder from which
+// they are uploaded, the certificates that they are encrypted to, and how they
+// are written.
+package recording
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mcp/control/call"
+	"mcp/control/media/clock"
+	"mcp/control/media/record"
+	"mcp/control/media/record/cms"
+	"mcp/control/media/record/store"
+)
+
+// Config is the section of recordings.
+type Config struct {
+	Calls        string `yaml:"calls" doc:"whether calls are recorded: off, mixed, or sides for the caller left and the platform right"`
+	Type         string `yaml:"type" doc:"of call recordings: audio/wav with codec=pcm, alaw or ulaw, audio/mpeg with bitrate=16 or 32, audio/ogg, audio/basic"`
+	Certificates string `yaml:"certificates" doc:"PEM file of the certificates that recordings are encrypted to (CMS, RFC 5652), read anew for each; empty: they are in the clear"`
+}
+
+// The ways in which calls are recorded.
+const (
+	off   = "off"
+	mixed = "mixed"
+	sides = "sides"
+)
+
+// Defaults records nothing.
+func Defaults() Config { return Config{Calls: off, Type: "audio/wav;codec=alaw"} }
+
+// Validate implements the configuration reader's check of the section.
+func (c Config) Validate() error {
+	switch c.Calls {
+	case off, mixed, sides:
+	default:
+		return fmt.Errorf("calls: %q is none of off, mixed, sides", c.Calls)
+	}
+	if _, err := c.format(); err != nil {
+		return fmt.Errorf("type: %w", err)
+	}
+	return nil
+}
+
+func (c Config) format() (record.Format, error) {
+	f, err := record.ParseType(c.Type)
+	if c.Calls == sides {
+		f.Channels = 2
+	}
+	return f, err
+}
+
+// Recordings keeps recordings. It implements call.Recordings.
+type Recordings struct {
+	Store  *store.Store // nil: nothing can be kept
+	config Config
+	format record.Format
+}
+
+// Parts are what recordings are made with.
+type Parts struct {
+	Folder  string
+	Clock   *clock.Clock
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
+}
+
+// Open makes the folder of recordings, and gives what a killed process left there
+// its metadata. That there is no folder is an error only if calls are recorded.
+func Open(c Config, p Parts) (*Recordings, error) {
+	f, err := c.format()
+	if err != nil {
+		return nil, fmt.Errorf("recording: %w", err)
+	}
+	config := store.Config{Folder: p.Folder, Clock: p.Clock}
+	if c.Certificates != "" {
+		config.Certificates = c.certificates
+		if _, err := c.certificates(); err != nil {
+			return nil, fmt.Errorf("recording.certificates: %w", err)
+		}
+	}
+	r := &Recordings{config: c, format: f}
+	s, err := store.New(config, p.Log)
+	if err == nil {
+		_, err = s.Recover()
+	}
+	switch {
+	case err == nil:
+		r.Store = s
+		return r, p.Metrics.Register(s)
+	case c.Calls == off:
+		p.Log.Warn("nothing can be recorded to be kept", "error", err)
+		return r, nil
+	}
+	return nil, err
+}
+
+// Calls is what records whole calls; nil: they are not recorded.
+func (r *Recordings) Calls() call.Recordings {
+	if r.config.Calls == off {
+		return nil
+	}
+	return r
+}
+
+func (c Config) certificates() ([]*x509.Certificate, error) {
+	text, err := os.ReadFile(c.Certificates)
+	if err != nil {
+		return nil, err
+	}
+	return cms.ParseCertificates(text)
+}
+
+// Begin implements call.Recordings.
+func (r *Recordings) Begin(c *call.Call) (stop func(), err error) {
+	invite := c.Invite()
+	rec, err := r.Store.Begin(store.Request{
+		ID: c.ID(), Options: record.Options{Format: r.format},
+		Metadata: map[string]any{
+			"call": c.ID(), "sip_call_id": invite.CallID(), "from": invite.RemoteURI(), "to": invite.LocalURI(),
+			"type": r.format.MediaType(), "channels": r.format.Channels,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(rec.Hear(0, c.Caller()), rec.Overhear(r.format.Channels-1, c.Caller())); err != nil {
+		rec.Stop()
+		return nil, err
+	}
+	return rec.Stop, nil
+}
+
+// Close waits until all recordings are kept. It comes after the calls have ended.
+func (r *Recordings) Close() error {
+	if r.Store == nil {
+		return nil
+	}
+	return r.Store.Close()
+}

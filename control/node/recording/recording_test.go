@@ -1,0 +1,65 @@
+package recording
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mcp/control/media/clock"
+)
+
+func TestConfig(t *testing.T) {
+	for _, tt := range []struct {
+		config   Config
+		channels int // 0: refused
+	}{
+		{config: Defaults(), channels: 1},
+		{config: Config{Calls: "mixed", Type: "audio/mpeg;bitrate=16"}, channels: 1},
+		{config: Config{Calls: "sides", Type: "audio/wav;codec=pcm"}, channels: 2},
+		{config: Config{Calls: "both", Type: "audio/wav"}},
+		{config: Config{Calls: "mixed", Type: "video/mp4"}},
+		{config: Config{Calls: "mixed"}},
+	} {
+		err := tt.config.Validate()
+		f, _ := tt.config.format()
+		if (err == nil) != (tt.channels > 0) || err == nil && f.Channels != tt.channels {
+			t.Errorf("%+v: %+v, %v", tt.config, f, err)
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	parts := Parts{
+		Folder: filepath.Join(t.TempDir(), "new"), Clock: new(clock.Clock),
+		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+	}
+	blocked := parts
+	blocked.Folder = "/dev/null/recordings"
+	if r, err := Open(Defaults(), blocked); err != nil || r.Store != nil || r.Calls() != nil || r.Close() != nil {
+		t.Errorf("nothing is to be recorded, and nothing can be: %+v, %v", r, err)
+	}
+	if _, err := Open(Config{Calls: "mixed", Type: "audio/wav"}, blocked); err == nil {
+		t.Error("calls are to be recorded, and cannot be")
+	}
+	c := Config{Calls: "mixed", Type: "audio/wav", Certificates: filepath.Join(t.TempDir(), "missing.pem")}
+	if _, err := Open(c, parts); err == nil {
+		t.Error("a certificate that is missing is not noticed")
+	}
+	c.Certificates = ""
+	r, err := Open(c, parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Calls() == nil || r.Store == nil {
+		t.Error("calls are not recorded")
+	}
+	if info, err := os.Stat(parts.Folder); err != nil || !info.IsDir() {
+		t.Errorf("the folder is not there: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
