@@ -278,7 +278,9 @@ func TestHoldLeavesTimeGoingOn(t *testing.T) {
 		if n < 480 || n%160 != 0 || !h.Marker {
 			r.Errorf("it goes on at %d with %+v", n, h)
 		}
-		if gone := h.TS - first.TS; int(gone) < n-2*160 || int(gone) > n+2*160 {
+		// A stall, on a busy machine, moves the audio and not the time.
+		gone := int(h.TS - first.TS)
+		if r.player.Stats().Stalls == 0 && (gone < n-2*160 || gone > n+2*160) {
 			r.Errorf("audio went on by %d, time by %d", n, gone)
 		}
 		s.Configure(payloadType, true)

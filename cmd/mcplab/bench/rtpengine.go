@@ -68,7 +68,8 @@ func openRTPEngine(c *course) (*rtpengine, error) {
 	// Without the kernel module, which the comparison is not about.
 	e.process = exec.Command(rtpengineProgram, "--foreground", "--log-stderr", "--log-level=3", "--table=-1",
 		"--interface=in/10.1.0.1", "--interface=on/10.2.0.1", "--listen-ng="+controlAddress,
-		fmt.Sprintf("--port-min=%d", engineFirst), fmt.Sprintf("--port-max=%d", engineLast), "--num-threads=1")
+		fmt.Sprintf("--port-min=%d", engineFirst), fmt.Sprintf("--port-max=%d", engineLast), "--num-threads=1",
+		"--scheduling=fifo", "--priority=1") // as the player has
 	e.process.Stderr, e.process.Stdout = &e.log, &e.log
 	err := c.relay.Do(func() error {
 		if err := onOneCore(e.process.Start); err != nil {
