@@ -170,7 +170,7 @@ func (b *run) backlog() error {
 	if err := b.fill(j); err != nil {
 		return err
 	}
-	config := brokertest.Config{Dir: filepath.Join(b.dir, "broker"), Store: "8 gb"}
+	config := brokertest.Config{Dir: filepath.Join(b.dir, "broker"), Store: "8 gb", Java: []string{"-XX:TieredStopAtLevel=4"}}
 	if err := os.Mkdir(config.Dir, 0o700); err != nil {
 		return err
 	}

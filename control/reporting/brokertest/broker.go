@@ -40,6 +40,7 @@ type Config struct {
 	Host           string   // address to listen on; default 127.0.0.1
 	TLS            bool     // also listen with TLS; the certificate is in Broker.Certificate
 	Namespace      string   // network namespace to run in; default: the caller's
+	Java           []string // further options of the Java machine, such as -XX:TieredStopAtLevel=4
 }
 
 // Broker is a broker that runs, or ran.
@@ -111,8 +112,9 @@ func (b *Broker) java(args ...string) *exec.Cmd {
 	base := []string{
 		"java", "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
 		"-Djava.io.tmpdir=" + b.config.Dir, "-Dactivemq.home=" + home, "-Dactivemq.base=" + b.config.Dir,
-		"-Dactivemq.conf=" + b.config.Dir, "-Dlog4j.configuration=file:" + filepath.Join(b.config.Dir, "log4j.properties"), "-jar", jar,
+		"-Dactivemq.conf=" + b.config.Dir, "-Dlog4j.configuration=file:" + filepath.Join(b.config.Dir, "log4j.properties"),
 	}
+	base = append(append(base, b.config.Java...), "-jar", jar)
 	if b.config.Namespace != "" {
 		base = append([]string{"ip", "netns", "exec", b.config.Namespace}, base...)
 	}

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/go-stomp/stomp/v3"
 	"golang.org/x/sys/unix"
 
+	"mcp/control/reporting"
 	"mcp/control/reporting/brokertest"
 	"mcp/control/reporting/journal"
 )
@@ -289,8 +291,9 @@ func selected(t *testing.T, b *brokertest.Broker, queue string) {
 	if m.Err != nil {
 		t.Fatal(m.Err)
 	}
-	if !strings.Contains(string(m.Body), `"id":"custom-1"`) || !strings.Contains(string(m.Body), "é€𝄞") {
-		t.Errorf("selected %s", m.Body)
+	var e reporting.Event
+	if err := json.Unmarshal(m.Body, &e); err != nil || e.ID != "custom-1" || e.Text != "é€𝄞" {
+		t.Errorf("selected %s, %v", m.Body, err)
 	}
 	if err := conn.Ack(m); err != nil {
 		t.Fatal(err)

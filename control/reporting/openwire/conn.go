@@ -225,6 +225,16 @@ func (c *Conn) begun(cmd answerable) (chan error, error) {
 	return answer, c.write(cmd)
 }
 
+// tell sends a command that is not answered, without flushing it.
+func (c *Conn) tell(cmd answerable) error {
+	c.mu.Lock()
+	c.last++
+	id := c.last
+	c.mu.Unlock()
+	cmd.number(id, false)
+	return c.write(cmd)
+}
+
 // wait waits for an answer. One that does not come ends the connection: nobody
 // could tell later what was answered to what.
 func (c *Conn) wait(ctx context.Context, answer chan error) error {

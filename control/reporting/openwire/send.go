@@ -68,8 +68,6 @@ func (c *Conn) transact(ctx context.Context, messages []Message) error {
 	if err != nil {
 		return err
 	}
-	// Each message is answered before the commit is asked for: a broker that
-	// refused one could commit the others.
 	if err := c.sendAll(ctx, messages, tx); err != nil {
 		return err
 	}
@@ -79,13 +77,26 @@ func (c *Conn) transact(ctx context.Context, messages []Message) error {
 	return c.ask(ctx, &transactionInfo{connection: c.producer.connection, transaction: tx, does: txCommit})
 }
 
-// sendAll sends messages and returns once each is answered.
+// rollsBack is the version from which on every broker refuses to commit a
+// transaction of which it has refused a message, whether it was asked to answer
+// that message or not (ActiveMQ 5.5 and later).
+const rollsBack = 9
+
+// sendAll sends messages and returns once the last is answered; an older broker
+// is asked about each, since it could commit the others without one it refused.
+// A refusal that nobody asked for ends the connection.
 func (c *Conn) sendAll(ctx context.Context, messages []Message, tx object) error {
 	answers := make([]chan error, 0, len(messages))
-	for _, m := range messages {
+	for i, m := range messages {
 		cmd, err := c.message(m, tx)
 		if err != nil {
 			return err
+		}
+		if i < len(messages)-1 && c.version >= rollsBack {
+			if err := c.tell(cmd); err != nil {
+				return err
+			}
+			continue
 		}
 		answer, err := c.begun(cmd)
 		if err != nil {
