@@ -53,6 +53,7 @@ func (c *Call) tracked(m message) {
 		c.server.recorder.Serve(r)
 		c.trail.Serve(r.Application)
 	case Acknowledged:
+		r.SIPCallID = c.dialog.CallID() // a call that the platform makes has none before
 		c.trail.Step("incall_begin", r.Parties.Local)
 	}
 }
@@ -110,7 +111,12 @@ func (f *facts) served(e Ending) {
 }
 
 func unanswered(m message) reporting.End {
+	var refused *sip.RejectedError
 	switch {
+	case errors.As(m.err, &refused): // of a call that the platform made
+		return reporting.End{Cause: reporting.Refused, By: reporting.Caller, SIPStatus: refused.Status, Error: m.err.Error()}
+	case errors.Is(m.err, ErrNoAnswer), errors.Is(m.err, context.Canceled):
+		return reporting.End{Cause: reporting.Cancelled, By: reporting.Platform, SIPStatus: 487, Error: m.err.Error()}
 	case errors.Is(m.err, sip.ErrCancelled):
 		return reporting.End{Cause: reporting.Cancelled, By: reporting.Caller, SIPStatus: 487}
 	case errors.Is(m.err, sip.ErrNoAck):

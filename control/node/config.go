@@ -52,6 +52,7 @@ type Calls struct {
 	Drain      time.Duration `yaml:"drain" doc:"how long calls may go on once the platform is asked to stop"`
 	Prepare    time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
 	Grace      time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
+	Outbound   Outbound      `yaml:"outbound" doc:"calls that are asked for over HTTP"`
 }
 
 // Validate checks the section of limits.
@@ -154,6 +155,7 @@ func Defaults() Config {
 		Calls: Calls{
 			RatePeriod: time.Second, CPU: 95, Refusal: 503, RetryAfter: 5 * time.Second,
 			Drain: time.Hour, Prepare: 30 * time.Second, Grace: 10 * time.Second,
+			Outbound: Outbound{Timeout: time.Minute},
 		},
 		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
 		Application:   Application{Trace: live.Dir()},

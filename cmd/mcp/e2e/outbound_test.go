@@ -1,0 +1,164 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"mcp/control/node"
+	"mcp/control/reporting"
+	"mcp/control/service/outbound"
+)
+
+// orderer asks the platform for calls.
+type orderer struct {
+	t     *testing.T
+	base  string
+	token string
+}
+
+func newOrderingRig(t *testing.T, token string) (*rig, *orderer) {
+	r := newRig(t, func(c *node.Config) { c.Calls.Outbound.Listen, c.Calls.Outbound.Token = "127.0.0.1:0", token })
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	listening := r.log.wait(t, "outbound calls")
+	return r, &orderer{t: t, base: "http://" + listening["listen"].(string), token: token}
+}
+
+func (o *orderer) ask(method, path, body string) (int, outbound.State) {
+	o.t.Helper()
+	req, err := http.NewRequest(method, o.base+path, strings.NewReader(body))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if o.token != "" {
+		req.Header.Set("Authorization", "Bearer "+o.token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var state outbound.State
+	if resp.StatusCode != http.StatusNoContent {
+		if err := json.NewDecoder(resp.Body).Decode(&state); err != nil {
+			o.t.Error(err)
+		}
+	}
+	return resp.StatusCode, state
+}
+
+// over waits for the end of a call.
+func (o *orderer) over(id string) (state outbound.State) {
+	o.t.Helper()
+	await(o.t, "the end of the call", func() bool {
+		_, state = o.ask("GET", "/v1/calls/"+id, "")
+		return state.State == "over"
+	})
+	return state
+}
+
+func TestCallsOverHTTP(t *testing.T) {
+	r, o := newOrderingRig(t, "secret")
+	r.pages.tunes()
+	b := newBob(t, "await")
+	web := r.pages.server.URL
+	r.pages.page("/app.vxml", `<form><block><prompt><audio src="/700/300ms"/></prompt><disconnect/></block></form>`)
+	for service, want := range map[string]float64{"annc;play=" + web + "/400/300ms": 400, web + "/app.vxml": 700} {
+		status, state := o.ask("POST", "/v1/calls", `{"to": "`+b.uri()+`", "from": "sip:100@example.com", "service": "`+service+`", "headers": {"X-Campaign": "7"}}`)
+		if status != http.StatusAccepted || state.ID == "" || state.State == "over" {
+			t.Fatalf("%d %+v", status, state)
+		}
+		if got := heard(b.last()); !slices.Equal(got, []float64{want}) {
+			t.Errorf("bob heard %v, want %v", got, want)
+		}
+		if state = o.over(state.ID); state.Error != "" {
+			t.Errorf("%+v", state)
+		}
+	}
+	rec := r.record(1)
+	if rec.AnsweredAt == nil || rec.SIPCallID == "" || rec.Parties.Remote != b.uri() || rec.Parties.Local != "sip:100@example.com" {
+		t.Errorf("record: %+v", rec)
+	}
+	if b.from[0] != "sip:100@example.com" {
+		t.Errorf("bob was called from %s", b.from[0])
+	}
+	r.nothingLeft()
+}
+
+func TestCallsOverHTTPThatFail(t *testing.T) {
+	r, o := newOrderingRig(t, "")
+	for _, tt := range []struct {
+		name, body, says string
+		status           int
+	}{
+		{"no JSON", `to: me`, "invalid", 400},
+		{"unknown field", `{"to": "sip:a@127.0.0.1", "too": 1}`, "too", 400},
+		{"nobody to call", `{}`, "to is missing", 400},
+		{"no URI", `{"to": "bob"}`, "no SIP URI", 400},
+		{"no duration", `{"to": "sip:a@127.0.0.1", "timeout": "soon"}`, "no duration", 400},
+		{"service that cannot be", `{"to": "sip:a@127.0.0.1", "service": "annc"}`, "play", 400},
+	} {
+		if status, state := o.ask("POST", "/v1/calls", tt.body); status != tt.status || !strings.Contains(state.Error, tt.says) {
+			t.Errorf("%s: %d %+v", tt.name, status, state)
+		}
+	}
+	if status, _ := o.ask("GET", "/v1/calls/none", ""); status != http.StatusNotFound {
+		t.Errorf("a call that is none: %d", status)
+	}
+	r.nothingLeft()
+}
+
+func TestPlacedCallEnds(t *testing.T) {
+	page := `<form><field name="a"><grammar mode="dtmf" version="1.0" root="r" type="application/srgs+xml"><rule id="r"><item>1</item></rule></grammar></field></form>`
+	for _, tt := range []struct {
+		name   string
+		bob    func(*bob)
+		hangUp bool
+		want   outbound.State
+		cause  reporting.Cause
+	}{
+		{"refused", func(b *bob) { b.refuse = 486 }, false, outbound.State{State: "over", Status: 486, Error: "call rejected: 486 Busy Here"}, reporting.Refused},
+		{"not answered", func(b *bob) { b.silent = true }, false, outbound.State{State: "over", Error: "no answer in time"}, reporting.Cancelled},
+		{"hung up over HTTP", nil, true, outbound.State{State: "over"}, reporting.Disconnected},
+		{"hung up by the party", func(b *bob) { b.script = "wait 100ms; hangup" }, false, outbound.State{State: "over"}, reporting.HangUp},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, o := newOrderingRig(t, "")
+			r.pages.page("/main.vxml", page)
+			b := newBob(t, "await")
+			if tt.bob != nil {
+				tt.bob(b)
+			}
+			status, state := o.ask("POST", "/v1/calls", `{"to": "`+b.uri()+`", "timeout": "400ms"}`)
+			if status != http.StatusAccepted {
+				t.Fatalf("%d %+v", status, state)
+			}
+			if tt.hangUp {
+				await(t, "the answer", func() bool { _, s := o.ask("GET", "/v1/calls/"+state.ID, ""); return s.State == "up" })
+				if status, _ := o.ask("DELETE", "/v1/calls/"+state.ID, ""); status != http.StatusNoContent {
+					t.Errorf("hang-up: %d", status)
+				}
+			}
+			tt.want.ID = state.ID
+			if got := o.over(state.ID); got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			if rec := r.record(1); rec.End.Cause != tt.cause {
+				t.Errorf("record: %+v", rec.End)
+			}
+			b.last()
+			r.nothingLeft()
+		})
+	}
+}
+
+func TestTokenOfCallsOverHTTP(t *testing.T) {
+	r, o := newOrderingRig(t, "secret")
+	o.token = "guess"
+	if status, state := o.ask("POST", "/v1/calls", `{"to": "sip:bob@127.0.0.1"}`); status != http.StatusUnauthorized || state.Error == "" {
+		t.Errorf("%d %+v", status, state)
+	}
+	r.nothingLeft()
+}

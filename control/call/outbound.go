@@ -1,0 +1,281 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+
+	"mcp/control/route"
+	"mcp/control/sip"
+	"mcp/control/sip/header"
+)
+
+// Placement is a call that the platform makes by itself.
+type Placement struct {
+	Destination
+	// Request is what the called party is served.
+	Request route.Request
+}
+
+// ErrOverload says that no further call can be made at present.
+var ErrOverload = errors.New("too many calls")
+
+// Place makes a call and serves the party that answers, as Serve does with a
+// caller. It returns when the call is being made; Done of the Placed follows its
+// end. What is wrong with the placement is a *Refusal.
+func (s *Server) Place(ctx context.Context, p Placement) (*Placed, error) {
+	if s.dialler == nil {
+		return nil, errNoDialler
+	}
+	if s.Admit() != nil {
+		return nil, ErrOverload
+	}
+	d := newPlaced(s.dialler, p)
+	local, err := localFor(p.To)
+	if err != nil {
+		return nil, &Refusal{Status: 400, Reason: "Bad Request", Err: err}
+	}
+	d.local = local
+	c := s.newCall(d)
+	if err := s.admit(ctx, c); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOverload, err)
+	}
+	d.call = c
+	c.log.Info("call placed", "from", d.LocalURI(), "to", d.RemoteURI(), "service", p.Request.Service)
+	go func() {
+		defer close(d.done)
+		defer s.forget(c)
+		c.offered()
+		c.run(ctx)
+	}()
+	return d, nil
+}
+
+// Placed is a call that the platform has made: for the call it is the dialog, which
+// begins with the answer. To answer is to call.
+type Placed struct {
+	dialler Dialler
+	what    Placement
+	local   netip.Addr
+	call    *Call
+	events  chan sip.Event
+	done    chan struct{}
+	give    context.Context
+	up      context.CancelFunc // ends give: the call is not wanted any more
+
+	mu      sync.Mutex // guards what follows
+	dialog  *sip.Dialog
+	outcome error // why it was never answered
+}
+
+func newPlaced(d Dialler, p Placement) *Placed {
+	placed := &Placed{dialler: d, what: p, events: make(chan sip.Event, 1), done: make(chan struct{})}
+	placed.give, placed.up = context.WithCancel(context.Background())
+	return placed
+}
+
+// localFor is the address that a destination is reached from.
+func localFor(to string) (netip.Addr, error) {
+	rest, ok := strings.CutPrefix(to, "sip:")
+	if !ok {
+		if rest, ok = strings.CutPrefix(to, "sips:"); !ok {
+			return netip.Addr{}, fmt.Errorf("%q is no SIP URI", to)
+		}
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = rest[at+1:]
+	}
+	host, _, _ := strings.Cut(rest, ";")
+	if name, port, err := net.SplitHostPort(host); err != nil || port == "" {
+		host = net.JoinHostPort(strings.Trim(host, "[]"), "5060")
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil || name == "" {
+		return netip.Addr{}, fmt.Errorf("%q is no SIP URI", to)
+	}
+	// Connecting a UDP socket sends nothing; it asks the routing table.
+	conn, err := net.Dial("udp", host)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("find the way to %s: %w", host, err)
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
+}
+
+// ID is the call's.
+func (p *Placed) ID() string { return p.call.id }
+
+// Done is closed when the call is over and its record written.
+func (p *Placed) Done() <-chan struct{} { return p.done }
+
+// Answered tells whether somebody has answered. Err is why nobody did: a
+// *sip.RejectedError, ErrNoAnswer or another; nil while it may be yet.
+func (p *Placed) Answered() bool { return p.current() != nil }
+
+// Err is why nobody answered.
+func (p *Placed) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.outcome
+}
+
+// HangUp ends the call, answered or not.
+func (p *Placed) HangUp() {
+	p.up()
+	p.call.HangUp()
+}
+
+func (p *Placed) current() *sip.Dialog {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dialog
+}
+
+// Answer implements Signalling: it calls, and returns when the party has answered.
+func (p *Placed) Answer(ctx context.Context, offer []byte) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.give, cancel)()
+	if p.what.Patience > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, p.what.Patience, ErrNoAnswer)
+		defer stop()
+	}
+	d, err := p.dialler.Invite(ctx, sip.Outgoing{To: p.what.To, From: p.what.From, Offer: offer, Headers: p.what.Headers})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		if errors.Is(context.Cause(ctx), ErrNoAnswer) {
+			err = ErrNoAnswer
+		}
+		p.outcome = err
+		return err
+	}
+	p.dialog = d
+	p.call.beside(func() {
+		defer close(p.events)
+		for ev := range d.Events() {
+			p.hand(ev)
+		}
+	})
+	return nil
+}
+
+// hand passes an event on, to a call that still listens.
+func (p *Placed) hand(ev sip.Event) {
+	select {
+	case p.events <- ev:
+	case <-p.call.life.gone:
+	}
+}
+
+// Reject implements Signalling: a call that could not be prepared is not made.
+func (p *Placed) Reject(context.Context, int, string, map[string]string) error {
+	p.up()
+	return nil
+}
+
+// Bye implements Signalling.
+func (p *Placed) Bye(ctx context.Context, headers map[string]string) error {
+	p.up()
+	if d := p.current(); d != nil {
+		return d.Bye(ctx, headers)
+	}
+	return nil
+}
+
+// Events implements Signalling.
+func (p *Placed) Events() <-chan sip.Event { return p.events }
+
+// RemoteSDP implements Signalling.
+func (p *Placed) RemoteSDP() []byte {
+	if d := p.current(); d != nil {
+		return d.RemoteSDP()
+	}
+	return nil
+}
+
+// CallID implements Identity; it is empty until the answer.
+func (p *Placed) CallID() string {
+	if d := p.current(); d != nil {
+		return d.CallID()
+	}
+	return ""
+}
+
+// LocalURI implements Identity.
+func (p *Placed) LocalURI() string {
+	if p.what.From != "" {
+		return p.what.From
+	}
+	return "sip:mcp@" + p.local.String()
+}
+
+// RemoteURI implements Identity.
+func (p *Placed) RemoteURI() string { return p.what.To }
+
+// RequestURI implements Identity: what the party would have called for its service.
+func (p *Placed) RequestURI() sip.URI {
+	user := p.what.Request.Service
+	if p.what.Request.ID != "" {
+		user += "=" + p.what.Request.ID
+	}
+	return sip.URI{Scheme: "sip", User: user, Host: p.local.String(), Params: p.what.Request.Params}
+}
+
+// Headers implements Identity: those of the answer.
+func (p *Placed) Headers() map[string][]string {
+	if d := p.current(); d != nil {
+		return d.Headers()
+	}
+	return nil
+}
+
+// Parts implements Hosts: nothing comes with a call that is made.
+func (p *Placed) Parts() []header.Part { return nil }
+
+// LocalTag implements Hosts.
+func (p *Placed) LocalTag() string {
+	if d := p.current(); d != nil {
+		return d.LocalTag()
+	}
+	return p.call.id
+}
+
+// LocalHost implements Hosts.
+func (p *Placed) LocalHost() netip.Addr { return p.local }
+
+// RemoteHost implements Hosts.
+func (p *Placed) RemoteHost() netip.Addr {
+	if d := p.current(); d != nil {
+		return d.RemoteHost()
+	}
+	return netip.Addr{}
+}
+
+// Info implements Requests.
+func (p *Placed) Info(ctx context.Context, c sip.Content) error {
+	if d := p.current(); d != nil {
+		return d.Info(ctx, c)
+	}
+	return sip.ErrEnded
+}
+
+// Refer implements Requests.
+func (p *Placed) Refer(ctx context.Context, r sip.Refer) (*sip.Subscription, error) {
+	if d := p.current(); d != nil {
+		return d.Refer(ctx, r)
+	}
+	return nil, sip.ErrEnded
+}
+
+// Reinvite implements Requests.
+func (p *Placed) Reinvite(ctx context.Context, c sip.Change) ([]byte, error) {
+	if d := p.current(); d != nil {
+		return d.Reinvite(ctx, c)
+	}
+	return nil, sip.ErrEnded
+}
