@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := build
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-quick race bench-media bench-mix bench-vxml bench-reporting fuzz conformance model generate generate-check fmt-check deploy-check vet clean
+.PHONY: help setup build demo test test-quick race bench-media bench-mix bench-vxml bench-reporting bench-sip fuzz conformance model generate generate-check fmt-check deploy-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ bench-media: build ## what media costs, beside null programs, sockets and rtpeng
 
 bench-mix: build ## what mixing, transcoding and recording cost
 	@$(BUILD)/mcplab bench mix --out $(BUILD)/bench
+
+bench-sip: build ## calls a second, set-up time and what a call costs, beside a bare SIP callee
+	@scripts/setup.sh test
+	@$(BUILD)/mcplab bench-sip --platform $(BUILD)/mcp --out $(BUILD)/bench
 
 bench-vxml: build ## what the VoiceXML interpreter costs
 	@$(BUILD)/mcp vxml bench --out $(BUILD)/bench

@@ -33,7 +33,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand(), benchCommand(), benchReportingCommand())
+	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand(), benchCommand(), benchReportingCommand(), benchSIPCommand(), bareCommand())
 	root.AddCommand(googleCommand(), botCommand())
 	return root
 }

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"mcp/cmd/mcplab/sipbench"
+	"mcp/control/sip/bare"
+)
+
+func benchSIPCommand() *cobra.Command {
+	var options sipbench.Options
+	cmd := &cobra.Command{
+		Use:   "bench-sip",
+		Short: "Measure how many calls a second are answered, and what one costs",
+		Long: `Measure the highest rate of calls that is answered without one that fails or is
+sent again, how long setting one up takes, and what a call costs in CPU time and
+memory: for the platform with a VoiceXML application, and for the plainest callee
+that the SIP library makes, on the same core. SIPp calls from another core.`,
+		Example: `  mcplab bench-sip --out build/bench`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.Commit, options.Progress = version, cmd.ErrOrStderr()
+			return sipbench.Run(cmd.Context(), cmd.OutOrStdout(), options)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
+	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary")
+	return cmd
+}
+
+func bareCommand() *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use:     "bare",
+		Short:   "Answer calls with nothing but the SIP library, for comparison",
+		Example: `  mcplab bare --listen 127.0.0.1:5080`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return bare.Serve(cmd.Context(), listen) },
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:5080", "UDP address")
+	return cmd
+}

@@ -1,0 +1,201 @@
+package sipbench
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is a callee that runs.
+type server struct {
+	addr string
+	dir  string
+	cmd  *exec.Cmd
+}
+
+// start runs a callee on the first core and waits until it answers.
+func (c contender) start(ctx context.Context) (*server, error) {
+	dir, err := os.MkdirTemp("", "sipbench")
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{addr: fmt.Sprintf("127.0.0.1:%d", port), dir: dir}
+	args, err := c.command(s.addr, dir)
+	if err != nil {
+		return nil, err
+	}
+	s.cmd = pinned(ctx, 0, args)
+	var log bytes.Buffer
+	s.cmd.Stderr = &log
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	for range 100 {
+		if s.answers() {
+			return s, nil
+		}
+	}
+	s.stop()
+	return nil, fmt.Errorf("%s does not answer: %s", args[0], log.String())
+}
+
+// answers asks for a sign of life.
+func (s *server) answers() bool {
+	conn, err := net.Dial("udp", s.addr)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "OPTIONS sip:x@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%d;rport\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:x@y>\r\n"+
+		"Call-ID: %d\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", s.addr, conn.LocalAddr(), time.Now().UnixNano(), time.Now().UnixNano())
+	_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	n, err := conn.Read(make([]byte, 2048))
+	if n == 0 || err != nil {
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err == nil
+}
+
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() { _ = s.cmd.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		_ = s.cmd.Process.Kill()
+		<-done
+	}
+	_ = os.RemoveAll(s.dir)
+}
+
+// cpu is what the callee has used so far.
+func (s *server) cpu() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	var ticks int
+	for _, i := range []int{11, 12} { // utime, stime
+		n, _ := strconv.Atoi(fields[i])
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// resident is the callee's memory in KiB.
+func (s *server) resident() float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	pages, _ := strconv.ParseFloat(strings.Fields(string(text))[1], 64)
+	return pages * float64(os.Getpagesize()) / 1024
+}
+
+// callers is what SIPp does.
+type callers struct {
+	rate, calls int
+	hold        time.Duration
+}
+
+// load is what the callers saw.
+type load struct {
+	rate           int
+	failed, resent int
+	p50, p99       float64 // of the set-up, in milliseconds
+}
+
+func (l load) clean() bool { return l.failed == 0 && l.resent == 0 }
+
+// place runs SIPp on the second core until every call is over.
+func (s *server) place(ctx context.Context, c callers) (load, error) {
+	dir, err := os.MkdirTemp(s.dir, "callers")
+	if err != nil {
+		return load{}, err
+	}
+	file := filepath.Join(dir, "call.xml")
+	if err := os.WriteFile(file, scenario, 0o600); err != nil {
+		return load{}, err
+	}
+	cmd := pinned(ctx, 1, []string{"sipp", s.addr, "-sf", file, "-i", "127.0.0.1", "-t", "u1", "-nostdin", "-s", "ivr",
+		"-r", fmt.Sprint(c.rate), "-m", fmt.Sprint(c.calls), "-l", "20000", "-d", fmt.Sprint(c.hold.Milliseconds()),
+		"-trace_stat", "-fd", "1", "-stf", "stat.csv", "-trace_rtt", "-rtt_freq", "1", "-timeout", "60s"})
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TERM=dumb")
+	err = cmd.Run() // a status other than 0 says that calls failed, which the statistics say better
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return load{}, fmt.Errorf("sipp: %w", err)
+	}
+	return read(dir)
+}
+
+// read takes the outcome from SIPp's files.
+func read(dir string) (load, error) {
+	rows, err := table(filepath.Join(dir, "stat.csv"))
+	if err != nil || len(rows) < 2 {
+		return load{}, fmt.Errorf("sipp's statistics: %w", errors.Join(err, errors.New("too short")))
+	}
+	last := rows[len(rows)-1]
+	column := func(name string) int {
+		i := slices.Index(rows[0], name)
+		if i < 0 || i >= len(last) {
+			return -1
+		}
+		n, _ := strconv.Atoi(last[i])
+		return n
+	}
+	l := load{failed: column("FailedCall(C)"), resent: column("Retransmissions(C)")}
+	if l.failed < 0 || l.resent < 0 {
+		return l, errors.New("sipp's statistics lack a column")
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*rtt.csv"))
+	var times []float64
+	for _, f := range files {
+		rows, err := table(f)
+		if err != nil {
+			return l, err
+		}
+		for _, row := range rows {
+			if len(row) < 2 {
+				continue
+			}
+			if ms, err := strconv.ParseFloat(row[1], 64); err == nil {
+				times = append(times, ms)
+			}
+		}
+	}
+	if len(times) > 0 {
+		slices.Sort(times)
+		l.p50, l.p99 = times[len(times)/2], times[len(times)*99/100]
+	}
+	return l, nil
+}
+
+func table(file string) ([][]string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	r.Comma, r.FieldsPerRecord, r.LazyQuotes = ';', -1, true
+	return r.ReadAll()
+}

@@ -1,0 +1,46 @@
+package sipbench
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestClimb(t *testing.T) {
+	for limit, want := range map[int][2]int{0: {0, 0}, 49: {0, 0}, 60: {50, 60}, 1000: {940, 1000}, 12345: {11600, 12345}} {
+		tries := 0
+		got, err := climb(func(rate int) (bool, error) { tries++; return rate <= limit, nil })
+		if err != nil || got < want[0] || got > want[1] || tries > 15 {
+			t.Errorf("%d: %d after %d tries, %v", limit, got, tries, err)
+		}
+	}
+}
+
+func TestOutcomeOfSIPp(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := read(dir); err == nil {
+		t.Error("an outcome without statistics")
+	}
+	write("stat.csv", "StartTime;FailedCall(C);Retransmissions(C);\nx;0;0;\ny;2;7;\n")
+	write("call_1_rtt.csv", "Date_ms;response_time_ms;rtd_no\n1;4;1\n2;8;1\n3;100;1\n")
+	if got, err := read(dir); err != nil || got != (load{failed: 2, resent: 7, p50: 8, p99: 100}) || got.clean() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	write("stat.csv", "StartTime;Other;\nx;0;\n")
+	if _, err := read(dir); err == nil {
+		t.Error("statistics without the columns")
+	}
+}
+
+func TestComparison(t *testing.T) {
+	r := report{Results: []Result{{Name: "sip.bare.cps", Value: 1000}, {Name: "sip.vxml.cps", Value: 700}}}
+	r.compare()
+	if got := r.Results[1]; got.Ratio != 0.7 || got.Against != "sip.bare.cps" || got.Goal != 0.6 {
+		t.Errorf("%+v", got)
+	}
+}
