@@ -15,6 +15,7 @@ import (
 	"mcp/control/node/records"
 	"mcp/control/node/signalling"
 	"mcp/control/node/uploading"
+	"mcp/control/sdp"
 	"mcp/control/service/voicexml/live"
 )
 
@@ -85,6 +86,7 @@ type Media struct {
 	Address     netip.Addr    `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
 	PortMin     uint16        `yaml:"port-min" doc:"first port of the RTP range"`
 	PortMax     uint16        `yaml:"port-max" doc:"last port of the RTP range"`
+	Codecs      []string      `yaml:"codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722; what differs from the other side's is transcoded"`
 	DSCP        uint8         `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
 	Timeout     time.Duration `yaml:"timeout" doc:"how long a caller's audio may stay away before the call is ended; 0: for ever"`
 	HoldTimeout time.Duration `yaml:"hold-timeout" doc:"the same while the caller is on hold; 0: for ever"`
@@ -157,7 +159,7 @@ func Defaults() Config {
 			Drain: time.Hour, Prepare: 30 * time.Second, Grace: 10 * time.Second,
 			Outbound: Outbound{Timeout: time.Minute},
 		},
-		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
+		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, Codecs: []string{"PCMU", "PCMA"}, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
 		Application:   Application{Trace: live.Dir()},
 		Announcements: Announcements{Longest: time.Hour},
 		Fetch:         defaultFetch(),
@@ -199,10 +201,34 @@ func (m Media) Validate() error {
 	if m.Timeout < 0 || m.HoldTimeout < 0 {
 		return errors.New("timeout and hold-timeout must not be negative")
 	}
+	if len(m.Codecs) == 0 {
+		return errors.New("codecs: there is none")
+	}
+	for _, name := range m.Codecs {
+		if _, known := spoken[name]; !known {
+			return fmt.Errorf("codecs: %q is none of PCMU, PCMA, G722", name)
+		}
+	}
 	if m.DSCP > 63 {
 		return fmt.Errorf("dscp: %d is above 63", m.DSCP)
 	}
 	return nil
+}
+
+// spoken are the codecs that prompts are kept in, all of which have static payload
+// types (RFC 3551 section 6).
+var spoken = map[string]sdp.Codec{
+	"PCMU": {Name: "PCMU", PayloadType: 0, ClockRate: 8000},
+	"PCMA": {Name: "PCMA", PayloadType: 8, ClockRate: 8000},
+	"G722": {Name: "G722", PayloadType: 9, ClockRate: 8000},
+}
+
+// codecs are those spoken with callers.
+func (m Media) codecs() (all []sdp.Codec) {
+	for _, name := range m.Codecs {
+		all = append(all, spoken[name])
+	}
+	return all
 }
 
 // latch is for how long a caller's true address may be learned.

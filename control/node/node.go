@@ -99,7 +99,7 @@ func (n *Node) build() error {
 		return err
 	}
 	n.calls = call.NewServer(call.Config{
-		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
+		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.codecs(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
 		MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
 	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: kept.Calls(), Metrics: n.metrics, Log: n.log})

@@ -91,17 +91,30 @@ func (r *rig) wantBeeps(audio []byte) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	said := r.speech.engine.Beeps(5)
-	if least := min(len(said), 8000); len(pcm) < least {
-		r.t.Fatalf("%d samples, %d were said", len(pcm), len(said))
+	wantHeard(r.t, "the recording", r.speech.engine.Beeps(5)[:8000], pcm)
+}
+
+// wantHeard holds audio to what was said, piece by piece: on a busy machine some of
+// it comes late, and something stands in for it.
+func wantHeard(t *testing.T, what string, said, heard []int16) {
+	t.Helper()
+	const piece = 1600
+	found, of := 0, 0
+	var likest float64
+	for ; len(said) >= piece; said = said[piece:] {
+		if measure.Level(said[:piece]) < -40 {
+			continue
+		}
+		of++
+		delay, like := measure.Delay(said[:piece], heard, 8000, time.Duration(len(heard)-piece-1)*time.Second/8000)
+		at := heard[int(delay*8000/time.Second):]
+		likest = max(likest, like)
+		if like > 0.9 && math.Abs(measure.Level(at[:piece])-measure.Level(said[:piece])) < 1.5 {
+			found++
+		}
 	}
-	said = said[:4000]
-	delay, like := measure.Delay(said, pcm, 8000, time.Duration(len(pcm)-len(said)-1)*time.Second/8000)
-	if like < 0.95 {
-		r.t.Errorf("what was said is not in the recording: likeness %.2f after %s", like, delay)
-	}
-	if l := measure.Level(pcm[int(delay*8000/time.Second):][:4000]); math.Abs(l-measure.Level(said)) > 1 {
-		r.t.Errorf("it is at %.1f dBm0, was said at %.1f", l, measure.Level(said))
+	if of == 0 || 2*found < of {
+		t.Errorf("%s: %d of %d pieces of what was said are heard, the likest by %.2f", what, found, of, likest)
 	}
 }
 
