@@ -13,6 +13,7 @@ import (
 	"mcp/control/reporting"
 	"mcp/control/sdp"
 	"mcp/control/sip"
+	"mcp/control/sip/genesys"
 
 	"github.com/google/uuid"
 )
@@ -137,12 +138,26 @@ func (s *Server) newCall(d Dialog) *Call {
 	id := uuid.Must(uuid.NewV7()).String()
 	c := &Call{
 		id: id, dialog: d, server: s, session: s.engine.NewSession(id),
-		log:   s.log.With("call", id, "sip_call_id", d.CallID()),
+		log:   s.log.With(identifiers(id, d)...),
 		inbox: make(chan message, 8), hungUp: make(chan struct{}),
 	}
 	c.life.gone, c.life.parties = make(chan struct{}), map[*Party]struct{}{}
 	c.life.facts.begin(id, d)
 	return c
+}
+
+// identifiers are what every line of a call's log carries: our name for it, SIP's,
+// and those of the Resource Manager and SIP Server if they gave it one.
+func identifiers(id string, d Identity) []any {
+	args := []any{"call", id, "sip_call_id", d.CallID()}
+	known := genesys.Read(d.Headers())
+	if known.Session != "" {
+		args = append(args, "gvp_session", known.Session)
+	}
+	if known.CallUUID != "" {
+		args = append(args, "call_uuid", known.CallUUID)
+	}
+	return args
 }
 
 // admit takes a call up unless there are too many, or no record of it could be kept.

@@ -242,7 +242,9 @@ log: {level: error}
 		os.WriteFile(filepath.Join(dir, "prompt.wav"), prompt(30), 0o600))
 }
 
-const application = `<vxml version="2.1" xmlns="http://www.w3.org/2001/vxml"><form><field name="digit" type="digits?length=1">
+const application = `<vxml version="2.1" xmlns="http://www.w3.org/2001/vxml"><property name="inputmodes" value="dtmf"/>
+<form><field name="digit"><grammar mode="dtmf" version="1.0" root="d" xmlns="http://www.w3.org/2001/06/grammar">
+<rule id="d"><one-of><item>1</item><item>2</item></one-of></rule></grammar>
 <prompt timeout="60s"><audio src="prompt.wav"/></prompt></field></form></vxml>`
 
 // prompt is so many seconds of mu-law as a WAV file.

@@ -1,0 +1,92 @@
+// Package genesys reads what a Genesys Resource Manager and SIP Server say of a
+// call in headers and Request-URI parameters of their own.
+package genesys
+
+import (
+	"slices"
+	"strings"
+
+	"mcp/control/sip/header"
+)
+
+// The headers with a meaning of their own. All others that begin with Prefix are
+// user data: what was attached to the call.
+const (
+	Prefix            = "x-genesys-"
+	SessionHeader     = "x-genesys-gvp-session-id"
+	SessionDataHeader = "x-genesys-gvp-session-data"
+	CallUUIDHeader    = "x-genesys-calluuid"
+	ProfileHeader     = "x-genesys-rm-application-dbid"
+)
+
+// ConfigPrefix is what the name of a Request-URI parameter begins with that
+// overrides an option: gvp.config.<section>.<option>.
+const ConfigPrefix = "gvp.config."
+
+// Call is what is known of a call.
+type Call struct {
+	Session  string // the Resource Manager's name for the call
+	Tenant   string // gvp.rm.tenant-id
+	CTI      bool   // the CTI Connector is in the path
+	CallUUID string // SIP Server's name for the call
+	Profile  string // the application's identifier in the configuration
+	// SessionData are the parts of that header, in order.
+	SessionData []string
+	// UserData is what was attached, by lower-case name without Prefix.
+	UserData map[string]string
+}
+
+// Read takes it from the headers of an INVITE, whose names are in lower case.
+func Read(headers map[string][]string) Call {
+	session := header.ParseValue(first(headers[SessionHeader]))
+	c := Call{
+		Session:  session.Text,
+		Tenant:   session.Params["gvp.rm.tenant-id"],
+		CTI:      session.Params["gvp.rm.cti-call"] == "1",
+		CallUUID: strings.TrimSpace(first(headers[CallUUIDHeader])),
+		Profile:  strings.TrimSpace(first(headers[ProfileHeader])),
+		UserData: map[string]string{},
+	}
+	if data := first(headers[SessionDataHeader]); data != "" {
+		c.SessionData = strings.Split(data, ";")
+	}
+	meant := []string{SessionHeader, SessionDataHeader, CallUUIDHeader, ProfileHeader}
+	for name, values := range headers {
+		if key, ok := strings.CutPrefix(name, Prefix); ok && key != "" && !slices.Contains(meant, name) {
+			c.UserData[key] = strings.Join(values, ", ")
+		}
+	}
+	return c
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
+// Overrides are the options that a Request-URI's parameters override, by
+// "section.option", of those that are allowed; a caller must not be able to
+// change any other. An allowed name may end in ".*" for a whole section.
+func Overrides(params map[string]string, allowed []string) (taken map[string]string, refused []string) {
+	taken = map[string]string{}
+	for name, value := range params {
+		option, ok := strings.CutPrefix(strings.ToLower(name), ConfigPrefix)
+		if !ok {
+			continue
+		}
+		if !slices.ContainsFunc(allowed, func(a string) bool { return covers(strings.ToLower(a), option) }) {
+			refused = append(refused, option)
+			continue
+		}
+		taken[option] = value
+	}
+	slices.Sort(refused)
+	return taken, refused
+}
+
+func covers(allowed, option string) bool {
+	section, all := strings.CutSuffix(allowed, ".*")
+	return allowed == option || all && strings.HasPrefix(option, section+".") && len(option) > len(section)+1
+}

@@ -1,0 +1,41 @@
+package genesys
+
+import (
+	"reflect"
+	"testing"
+)
+
+// The headers are as the product's Resource Manager sends them.
+func TestRead(t *testing.T) {
+	got := Read(map[string][]string{
+		"x-genesys-gvp-session-id":      {"A1B2-C3;gvp.rm.datanodes=2|1;gvp.rm.tenant-id=1.102_IVRAppDefault;gvp.rm.cti-call=1"},
+		"x-genesys-gvp-session-data":    {"callsession=A1B2-C3;2;1;;;;Environment/ccid;IVRAppDefault"},
+		"x-genesys-calluuid":            {"00QP5G2JDS"},
+		"x-genesys-rm-application-dbid": {"105"},
+		"x-genesys-customer":            {"gold"},
+		"x-genesys-":                    {"nameless"},
+		"x-other":                       {"y"},
+	})
+	want := Call{
+		Session: "A1B2-C3", Tenant: "1.102_IVRAppDefault", CTI: true, CallUUID: "00QP5G2JDS", Profile: "105",
+		SessionData: []string{"callsession=A1B2-C3", "2", "1", "", "", "", "Environment/ccid", "IVRAppDefault"},
+		UserData:    map[string]string{"customer": "gold"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if got := Read(nil); !reflect.DeepEqual(got, Call{UserData: map[string]string{}}) {
+		t.Errorf("of nothing: %+v", got)
+	}
+}
+
+func TestOverrides(t *testing.T) {
+	taken, refused := Overrides(map[string]string{
+		"gvp.config.vrm.nsssessionxml": "x", "GVP.config.fm.http_proxy": "evil:80", "gvp.config.vxmli.max_loop": "5",
+		"gvp.config.vxmli.": "", "voicexml": "http://x",
+	}, []string{"vrm.nsssessionxml", "vxmli.*"})
+	if !reflect.DeepEqual(taken, map[string]string{"vrm.nsssessionxml": "x", "vxmli.max_loop": "5"}) ||
+		!reflect.DeepEqual(refused, []string{"fm.http_proxy", "vxmli."}) {
+		t.Errorf("taken %v, refused %v", taken, refused)
+	}
+}
