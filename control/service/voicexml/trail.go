@@ -3,14 +3,19 @@ package voicexml
 import (
 	"strings"
 
+	"mcp/control/reporting"
 	"mcp/vxml"
+	"mcp/vxml/secrecy"
 )
 
 // PageLog implements vxml.PageLogger: what a page logs under a label, such as
 // com.genesyslab.var.CallResult, becomes a custom event of the call.
-func (p *phone) PageLog(l vxml.PageLog) {
+func (p *phone) PageLog(l vxml.PageLog) { custom(p.call.Trail(), &p.secrets, l) }
+
+// custom reports what a page logs, without what the caller gave in private.
+func custom(trail *reporting.Trail, secrets *secrecy.Secrets, l vxml.PageLog) {
 	if l.Label != "" {
-		p.call.Trail().Custom(l.Label, p.secrets.Conceal(l.Text))
+		trail.Custom(l.Label, secrets.Conceal(l.Text))
 	}
 }
 
