@@ -118,13 +118,14 @@ func (n *Node) build() error {
 // openRecordings makes what keeps recordings, in the folder of the uploader.
 // Without it all else goes on, unless calls are to be recorded.
 func (n *Node) openRecordings(engine *media.Engine) (*recording.Recordings, error) {
-	r, err := recording.Open(n.cfg.Recording, recording.Parts{
+	r, err := recording.Open(n.stopping, n.cfg.Recording, recording.Parts{
 		Folder: n.cfg.Upload.Folder, Clock: engine.Clock(), Metrics: n.metrics, Log: n.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	n.opened("recordings", r.Close)
+	n.companions = append(n.companions, r.Run)
 	return r, nil
 }
 

@@ -4,26 +4,26 @@
 package recording
 
 import (
-	"crypto/x509"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/call"
+	"mcp/control/certs"
 	"mcp/control/media/clock"
 	"mcp/control/media/record"
-	"mcp/control/media/record/cms"
 	"mcp/control/media/record/store"
+	"mcp/control/node/sealing"
 )
 
 // Config is the section of recordings.
 type Config struct {
-	Calls        string `yaml:"calls" doc:"whether calls are recorded: off, mixed, or sides for the caller left and the platform right"`
-	Type         string `yaml:"type" doc:"of call recordings: audio/wav with codec=pcm, alaw or ulaw, audio/mpeg with bitrate=16 or 32, audio/ogg, audio/basic"`
-	Certificates string `yaml:"certificates" doc:"PEM file of the certificates that recordings are encrypted to (CMS, RFC 5652), read anew for each; empty: they are in the clear"`
+	Calls        string         `yaml:"calls" doc:"whether calls are recorded: off, mixed, or sides for the caller left and the platform right"`
+	Type         string         `yaml:"type" doc:"of call recordings: audio/wav with codec=pcm, alaw or ulaw, audio/mpeg with bitrate=16 or 32, audio/ogg, audio/basic"`
+	Certificates sealing.Config `yaml:"certificates" doc:"whom recordings are encrypted to (CMS, RFC 5652); with no source they are in the clear"`
 }
 
 // The ways in which calls are recorded.
@@ -34,7 +34,9 @@ const (
 )
 
 // Defaults records nothing.
-func Defaults() Config { return Config{Calls: off, Type: "audio/wav;codec=alaw"} }
+func Defaults() Config {
+	return Config{Calls: off, Type: "audio/wav;codec=alaw", Certificates: sealing.Defaults()}
+}
 
 // Validate implements the configuration reader's check of the section.
 func (c Config) Validate() error {
@@ -62,6 +64,7 @@ type Recordings struct {
 	Store  *store.Store // nil: nothing can be kept
 	config Config
 	format record.Format
+	keeper *certs.Keeper // nil: recordings are in the clear
 }
 
 // Parts are what recordings are made with.
@@ -74,19 +77,20 @@ type Parts struct {
 
 // Open makes the folder of recordings, and gives what a killed process left there
 // its metadata. That there is no folder is an error only if calls are recorded.
-func Open(c Config, p Parts) (*Recordings, error) {
+func Open(ctx context.Context, c Config, p Parts) (*Recordings, error) {
 	f, err := c.format()
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
 	config := store.Config{Folder: p.Folder, Clock: p.Clock}
-	if c.Certificates != "" {
-		config.Certificates = c.certificates
-		if _, err := c.certificates(); err != nil {
-			return nil, fmt.Errorf("recording.certificates: %w", err)
-		}
+	keeper, err := c.Certificates.Keeper(ctx, p.Metrics, p.Log)
+	if err != nil {
+		return nil, fmt.Errorf("recording: %w", err)
 	}
-	r := &Recordings{config: c, format: f}
+	if keeper != nil {
+		config.Certificates = keeper.Certificates
+	}
+	r := &Recordings{config: c, format: f, keeper: keeper}
 	s, err := store.New(config, p.Log)
 	if err == nil {
 		_, err = s.Recover()
@@ -110,14 +114,6 @@ func (r *Recordings) Calls() call.Recordings {
 	return r
 }
 
-func (c Config) certificates() ([]*x509.Certificate, error) {
-	text, err := os.ReadFile(c.Certificates)
-	if err != nil {
-		return nil, err
-	}
-	return cms.ParseCertificates(text)
-}
-
 // Begin implements call.Recordings.
 func (r *Recordings) Begin(c *call.Call) (stop func(), err error) {
 	invite := c.Invite()
@@ -136,6 +132,14 @@ func (r *Recordings) Begin(c *call.Call) (stop func(), err error) {
 		return nil, err
 	}
 	return rec.Stop, nil
+}
+
+// Run keeps the certificates fresh until ctx ends.
+func (r *Recordings) Run(ctx context.Context) error {
+	if r.keeper != nil {
+		r.keeper.Run(ctx)
+	}
+	return nil
 }
 
 // Close waits until all recordings are kept. It comes after the calls have ended.

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -8,7 +9,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mcp/control/certs"
 	"mcp/control/media/clock"
+	"mcp/control/media/record"
+	"mcp/control/media/record/store"
 )
 
 func TestConfig(t *testing.T) {
@@ -38,19 +42,29 @@ func TestOpen(t *testing.T) {
 	}
 	blocked := parts
 	blocked.Folder = "/dev/null/recordings"
-	if r, err := Open(Defaults(), blocked); err != nil || r.Store != nil || r.Calls() != nil || r.Close() != nil {
+	if r, err := Open(t.Context(), Defaults(), blocked); err != nil || r.Store != nil || r.Calls() != nil || r.Close() != nil {
 		t.Errorf("nothing is to be recorded, and nothing can be: %+v, %v", r, err)
 	}
-	if _, err := Open(Config{Calls: "mixed", Type: "audio/wav"}, blocked); err == nil {
+	if _, err := Open(t.Context(), Config{Calls: "mixed", Type: "audio/wav"}, blocked); err == nil {
 		t.Error("calls are to be recorded, and cannot be")
 	}
-	c := Config{Calls: "mixed", Type: "audio/wav", Certificates: filepath.Join(t.TempDir(), "missing.pem")}
-	if _, err := Open(c, parts); err == nil {
-		t.Error("a certificate that is missing is not noticed")
-	}
-	c.Certificates = ""
-	r, err := Open(c, parts)
+	c := Config{Calls: "mixed", Type: "audio/wav"}
+	c.Certificates.Files = []string{filepath.Join(t.TempDir(), "missing.pem")}
+	r, err := Open(t.Context(), c, parts)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Store.Begin(store.Request{Options: record.Options{Format: r.format}}); !errors.Is(err, certs.ErrNone) {
+		t.Errorf("without the certificates that are configured: %v", err)
+	}
+	if entries, err := os.ReadDir(parts.Folder); err != nil || len(entries) != 0 {
+		t.Errorf("in the folder are %v, %v", entries, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	c.Certificates.Files, parts.Metrics = nil, prometheus.NewRegistry()
+	if r, err = Open(t.Context(), c, parts); err != nil {
 		t.Fatal(err)
 	}
 	if r.Calls() == nil || r.Store == nil {
