@@ -17,6 +17,7 @@ import (
 
 	"mcp/control/media/audiofile"
 	"mcp/control/node"
+	"mcp/control/node/sealing"
 )
 
 // certificate makes a certificate and its key as files.
@@ -53,7 +54,7 @@ func TestCallsAreRecorded(t *testing.T) {
 	certificate(t, dir, time.Hour)
 	r := newRig(t, func(c *node.Config) {
 		c.Upload.Folder = filepath.Join(dir, "recordings")
-		c.Recording.Calls, c.Recording.Type, c.Recording.Certificates = "sides", "audio/wav;codec=pcm", filepath.Join(dir, "cert.pem")
+		c.Recording.Calls, c.Recording.Type, c.Recording.Certificates = "sides", "audio/wav;codec=pcm", sealing.Config{Files: []string{filepath.Join(dir, "cert.pem")}, Interval: time.Minute}
 	})
 	r.pages.page("/main.vxml", `<form><field name="f"><prompt>one two three</prompt>`+voiceGrammar+`<filled><prompt>four five</prompt><disconnect/></filled></field></form>`)
 	if _, err := r.call(t.Context(), "listen; say six seven eight; await"); err != nil {
@@ -102,7 +103,7 @@ func TestNoCertificateNoRecording(t *testing.T) {
 	certificate(t, dir, -time.Hour)
 	r := newRig(t, func(c *node.Config) {
 		c.Upload.Folder = filepath.Join(dir, "recordings")
-		c.Recording.Calls, c.Recording.Certificates = "mixed", filepath.Join(dir, "cert.pem")
+		c.Recording.Calls, c.Recording.Certificates = "mixed", sealing.Config{Files: []string{filepath.Join(dir, "cert.pem")}, Interval: time.Minute}
 	})
 	r.pages.page("/main.vxml", `<form><block><prompt>one two</prompt><disconnect/></block></form>`)
 	if _, err := r.call(t.Context(), "await"); err != nil {
