@@ -187,6 +187,19 @@ func (c *Call) startService() {
 	if c.life.kept != nil {
 		c.renegotiate(c.life.kept)
 	}
+	c.replace()
+}
+
+// replace ends the call whose place this one takes (RFC 3891 section 3).
+func (c *Call) replace() {
+	d, ok := c.dialog.(interface{ Replaces() *sip.Dialog })
+	if !ok {
+		return
+	}
+	if replaced := d.Replaces(); replaced != nil {
+		c.log.Info("takes another call's place", "replaced", replaced.CallID())
+		c.beside(func() { c.warn("end the replaced call", replaced.Bye(context.Background(), nil)) })
+	}
 }
 
 // silent is told by the media that the caller's audio has stayed away.

@@ -441,3 +441,27 @@ func TestShutDownEndsCalls(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A call that says that it replaces another (RFC 3891) ends that one when it is up.
+func TestCallTakesTheOthersPlace(t *testing.T) {
+	b := newBench(t, Config{}, &scripted{run: untilHungUp})
+	first, err := b.dial(offer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaces := first.CallID() + ";to-tag=" + first.RemoteTag() + ";from-tag=" + first.LocalTag()
+	second, err := b.caller.Invite(t.Context(), sip.Outgoing{To: b.target, Offer: offer(), Headers: map[string]string{"Replaces": replaces}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range first.Events() { // until the platform's BYE closes it
+	}
+	if r := b.record(); r.SIPCallID != first.CallID() {
+		t.Errorf("record of %s, not of the call that was replaced", r.SIPCallID)
+	}
+	if err := second.Bye(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	b.record()
+	b.empty()
+}
