@@ -55,6 +55,11 @@ SUITES ?= ../shared/suites
 conformance: build ## the W3C's VoiceXML and SRGS tests, by section
 	@$(BUILD)/mcp vxml suite --out $(BUILD)/conformance.json $(wildcard $(SUITES)/*/manifest.json $(SUITES)/w3c-srgs/*.xml)
 
+CALLS ?= 40
+.PHONY: conformance-calls
+conformance-calls: build ## CALLS of the W3C's VoiceXML tests on real calls: SIP, RTP, keys, speech
+	CONFORMANCE_CALLS=$(CALLS) CONFORMANCE_OUT=$(CURDIR)/$(BUILD)/conformance-calls.json $(GO) test -count 1 -v -run ConformanceOnCalls -timeout 20m ./cmd/mcp/e2e
+
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -84,7 +84,7 @@ func Run(ctx context.Context, manifest string) ([]Row, error) {
 		row := Row{Suite: suite, ID: t.ID, Section: strings.TrimSpace(t.Spec + " " + n.Section), Outcome: Excluded, Reason: n.Excluded}
 		if n.Excluded == "" {
 			row.Outcome, row.Reason = Passed, ""
-			if err := run(ctx, pages, t); err != nil {
+			if _, err := run(ctx, pages, t); err != nil {
 				row.Outcome, row.Reason = Failed, err.Error()
 			}
 		}
@@ -148,8 +148,48 @@ func (w web) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.pages.RoundTrip(r)
 }
 
-// run runs a test; its error says why it failed.
-func run(ctx context.Context, pages http.RoundTripper, t Test) error {
+// Played is a test that passes on the simulator: what its caller does, in the
+// simulator's words, so that another caller can do it on another platform.
+type Played struct {
+	Test
+	Section string
+	Steps   []string
+	// Unheard is set when the page says its verdict after the caller has gone.
+	Unheard bool
+}
+
+// Play runs the tests of a manifest and returns those that pass.
+func Play(ctx context.Context, manifest string) ([]Played, error) {
+	m, err := read(manifest)
+	if err != nil {
+		return nil, err
+	}
+	known, err := readNotes()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(manifest)
+	pages := http.NewFileTransport(http.Dir(dir))
+	var out []Played
+	for _, t := range m.Tests {
+		n := known.about(suiteName(dir), t.ID)
+		if n.Excluded != "" {
+			continue
+		}
+		p, err := run(ctx, pages, t)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err == nil {
+			p.Section = strings.TrimSpace(t.Spec + " " + n.Section)
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// run runs a test and returns what the caller did; its error says why it failed.
+func run(ctx context.Context, pages http.RoundTripper, t Test) (Played, error) {
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	v := &verdict{}
@@ -166,16 +206,17 @@ func run(ctx context.Context, pages http.RoundTripper, t Test) error {
 	}}, caller)
 	switch {
 	case err != nil:
-		return fmt.Errorf("the session failed: %w", err)
+		return Played{}, fmt.Errorf("the session failed: %w", err)
 	case o.weary:
-		return fmt.Errorf("the session went on for %d turns", turns)
+		return Played{}, fmt.Errorf("the session went on for %d turns", turns)
 	}
-	return v.judge(t.Expect, out)
+	return Played{Test: t, Steps: o.steps, Unheard: v.unheard}, v.judge(t.Expect, out)
 }
 
 // verdict is what the pages say of themselves.
 type verdict struct {
 	pass, fail bool
+	unheard    bool // nobody was there to hear it
 	why        []string
 }
 
@@ -186,7 +227,7 @@ func (v *verdict) hear(e vxml.TraceEvent) {
 	case vxml.Said, vxml.Unheard:
 		switch strings.ToLower(strings.Trim(e.Text, " .!")) {
 		case "pass":
-			v.pass = true
+			v.pass, v.unheard = true, e.Kind == vxml.Unheard
 		case "fail":
 			v.fail = true
 		}

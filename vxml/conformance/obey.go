@@ -12,6 +12,7 @@ const turns = 60
 type obedient struct {
 	turns int
 	weary bool
+	steps []string // what was done
 }
 
 // instruction finds what a prompt asks for.
@@ -34,8 +35,15 @@ var instructions = []instruction{
 	{regexp.MustCompile(`(?i)\bsay\s+([^.']+?)(?:\s+again|\s+one more time)?\s*(?:\.|$)`), func(words string) string { return "say:" + words }},
 }
 
-// answer is the next step: what the last prompt that asks for something asks for.
+// answer is the next step.
 func (o *obedient) answer(said []string) string {
+	step := o.obey(said)
+	o.steps = append(o.steps, step)
+	return step
+}
+
+// obey does what the last prompt that asks for something asks for.
+func (o *obedient) obey(said []string) string {
 	if o.turns++; o.turns > turns {
 		o.weary = true
 		return "hangup"
