@@ -31,7 +31,23 @@ const (
 	look        = 2 * time.Millisecond   // between looks at a running script
 	grace       = 100 * time.Millisecond // from the interrupt to giving up
 	patternTime = 100 * time.Millisecond // of one match
+	lag         = 20 * time.Millisecond  // most that counts of the time between two looks
 )
+
+// stopwatch is the time that a script had. Where looks come late the whole process
+// was kept waiting, by the machine's other work or a quota, and the script with it:
+// that is not its fault.
+type stopwatch struct {
+	last time.Time
+	had  time.Duration
+}
+
+func (w *stopwatch) look() time.Duration {
+	now := time.Now()
+	w.had += min(now.Sub(w.last), lag)
+	w.last = now
+	return w.had
+}
 
 // The engine makes backtracking expressions with this default and never sets
 // their time itself; it has to be in place before the first is made.
@@ -73,7 +89,7 @@ func (m *Machine) call(ctx context.Context, src Source, f func() (goja.Value, er
 
 // watch waits for the script, and says why it was interrupted when it was.
 func (m *Machine) watch(ctx context.Context, done <-chan outcome) (*outcome, error) {
-	begin := time.Now()
+	had := stopwatch{last: time.Now()}
 	tick := time.NewTimer(look)
 	defer tick.Stop()
 	var heap *growth
@@ -89,7 +105,7 @@ func (m *Machine) watch(ctx context.Context, done <-chan outcome) (*outcome, err
 				heap = m.cache.observe()
 				defer heap.end()
 			}
-			switch left := m.limits.Time - time.Since(begin); {
+			switch left := m.limits.Time - had.look(); {
 			case left <= 0:
 				why = errTime
 			case heap.bytes() > m.limits.Memory:
@@ -107,12 +123,14 @@ func (m *Machine) watch(ctx context.Context, done <-chan outcome) (*outcome, err
 
 // afterwards waits a little for an interrupted script, and then gives it up.
 func (m *Machine) afterwards(src Source, why error, done <-chan outcome) *outcome {
-	late := time.NewTimer(grace)
-	defer late.Stop()
-	select {
-	case out := <-done:
-		return &out
-	case <-late.C:
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for had := (stopwatch{last: time.Now()}); had.look() < grace; {
+		select {
+		case out := <-done:
+			return &out
+		case <-tick.C:
+		}
 	}
 	m.lost = &Error{Source: src, Message: why.Error() + ", and it could not be stopped", Limit: true}
 	m.vm = goja.New()
