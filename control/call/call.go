@@ -70,7 +70,8 @@ type Call struct {
 	inbox  chan message
 	tasks  sync.WaitGroup // what runs beside the owning goroutine
 	hungUp chan struct{}  // closed once the far end is gone
-	life   life           // touched by the owning goroutine only
+	reason atomic.Pointer[string]
+	life   life // touched by the owning goroutine only
 	trail  *reporting.Trail
 }
 
@@ -100,6 +101,15 @@ func (c *Call) Codec() codec.Codec { return c.caller.agreed() }
 
 // HungUp is closed when the far end is gone, whoever ended the call.
 func (c *Call) HungUp() <-chan struct{} { return c.hungUp }
+
+// Reason is why the far end hung up, after HungUp, as the Reason header of its BYE
+// has it (RFC 3326); empty when it did not say.
+func (c *Call) Reason() string {
+	if r := c.reason.Load(); r != nil {
+		return *r
+	}
+	return ""
+}
 
 // HangUp ends the dialog; the program goes on until it returns.
 func (c *Call) HangUp() { c.tell(message{trigger: HangUp}) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mcp/control/media"
@@ -56,6 +57,8 @@ func (c *Call) signalled(ev sip.Event) {
 	case sip.Cancelled:
 		c.handle(message{trigger: Cancelled})
 	case sip.ByeReceived:
+		why := strings.Join(ev.Headers["reason"], ", ")
+		c.reason.Store(&why)
 		c.handle(message{trigger: FarEndHungUp})
 	case sip.Lost:
 		c.handle(message{trigger: FarEndHungUp, err: ev.Err})

@@ -13,6 +13,7 @@ import (
 	"mcp/control/call"
 	"mcp/control/reporting"
 	"mcp/control/service/voicexml/live"
+	"mcp/control/sip"
 	"mcp/speech"
 	"mcp/vxml"
 	"mcp/vxml/secrecy"
@@ -31,13 +32,25 @@ type phone struct {
 	helping assistants
 	overhearer
 	used    usage
-	log     *slog.Logger // the call's, without what the caller gave in private
-	secrets secrecy.Secrets
 	entered bool // a page
-	shown   *live.Dialogue
-	tasks   sync.WaitGroup // playbacks, recognitions, the digit pump
+	mail
+	witness
+	tasks sync.WaitGroup // playbacks, recognitions, the digit pump
 
 	speaking, hearing queue
+}
+
+// mail is the messages from whoever controls the call.
+type mail struct {
+	infos   chan *sip.Info    // not answered yet
+	letters chan vxml.Message // for the page
+}
+
+// witness tells others what happens, without what the caller gave in private.
+type witness struct {
+	log     *slog.Logger // the call's
+	secrets secrecy.Secrets
+	shown   *live.Dialogue
 }
 
 // queue lets what the page begins next wait for what it has stopped: a stopped
@@ -78,7 +91,10 @@ func (u *usage) report() *reporting.Speech {
 }
 
 func (s *Service) newPhone(c *call.Call) *phone {
-	p := &phone{service: s, call: c, digits: make(chan vxml.Digit, 64)}
+	p := &phone{
+		service: s, call: c, digits: make(chan vxml.Digit, 64),
+		mail: mail{make(chan *sip.Info, maxMessages), make(chan vxml.Message, maxMessages)},
+	}
 	p.log = p.secrets.Logger(c.Log())
 	p.voices = &voices{
 		speech: s.config.Speech, line: &line{phone: p}, open: map[string]*voice{},
@@ -99,11 +115,52 @@ func (p *phone) pump(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			}
+		case info := <-p.infos:
+			p.deliver(info)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
+
+// maxMessages is how many messages may wait for the page.
+const maxMessages = 32
+
+// deliver gives the page a message that came as an INFO; one for which there is no
+// room is refused.
+func (p *phone) deliver(info *sip.Info) {
+	status := 200
+	select {
+	case p.letters <- vxml.Message{ContentType: info.ContentType, Content: string(info.Body), SourceType: "sip"}:
+	default:
+		status = 480
+	}
+	if err := info.Respond(status); err != nil {
+		p.log.Warn("answer INFO", "error", err)
+	}
+}
+
+// Messages implements vxml.Messenger.
+func (p *phone) Messages() <-chan vxml.Message { return p.letters }
+
+// Send implements vxml.Messenger: a message is an INFO within the call.
+func (p *phone) Send(ctx context.Context, m vxml.Message) error {
+	send := func() error {
+		if err := p.call.Inform(ctx, sip.Content{Type: m.ContentType, Body: []byte(m.Content)}); err != nil {
+			p.log.Warn("message not delivered", "error", err)
+			return &vxml.Event{Name: "error.noresource", Message: fmt.Sprintf("send a message: %v", err)}
+		}
+		return nil
+	}
+	if m.Async {
+		p.tasks.Go(func() { _ = send() }) // it is logged, and nobody waits
+		return nil
+	}
+	return send()
+}
+
+// Reason implements vxml.Reasoned.
+func (p *phone) Reason() string { return p.call.Reason() }
 
 // close ends what is still playing or listening and returns the speech session.
 func (p *phone) close() {

@@ -12,6 +12,7 @@ import (
 	"mcp/control/call"
 	"mcp/control/reporting"
 	"mcp/control/service/voicexml/live"
+	"mcp/control/sip"
 	"mcp/vxml"
 )
 
@@ -84,6 +85,20 @@ type program struct {
 
 // Application implements call.Program.
 func (p *program) Application() string { return p.url }
+
+// Heard implements call.Listener: an INFO is a message for the page.
+func (p *program) Heard(ev sip.Event) bool {
+	info, ok := ev.(*sip.Info)
+	if !ok {
+		return false
+	}
+	select {
+	case p.phone.infos <- info:
+		return true
+	default:
+		return false
+	}
+}
 
 // Run implements call.Program.
 func (p *program) Run(ctx context.Context) call.Ending {
