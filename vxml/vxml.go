@@ -131,6 +131,9 @@ type Start struct {
 	Vars   map[string]any
 	Logger *slog.Logger // default: the interpreter's
 	Trace  func(TraceEvent)
+	// Inspect, when set, is given what evaluates an expression where the session
+	// is. That may be called from within Trace, and nowhere else.
+	Inspect func(eval func(expr string) string)
 	// Secrets are kept out of the trace and the log, and are added to with what
 	// the caller gives in private; default: the session's own.
 	Secrets *secrecy.Secrets
@@ -253,5 +256,17 @@ func (in *Interpreter) session(start Start, platform Platform) (*session, error)
 		s.clock = wallClock{}
 	}
 	s.root = s.machine.NewScope(nil, "session")
+	if start.Inspect != nil {
+		start.Inspect(s.inspect)
+	}
 	return s, s.describe(start.Vars)
+}
+
+// inspect is the value of an expression, or why it has none.
+func (s *session) inspect(expr string) string {
+	v, err := s.scope().Eval(context.Background(), script.Source{Text: expr})
+	if err != nil {
+		return err.Error()
+	}
+	return s.secrets.Conceal(v.JSON())
 }

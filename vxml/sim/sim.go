@@ -7,6 +7,7 @@
 //	silence          the caller says nothing until the time is over
 //	hangup           the caller hangs up
 //	barge say:yes    the same, but without waiting for the prompts to end
+//	show:expression  nothing happens, but the expression's value is printed
 //
 // While the caller is being recorded:
 //
@@ -62,6 +63,7 @@ type Caller struct {
 	tape    *recording // being recorded, or nil
 	far     *transfer  // being transferred, or nil
 	fetcher *fetch.Fetcher
+	eval    func(expr string) string // nil: nobody can look into the session
 	peeked  *string
 	err     error
 }
@@ -96,6 +98,10 @@ func (c *Caller) Fetch(f *fetch.Fetcher) { c.fetcher = f }
 // over at once.
 func (c *Caller) Pace(perCharacter time.Duration) { c.pace = perCharacter }
 
+// Inspect takes what evaluates expressions, for the step show; it is a
+// vxml.Start's.
+func (c *Caller) Inspect(eval func(expr string) string) { c.eval = eval }
+
 // Err tells what was wrong with the script, if anything.
 func (c *Caller) Err() error { return c.err }
 
@@ -104,6 +110,11 @@ func (c *Caller) Trace(e vxml.TraceEvent) {
 	switch e.Kind {
 	case vxml.Waiting:
 		step := c.next()
+		for strings.HasPrefix(step, "show") && c.eval != nil {
+			_, expr, _ := strings.Cut(step, ":")
+			c.print("value", strings.TrimSpace(expr)+" = "+c.eval(expr))
+			step = c.next()
+		}
 		c.act(step)
 		busy := e.Text == "record" || e.Text == "transfer"
 		if verb, _, _ := strings.Cut(step, ":"); verb == "message" || verb == "dtmf" && !busy {

@@ -42,6 +42,7 @@ caller does is read line by line from the script, or from the terminal:
   dtmf:1234     the caller presses keys
   silence       the caller says nothing until the time is over
   hangup        the caller hangs up
+  show:x + 1    prints a variable's value, or any expression's
 
 After the last line the caller hangs up.`,
 		Args: cobra.ExactArgs(1),
@@ -66,9 +67,9 @@ func (r *rehearsing) run(cmd *cobra.Command, page string) error {
 	for name, value := range r.vars {
 		vars[name] = value
 	}
-	caller := sim.New(steps, cmd.OutOrStdout())
+	caller := sim.New(steps, coloured(cmd.OutOrStdout()))
 	out, err := vxml.New(vxml.Options{Logger: r.logger(cmd.ErrOrStderr())}).Run(cmd.Context(), vxml.Start{
-		URL: page, Vars: vars, Trace: caller.Trace,
+		URL: page, Vars: vars, Trace: caller.Trace, Inspect: caller.Inspect,
 	}, caller)
 	if err != nil {
 		return err
@@ -81,6 +82,36 @@ func (r *rehearsing) run(cmd *cobra.Command, page string) error {
 		return fmt.Errorf("the session ended with %w", out.Event)
 	}
 	return nil
+}
+
+// colours of a transcript's lines, by who does something (ECMA-48 section 8.3.117).
+var colours = map[string]string{
+	"system": "\x1b[32m", "caller": "\x1b[36m", "thrown": "\x1b[31m", "logged": "\x1b[2m", "value": "\x1b[33m", "filled": "\x1b[35m",
+}
+
+// painter colours the lines of a transcript, each of which is one write.
+type painter struct{ w io.Writer }
+
+func (p painter) Write(line []byte) (int, error) {
+	who, _, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
+	if colour := colours[who]; colour != "" {
+		_, err := fmt.Fprintf(p.w, "%s%s\x1b[0m\n", colour, strings.TrimSuffix(string(line), "\n"))
+		return len(line), err
+	}
+	return p.w.Write(line)
+}
+
+// coloured is w with colours if it is a terminal, and nobody has said that there
+// shall be none (https://no-color.org).
+func coloured(w io.Writer) io.Writer {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" {
+		return w
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return w
+	}
+	return painter{w}
 }
 
 func summary(out vxml.Outcome) string {

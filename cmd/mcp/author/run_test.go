@@ -62,3 +62,25 @@ func TestRunFails(t *testing.T) {
 		}
 	}
 }
+
+// Variables are shown on request, and a terminal gets colours.
+func TestRunShowsVariables(t *testing.T) {
+	out, err := runVXML(t, demoPage, "show: who + '!'\nshow:nowhere\ndtmf:1234\n", "--vars", "caller.name=Ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`value  who + '!' = "Ann!"`, "value  nowhere = ReferenceError", "end  exit map[pin:1234]"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	var b strings.Builder
+	for _, line := range []string{"  system  Hello.\n", "     end  exit\n"} {
+		if n, err := (painter{&b}).Write([]byte(line)); n != len(line) || err != nil {
+			t.Error(n, err)
+		}
+	}
+	if got := b.String(); got != "\x1b[32m  system  Hello.\x1b[0m\n     end  exit\n" {
+		t.Errorf("painted %q", got)
+	}
+}
