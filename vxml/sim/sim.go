@@ -50,14 +50,11 @@ import (
 
 // Caller is the simulated caller and line.
 type Caller struct {
-	out     io.Writer
-	answer  func(said []string) string
-	said    []string // since the caller last did something
-	pace    time.Duration
-	digits  chan vxml.Digit
-	letters chan vxml.Message
-	hungUp  chan struct{}
-	once    sync.Once
+	out    io.Writer
+	answer func(said []string) string
+	said   []string // since the caller last did something
+	pace   time.Duration
+	line
 	timers  timers
 	hearing *listening // recognition under way, or nil
 	tape    *recording // being recorded, or nil
@@ -66,6 +63,14 @@ type Caller struct {
 	eval    func(expr string) string // nil: nobody can look into the session
 	peeked  *string
 	err     error
+}
+
+// line is what the caller and the application are connected by.
+type line struct {
+	digits  chan vxml.Digit
+	letters chan vxml.Message
+	hungUp  chan struct{}
+	once    sync.Once
 }
 
 // New makes a caller that does what the lines of steps say, and prints the
@@ -85,10 +90,9 @@ func New(steps io.Reader, out io.Writer) *Caller {
 // Answering makes a caller whose steps are answers to what was said since the
 // last one.
 func Answering(answer func(said []string) string, out io.Writer) *Caller {
-	return &Caller{
-		answer: answer, out: out, digits: make(chan vxml.Digit, 256), hungUp: make(chan struct{}),
-		letters: make(chan vxml.Message, 16),
-	}
+	return &Caller{answer: answer, out: out, line: line{
+		digits: make(chan vxml.Digit, 256), letters: make(chan vxml.Message, 16), hungUp: make(chan struct{}),
+	}}
 }
 
 // Fetch makes the caller's recognizer get grammars through f.
