@@ -354,7 +354,7 @@ func TestMSMLRecordingGoesToAWebServer(t *testing.T) {
 
 func TestMSMLGeneratorsAndDetector(t *testing.T) {
 	r := newRig(t, nil)
-	s, p := r.steer(t), r.participate(t, "listen; say hum 1600 300ms; wait 1s")
+	s, p := r.steer(t), r.participate(t, "listen; wait 2s; say hum 1600 400ms; wait 1500ms")
 	s.ask(`<dialogstart target="` + p.id + `" name="g">
 		<tonegen iterate="2"><tone duration="300ms"><tone1 freq="400" atten="-10"/><silence duration="100ms"/></tone></tonegen>
 		<dtmfgen digits="12"/>
