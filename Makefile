@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := build
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-quick race bench-media bench-mix bench-vxml bench-reporting bench-sip fuzz conformance model generate generate-check fmt-check deploy-check vet clean
+.PHONY: help setup build demo test test-quick race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip fuzz conformance model generate generate-check fmt-check deploy-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-mix: build ## what mixing, transcoding and recording cost
 bench-sip: build ## calls a second, set-up time and what a call costs, beside a bare SIP callee
 	@scripts/setup.sh test
 	@$(BUILD)/mcplab bench-sip --platform $(BUILD)/mcp --out $(BUILD)/bench
+
+bench-speech: build ## what sessions with speech servers cost
+	@$(BUILD)/mcplab bench speech --out $(BUILD)/bench
 
 bench-vxml: build ## what the VoiceXML interpreter costs
 	@$(BUILD)/mcp vxml bench --out $(BUILD)/bench

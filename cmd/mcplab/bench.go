@@ -5,6 +5,7 @@ import (
 
 	"mcp/cmd/mcplab/bench"
 	"mcp/cmd/mcplab/mixbench"
+	"mcp/cmd/mcplab/speechbench"
 )
 
 func benchCommand() *cobra.Command {
@@ -25,7 +26,7 @@ a program that does nothing, and through rtpengine where it is installed. Needs 
 	f := cmd.Flags()
 	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
 	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary, for prompts while calls arrive")
-	cmd.AddCommand(mixCommand())
+	cmd.AddCommand(mixCommand(), speechBenchCommand())
 	return cmd
 }
 
@@ -47,5 +48,30 @@ printed and written as JSON.`,
 		},
 	}
 	cmd.Flags().StringVar(&options.Out, "out", "build/bench", "folder of the results")
+	return cmd
+}
+
+func speechBenchCommand() *cobra.Command {
+	var options speechbench.Options
+	cmd := &cobra.Command{
+		Use:   "speech",
+		Short: "Measure what sessions with speech servers cost",
+		Long: `Measure the MRCPv2 client against a speech server on the loopback whose engine
+does nothing: sessions set up and ended a second, what all of them leave behind,
+recognitions at a time, and the time from a recognizer's event to the request of the
+VoiceXML page that it leads to. The results are printed and written as JSON.`,
+		Example: `  mcplab bench speech --out build/bench
+  mcplab bench speech --sessions 1000 --recognitions 100 --turns 50`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.Commit, options.Progress = version, cmd.ErrOrStderr()
+			return speechbench.Run(cmd.Context(), cmd.OutOrStdout(), options)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
+	f.IntVar(&options.Sessions, "sessions", 10000, "sessions to set up and end")
+	f.IntVar(&options.Recognitions, "recognitions", 500, "recognitions at a time")
+	f.IntVar(&options.Turns, "turns", 200, "turns of the call")
 	return cmd
 }

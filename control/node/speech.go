@@ -27,6 +27,11 @@ type dialer struct {
 	log         *slog.Logger
 }
 
+// SpeechDialer is how the platform opens SIP dialogs with speech servers.
+func SpeechDialer(agent *sip.Agent, log *slog.Logger) v2.Dialer {
+	return dialer{agent: agent, log: log}
+}
+
 // Dial implements v2.Dialer. It goes where redirect servers, such as those that
 // spread load over speech servers, send it.
 func (d dialer) Dial(ctx context.Context, i v2.Invitation) (v2.Dialog, error) {

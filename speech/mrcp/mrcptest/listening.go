@@ -63,6 +63,11 @@ func (l *listening) startTimer() {
 // away, silence stands in for it. Audio that comes haltingly is left whole:
 // silence put between its frames would not be what was said.
 func (l *listening) run() {
+	if l.recognizer.session.server.cfg.Instant {
+		found, err := l.recognize()
+		l.finish(found, err, wire.RecogSuccess, wire.RecogNoMatch)
+		return
+	}
 	ticker := time.NewTicker(line.Frame)
 	defer ticker.Stop()
 	begun, elapsed := time.Now(), time.Duration(0) // of the silence since the last frame

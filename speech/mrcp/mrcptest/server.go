@@ -52,6 +52,9 @@ type Config struct {
 	// TLS has MRCP go over TLS: clients must offer TCP/TLS/MRCPv2 then. Its first
 	// certificate's fingerprint goes into the answer.
 	TLS *tls.Config
+	// Instant has recognitions ask the engine at once, whatever is said, and end with
+	// what it hears: for load, not for ears.
+	Instant bool
 	// Recordings is the folder that the recorder puts its files in; empty is the
 	// system's for temporary files.
 	Recordings string
