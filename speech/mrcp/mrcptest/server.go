@@ -294,10 +294,11 @@ func newID() string {
 // find is the session and the resource of a channel identifier.
 func (s *Server) find(channel string) (*Session, string) {
 	id, resource, _ := strings.Cut(channel, "@")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	session := s.sessions[strings.ToLower(id)]
 	resource = strings.ToLower(resource)
+	s.mu.Lock()
+	session := s.sessions[strings.ToLower(id)]
+	s.mu.Unlock()
+	// A session's lock is taken before the server's, never after.
 	if session == nil || !session.has(resource) {
 		return nil, ""
 	}
