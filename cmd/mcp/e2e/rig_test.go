@@ -124,7 +124,9 @@ func (r *rig) record(n int) *reporting.Record {
 			if err != nil { // an entry that is being written
 				break
 			}
-			records = append(records, stored.Record)
+			if stored.Record != nil { // not what the application logged
+				records = append(records, stored.Record)
+			}
 		}
 		return len(records) >= n
 	})
