@@ -88,8 +88,8 @@ func botCommand() *cobra.Command {
 		Use:   "bot",
 		Short: "Run a voice bot over the AudioHook and Audio Connector protocol",
 		Long: `Serve a bot over plain WebSockets until interrupted. It repeats what it hears, any run
-of its phrases or keys that # ends, and is done at "good bye", when it gives back the
-output variable outcome. What clients do against the protocol is logged. A client that
+of its phrases or keys that # ends, and is done at "good bye" or "stop", when it gives
+back the output variable outcome. What clients do against the protocol is logged. A client that
 offers both sides of a conversation is listened to.`,
 		Example: `  mcplab bot
   mcplab bot --listen 127.0.0.1:9080 --api-key k --secret c2VjcmV0 --phrases "a taxi,good bye"

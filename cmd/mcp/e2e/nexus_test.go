@@ -109,19 +109,19 @@ func TestKeysGoToTheBot(t *testing.T) {
 
 // TestBotIsInterrupted by the caller, and its answer counts all the same.
 func TestBotIsInterrupted(t *testing.T) {
-	_, add := withBot(t, nexustest.Config{Brain: chatty{}}, "stop")
+	_, add := withBot(t, nexustest.Config{Brain: chatty{}}, "taxi")
 	r := newRig(t, add)
 	r.pages.page("/main.vxml", `<property name="com.genesyslab.asrengine" value="nexus"/>
 		<form><field name="f">`+anything+`<filled><submit next="/end.vxml" namelist="f"/></filled></field></form>`)
 	r.pages.page("/end.vxml", `<form><block><disconnect/></block></form>`)
-	summary, err := r.call(t.Context(), "hear; say stop it; await")
+	summary, err := r.call(t.Context(), "hear; say a taxi; await")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if heard := heardFor(summary); heard > 3*time.Second {
 		t.Errorf("the caller heard the bot for %v", heard)
 	}
-	if asked := r.pages.requests(); asked[len(asked)-1] != "/end.vxml?f=stop" {
+	if asked := r.pages.requests(); asked[len(asked)-1] != "/end.vxml?f=taxi" {
 		t.Errorf("pages asked for: %v", asked)
 	}
 	r.nothingLeft()

@@ -56,7 +56,7 @@ type Reply struct {
 	Variables   map[string]string
 }
 
-// Parrot repeats what it hears, and ends at "goodbye".
+// Parrot repeats what it hears, and ends at "good bye" or "stop".
 type Parrot struct{}
 
 // Greet implements Brain.
@@ -67,7 +67,7 @@ func (Parrot) Answer(heard, keys string) Reply {
 	switch {
 	case heard+keys == "":
 		return Reply{Disposition: "no_match", Say: "I did not understand"}
-	case strings.ReplaceAll(heard, " ", "") == "goodbye":
+	case heard == "stop" || strings.ReplaceAll(heard, " ", "") == "goodbye":
 		return Reply{Disposition: "match", Text: heard, Say: "Good bye", End: true, Variables: map[string]string{"outcome": "done"}}
 	}
 	return Reply{Disposition: "match", Text: heard + keys, Say: "You said " + heard + keys}
