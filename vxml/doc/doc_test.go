@@ -3,6 +3,8 @@ package doc
 import (
 	"strings"
 	"testing"
+
+	"mcp/vxml/vxmltest"
 )
 
 const page = `<?xml version="1.0"?>
@@ -102,10 +104,15 @@ func TestWrongGrammars(t *testing.T) {
 func FuzzCompile(f *testing.F) {
 	f.Add([]byte(page))
 	f.Add([]byte(`<vxml version="2.0"><menu dtmf="true"><choice next="#a">one</choice></menu></vxml>`))
+	for _, name := range vxmltest.Files(f, vxmltest.Suites, "w3c-vxml/*/*.vxml") {
+		f.Add(vxmltest.Read(f, name))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := Compile(data, "u")
-		if err == nil && p == nil {
-			t.Error("neither page nor error")
-		}
+		vxmltest.Within(t, func() {
+			p, err := Compile(data, "u")
+			if err == nil && p == nil {
+				t.Error("neither page nor error")
+			}
+		})
 	})
 }

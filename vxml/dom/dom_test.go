@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mcp/vxml/script"
+	"mcp/vxml/vxmltest"
 )
 
 const sample = `<?xml version="1.0"?>
@@ -148,10 +149,15 @@ func TestAccess(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(sample))
+	for _, name := range vxmltest.Files(f, vxmltest.Suites, "w3c-vxml/*/*.xml") {
+		f.Add(vxmltest.Read(f, name))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d, err := Parse(data)
-		if (d == nil) == (err == nil) {
-			t.Error("neither document nor error, or both")
-		}
+		vxmltest.Within(t, func() {
+			d, err := Parse(data)
+			if (d == nil) == (err == nil) {
+				t.Error("neither document nor error, or both")
+			}
+		})
 	})
 }

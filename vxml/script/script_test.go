@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"mcp/vxml/grammar"
+	"mcp/vxml/vxmltest"
+	"mcp/vxml/xmltree"
 )
 
 // chain is session, application, document, dialog and an anonymous scope.
@@ -277,12 +279,41 @@ func FuzzTags(f *testing.F) {
 			f.Add(tag, format)
 		}
 	}
+	for _, pattern := range []string{"w3c-srgs/test/*.gr*", "w3c-vxml/*/*.gr*"} {
+		for _, name := range vxmltest.Files(f, vxmltest.Suites, pattern) {
+			tags(f, vxmltest.Read(f, name))
+		}
+	}
+	for _, name := range vxmltest.Files(f, vxmltest.Attacks, "srgs-jvoicexml/*.*r*") {
+		tags(f, vxmltest.Read(f, name))
+	}
 	cache := NewCache()
 	f.Fuzz(func(t *testing.T, tag string, format int) {
 		tree := &grammar.Tree{Rule: "r", Format: grammar.TagFormat(uint(format) % 3), Nodes: []grammar.Node{{Token: "a"}, {Tag: &tag}}}
-		m := NewMachine(Limits{Time: 20 * time.Millisecond}, cache)
-		if v, err := m.Interpret(context.Background(), tree); err == nil {
-			_ = v.JSON()
-		}
+		vxmltest.Within(t, func() {
+			m := NewMachine(Limits{Time: 20 * time.Millisecond}, cache)
+			if v, err := m.Interpret(context.Background(), tree); err == nil {
+				_ = v.JSON()
+			}
+		})
 	})
+}
+
+// tags adds the tags of a grammar.
+func tags(f *testing.F, source []byte) {
+	root, _, err := grammar.Read(source, "u")
+	if err != nil {
+		return
+	}
+	var walk func(n *xmltree.Node)
+	walk = func(n *xmltree.Node) {
+		if n.Name == "tag" {
+			f.Add(n.Content(), 0)
+			f.Add(n.Content(), 1)
+		}
+		for _, e := range n.Elements() {
+			walk(e)
+		}
+	}
+	walk(root)
 }

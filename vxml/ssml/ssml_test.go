@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"mcp/vxml/vxmltest"
 	"mcp/vxml/xmltree"
 )
 
@@ -99,24 +100,50 @@ func TestParseRefuses(t *testing.T) {
 func FuzzRender(f *testing.F) {
 	f.Add(`<p>a<audio src="have.wav">b</audio><value expr="x"/></p><mark name="m"/><break time="1s"/>`)
 	f.Add(`<voice gender="male"><s>a</s></voice><foreach item="i" array="a">b<enumerate/></foreach><sub alias="c">d</sub>`)
-	// The test's foreach doubles its content, so long inputs would only cost time.
+	for _, name := range vxmltest.Files(f, vxmltest.Suites, "w3c-vxml/*/*.vxml") {
+		if page, err := xmltree.Parse(vxmltest.Read(f, name)); err == nil {
+			prompts(page, func(content string) { f.Add(content) })
+		}
+	}
 	f.Fuzz(func(t *testing.T, content string) {
-		root, err := xmltree.Parse([]byte("<prompt>" + content + "</prompt>"))
-		if err != nil {
+		if len(content) > 300 { // the test's foreach doubles its content, so long inputs would only cost time
 			return
 		}
-		nodes, err := Parse(root.Children)
-		if err != nil || len(content) > 300 {
-			return
-		}
-		segments, err := Render(t.Context(), Prompt{Content: nodes, Language: "en"}, env{})
-		if err != nil {
-			return
-		}
-		for _, s := range segments {
-			if _, err := xmltree.Parse([]byte(s.SSML)); s.Clip == nil && err != nil {
-				t.Errorf("%s: %v", s.SSML, err)
-			}
-		}
+		vxmltest.Within(t, func() { render(t, content) })
 	})
+}
+
+// prompts finds what the prompts of a page contain.
+func prompts(n *xmltree.Node, found func(content string)) {
+	for _, e := range n.Elements() {
+		if e.Name != "prompt" {
+			prompts(e, found)
+			continue
+		}
+		var content string
+		for _, c := range e.Children {
+			content += xmltree.Write(c)
+		}
+		found(content)
+	}
+}
+
+func render(t *testing.T, content string) {
+	root, err := xmltree.Parse([]byte("<prompt>" + content + "</prompt>"))
+	if err != nil {
+		return
+	}
+	nodes, err := Parse(root.Children)
+	if err != nil {
+		return
+	}
+	segments, err := Render(t.Context(), Prompt{Content: nodes, Language: "en"}, env{})
+	if err != nil {
+		return
+	}
+	for _, s := range segments {
+		if _, err := xmltree.Parse([]byte(s.SSML)); s.Clip == nil && err != nil {
+			t.Errorf("%s: %v", s.SSML, err)
+		}
+	}
 }
