@@ -105,6 +105,11 @@ func (c *compiler) header(root *xmltree.Node, d Defaults) error {
 	if v, ok := root.Lookup("version"); v != "1.0" && (ok || !d.Inline) {
 		return c.fail(root, `<grammar> must have version="1.0"`)
 	}
+	for _, name := range []string{"src", "srcexpr"} {
+		if _, ok := root.Lookup(name); ok && !d.Inline {
+			return c.fail(root, "<grammar> of a grammar document may not have %s", name)
+		}
+	}
 	if mode, ok := root.Lookup("mode"); ok {
 		switch mode {
 		case "voice":
