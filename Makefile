@@ -24,8 +24,9 @@ demo: ## one whole call through three network namespaces, with a timeline
 	@$(MAKE) --no-print-directory build
 	@$(BUILD)/mcplab demo --platform $(BUILD)/mcp --out $(BUILD)/demo
 
+# One package at a time: tests that speak and listen do so in real time.
 test: setup generate-check fmt-check vet deploy-check ## every test, kernel and namespaces included (needs root)
-	$(GO) test -timeout 20m ./...
+	$(GO) test -p 1 -timeout 20m ./...
 
 test-quick: ## tests that need neither root nor tools nor long: under a minute
 	$(GO) test -short -timeout 5m ./...

@@ -385,7 +385,7 @@ func TestMSMLConference(t *testing.T) {
 	if result := s.ask(`<createconference name="example" mark="1"><audiomix><n-loudest n="3"/></audiomix></createconference>`); result.Response != 200 {
 		t.Fatalf("%+v", result)
 	}
-	a, b := r.participate(t, "wait 500ms; say hum 400 500ms; wait 1500ms"), r.participate(t, "wait 4s")
+	a, b := r.participate(t, "wait 500ms; say hum 400 500ms; wait 1500ms"), r.participate(t, "wait 10s")
 	result := s.ask(`<join id1="` + a.id + `" id2="conf:example"/><join id1="` + b.id + `" id2="conf:example"><stream media="audio" dir="to-id1"/></join>`)
 	if result.Response != 200 {
 		t.Fatalf("%+v", result)
