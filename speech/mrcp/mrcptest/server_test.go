@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"mcp/speech/mrcp/mrcptest/line"
@@ -377,5 +378,20 @@ func TestConnectionLost(t *testing.T) {
 	sent, _ := c.session.Packets()
 	if sent > 100 {
 		t.Errorf("%d packets after the loss", sent)
+	}
+}
+
+// What is asked of sessions while others, or they themselves, end is answered.
+func TestSessionsEndWhileTheyAreSpokenTo(t *testing.T) {
+	server := newServer(t, NewCanned(), Config{})
+	for range 100 {
+		var ending sync.WaitGroup
+		for range 4 {
+			c := newClient(t, server)
+			c.send("GET-PARAMS speechrecog", "")
+			ending.Go(c.session.Close)
+			c.send("GET-PARAMS speechsynth", "")
+		}
+		ending.Wait()
 	}
 }
