@@ -207,8 +207,8 @@ func (p *Playback) finish(err error) {
 	close(p.done)
 }
 
-// recording is a playback's clip as a leg is to hear it; false: it is no clip, or
-// the leg is not connected.
+// recording is a playback's clip as a leg is to hear it from now on; false: it is no
+// clip, or the leg is not connected.
 func (p *Playback) recording(state *legState) (Recording, bool) {
 	s, ok := p.script.(*clipScript)
 	if !ok || state == nil {
@@ -218,6 +218,8 @@ func (p *Playback) recording(state *legState) (Recording, bool) {
 	if err != nil {
 		return Recording{}, false
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return Recording{
 		PlayOptions: PlayOptions{From: time.Duration(p.next) * p.span, Repeat: p.repeat},
 		Clip:        clip, PayloadType: state.far.PayloadType, Ptime: p.span, Muted: !state.speaks(),
@@ -226,7 +228,8 @@ func (p *Playback) recording(state *legState) (Recording, bool) {
 
 // entrust has the plane play it, if it can.
 func (p *Playback) entrust(to Player, done func(error)) bool {
-	r, ok := p.recording(p.leg.state.Load())
+	state := p.leg.state.Load()
+	r, ok := p.recording(state)
 	if !ok {
 		return false
 	}
@@ -242,7 +245,9 @@ func (p *Playback) entrust(to Player, done func(error)) bool {
 	p.mu.Unlock()
 	if ended {
 		voice.Stop()
+		return true
 	}
+	p.leg.session.agreedSince(p, state)
 	return true
 }
 
@@ -251,7 +256,10 @@ func (p *Playback) agree(state *legState) {
 	p.mu.Lock()
 	voice := p.voice
 	p.mu.Unlock()
-	if r, ok := p.recording(state); ok && voice != nil {
+	if voice == nil {
+		return
+	}
+	if r, ok := p.recording(state); ok {
 		voice.Agree(r)
 	}
 }

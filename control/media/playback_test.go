@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -438,4 +439,47 @@ func TestSendDigitsRefusals(t *testing.T) {
 			s.Errorf("%d packets left", n)
 		}
 	})
+}
+
+// prompter is a plane that plays by itself; something happens while it begins.
+type prompter struct {
+	*recorder
+	meanwhile func()
+	agreed    []Recording
+}
+
+func (p *prompter) Play(PlaneLeg, Recording) (Voice, error) {
+	p.meanwhile()
+	return (*prompted)(p), nil
+}
+
+// prompted is what it plays.
+type prompted prompter
+
+func (p *prompted) Agree(r Recording)     { p.agreed = append(p.agreed, r) }
+func (*prompted) Hold(bool)               {}
+func (*prompted) Seek(time.Duration)      {}
+func (*prompted) Position() time.Duration { return 0 }
+func (*prompted) Stop()                   {}
+
+func TestWhatIsAgreedWhileThePlaneBeginsIsHeardOf(t *testing.T) {
+	plane := &prompter{recorder: newRecorder()}
+	e, err := NewEngine(Config{}, plane, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &studio{t, plane.recorder, e, e.NewSession("call-1")}
+	defer s.close()
+	l, _ := s.connected("caller", codec.PCMU)
+	plane.meanwhile = func() {
+		held := agreed(codec.PCMU)
+		held.Send = false
+		s.must(l.Connect(held, codec.PCMU))
+	}
+	b, err := s.session.Play(l, ramp(t, 1600, codec.PCMU))
+	s.must(err)
+	defer b.Stop()
+	if len(plane.agreed) != 1 || !plane.agreed[0].Muted {
+		t.Errorf("the plane was told %+v, want that the far end hears nothing", plane.agreed)
+	}
 }

@@ -226,6 +226,15 @@ func (s *Session) perform(b *Playback) (*Playback, error) {
 	return b, nil
 }
 
+// agreedSince tells a plane that has just begun a playback what was agreed since state.
+func (s *Session) agreedSince(b *Playback, state *legState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := b.leg.state.Load(); now != state && s.playing[b.leg.name] == b {
+		b.agree(now)
+	}
+}
+
 // played gives the leg back to whom it was joined to.
 func (s *Session) played(b *Playback) {
 	s.mu.Lock()
