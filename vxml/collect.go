@@ -37,6 +37,9 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	if s.gone != "" {
 		return nil, &exited{end: s.gone}
 	}
+	if err := s.forget(); err != nil {
+		return nil, err
+	}
 	w := &waiting{s: s, active: all, timeout: s.patience()}
 	w.keys, w.keypad = s.keypad(all)
 	if m, ok := s.platform.(Messenger); ok && s.properties().Bool("com.genesyslab.externalevents.enable") {
@@ -284,8 +287,9 @@ func (w *waiting) decide() (*input, bool, error) {
 	if in := pressed(w.keys, w.keypad); in != nil {
 		return in, true, nil
 	}
-	w.s.secret(w.keypad.Keys())
-	return nil, true, &Event{Name: "nomatch"}
+	return nil, true, w.s.nomatch(&input{alternatives: []alternative{{
+		mode: "dtmf", confidence: 1, utterance: w.keypad.Keys(),
+	}}})
 }
 
 // keypad makes the keypad of the active grammars, and returns those that it is
@@ -341,6 +345,9 @@ func (w *waiting) heard(ctx context.Context, e ListenEvent, ok bool) (*input, bo
 	}
 	w.hush()
 	in, err := w.s.recognized(result, w.active)
+	if in == nil && err == nil {
+		err = w.s.unmatched(result)
+	}
 	return in, true, err
 }
 

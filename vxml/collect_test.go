@@ -3,6 +3,7 @@ package vxml_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -415,4 +416,51 @@ func TestNBest(t *testing.T) {
 			<foreach item="r" array="application.lastresult$"><assign name="all" expr="all + r.utterance + r.confidence + ' '"/></foreach>
 			<log expr="all"/></block></form>`), vxml.Logged, "yes0.9 no0.6")
 	})
+}
+
+// What application.lastresult$ is after each kind of input (VoiceXML 2.0 section 5.1.5).
+func TestLastResult(t *testing.T) {
+	const shown = `<log expr="typeof lastresult$ == 'undefined' ? 'none' : lastresult$.length + ' ' + lastresult$.utterance + ' '
+		+ lastresult$[0].inputmode + ' ' + lastresult$.interpretation + ' ' + a"/>`
+	const asked = `<form><property name="maxnbest" value="2"/><property name="interdigittimeout" value="1s"/>
+		<field name="a"><prompt>One</prompt>
+		<grammar mode="voice" root="r"><rule id="r">yes</rule></grammar><grammar mode="dtmf" root="r"><rule id="r">1 2</rule></grammar>
+		<noinput>` + shown + `<exit/></noinput><nomatch>` + shown + `</nomatch></field></form>`
+	heard := []vxml.Alternative{
+		{Utterance: "yeah", Confidence: 0.3, Interpretation: "yes"}, {Utterance: "hey", Confidence: 0.2}, {Utterance: "nay", Confidence: 0.1},
+	}
+	tests := []struct {
+		name string
+		act  func(*phone)
+		want []string
+	}{
+		{"noinput leaves it undefined", func(*phone) {}, []string{"none"}},
+		{"nomatch as the engine tells it, and no more than maxnbest; gone with the next wait", func(p *phone) {
+			p.say(2*time.Second, vxml.SpeechResult{Outcome: vxml.NoMatch, Alternatives: heard})
+		}, []string{"2 yeah voice yes undefined", "none"}},
+		{"nomatch of which nothing is known", func(p *phone) {
+			p.say(2*time.Second, vxml.SpeechResult{Outcome: vxml.NoMatch})
+		}, []string{"1  voice  undefined", "none"}},
+		{"words heard too faintly", func(p *phone) {
+			p.say(2*time.Second, vxml.SpeechResult{Alternatives: heard[:1]})
+		}, []string{"1 yeah voice yes undefined", "none"}},
+		{"keys that match nothing", func(p *phone) { p.digits <- vxml.Digit{Key: '7'} }, []string{"1 7 dtmf 7 undefined", "none"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPhone()
+				tt.act(p)
+				var got []string
+				for _, e := range timed(t, p, asked) {
+					if e.kind == vxml.Logged {
+						got = append(got, e.text)
+					}
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("%q, want %q", got, tt.want)
+				}
+			})
+		})
+	}
 }

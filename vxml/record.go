@@ -230,6 +230,9 @@ func (s *session) occupy(ctx context.Context, all []*active, anyKey bool) (*occu
 	if s.gone != "" {
 		return nil, &exited{end: s.gone}
 	}
+	if err := s.forget(); err != nil {
+		return nil, err
+	}
 	s.budget.steps, s.budget.fetches = 0, 0
 	s.discreet()
 	w := &occupied{s: s, active: all, any: anyKey, timer: s.clock.NewTimer()}
@@ -356,7 +359,7 @@ func (w *occupied) heard(ctx context.Context, e ListenEvent) *input {
 	if !ok || result.Outcome == Failed {
 		return nil
 	}
-	if in, err := w.s.recognized(result, w.active); err == nil {
+	if in, err := w.s.recognized(result, w.active); in != nil && err == nil {
 		return in
 	}
 	if err := w.overhear(ctx); err != nil {

@@ -28,11 +28,12 @@ type alternative struct {
 	mode           string // "voice" or "dtmf"
 }
 
-// recognized turns the recognizer's result into input or an event.
+// recognized turns the recognizer's result into input, or an event, or neither
+// when it is no match.
 func (s *session) recognized(r SpeechResult, all []*active) (*input, error) {
 	switch r.Outcome {
 	case NoMatch:
-		return nil, &Event{Name: "nomatch"}
+		return nil, nil
 	case NoInput:
 		return nil, &Event{Name: "noinput"}
 	case MaxSpeech:
@@ -56,9 +57,41 @@ func (s *session) recognized(r SpeechResult, all []*active) (*input, error) {
 		}
 	}
 	if len(in.alternatives) == 0 {
-		return nil, &Event{Name: "nomatch"}
+		return nil, nil
 	}
 	return in, nil
+}
+
+// unmatched is nomatch after words. What the engine took them for, if it says,
+// pages find in application.lastresult$.
+func (s *session) unmatched(r SpeechResult) error {
+	in := &input{recorded: r.Recorded}
+	for _, a := range r.Alternatives[:min(len(r.Alternatives), s.properties().Int("maxnbest"))] {
+		in.alternatives = append(in.alternatives, alternative{
+			utterance: a.Utterance, interpretation: a.Interpretation, confidence: a.Confidence, mode: "voice",
+		})
+	}
+	if len(in.alternatives) == 0 {
+		in.alternatives = []alternative{{mode: "voice"}}
+	}
+	return s.nomatch(in)
+}
+
+// nomatch is the event of input that belongs to no grammar. It counts as a
+// recognition, and so sets application.lastresult$ (VoiceXML 2.0 section 5.1.5).
+func (s *session) nomatch(in *input) error {
+	if in.recorded != nil {
+		in.tape = s.shelve(in.recorded)
+	}
+	results := make([]script.Value, 0, len(in.alternatives))
+	for _, a := range in.alternatives {
+		s.secret(a.utterance, a.interpretation)
+		results = append(results, s.shadow(in, a, s.account(a)))
+	}
+	if err := s.publish(results); err != nil {
+		return err
+	}
+	return &Event{Name: "nomatch"}
 }
 
 func text(err error) string {
@@ -117,10 +150,17 @@ func (s *session) meaning(ctx context.Context, a alternative) (script.Value, err
 			return v, semantic(ctx, doc.Pos{URL: a.active.linked.URI, Element: "grammar"}, err)
 		}
 		return v, nil
-	case strings.TrimSpace(a.interpretation) == "":
-		return s.machine.Value(a.utterance), nil
 	}
-	return s.machine.Value(instance(a.interpretation)), nil
+	return s.account(a), nil
+}
+
+// account is the engine's own semantic value of an alternative, or the utterance
+// when it gave none.
+func (s *session) account(a alternative) script.Value {
+	if strings.TrimSpace(a.interpretation) == "" {
+		return s.machine.Value(a.utterance)
+	}
+	return s.machine.Value(instance(a.interpretation))
 }
 
 // instance reads the content of an NLSML <instance>: text is a string, elements
@@ -200,14 +240,25 @@ func (s *session) remember(ctx context.Context, in *input) (script.Value, error)
 		}
 		results = append(results, s.shadow(in, a, v))
 	}
+	return best, s.publish(results)
+}
+
+// publish sets application.lastresult$: an array of results that reads as the
+// best of them, too.
+func (s *session) publish(results []script.Value) error {
 	last := s.machine.Array(results...)
 	for _, key := range results[0].Keys() {
 		if err := last.Set(key, results[0].Get(key)); err != nil {
-			return best, err
+			return err
 		}
 	}
-	return best, s.stage.app.Declare("lastresult$", last)
+	return s.stage.app.Declare("lastresult$", last)
 }
+
+// forget is the other end of application.lastresult$: it is undefined from the
+// loading of a root document, and again from each wait for the caller, until there
+// is a result (VoiceXML 2.0 section 5.1.5).
+func (s *session) forget() error { return s.stage.app.Declare("lastresult$", script.Value{}) }
 
 // shadow is an alternative as pages see it.
 func (s *session) shadow(in *input, a alternative, meaning script.Value) script.Value {

@@ -311,7 +311,9 @@ func (s *session) enter(ctx context.Context, move *moved) error {
 	case !sameApp:
 		g.app = s.machine.NewScope(s.root, "application")
 		g.document = g.app.Alias("document")
-		err = s.initialize(ctx, move.root.Init)
+		if err = s.forget(); err == nil {
+			err = s.initialize(ctx, move.root.Init)
+		}
 		if err == nil && move.page != move.root {
 			err = s.document(ctx, move.page)
 		}
