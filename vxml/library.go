@@ -11,6 +11,7 @@ import (
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
 	"mcp/vxml/grammar"
+	"mcp/vxml/prefetch"
 	"mcp/vxml/xmltree"
 )
 
@@ -177,4 +178,43 @@ func grammarEvent(err error) error {
 		return &Event{Name: "error.unsupported.format", Message: err.Error()}
 	}
 	return &Event{Name: "error.grammar", Message: err.Error()}
+}
+
+// readAhead begins to fetch what the page that is being entered may need, where
+// it permits that. The cache then has it, or the request that is under way is
+// waited for when it is needed (VoiceXML 2.0 section 6.1.3).
+func (s *session) readAhead(ctx context.Context, page *doc.Page) {
+	set := s.properties()
+	var jobs []prefetch.Job
+	for _, r := range page.References {
+		hint := r.Fetch.Hint
+		if hint == "" {
+			hint = set.Get(r.Kind + "fetchhint")
+		}
+		absolute, _, err := fetch.Resolve(s.base(r.Pos), r.URI)
+		if hint != "prefetch" || err != nil || !strings.HasPrefix(absolute, "http") {
+			continue
+		}
+		req := s.fetching(absolute, fetchOf{r.Fetch, r.Kind})
+		jobs = append(jobs, func(ctx context.Context) {
+			if err := s.in.library.stock(ctx, r, req); err != nil && ctx.Err() == nil {
+				s.log.Debug("not fetched ahead", "uri", absolute, "page", r.URL, "line", r.Line, "error", err)
+			}
+		})
+	}
+	s.ahead.Start(ctx, jobs)
+}
+
+// stock fetches, and compiles, what will perhaps be asked for.
+func (l *library) stock(ctx context.Context, r doc.Reference, req fetch.Request) error {
+	var err error
+	switch r.Kind {
+	case "document":
+		_, err = l.page(ctx, req)
+	case "grammar":
+		_, err = l.grammar(ctx, req, r.Mode)
+	default:
+		_, err = l.get(ctx, req)
+	}
+	return err
 }

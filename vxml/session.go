@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mcp/vxml/doc"
+	"mcp/vxml/prefetch"
 	"mcp/vxml/property"
 	"mcp/vxml/script"
 	"mcp/vxml/secrecy"
@@ -28,6 +29,7 @@ type session struct {
 	queue    queue
 	tapes    map[string]*Recorded // what was recorded, by the URI that pages know it by
 	pages    []string
+	ahead    prefetch.Reader
 	ending
 	budget
 	witness
@@ -331,6 +333,7 @@ func (s *session) enter(ctx context.Context, move *moved) error {
 	if move.form == nil {
 		return &exited{end: Exited}
 	}
+	s.readAhead(ctx, move.page)
 	s.open(move.form)
 	return nil
 }

@@ -105,6 +105,7 @@ func (c *compiler) document(root *xmltree.Node) {
 			c.meta(n)
 		}
 	}
+	c.references(root)
 }
 
 // meta is <meta>: metadata is for others, but http-equiv is for the cache.

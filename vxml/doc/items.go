@@ -230,7 +230,7 @@ func (c *compiler) filled(n *xmltree.Node) *Filled {
 }
 
 func (c *compiler) fetching(n *xmltree.Node) Fetch {
-	f := Fetch{n.Attr("fetchaudio"), n.Attr("fetchhint"), n.Attr("fetchtimeout"), n.Attr("maxage"), n.Attr("maxstale")}
+	f := fetchOf(n)
 	c.duration(n, "fetchtimeout")
 	for _, name := range []string{"maxage", "maxstale"} {
 		if text, ok := n.Lookup(name); ok {
@@ -243,6 +243,10 @@ func (c *compiler) fetching(n *xmltree.Node) Fetch {
 		c.fail(n, "fetchhint %q is neither prefetch nor safe", f.Hint)
 	}
 	return f
+}
+
+func fetchOf(n *xmltree.Node) Fetch {
+	return Fetch{n.Attr("fetchaudio"), n.Attr("fetchhint"), n.Attr("fetchtimeout"), n.Attr("maxage"), n.Attr("maxstale")}
 }
 
 // duration checks and returns an attribute that is a time.

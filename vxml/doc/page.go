@@ -38,6 +38,7 @@ type Page struct {
 	Scope                // what is in force in the whole document
 	Dialogs     []*Form
 	Headers     http.Header // of <meta http-equiv>
+	References  []Reference // what it may fetch, in order
 }
 
 // Dialog returns the form or menu of that id, the first one for "", or nil.
