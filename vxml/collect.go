@@ -25,6 +25,7 @@ type waiting struct {
 	timer     Timer
 	speaking  bool           // the caller has begun to speak
 	messages  <-chan Message // nil when they are of no interest
+	rest      []Prompt       // to play after the present ones
 }
 
 // backstop is how much later than the recognizer the interpreter itself notices
@@ -49,32 +50,35 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	w.timer = s.clock.NewTimer()
 	defer w.close()
 	s.queue.mark = mark{}
-	rest, err := s.uninterrupted(ctx)
-	if err != nil {
-		return nil, err
-	}
-	in, done, err := w.begin(ctx, rest)
+	w.rest = s.queue.take()
+	in, done, err := w.begin(ctx)
 	for !done && err == nil {
 		in, done, err = w.next(ctx)
 	}
 	return in, err
 }
 
-// uninterrupted plays the queue up to its last prompt without barge-in, and
-// returns the rest. Keys pressed before or meanwhile are forgotten, as section
-// 4.1.5 says.
-func (s *session) uninterrupted(ctx context.Context) ([]Prompt, error) {
-	all := s.queue.take()
-	cut := 0
+// uninterrupted plays the leading prompts without barge-in to their end; keys
+// pressed before or meanwhile are forgotten. It returns those that can be
+// interrupted now, and what follows them: each prompt decides while it plays, and
+// when one is interrupted, none that follows is played (section 4.1.5).
+func (s *session) uninterrupted(ctx context.Context, all []Prompt) (now, later []Prompt, err error) {
+	now, later = alike(all)
+	if len(now) > 0 && !now[0].BargeIn {
+		err = s.playOut(ctx, now, s.platform.Digits())
+		now, later = alike(later)
+	}
+	return now, later, err
+}
+
+// alike splits off the leading prompts that all have barge-in, or all have not.
+func alike(all []Prompt) (these, rest []Prompt) {
 	for i, p := range all {
-		if !p.BargeIn {
-			cut = i + 1
+		if p.BargeIn != all[0].BargeIn {
+			return all[:i], all[i:]
 		}
 	}
-	if cut == 0 {
-		return all, nil
-	}
-	return all[cut:], s.playOut(ctx, all[:cut], s.platform.Digits())
+	return all, nil
 }
 
 // flush plays the queue to its end. Keys wait for the next question.
@@ -138,7 +142,11 @@ func stop(p Playback) {
 
 // begin starts listening and playing. Listening comes first, so that barge-in
 // works from the first word; keys already pressed make the prompts unnecessary.
-func (w *waiting) begin(ctx context.Context, prompts []Prompt) (*input, bool, error) {
+func (w *waiting) begin(ctx context.Context) (*input, bool, error) {
+	prompts, rest, err := w.s.uninterrupted(ctx, w.rest)
+	if w.rest = rest; err != nil {
+		return nil, true, err
+	}
 	select {
 	case d, ok := <-w.digits():
 		if ok {
@@ -158,7 +166,6 @@ func (w *waiting) begin(ctx context.Context, prompts []Prompt) (*input, bool, er
 		w.quiet()
 		return nil, false, nil
 	}
-	var err error
 	w.playback, err = w.s.play(ctx, prompts)
 	return nil, false, err
 }
@@ -239,11 +246,10 @@ func (w *waiting) next(ctx context.Context) (in *input, done bool, err error) {
 	case <-played:
 		err = w.playback.Err()
 		w.s.passed(w.playback)
-		w.playback = nil
-		if err == nil {
-			w.quiet()
+		if w.playback = nil; err != nil {
+			return nil, true, err
 		}
-		return nil, err != nil, err
+		return w.played(ctx)
 	case d, ok := <-w.digits():
 		if !ok {
 			return nil, true, w.s.hungUp()
@@ -259,6 +265,18 @@ func (w *waiting) next(ctx context.Context) (in *input, done bool, err error) {
 	case <-w.timer.C():
 		return w.expired()
 	}
+}
+
+// played goes on after prompts: with those that follow, during the first of which
+// nobody listens, or with the silence.
+func (w *waiting) played(ctx context.Context) (*input, bool, error) {
+	if len(w.rest) == 0 {
+		w.quiet()
+		return nil, false, nil
+	}
+	w.deaf()
+	w.speaking = false
+	return w.begin(ctx)
 }
 
 // digits are of interest only when a DTMF grammar is active.
@@ -365,8 +383,9 @@ func (w *waiting) ignored(ctx context.Context) (*input, bool, error) {
 	return nil, false, nil
 }
 
-// hush ends the prompt.
+// hush ends the prompts.
 func (w *waiting) hush() {
+	w.rest = nil
 	if w.playback != nil {
 		stop(w.playback)
 		w.s.passed(w.playback)

@@ -240,41 +240,46 @@ func (s *session) occupy(ctx context.Context, all []*active, anyKey bool) (*occu
 	if w.keypad.Deaf() && !anyKey {
 		return w, s.flush(ctx)
 	}
-	rest, err := s.uninterrupted(ctx)
-	if err != nil || len(rest) == 0 {
-		return w, err
+	for rest := s.queue.take(); ; {
+		now, later, err := s.uninterrupted(ctx, rest)
+		if err != nil || len(now) == 0 {
+			return w, err
+		}
+		if barged, err := w.prompt(ctx, now); err != nil || barged {
+			return w, err
+		}
+		rest = later
 	}
-	return w, w.prompt(ctx, rest)
 }
 
 // prompt plays prompts to their end, or until a key is pressed.
-func (w *occupied) prompt(ctx context.Context, prompts []Prompt) error {
+func (w *occupied) prompt(ctx context.Context, prompts []Prompt) (barged bool, err error) {
 	playback, err := w.s.play(ctx, prompts)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer stop(playback)
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	case <-w.s.platform.HungUp():
-		return w.s.hungUp()
+		return false, w.s.hungUp()
 	case <-playback.Done():
 		w.s.passed(playback)
-		return playback.Err()
+		return false, playback.Err()
 	case d, ok := <-w.s.platform.Digits():
 		if !ok {
-			return w.s.hungUp()
+			return false, w.s.hungUp()
 		}
 		v := w.keypad.Press(string(d.Key))
 		if !v.Decided {
 			w.timer.Reset(v.Wait)
-			return nil
+			return true, nil
 		}
 		if in, key := w.taken(string(d.Key)); in != nil || key != "" {
 			w.before = &stopped{input: in, key: key}
 		}
-		return nil
+		return true, nil
 	}
 }
 
