@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"mcp/control/call"
+	"mcp/control/media/codec"
+	"mcp/control/sdp"
 	"mcp/control/sip"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
@@ -26,17 +28,47 @@ type detailed interface {
 	LocalTag() string
 }
 
-// info fills session.connection.
-func info(invite call.Identity) vxml.ConnectionInfo {
+// described is an INVITE whose far end has said what media it wants.
+type described interface{ RemoteSDP() []byte }
+
+// info fills session.connection; agreed is the codec spoken with the caller.
+func info(invite call.Identity, agreed codec.Codec) vxml.ConnectionInfo {
 	headers, uri := invite.Headers(), invite.RequestURI()
 	return vxml.ConnectionInfo{
 		LocalURI: invite.LocalURI(), RemoteURI: invite.RemoteURI(),
 		ProtocolName: "sip", ProtocolVersion: "2.0",
-		Protocol: map[string]any{"headers": headerVars(headers, written(invite)), "requesturi": requestVars(uri)},
+		Protocol: map[string]any{
+			"headers": headerVars(headers, written(invite)), "requesturi": requestVars(uri), "media": mediaVars(invite, agreed),
+		},
 		Redirect: redirects(headers),
 		AAI:      jsonParam(uri, "aai"),
 	}
 }
+
+// mediaVars are the streams agreed on as the dialogue begins: the caller's audio,
+// its direction as the caller sees it, and its formats. There are none yet when
+// the INVITE came without an offer.
+func mediaVars(invite call.Identity, agreed codec.Codec) []any {
+	d, ok := invite.(described)
+	if !ok || agreed.Name == "" {
+		return []any{}
+	}
+	offer, err := sdp.Parse(d.RemoteSDP())
+	if err != nil || offer.Audio == nil {
+		return []any{}
+	}
+	format := func(name string, rate int) any {
+		return map[string]any{"name": "audio/" + name, "rate": strconv.Itoa(rate)}
+	}
+	formats := []any{format(agreed.Name, agreed.ClockRate)}
+	if offer.Audio.Events != sdp.NoEvents {
+		formats = append(formats, format("telephone-event", eventRate))
+	}
+	return []any{map[string]any{"type": "audio", "direction": offer.Audio.Direction.String(), "format": formats}}
+}
+
+// eventRate is the clock of telephone-events (RFC 4733 section 2.1), Hz.
+const eventRate = 8000
 
 func written(invite call.Identity) map[string]string {
 	if d, ok := invite.(detailed); ok {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"mcp/control/media/codec"
 	"mcp/control/sip"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
@@ -18,6 +19,7 @@ type invite struct {
 	uri     sip.URI
 	headers map[string][]string
 	names   map[string]string
+	sdp     string
 }
 
 func (i invite) CallID() string                 { return "abc@host" }
@@ -26,6 +28,7 @@ func (i invite) RemoteURI() string              { return "sip:ann@sbc" }
 func (i invite) RequestURI() sip.URI            { return i.uri }
 func (i invite) Headers() map[string][]string   { return i.headers }
 func (i invite) HeaderNames() map[string]string { return i.names }
+func (i invite) RemoteSDP() []byte              { return []byte(i.sdp) }
 func (i invite) LocalTag() string               { return "tag1" }
 
 // listener is a simulated caller whose INVITE says more.
@@ -34,7 +37,7 @@ type listener struct {
 	invite
 }
 
-func (l listener) Info() vxml.ConnectionInfo { return info(l.invite) }
+func (l listener) Info() vxml.ConnectionInfo { return info(l.invite, codec.PCMU) }
 
 // say is what a page says of a call that came with the INVITE.
 func say(t *testing.T, i invite, expr string) string {
@@ -70,6 +73,8 @@ func TestSessionVariables(t *testing.T) {
 			"history-info": {`<sip:first@a?Reason=SIP%3Bcause%3D302>;index=1, <sip:last@b?Privacy=history>;index=1.1;si=5`},
 			"diversion":    {`"B, C" <sip:222@b>;reason=no-answer`, `<sip:111@a>;reason=unconditional`},
 		},
+		sdp: "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8 101\r\n" +
+			"a=rtpmap:101 telephone-event/8000\r\na=sendonly\r\n",
 		names: map[string]string{"x-genesys-customer": "X-Genesys-Customer", "call-id": "Call-ID"},
 	}
 	tests := []struct{ expr, want string }{
@@ -78,6 +83,10 @@ func TestSessionVariables(t *testing.T) {
 		{"session.connection.originator == session.connection.remote", "true"},
 		{"session.connection.protocol.name + session.connection.protocol.version", "sip2.0"},
 		{"session.connection.protocol.sip.headers['call-id']", "abc@host"},
+		{"session.connection.protocol.sip.media.length + session.connection.protocol.sip.media[0].type", "1audio"},
+		{"session.connection.protocol.sip.media[0].direction", "sendonly"},
+		{"session.connection.protocol.sip.media[0].format[0].name + session.connection.protocol.sip.media[0].format[0].rate", "audio/PCMU8000"},
+		{"session.connection.protocol.sip.media[0].format[1].name", "audio/telephone-event"},
 		{"session.connection.protocol.sip.headers.via", "one, two"},
 		{"session.connection.protocol.sip.headers.originalcase['Call-ID']", "abc@host"},
 		{"session.connection.protocol.sip.requesturi.foo", "bar"},
@@ -108,7 +117,7 @@ func TestSessionVariables(t *testing.T) {
 	bare := invite{headers: map[string][]string{}}
 	for expr, want := range map[string]string{
 		"session.com.genesyslab.sessionid": "own", "typeof session.connection.redirect": "undefined",
-		"typeof session.connection.aai": "undefined", "typeof session.connection.dn": "undefined",
+		"session.connection.protocol.sip.media.length": "0", "typeof session.connection.aai": "undefined", "typeof session.connection.dn": "undefined",
 	} {
 		if got := say(t, bare, expr); got != want {
 			t.Errorf("%s is %q, want %q", expr, got, want)

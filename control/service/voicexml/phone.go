@@ -189,7 +189,7 @@ func (p *phone) Disconnect(ctx context.Context, _ map[string]string) error {
 }
 
 // Info implements vxml.Connection.
-func (p *phone) Info() vxml.ConnectionInfo { return info(p.call.Invite()) }
+func (p *phone) Info() vxml.ConnectionInfo { return info(p.call.Invite(), p.call.Codec()) }
 
 // trace logs what the page does, and shows it to who follows the call; what is
 // said and understood is logged where it happens. Keys are told once they are
