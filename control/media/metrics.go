@@ -3,6 +3,7 @@ package media
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -59,6 +60,19 @@ func (t *tally) sum() (LegStats, int) {
 	return total, len(open)
 }
 
+// spoken counts the open legs by the codec agreed with the far end.
+func (t *tally) spoken() map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	legs := map[string]int{}
+	for l := range t.open {
+		if s := l.state.Load(); s != nil {
+			legs[strings.ToUpper(s.codec.Name)]++
+		}
+	}
+	return legs
+}
+
 // add adds what can be added: packets and their fates.
 func (s *LegStats) add(o LegStats) {
 	s.RxPackets += o.RxPackets
@@ -76,6 +90,7 @@ func (s *LegStats) add(o LegStats) {
 func (e *Engine) Describe(ch chan<- *prometheus.Desc) {
 	prometheus.DescribeByCollect(e, ch)
 	ch <- droppedDesc()
+	ch <- codecDesc()
 	for _, h := range e.tally.quality.all() {
 		h.Describe(ch)
 	}
@@ -83,6 +98,10 @@ func (e *Engine) Describe(ch chan<- *prometheus.Desc) {
 
 func droppedDesc() *prometheus.Desc {
 	return prometheus.NewDesc("mcp_media_dropped_packets_total", "Packets of legs that were refused, by reason.", []string{"reason"}, nil)
+}
+
+func codecDesc() *prometheus.Desc {
+	return prometheus.NewDesc("mcp_media_codec_legs", "Media legs that are open, by the codec agreed.", []string{"codec"}, nil)
 }
 
 // Collect implements prometheus.Collector. No label comes from the wire.
@@ -93,6 +112,9 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	gauge("mcp_media_legs", "Media legs that are open.", float64(legs))
 	gauge("mcp_media_ports_used", "RTP port pairs that are taken.", float64(e.ports.Used()))
 	gauge("mcp_media_playbacks", "Clips and key presses that are being played.", float64(e.pacer.active()))
+	for codec, n := range e.tally.spoken() {
+		ch <- prometheus.MustNewConstMetric(codecDesc(), prometheus.GaugeValue, float64(n), codec)
+	}
 	count("mcp_media_rx_packets_total", "RTP packets accepted from far ends.", total.RxPackets)
 	count("mcp_media_rx_relayed_packets_total", "Of the packets accepted, those relayed without entering userspace.", total.RxRelayed)
 	count("mcp_media_rx_user_packets_total", "Of the packets accepted, those handed to userspace.", total.RxUser)

@@ -187,7 +187,7 @@ func TestMetrics(t *testing.T) {
 	a.stats = LegStats{RxPackets: 10, RxRelayed: 8, RxUser: 2, RTCP: 1, Dropped: map[string]uint64{"source": 3}}
 	b.stats = LegStats{RxPackets: 5, TxPackets: 8, TxRelayed: 7, Dropped: map[string]uint64{"source": 1, "late": 2}}
 	want := map[string]float64{
-		"mcp_media_legs": 2, "mcp_media_ports_used": 2, "mcp_media_playbacks": 0,
+		"mcp_media_legs": 2, "mcp_media_codec_legs PCMU": 2, "mcp_media_ports_used": 2, "mcp_media_playbacks": 0,
 		"mcp_media_rx_packets_total": 15, "mcp_media_rx_relayed_packets_total": 8, "mcp_media_rx_user_packets_total": 2,
 		"mcp_media_tx_packets_total": 8, "mcp_media_tx_relayed_packets_total": 7, "mcp_media_rtcp_packets_total": 1,
 		"mcp_media_digits_total": 0, "mcp_media_digits_lost_total": 0,

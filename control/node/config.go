@@ -11,6 +11,7 @@ import (
 
 	"mcp/control/admission"
 	"mcp/control/call"
+	"mcp/control/node/monitoring"
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
 	"mcp/control/node/signalling"
@@ -140,7 +141,8 @@ type Reporting = records.Section
 
 // Health is the section of probes and metrics.
 type Health struct {
-	Listen string `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
+	Listen string            `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
+	SNMP   monitoring.Config `yaml:"snmp" doc:"objects and notifications for SNMP managers"`
 }
 
 // Log is the section of the log.
@@ -165,7 +167,7 @@ func Defaults() Config {
 		Fetch:         defaultFetch(),
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting:     records.Defaults(stateDir()),
-		Health:        Health{Listen: "0.0.0.0:8300"},
+		Health:        Health{Listen: "0.0.0.0:8300", SNMP: monitoring.Defaults()},
 		Recording:     recording.Defaults(),
 		Upload:        uploading.Defaults(stateDir()),
 		Discovery:     defaultDiscovery(),

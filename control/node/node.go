@@ -106,6 +106,9 @@ func (n *Node) build() error {
 	if n.web, err = n.openWeb(); err != nil {
 		return fmt.Errorf("probes and metrics: %w", err)
 	}
+	if err := n.openSNMP(); err != nil {
+		return err
+	}
 	if err := n.openOutbound(); err != nil {
 		return err
 	}

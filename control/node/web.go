@@ -3,12 +3,15 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"mcp/control/health"
 	"mcp/control/listen"
+	"mcp/control/node/monitoring"
 )
 
 // openWeb binds the address of probes and metrics; nil when there is to be none.
@@ -30,6 +33,19 @@ func (n *Node) openWeb() (*listen.Server, error) {
 		n.companions = append(n.companions, server.Serve)
 	}
 	return server, err
+}
+
+// openSNMP lets SNMP managers read what is counted, and tells them of alarms.
+func (n *Node) openSNMP() error {
+	logged := prometheus.NewRegistry()
+	logged.MustRegister(n.logged)
+	m, err := monitoring.Open(n.cfg.Health.SNMP, prometheus.Gatherers{n.metrics, logged}, n.log)
+	if err != nil {
+		return fmt.Errorf("SNMP: %w", err)
+	}
+	n.metrics.MustRegister(m)
+	n.companions = append(n.companions, m.Run)
+	return nil
 }
 
 var errStopping = errors.New("the platform is stopping")

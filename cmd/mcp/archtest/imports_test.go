@@ -89,7 +89,7 @@ var homes = []home{
 	{library: "google.golang.org/grpc", packages: []string{"speech/google"}, tests: true},
 	{library: "github.com/coder/websocket", packages: []string{"speech/nexus"}, tests: true},
 	{library: "github.com/goccy/go-yaml", packages: []string{"control/config", "control/logexport", "control/snmp/exporter"}},
-	{library: "github.com/gosnmp/gosnmp", packages: []string{"control/snmp"}},
+	{library: "github.com/gosnmp/gosnmp", packages: []string{"control/snmp"}, tests: true},
 	{library: "github.com/jackc/pgx", packages: []string{"control/certs"}},
 	{library: "github.com/aws", packages: []string{"control/upload/s3"}},
 	{library: "github.com/Azure/azure-sdk-for-go", packages: []string{"control/upload/azure"}},
