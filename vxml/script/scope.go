@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -49,17 +50,35 @@ func (s *Scope) Freeze() error {
 		return s.machine.lost
 	}
 	s.frozen = true
-	const deep = `(function freeze(o){
-		Object.freeze(o);
-		for (var k in o) { if (typeof o[k] === "object" && o[k] !== null && !Object.isFrozen(o[k])) freeze(o[k]); }
-	})`
-	f, err := s.machine.vm.RunString(deep)
-	if err != nil {
+	object, _ := s.machine.vm.Get("Object").(*goja.Object)
+	freeze, ok := goja.AssertFunction(object.Get("freeze"))
+	if !ok {
+		return errors.New("freeze scope: the engine has no Object.freeze")
+	}
+	if err := deep(s.object, freeze, make(map[*goja.Object]bool)); err != nil {
 		return fmt.Errorf("freeze scope: %w", err)
 	}
-	freeze, _ := goja.AssertFunction(f)
-	_, err = freeze(goja.Undefined(), s.object)
-	return err
+	return nil
+}
+
+// deep freezes an object and all that is in it. That is done from here since a
+// script to do it would have to be compiled for each session.
+func deep(o *goja.Object, freeze goja.Callable, done map[*goja.Object]bool) error {
+	if done[o] {
+		return nil
+	}
+	done[o] = true
+	if _, err := freeze(goja.Undefined(), o); err != nil {
+		return err
+	}
+	for _, name := range o.Keys() {
+		if inner, ok := o.Get(name).(*goja.Object); ok {
+			if err := deep(inner, freeze, done); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // args are the scope objects, outermost first, and the innermost once more as $scope.
