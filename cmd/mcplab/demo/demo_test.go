@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,5 +193,33 @@ func (d *demo) expectHeld(t *testing.T, before map[string]float64) {
 			return
 		}
 	}
-	t.Errorf("held before %v, after %v", before, now)
+	t.Fatalf("held before %v, after %v:\n%s", before, now, d.holdings())
+}
+
+// holdings ends the platform and tells what it held: its descriptors and goroutines.
+func (d *demo) holdings() string {
+	var all []string
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, line := range lines {
+		args, err := os.ReadFile(line)
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(line)))
+		if err != nil || !strings.HasPrefix(string(args), d.options.Platform+"\x00serve\x00") || !strings.Contains(string(args), d.options.Out) {
+			continue
+		}
+		open, _ := filepath.Glob(filepath.Join(filepath.Dir(line), "fd", "*"))
+		for _, fd := range open {
+			to, _ := os.Readlink(fd)
+			all = append(all, to)
+		}
+		_ = syscall.Kill(pid, syscall.SIGQUIT) // the runtime writes all goroutines to its log
+		for end := time.Now().Add(10 * time.Second); syscall.Kill(pid, 0) == nil && time.Now().Before(end); {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	log, err := os.ReadFile(d.path("platform.log"))
+	if err != nil {
+		return err.Error()
+	}
+	_, goroutines, _ := strings.Cut(string(log), "SIGQUIT")
+	return strings.Join(all, "\n") + "\n" + goroutines
 }
