@@ -148,7 +148,7 @@ func Resolve(base, ref string) (absolute, fragment string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("resolve %q: %w", ref, err)
 	}
-	if base != "" {
+	if base != "" && r.Opaque == "" { // builtin:digits is what it is
 		b, err := url.Parse(base)
 		if err != nil {
 			return "", "", fmt.Errorf("resolve base %q: %w", base, err)

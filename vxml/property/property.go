@@ -4,6 +4,7 @@
 package property
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -109,10 +110,14 @@ func (s *Set) Lists(name, word string) bool {
 	return false
 }
 
+var errNoTime = errors.New("\"\" is not a time such as 5s or 200ms")
+
 // ParseDuration reads a CSS2 time designation (VoiceXML 2.0 section 6.5); a
 // bare number, which older pages write, counts seconds.
 func ParseDuration(text string) (time.Duration, error) {
-	text = strings.TrimSpace(text)
+	if text = strings.TrimSpace(text); text == "" {
+		return 0, errNoTime // made once: most elements name none
+	}
 	unit := time.Second
 	number := text
 	if n, ok := strings.CutSuffix(text, "ms"); ok {
