@@ -14,6 +14,7 @@ import (
 
 	"mcp/control/config"
 	"mcp/control/node"
+	"mcp/control/node/monitoring"
 	"mcp/control/node/uploading"
 )
 
@@ -58,7 +59,7 @@ port 5070 (TCP and UDP) and answers with a built-in application.`,
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it exists)")
 	cmd.Flags().StringVar(&plane, "media-plane", "", "auto, xdp, xdp-generic or socket; overrides media.plane")
-	cmd.Flags().StringVar(&role, "role", "platform", "what this process is: platform (everything), uploader (sends recordings away) or log-exporter (counts what a log file tells)")
+	cmd.Flags().StringVar(&role, "role", "platform", "what this process is: platform (everything), uploader (sends recordings away), log-exporter (counts what a log file tells) or snmp-exporter (shows SNMP agents' answers as metrics)")
 	return cmd
 }
 
@@ -66,11 +67,16 @@ func runUploader(ctx context.Context, cfg node.Config, log *slog.Logger) error {
 	return uploading.Run(ctx, cfg.Upload, log)
 }
 
+func runSNMPExporter(ctx context.Context, cfg node.Config, log *slog.Logger) error {
+	return monitoring.RunExporter(ctx, cfg.Health.SNMP, log)
+}
+
 // roles are what one process can be of the platform.
 var roles = map[string]func(context.Context, node.Config, *slog.Logger) error{
-	"platform":     node.Run,
-	"uploader":     runUploader,
-	"log-exporter": node.RunLogExporter,
+	"platform":      node.Run,
+	"uploader":      runUploader,
+	"log-exporter":  node.RunLogExporter,
+	"snmp-exporter": runSNMPExporter,
 }
 
 // loadConfig reads the file over the defaults, then the environment over both.

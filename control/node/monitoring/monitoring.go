@@ -1,5 +1,6 @@
 // Package monitoring puts what SNMP managers see together from the configuration: the
-// platform's objects and notifications, by way of a master agent.
+// platform's objects and notifications, by way of a master agent, and what the SNMP
+// exporter makes of agents' answers.
 package monitoring
 
 import (
@@ -11,17 +12,19 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mcp/control/listen"
 	"mcp/control/snmp/agentx"
 	"mcp/control/snmp/mib"
 )
 
 // Config is the section of SNMP.
 type Config struct {
-	Master  string        `yaml:"master" doc:"AgentX address of the SNMP master agent, such as tcp:127.0.0.1:1705 or unix:/var/agentx/master; empty: none"`
-	Subtree string        `yaml:"subtree" doc:"object identifier that the MIB is below"`
-	Timeout time.Duration `yaml:"timeout" doc:"for each answer of the master"`
-	Alarms  time.Duration `yaml:"alarm-interval" doc:"how often alarm conditions are looked at"`
-	Hold    time.Duration `yaml:"alarm-hold" doc:"how long without another refused call or recording until that alarm is over"`
+	Master   string        `yaml:"master" doc:"AgentX address of the SNMP master agent, such as tcp:127.0.0.1:1705 or unix:/var/agentx/master; empty: none"`
+	Subtree  string        `yaml:"subtree" doc:"object identifier that the MIB is below"`
+	Timeout  time.Duration `yaml:"timeout" doc:"for each answer of the master"`
+	Alarms   time.Duration `yaml:"alarm-interval" doc:"how often alarm conditions are looked at"`
+	Hold     time.Duration `yaml:"alarm-hold" doc:"how long without another refused call or recording until that alarm is over"`
+	Exporter Exporter      `yaml:"exporter" doc:"what SNMP agents answer, as metrics"`
 }
 
 // Defaults speaks to no master.
@@ -48,12 +51,17 @@ type Monitoring struct {
 	cfg      Config
 	mib      *mib.MIB
 	subagent *agentx.Subagent // nil: no master
+	web      *listen.Server   // of the exporter; nil: none
 	state    prometheus.GaugeFunc
 }
 
 // Open prepares what metrics are to be seen as. Run must follow.
 func Open(cfg Config, metrics prometheus.Gatherer, log *slog.Logger) (*Monitoring, error) {
 	m := &Monitoring{cfg: cfg}
+	var err error
+	if m.web, err = cfg.Exporter.open(log); err != nil {
+		return nil, err
+	}
 	m.state = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "mcp_snmp_connected", Help: "Whether an SNMP master agent has taken the platform's objects.",
 	}, m.connected)
@@ -91,12 +99,19 @@ func (m *Monitoring) Collect(to chan<- prometheus.Metric) {
 
 // Run serves the master, and tells it of alarms, until ctx ends.
 func (m *Monitoring) Run(ctx context.Context) error {
-	if m.subagent == nil {
-		return nil
-	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var running sync.WaitGroup
-	running.Go(func() { m.subagent.Run(ctx) })
-	running.Go(func() { m.mib.Watch(ctx, m.subagent, m.cfg.Alarms, m.cfg.Hold) })
+	if m.subagent != nil {
+		running.Go(func() { m.subagent.Run(ctx) })
+		running.Go(func() { m.mib.Watch(ctx, m.subagent, m.cfg.Alarms, m.cfg.Hold) })
+	}
+	var err error
+	if m.web != nil {
+		if err = m.web.Serve(ctx); err != nil {
+			stop()
+		}
+	}
 	running.Wait()
-	return nil
+	return err
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -109,5 +111,38 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 	if _, err := Open(Config{Master: "x"}, nil, nil); err == nil || errors.Is(err, context.Canceled) {
 		t.Error("a bad master and subtree are taken")
+	}
+}
+
+// TestExporterBesideThePlatform scrapes the agent that the platform answers through.
+func TestExporterBesideThePlatform(t *testing.T) {
+	master, cfg := snmptest.Start(t), Defaults()
+	cfg.Master, cfg.Exporter.Listen = master.AgentX, "127.0.0.1:0"
+	m, err := Open(cfg, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { m.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	snmptest.Eventually(t, "the alarms' states", func() error {
+		answer, err := client.Get("http://" + m.web.Addr().String() + "/snmp?module=mcp&target=" + master.Addr)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err == nil && !strings.Contains(string(body), `mcpAlarmState{mcpAlarmIndex="5"} 1`) {
+			err = fmt.Errorf("%s: %s", answer.Status, body)
+		}
+		return err
+	})
+}
+
+func TestExporterNeedsAnAddress(t *testing.T) {
+	if err := RunExporter(context.Background(), Defaults(), slog.Default()); err == nil || !strings.Contains(err.Error(), "exporter.listen") {
+		t.Error(err)
 	}
 }
