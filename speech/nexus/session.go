@@ -71,12 +71,16 @@ func (s *session) ask(q *question, r speech.Recognition) {
 		return
 	}
 	for {
-		t, err := s.conversation(q.Context(), r)
+		t, opened, err := s.conversation(q, r)
 		if err != nil {
 			q.End(speech.Result{}, err)
 			return
 		}
 		q.Heard() // the bot keeps the time from here on
+		if opened {
+			<-q.Done()
+			return
+		}
 		select {
 		case t.turns <- q.Turn:
 			<-q.Done()
@@ -88,30 +92,31 @@ func (s *session) ask(q *question, r speech.Recognition) {
 	}
 }
 
-// conversation is the one under way, or a new one.
-func (s *session) conversation(ctx context.Context, r speech.Recognition) (*talk, error) {
+// conversation is the one under way, or a new one, opened for the question: that is
+// its first turn, which hears of it should the conversation end at once.
+func (s *session) conversation(q *question, r speech.Recognition) (_ *talk, opened bool, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.talk != nil {
 		select {
 		case <-s.talk.over:
 		default:
-			return s.talk, nil
+			return s.talk, false, nil
 		}
 	}
-	c, err := s.engine.open(ctx, useBot, opening(r, s.line.Party()))
+	c, err := s.engine.open(q.Context(), useBot, opening(r, s.line.Party()))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	hearing, err := s.line.Listen()
 	if err != nil {
 		s.tasks.Go(func() { discard(c) })
-		return nil, err
+		return nil, false, err
 	}
-	s.talk = newTalk(s.engine, s.line, c)
-	t := s.talk
+	t := newTalk(s.engine, s.line, c)
+	t.turn, s.talk = q.Turn, t
 	s.tasks.Go(func() { t.run(s.ctx, hearing) })
-	return t, nil
+	return t, true, nil
 }
 
 // Close implements speech.Session.
