@@ -4,6 +4,7 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := build
+SHELL    := /bin/bash
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test test-quick race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip fuzz conformance model generate generate-check fmt-check deploy-check vet clean
@@ -25,8 +26,8 @@ demo: ## one whole call through three network namespaces, with a timeline
 	@$(BUILD)/mcplab demo --platform $(BUILD)/mcp --out $(BUILD)/demo
 
 # One package at a time: tests that speak and listen do so in real time.
-test: setup generate-check fmt-check vet deploy-check ## every test, kernel and namespaces included (needs root)
-	$(GO) test -p 1 -timeout 20m ./...
+test: setup generate-check fmt-check vet deploy-check ## every test, and what it proves of the connections (needs root)
+	@set -o pipefail; $(GO) test -json -p 1 -timeout 20m ./... | $(GO) run ./cmd/mcplab connections
 
 test-quick: ## tests that need neither root nor tools nor long: under a minute
 	$(GO) test -short -timeout 5m ./...
