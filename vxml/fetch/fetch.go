@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -63,6 +64,7 @@ func (c Config) withDefaults() Config {
 type Fetcher struct {
 	config  Config
 	cache   store
+	files   *cache
 	flights flights
 }
 
@@ -70,7 +72,8 @@ type Fetcher struct {
 func New(config Config) *Fetcher {
 	config = config.withDefaults()
 	return &Fetcher{
-		config: config, cache: store{memory: newCache(config.CacheBytes)}, flights: flights{all: make(map[string]chan struct{})},
+		config: config, cache: store{memory: newCache(config.CacheBytes)}, files: newCache(config.CacheBytes),
+		flights: flights{all: make(map[string]chan struct{})},
 	}
 }
 
@@ -224,11 +227,34 @@ func (f *Fetcher) file(u *url.URL) (*Resource, error) {
 		return nil, err
 	}
 	defer file.Close()
+	about, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if kept := f.files.get(u.Path); kept != nil && kept.is(about) {
+		return kept.hit(), nil
+	}
 	body, err := f.read(file)
 	if err != nil {
 		return nil, err
 	}
-	return &Resource{URL: u.String(), MediaType: mediaType(u.Path), Body: body}, nil
+	r := &Resource{URL: u.String(), MediaType: mediaType(u.Path), Body: body}
+	if settled(about) {
+		f.files.put(u.Path, &entry{resource: r, born: about.ModTime()})
+	}
+	return r, nil
+}
+
+// settled tells whether a file was last written long enough ago for its time to
+// tell of the next writing.
+func settled(about fs.FileInfo) bool {
+	const clockStep = 2 * time.Second // of the coarsest file systems
+	return about.Mode().IsRegular() && time.Since(about.ModTime()) > clockStep
+}
+
+// is tells whether a file is still what was read.
+func (e *entry) is(about fs.FileInfo) bool {
+	return about.ModTime().Equal(e.born) && about.Size() == int64(len(e.resource.Body))
 }
 
 func (f *Fetcher) read(r io.Reader) ([]byte, error) {

@@ -313,6 +313,52 @@ func TestFilesAndSchemes(t *testing.T) {
 	}
 }
 
+// A file is read once for all calls, until it is written again.
+func TestFilesAreShared(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "prompt.wav")
+	write := func(text string, age time.Duration) {
+		t.Helper()
+		when := time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, when, when)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := New(Config{})
+	get := func() *Resource {
+		t.Helper()
+		r, err := f.Get(t.Context(), Request{URL: "file://" + path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	write("one", time.Hour)
+	first, again := get(), get()
+	if &first.Body[0] != &again.Body[0] || first.FromCache || !again.FromCache {
+		t.Errorf("the file was read twice: %v, %v", first, again)
+	}
+	for _, tt := range []struct {
+		name, text string
+		age        time.Duration
+	}{
+		{"another time", "two", time.Minute},
+		{"another length at the same time", "three", time.Minute},
+		{"just now", "4", 0},
+		{"just now once more", "5", 0},
+	} {
+		write(tt.text, tt.age)
+		if r := get(); string(r.Body) != tt.text {
+			t.Errorf("%s: %q", tt.name, r.Body)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := f.Get(t.Context(), Request{URL: "file://" + path}); err == nil {
+		t.Errorf("a file that is gone: %q", r.Body)
+	}
+}
+
 func TestResolve(t *testing.T) {
 	tests := []struct{ base, ref, want, fragment string }{
 		{"http://h/a/b.vxml", "c.vxml", "http://h/a/c.vxml", ""},

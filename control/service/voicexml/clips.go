@@ -1,7 +1,7 @@
 package voicexml
 
 import (
-	"crypto/sha256"
+	"hash/maphash"
 	"sync"
 
 	"mcp/control/media"
@@ -15,20 +15,31 @@ const maxClips = 1000
 // clips keeps recordings decoded and encoded for a codec, by content, for all
 // calls to share.
 type clips struct {
+	seed maphash.Seed
+
 	mu    sync.Mutex
 	byKey map[clipKey]*media.Clip
 }
 
+// clipKey is what a recording is known by: its content, whose hash nobody outside
+// can foresee, or the name that an engine has for it.
 type clipKey struct {
-	content [sha256.Size]byte
-	codec   string
+	content   uint64
+	length    int
+	mediaType string
+	name      string
+	codec     string
 }
 
-func newClips() *clips { return &clips{byKey: map[clipKey]*media.Clip{}} }
+func newClips() *clips {
+	return &clips{seed: maphash.MakeSeed(), byKey: map[clipKey]*media.Clip{}}
+}
 
 // get returns the clip of a fetched recording, decoding it when it is new.
 func (c *clips) get(a *vxml.Audio, spoken codec.Codec) (*media.Clip, error) {
-	key := clipKey{content: sha256.Sum256(a.Data), codec: spoken.Name}
+	key := clipKey{
+		content: maphash.Bytes(c.seed, a.Data), length: len(a.Data), mediaType: a.MediaType, codec: spoken.Name,
+	}
 	if clip := c.find(key); clip != nil {
 		return clip, nil
 	}
@@ -42,7 +53,7 @@ func (c *clips) get(a *vxml.Audio, spoken codec.Codec) (*media.Clip, error) {
 
 // said is the key of what an engine calls by a name of its own.
 func said(name string, spoken codec.Codec) clipKey {
-	return clipKey{content: sha256.Sum256([]byte("said\x00" + name)), codec: spoken.Name}
+	return clipKey{name: name, codec: spoken.Name}
 }
 
 func (c *clips) find(k clipKey) *media.Clip {
