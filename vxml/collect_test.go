@@ -31,10 +31,10 @@ func newPhone() *phone {
 	return &phone{digits: make(chan vxml.Digit, 64), hungUp: make(chan struct{}), play: time.Second, began: time.Now()}
 }
 
-func (p *phone) Digits() <-chan vxml.Digit                           { return p.digits }
-func (p *phone) HungUp() <-chan struct{}                             { return p.hungUp }
-func (p *phone) Disconnect(context.Context, map[string]string) error { return nil }
-func (p *phone) Info() vxml.ConnectionInfo                           { return vxml.ConnectionInfo{} }
+func (p *phone) Digits() <-chan vxml.Digit                       { return p.digits }
+func (p *phone) HungUp() <-chan struct{}                         { return p.hungUp }
+func (p *phone) Disconnect(context.Context, vxml.Namelist) error { return nil }
+func (p *phone) Info() vxml.ConnectionInfo                       { return vxml.ConnectionInfo{} }
 
 type tape struct {
 	phone *phone

@@ -365,20 +365,25 @@ func (s *session) namelist(ctx context.Context, pos doc.Pos, names []string) (ma
 	return out, nil
 }
 
-func exported(values map[string]script.Value) map[string]any {
-	out := make(map[string]any)
-	for name, v := range values {
-		out[name] = v.Export()
+// returns evaluates a namelist for those outside.
+func (s *session) returns(ctx context.Context, pos doc.Pos, names []string) (Namelist, error) {
+	values, err := s.namelist(ctx, pos, names)
+	if err != nil {
+		return Namelist{}, err
 	}
-	return out
+	out := Namelist{Names: names, Values: make(map[string]any)}
+	for name, v := range values {
+		out.Values[name] = v.Export()
+	}
+	return out, nil
 }
 
 func (s *session) exit(ctx context.Context, a *doc.Exit) error {
-	values, err := s.namelist(ctx, a.Pos, a.Namelist)
+	values, err := s.returns(ctx, a.Pos, a.Namelist)
 	if err != nil {
 		return err
 	}
-	out := &exited{end: Exited, values: exported(values)}
+	out := &exited{end: Exited, Namelist: values, byPage: true}
 	if a.Expr != "" {
 		v, err := s.eval(ctx, a.Pos, a.Expr)
 		if err != nil {
@@ -392,7 +397,7 @@ func (s *session) exit(ctx context.Context, a *doc.Exit) error {
 // disconnect plays what is queued, hangs up, and throws the event that lets
 // handlers do their final processing (VoiceXML 2.0 section 5.3.11).
 func (s *session) disconnect(ctx context.Context, a *doc.Disconnect) error {
-	values, err := s.namelist(ctx, a.Pos, a.Namelist)
+	values, err := s.returns(ctx, a.Pos, a.Namelist)
 	if err != nil {
 		return err
 	}
@@ -400,14 +405,10 @@ func (s *session) disconnect(ctx context.Context, a *doc.Disconnect) error {
 		if err := s.flush(ctx); err != nil {
 			return err
 		}
-		texts := make(map[string]string)
-		for name, v := range values {
-			texts[name] = v.String()
-		}
-		if err := s.platform.Disconnect(ctx, texts); err != nil {
+		if err := s.platform.Disconnect(ctx, values); err != nil {
 			s.log.Warn("disconnect failed", "error", err)
 		}
-		s.gone, s.values = Disconnected, exported(values)
+		s.gone, s.returned = Disconnected, &values
 	}
 	return &Event{Name: "connection.disconnect.hangup", Message: "disconnected by the application"}
 }

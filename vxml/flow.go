@@ -32,9 +32,10 @@ type jumped struct{ item string }
 
 // exited ends the session.
 type exited struct {
-	end    End
-	values map[string]any
+	end End
+	Namelist
 	result any
+	byPage bool
 }
 
 // returned ends a subdialog.

@@ -171,10 +171,17 @@ type Connection interface {
 	Digits() <-chan Digit
 	// HungUp is closed when the far end is gone.
 	HungUp() <-chan struct{}
-	// Disconnect hangs up; namelist is what <disconnect> was asked to return.
-	Disconnect(ctx context.Context, namelist map[string]string) error
+	// Disconnect hangs up; the namelist is what <disconnect> returns.
+	Disconnect(ctx context.Context, returned Namelist) error
 	// Info describes the connection for session.connection.*.
 	Info() ConnectionInfo
+}
+
+// Namelist is what a page hands back: plain Go values, and their names in the
+// order in which it lists them.
+type Namelist struct {
+	Names  []string
+	Values map[string]any
 }
 
 // Digit is one DTMF key press.

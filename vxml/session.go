@@ -44,9 +44,9 @@ type witness struct {
 
 // ending is how the session is about to end.
 type ending struct {
-	gone   End            // the connection is over, and how
-	values map[string]any // of <disconnect namelist>
-	last   *Event
+	gone     End       // the connection is over, and how
+	returned *Namelist // of the page's <disconnect>
+	last     *Event
 }
 
 // budget counts what happens without the caller's doing anything.
@@ -264,7 +264,7 @@ func (s *session) outcome(ctx context.Context, err error) (Outcome, error) {
 	var back *returned
 	switch {
 	case errors.As(err, &left):
-		out.End, out.Values, out.Result = left.end, left.values, left.result
+		out.End, out.Namelist, out.Result, out.ByPage = left.end, left.Namelist, left.result, left.byPage
 	case errors.As(err, &back):
 		err = &Event{Name: "error.semantic", Message: "<return> outside a subdialog"}
 		s.last = asEvent(err)
@@ -287,8 +287,8 @@ func (s *session) outcome(ctx context.Context, err error) (Outcome, error) {
 	if s.gone != "" && out.End == Exited {
 		out.End = s.gone
 	}
-	if out.End == Disconnected && len(out.Values) == 0 {
-		out.Values = s.values
+	if s.returned != nil { // what an <exit> returns later is discarded (RFC 5552 section 4.2)
+		out.Namelist, out.Result, out.ByPage = *s.returned, nil, true
 	}
 	return out, nil
 }

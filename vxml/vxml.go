@@ -174,11 +174,12 @@ const (
 
 // Outcome is how a session ended and what it returned.
 type Outcome struct {
-	End    End
-	Values map[string]any // of <exit namelist> or <disconnect namelist>
-	Result any            // of <exit expr>
-	Pages  []string       // URLs of the pages visited, in order
-	Event  *Event         // the last event that was thrown, or nil
+	End      End
+	Namelist          // of <exit namelist> or <disconnect namelist>
+	Result   any      // of <exit expr>
+	ByPage   bool     // an <exit> or <disconnect> of the page's ended it
+	Pages    []string // URLs of the pages visited, in order
+	Event    *Event   // the last event that was thrown, or nil
 }
 
 // Run runs a session from its first page to its end. Its error is the

@@ -41,7 +41,7 @@ type Signalling interface {
 	RemoteSDP() []byte
 	Answer(ctx context.Context, sdp []byte) error
 	Reject(ctx context.Context, status int, reason string, headers map[string]string) error
-	Bye(ctx context.Context, headers map[string]string) error
+	ByeWith(ctx context.Context, c sip.Content) error
 	Events() <-chan sip.Event
 }
 
@@ -112,14 +112,19 @@ func (c *Call) Reason() string {
 }
 
 // HangUp ends the dialog; the program goes on until it returns.
-func (c *Call) HangUp() { c.tell(message{trigger: HangUp}) }
+func (c *Call) HangUp() { c.HangUpWith(sip.Content{}) }
+
+// HangUpWith is HangUp with a body for the BYE.
+func (c *Call) HangUpWith(last sip.Content) {
+	c.tell(message{trigger: HangUp, ending: Ending{Last: last}})
+}
 
 // message is a trigger with what came with it.
 type message struct {
 	trigger Trigger
 	err     error         // with Refused, AnswerFailed, FarEndHungUp, MediaSilent
 	program Program       // with Prepared
-	ending  Ending        // with ServiceEnded
+	ending  Ending        // with ServiceEnded; its Last with HangUp
 	offer   *sip.Reinvite // with Renegotiation
 
 	party    *Party // whom it is about, if not the caller

@@ -178,11 +178,11 @@ func (p *Placed) Reject(context.Context, int, string, map[string]string) error {
 	return nil
 }
 
-// Bye implements Signalling.
-func (p *Placed) Bye(ctx context.Context, headers map[string]string) error {
+// ByeWith implements Signalling.
+func (p *Placed) ByeWith(ctx context.Context, last sip.Content) error {
 	p.up()
 	if d := p.current(); d != nil {
-		return d.Bye(ctx, headers)
+		return d.ByeWith(ctx, last)
 	}
 	return nil
 }

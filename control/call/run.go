@@ -102,7 +102,7 @@ func (c *Call) perform(e Effect, m message) {
 	case TellService:
 		c.tellService()
 	case SendBye:
-		c.sendBye()
+		c.sendBye(m.ending.Last)
 	case Renegotiate:
 		c.renegotiate(m.offer)
 	case KeepOffer:
@@ -150,7 +150,7 @@ func (c *Call) sendAnswer() {
 			return
 		}
 		if err := c.agree(); err != nil {
-			c.warn("end the dialog", c.dialog.Bye(context.Background(), nil))
+			c.warn("end the dialog", c.dialog.ByeWith(context.Background(), sip.Content{}))
 			c.tell(message{trigger: AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
 			return
 		}
@@ -218,9 +218,9 @@ func (c *Call) tellService() {
 	c.life.grace = time.AfterFunc(c.server.config.Grace, c.life.stop)
 }
 
-func (c *Call) sendBye() {
-	headers := c.life.facts.byeReason()
-	c.beside(func() { c.warn("send BYE", c.dialog.Bye(context.Background(), headers)) })
+func (c *Call) sendBye(last sip.Content) {
+	last.Headers = c.life.facts.byeReason()
+	c.beside(func() { c.warn("send BYE", c.dialog.ByeWith(context.Background(), last)) })
 }
 
 func (c *Call) renegotiate(offer *sip.Reinvite) {

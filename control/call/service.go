@@ -7,6 +7,7 @@ import (
 
 	"mcp/control/reporting"
 	"mcp/control/route"
+	"mcp/control/sip"
 )
 
 // Service is something a call can be asked to do: run a VoiceXML application,
@@ -36,6 +37,8 @@ type Ending struct {
 	// Dialogue and Speech tell what was done.
 	Dialogue *reporting.Dialogue
 	Speech   *reporting.Speech
+	// Last is what the BYE says, if it is for us to send one.
+	Last sip.Content
 }
 
 // Selector chooses the service for a call by what its INVITE said. A *Refusal as

@@ -32,7 +32,9 @@ type Cancelled struct{}
 
 // ByeReceived says that the far end hung up.
 type ByeReceived struct {
-	Headers map[string][]string
+	ContentType string
+	Body        []byte
+	Headers     map[string][]string
 }
 
 // Lost says that the far end cannot be reached any more: its connection closed

@@ -18,11 +18,16 @@ import (
 // whose answer is not acknowledged yet waits for the ACK first, as RFC 3261
 // section 15 asks. The dialog is over whatever the far end makes of the BYE.
 func (d *Dialog) Bye(ctx context.Context, headers map[string]string) error {
+	return d.ByeWith(ctx, Content{Headers: headers})
+}
+
+// ByeWith is Bye with a body, such as what a dialogue returns (RFC 5552 section 4.2).
+func (d *Dialog) ByeWith(ctx context.Context, c Content) error {
 	d.mu.Lock()
 	p, waiting := d.phase, d.unacked
 	d.mu.Unlock()
 	if p == offered {
-		if err := d.Reject(ctx, 480, "", headers); err == nil {
+		if err := d.Reject(ctx, 480, "", c.Headers); err == nil {
 			return nil
 		}
 	}
@@ -36,13 +41,13 @@ func (d *Dialog) Bye(ctx context.Context, headers map[string]string) error {
 	if !d.finish(mvBye, nil) {
 		return nil
 	}
-	return d.goodbye(ctx, headers)
+	return d.goodbye(ctx, c)
 }
 
 // goodbye sends the BYE of a dialog that is over for us.
-func (d *Dialog) goodbye(ctx context.Context, headers map[string]string) error {
+func (d *Dialog) goodbye(ctx context.Context, c Content) error {
 	defer d.agent.leave(d)
-	if _, _, err := d.send(ctx, sip.BYE, Content{Headers: headers}); err != nil {
+	if _, _, err := d.send(ctx, sip.BYE, c); err != nil {
 		return fmt.Errorf("bye: %w", err)
 	}
 	return nil

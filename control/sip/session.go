@@ -176,7 +176,7 @@ func (d *Dialog) leaveWith(headers map[string]string) {
 	if d.agent.goCall(func() {
 		ctx, cancel := context.WithTimeout(d.agent.ctx, 64*d.agent.cfg.T1)
 		defer cancel()
-		if err := d.goodbye(ctx, headers); err != nil {
+		if err := d.goodbye(ctx, Content{Headers: headers}); err != nil {
 			d.log.Info("sip BYE", "error", err)
 		}
 	}) {

@@ -104,9 +104,11 @@ func TestPlacedCallIsAnsweredAndHungUp(t *testing.T) {
 			t.Errorf("progress %d, %d", first, second)
 		}
 		hungUp := make(chan error, 1)
-		go func() { hungUp <- got.dialog.Bye(context.Background(), map[string]string{"Reason": "done"}) }()
+		go func() {
+			hungUp <- got.dialog.ByeWith(context.Background(), Content{Type: "text/x", Body: []byte("a=1"), Headers: map[string]string{"Reason": "done"}})
+		}()
 		bye := p.Expect("BYE")
-		if bye.Get("CSeq") != "2 BYE" || bye.Get("Reason") != "done" {
+		if bye.Get("CSeq") != "2 BYE" || bye.Get("Reason") != "done" || bye.Get("Content-Type") != "text/x" || bye.Body != "a=1" {
 			t.Errorf("BYE:\n%s", bye)
 		}
 		p.Send(siptest.Reply(bye, 200, "OK"))

@@ -76,7 +76,11 @@ func (d *Dialog) inOrder(req *sip.Request) bool {
 // and is right all the same.
 func (d *Dialog) hungUp(tx *wire.ServerTx) {
 	d.agent.respond(tx, d.reply(tx.Request, 200, "OK"))
-	d.end(mvBye, ByeReceived{Headers: headersOf(tx.Request.Headers())})
+	said := ByeReceived{Body: tx.Request.Body(), Headers: headersOf(tx.Request.Headers())}
+	if kind := tx.Request.ContentType(); kind != nil {
+		said.ContentType = kind.Value()
+	}
+	d.end(mvBye, said)
 }
 
 // reinvited takes a re-INVITE (RFC 3261 section 14.2).

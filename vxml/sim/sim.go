@@ -238,16 +238,13 @@ func (c *Caller) Digits() <-chan vxml.Digit { return c.digits }
 func (c *Caller) HungUp() <-chan struct{} { return c.hungUp }
 
 // Disconnect implements vxml.Connection.
-func (c *Caller) Disconnect(_ context.Context, namelist map[string]string) error {
-	c.print("system", strings.TrimSpace(fmt.Sprint("hangs up ", describe(namelist))))
-	return nil
-}
-
-func describe(namelist map[string]string) string {
-	if len(namelist) == 0 {
-		return ""
+func (c *Caller) Disconnect(_ context.Context, returned vxml.Namelist) error {
+	text := "hangs up"
+	if len(returned.Names) > 0 {
+		text += fmt.Sprint(" ", returned.Values)
 	}
-	return fmt.Sprint(namelist)
+	c.print("system", text)
+	return nil
 }
 
 // Info implements vxml.Connection.

@@ -178,8 +178,8 @@ func (p *phone) Digits() <-chan vxml.Digit { return p.digits }
 func (p *phone) HungUp() <-chan struct{} { return p.call.HungUp() }
 
 // Disconnect implements vxml.Connection.
-func (p *phone) Disconnect(ctx context.Context, _ map[string]string) error {
-	p.call.HangUp()
+func (p *phone) Disconnect(ctx context.Context, returned vxml.Namelist) error {
+	p.call.HangUpWith(farewell("disconnect", returned, nil))
 	select {
 	case <-p.call.HungUp():
 		return nil

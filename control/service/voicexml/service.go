@@ -6,8 +6,11 @@ package voicexml
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"mcp/control/call"
 	"mcp/control/reporting"
@@ -110,8 +113,12 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	p.phone.call.Trail().Step("appl_end", string(outcome.End))
 	stop()
 	p.phone.close()
+	var last sip.Content
+	if outcome.ByPage {
+		last = farewell("exit", outcome.Namelist, outcome.Result)
+	}
 	return call.Ending{
-		Cause: causes[outcome.End], Err: p.phone.discreet(failure(outcome, err)),
+		Last: last, Cause: causes[outcome.End], Err: p.phone.discreet(failure(outcome, err)),
 		Dialogue: dialogue(outcome, p.phone.secrets.Conceal), Speech: p.phone.used.report(),
 	}
 }
@@ -150,4 +157,35 @@ func dialogue(o vxml.Outcome, conceal func(string) string) *reporting.Dialogue {
 		d.Exit[name] = conceal(fmt.Sprint(value))
 	}
 	return d
+}
+
+// farewell is what the BYE of a dialogue says that ended by the element named: what
+// it returns, each value as JSON, in the encoding of HTML forms (RFC 5552 section 4.2).
+func farewell(element string, returned vxml.Namelist, result any) sip.Content {
+	var pairs []string
+	add := func(name, value string) {
+		pairs = append(pairs, url.QueryEscape(name)+"="+url.QueryEscape(value))
+	}
+	for _, name := range returned.Names {
+		add(name, jsonText(returned.Values[name]))
+	}
+	if result != nil {
+		add("__exit", jsonText(result))
+	}
+	add("__reason", element)
+	return sip.Content{
+		Type: "application/x-www-form-urlencoded;charset=utf-8", Body: []byte(strings.Join(pairs, "&")),
+	}
+}
+
+// jsonText is a page's value as JSON; one that JSON has no words for, such as
+// undefined or what contains itself, is null.
+func jsonText(value any) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(value) != nil {
+		return "null"
+	}
+	return strings.TrimSpace(b.String())
 }

@@ -25,7 +25,7 @@ func TestPrivateInputReachesNoRecord(t *testing.T) {
 	secrets.Add("4711")
 	custom(trail, &secrets, vxml.PageLog{Label: "com.genesyslab.var.CustomVar", Text: "pin=4711 city=Ghent"})
 	custom(trail, &secrets, vxml.PageLog{Text: "a log without a label is no event"})
-	rec.Dialogue = dialogue(vxml.Outcome{Values: map[string]any{"pin": "4711"}, Result: "4711"}, secrets.Conceal)
+	rec.Dialogue = dialogue(vxml.Outcome{Namelist: vxml.Namelist{Values: map[string]any{"pin": "4711"}}, Result: "4711"}, secrets.Conceal)
 	rec.Finish(time.Now(), reporting.End{Cause: reporting.Completed})
 	if err := r.Record(context.Background(), rec); err != nil {
 		t.Fatal(err)
