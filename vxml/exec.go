@@ -204,7 +204,7 @@ func (s *session) logged(ctx context.Context, a *doc.Log) error {
 		parts = append(parts, v.String())
 	}
 	text := strings.Join(parts, " ")
-	s.log.Info("page log", "label", a.Label, "text", text, "page", a.URL, "line", a.Line)
+	s.log.Info("page log", "label", a.Label, "dest", a.Dest, "text", text, "page", a.URL, "line", a.Line)
 	s.trace(TraceEvent{Logged, strings.TrimSpace(a.Label + " " + text)})
 	if l, ok := s.platform.(PageLogger); ok {
 		l.PageLog(PageLog{Label: a.Label, Dest: a.Dest, Text: text})

@@ -26,7 +26,7 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store) (call.Selec
 	if err != nil {
 		return nil, err
 	}
-	dialogs, err := n.openVoiceXML(fetcher)
+	dialogs, err := n.openVoiceXML(fetcher, kept)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store) (call.Selec
 	return call.Table{Routes: route.Table{Numbers: n.cfg.Application.Numbers}, Services: services}, nil
 }
 
-func (n *Node) openVoiceXML(fetcher *fetch.Fetcher) (*voicexml.Service, error) {
+func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store) (*voicexml.Service, error) {
 	defaults, err := n.defaultsPage()
 	if err != nil {
 		return nil, err
@@ -59,10 +59,14 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher) (*voicexml.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return voicexml.New(voicexml.Config{
+	config := voicexml.Config{
 		Default: n.cfg.Application.Default, Speech: spoken, Live: n.openTraces(),
 		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect},
-	}, interpreter), nil
+	}
+	if kept != nil {
+		config.Recordings = kept
+	}
+	return voicexml.New(config, interpreter), nil
 }
 
 // defaultsPage reads the platform's defaults page, if one is configured.

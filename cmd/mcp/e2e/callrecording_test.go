@@ -87,6 +87,34 @@ func TestCallsAreRecorded(t *testing.T) {
 	}
 }
 
+// TestPageHasItsCallRecorded records from where the page orders it by its log.
+func TestPageHasItsCallRecorded(t *testing.T) {
+	folder := t.TempDir()
+	r := newRig(t, func(c *node.Config) { c.Upload.Folder = folder })
+	r.pages.page("/main.vxml", `<form><block><log xmlns:gvp="http://www.genesyslab.com/2006/vxml21-extension"
+		gvp:dest="calllog">enable callrec recsrc=mixed type=audio/wav;codec=pcm; directory /var absolute;</log>
+		<prompt>one two three</prompt><disconnect/></block></form>`)
+	if _, err := r.call(t.Context(), "await"); err != nil {
+		t.Fatal(err)
+	}
+	r.nothingLeft()
+	name := filepath.Join(folder, r.record(1).ID+"-callrec.wav")
+	await(t, "the recording's metadata", func() bool { _, err := os.Stat(name + ".json"); return err == nil })
+	wav, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantHeard(t, "the platform", r.speech.engine.Beeps(3)[:4800], samples(wav[len(wav)%2:]))
+}
+
+// samples is linear audio of one channel, header and all.
+func samples(b []byte) (out []int16) {
+	for ; len(b) >= 2; b = b[2:] {
+		out = append(out, int16(uint16(b[0])|uint16(b[1])<<8))
+	}
+	return out
+}
+
 // channels are the two sides of linear audio, header and all.
 func channels(b []byte) (left, right []int16) {
 	for ; len(b) >= 4; b = b[4:] {

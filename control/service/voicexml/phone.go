@@ -12,6 +12,7 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/reporting"
+	"mcp/control/service/voicexml/callrec"
 	"mcp/control/service/voicexml/live"
 	"mcp/control/sip"
 	"mcp/speech"
@@ -32,7 +33,8 @@ type phone struct {
 	helping assistants
 	overhearer
 	used    usage
-	entered bool // a page
+	tape    callrec.Tape // of the whole call, by the page's order
+	entered bool         // a page
 	mail
 	witness
 	tasks sync.WaitGroup // playbacks, recognitions, the digit pump
@@ -165,6 +167,7 @@ func (p *phone) Reason() string { return p.call.Reason() }
 // close ends what is still playing or listening and returns the speech session.
 func (p *phone) close() {
 	p.tasks.Wait()
+	p.tape.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
 	defer cancel()
 	p.helping.dismiss()

@@ -14,6 +14,7 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/reporting"
+	"mcp/control/service/voicexml/callrec"
 	"mcp/control/service/voicexml/live"
 	"mcp/control/sip"
 	"mcp/vxml"
@@ -30,6 +31,8 @@ type Config struct {
 	Live *live.Hub
 	// Transfers is how <transfer> calls others.
 	Transfers Transfers
+	// Recordings keeps those of calls that pages have recorded; nil: there are none.
+	Recordings callrec.Recordings
 }
 
 // Service is the VoiceXML service. It implements call.Service.

@@ -9,8 +9,17 @@ import (
 )
 
 // PageLog implements vxml.PageLogger: what a page logs under a label, such as
-// com.genesyslab.var.CallResult, becomes a custom event of the call.
-func (p *phone) PageLog(l vxml.PageLog) { custom(p.call.Trail(), &p.secrets, l) }
+// com.genesyslab.var.CallResult, becomes a custom event of the call, and orders in
+// the call log are carried out.
+func (p *phone) PageLog(l vxml.PageLog) {
+	custom(p.call.Trail(), &p.secrets, l)
+	if l.Dest != "calllog" {
+		return
+	}
+	if err := p.tape.Obey(l.Text, p.call, p.service.config.Recordings); err != nil {
+		p.log.Warn("an order in the call log is not carried out", "text", l.Text, "error", err)
+	}
+}
 
 // custom reports what a page logs, without what the caller gave in private.
 func custom(trail *reporting.Trail, secrets *secrecy.Secrets, l vxml.PageLog) {
