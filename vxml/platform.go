@@ -244,6 +244,10 @@ type Redirect struct {
 // RFC 5552's requesturi, whose members are parameters, converts to the whole URI.
 type Labelled = script.Labelled
 
+// Live is a session variable, or a member of one, that changes while the session
+// lasts: it is called each time that a page reads it.
+type Live = script.Live
+
 // Event is a VoiceXML event: something thrown, by a page, the interpreter or the
 // platform, and caught by name (VoiceXML 2.0 section 5.2). It is an error, so
 // that platform code can return one.

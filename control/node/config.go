@@ -98,6 +98,7 @@ type Media struct {
 type Application struct {
 	Default string            `yaml:"default" doc:"URL of the application for calls that name none; empty: the built-in one"`
 	Page    string            `yaml:"defaults" doc:"file of the VoiceXML page whose handlers, links and properties stand around every application; empty: the built-in one"`
+	Tell    []string          `yaml:"tell" doc:"session variables that the first page is asked for with, as the product does: session.connection.local.uri, ...; each call then has a page of its own to fetch and compile"`
 	Trace   string            `yaml:"trace" doc:"directory of the socket by which mcp vxml trace follows calls; empty: none"`
 	Numbers map[string]string `yaml:"numbers" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml"`
 }

@@ -60,7 +60,7 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store) (*voicexm
 		return nil, err
 	}
 	config := voicexml.Config{
-		Default: n.cfg.Application.Default, Speech: spoken, Live: n.openTraces(),
+		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: spoken, Live: n.openTraces(),
 		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect},
 	}
 	if kept != nil {

@@ -134,6 +134,10 @@ type Labelled struct {
 	Text    string
 }
 
+// Live is a member of a map whose value is computed each time that it is read. It is
+// called by whoever evaluates.
+type Live func() any
+
 // Value makes a value of plain Go: nil becomes null, a map an object, a slice an array.
 func (m *Machine) Value(x any) Value {
 	switch x := x.(type) {
@@ -150,6 +154,11 @@ func (m *Machine) Value(x any) Value {
 		o := m.vm.NewObject()
 		for k, e := range x {
 			// A fresh plain object accepts every property.
+			if live, ok := e.(Live); ok {
+				get := m.vm.ToValue(func() goja.Value { return m.Value(live()).raw() })
+				_ = o.DefineAccessorProperty(k, get, nil, goja.FLAG_TRUE, goja.FLAG_TRUE)
+				continue
+			}
 			_ = o.Set(k, m.Value(e).raw())
 		}
 		return Value{o, m}

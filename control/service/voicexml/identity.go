@@ -3,6 +3,7 @@ package voicexml
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -31,30 +32,30 @@ type detailed interface {
 // described is an INVITE whose far end has said what media it wants.
 type described interface{ RemoteSDP() []byte }
 
-// info fills session.connection; agreed is the codec spoken with the caller.
-func info(invite call.Identity, agreed codec.Codec) vxml.ConnectionInfo {
+// info fills session.connection; agreed tells the codec spoken with the caller.
+func info(invite call.Identity, agreed func() codec.Codec) vxml.ConnectionInfo {
 	headers, uri := invite.Headers(), invite.RequestURI()
 	return vxml.ConnectionInfo{
 		LocalURI: invite.LocalURI(), RemoteURI: invite.RemoteURI(),
 		ProtocolName: "sip", ProtocolVersion: "2.0",
 		Protocol: map[string]any{
-			"headers": headerVars(headers, written(invite)), "requesturi": requestVars(uri), "media": mediaVars(invite, agreed),
+			"headers": headerVars(headers, written(invite)), "requesturi": requestVars(uri), "media": vxml.Live(func() any { return mediaVars(invite, agreed()) }),
 		},
 		Redirect: redirects(headers),
 		AAI:      jsonParam(uri, "aai"),
 	}
 }
 
-// mediaVars are the streams agreed on as the dialogue begins: the caller's audio,
-// its direction as the caller sees it, and its formats. There are none yet when
-// the INVITE came without an offer.
+// mediaVars are the streams agreed on at present: the caller's audio, its direction
+// as the caller sees it, and its formats. There are none before an agreement, and
+// none that are disabled.
 func mediaVars(invite call.Identity, agreed codec.Codec) []any {
 	d, ok := invite.(described)
 	if !ok || agreed.Name == "" {
 		return []any{}
 	}
 	offer, err := sdp.Parse(d.RemoteSDP())
-	if err != nil || offer.Audio == nil {
+	if err != nil || offer.Audio == nil || offer.Audio.RTP.Port() == 0 {
 		return []any{}
 	}
 	format := func(name string, rate int) any {
@@ -308,4 +309,35 @@ func firstFetch(params map[string]string) (fetch.Request, error) {
 		set(time.Duration(n) * time.Second)
 	}
 	return req, nil
+}
+
+// tell puts session variables into the request for the first page: into its body if
+// it is posted, and otherwise into its address. Those that are no text, or that the
+// call does not have, are left out.
+func tell(names []string, invite call.Identity, start *vxml.Start) {
+	known := map[string]any{
+		"connection.local.uri": invite.LocalURI(), "connection.remote.uri": invite.RemoteURI(), "connection.originator": invite.RemoteURI(),
+		"connection.protocol.name": "sip", "connection.protocol.version": "2.0",
+	}
+	maps.Copy(known, start.Vars)
+	told := make(url.Values)
+	for _, name := range names {
+		if text, ok := known[strings.TrimPrefix(name, "session.")].(string); ok && text != "" {
+			told.Set(name, text)
+		}
+	}
+	switch {
+	case len(told) == 0 || strings.HasPrefix(start.URL, "builtin:"):
+	case start.Request.Method == http.MethodPost:
+		start.Request.Body = []byte(strings.TrimPrefix(string(start.Request.Body)+"&"+told.Encode(), "&"))
+	default:
+		bare, fragment, found := strings.Cut(start.URL, "#")
+		separator := "?"
+		if strings.Contains(bare, "?") {
+			separator = "&"
+		}
+		if start.URL = bare + separator + told.Encode(); found {
+			start.URL += "#" + fragment
+		}
+	}
 }

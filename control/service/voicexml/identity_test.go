@@ -37,7 +37,9 @@ type listener struct {
 	invite
 }
 
-func (l listener) Info() vxml.ConnectionInfo { return info(l.invite, codec.PCMU) }
+func (l listener) Info() vxml.ConnectionInfo {
+	return info(l.invite, func() codec.Codec { return codec.PCMU })
+}
 
 // say is what a page says of a call that came with the INVITE.
 func say(t *testing.T, i invite, expr string) string {
@@ -135,5 +137,33 @@ func TestFirstFetch(t *testing.T) {
 		if _, err := firstFetch(bad); err == nil {
 			t.Errorf("%+v is accepted", bad)
 		}
+	}
+}
+
+func TestTell(t *testing.T) {
+	i := invite{headers: map[string][]string{"x-genesys-calluuid": {"U1"}}, uri: sip.URI{Params: map[string]string{"dn": "7001"}}}
+	names := []string{"session.connection.local.uri", "session.connection.uuid", "session.connection.dn", "session.connection.rdnis", "session.connection.protocol.sip.headers"}
+	const told = "session.connection.dn=7001&session.connection.local.uri=sip%3Adialog%40mcp&session.connection.uuid=U1"
+	tests := []struct {
+		name      string
+		names     []string
+		start     vxml.Start
+		url, body string
+	}{
+		{"nothing is told", nil, vxml.Start{URL: "http://web/a"}, "http://web/a", ""},
+		{"in the address", names, vxml.Start{URL: "http://web/a"}, "http://web/a?" + told, ""},
+		{"behind a query, before a fragment", names, vxml.Start{URL: "http://web/a?x=1#f"}, "http://web/a?x=1&" + told + "#f", ""},
+		{"in a body", names, vxml.Start{URL: "http://web/a", Request: fetch.Request{Method: "POST", Body: []byte("x=1")}}, "http://web/a", "x=1&" + told},
+		{"in a body of its own", names, vxml.Start{URL: "http://web/a", Request: fetch.Request{Method: "POST"}}, "http://web/a", told},
+		{"not to the built-in application", names, vxml.Start{URL: BuiltinURL}, BuiltinURL, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.start.Vars = genesys(i, "own")
+			tell(tt.names, i, &tt.start)
+			if tt.start.URL != tt.url || string(tt.start.Request.Body) != tt.body {
+				t.Errorf("%s with %q, want %s with %q", tt.start.URL, tt.start.Request.Body, tt.url, tt.body)
+			}
+		})
 	}
 }

@@ -192,7 +192,7 @@ func (p *phone) Disconnect(ctx context.Context, returned vxml.Namelist) error {
 }
 
 // Info implements vxml.Connection.
-func (p *phone) Info() vxml.ConnectionInfo { return info(p.call.Invite(), p.call.Codec()) }
+func (p *phone) Info() vxml.ConnectionInfo { return info(p.call.Invite(), p.call.Codec) }
 
 // trace logs what the page does, and shows it to who follows the call; what is
 // said and understood is logged where it happens. Keys are told once they are

@@ -25,6 +25,8 @@ type Config struct {
 	// Default is the URL of the application for calls that name none; empty is
 	// the built-in application.
 	Default string
+	// Tell are the session variables that the request for the first page carries.
+	Tell []string
 	// Speech is what applications speak and listen with.
 	Speech Speech
 	// Live shows dialogues to people on the machine; nil: to nobody.
@@ -68,10 +70,12 @@ func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]strin
 	if err != nil {
 		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Warning: err.Error()}
 	}
-	session, err := s.interpreter.Prepare(ctx, vxml.Start{
+	start := vxml.Start{
 		URL: p.url, Request: request, Vars: genesys(c.Invite(), c.ID()), Logger: c.Log(), Trace: p.phone.trace,
 		Secrets: &p.phone.secrets,
-	}, p.phone)
+	}
+	tell(s.config.Tell, c.Invite(), &start)
+	session, err := s.interpreter.Prepare(ctx, start, p.phone)
 	if err != nil {
 		return nil, &call.Refusal{
 			Status: 500, Reason: "Server Internal Error", Cause: reporting.ApplicationError,

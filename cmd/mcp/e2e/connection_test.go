@@ -1,0 +1,70 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"mcp/cmd/mcplab/caller"
+	"mcp/control/node"
+	"mcp/control/sip"
+)
+
+// What a page sees of its media is what was agreed on last (RFC 5552 section 2.4).
+func TestMediaChangesAreSeen(t *testing.T) {
+	r := newRig(t, nil)
+	r.pages.page("/main.vxml", `<property name="com.genesyslab.externalevents.queue" value="true"/>
+		<form xmlns:gvp="http://www.genesyslab.com/2006/vxml21-extension"><block>
+			<log expr="session.connection.protocol.sip.media[0].direction"/><gvp:receive maxtime="20s"/>
+			<log expr="session.connection.protocol.sip.media[0].direction"/></block></form>`)
+	const hold = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=sendonly\r\n"
+	steps, err := caller.ParseScript("await")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	phone := caller.NewPhone(r.agent, caller.Config{To: r.target(), Up: func(d *sip.Dialog) {
+		go func() {
+			await(t, "the page to wait", func() bool { return len(r.log.lines("page log")) > 0 })
+			if _, err := d.Reinvite(ctx, sip.Change{Offer: []byte(hold)}); err != nil {
+				t.Error(err)
+			}
+			if err := d.Info(ctx, sip.Content{Type: "text/plain", Body: []byte("go on")}); err != nil {
+				t.Error(err)
+			}
+		}()
+	}})
+	if _, err := phone.Call(ctx, steps); err != nil {
+		t.Fatal(err)
+	}
+	var seen []any
+	for _, line := range r.log.lines("page log") {
+		seen = append(seen, line["text"])
+	}
+	if len(seen) != 2 || seen[0] != "sendrecv" || seen[1] != "sendonly" {
+		t.Errorf("the page saw %v", seen)
+	}
+	r.nothingLeft()
+}
+
+// The first page is asked for with the session variables that the operator names.
+func TestFirstPageIsToldOfTheCall(t *testing.T) {
+	r := newRig(t, func(c *node.Config) {
+		c.Application.Tell = []string{"session.connection.remote.uri", "session.connection.callidref"}
+	})
+	asked := make(chan string, 1)
+	r.pages.page("/next.vxml", `<form><block><exit/></block></form>`)
+	r.pages.handle("/main.vxml", func(w http.ResponseWriter, q *http.Request) {
+		asked <- q.FormValue("session.connection.callidref") + " " + q.FormValue("session.connection.remote.uri")
+		http.Redirect(w, q, "/next.vxml", http.StatusFound)
+	})
+	summary, err := r.call(t.Context(), "await")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := <-asked; !strings.HasPrefix(got, summary.CallID+" sip:") {
+		t.Errorf("the page was told %q", got)
+	}
+}
