@@ -54,6 +54,7 @@ func (c *Call) tracked(m message) {
 		c.trail.Serve(r.Application)
 	case Acknowledged:
 		r.SIPCallID = c.dialog.CallID() // a call that the platform makes has none before
+		c.server.recorder.Answered(r)
 		c.trail.Step("incall_begin", r.Parties.Local)
 	}
 }

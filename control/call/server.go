@@ -69,9 +69,11 @@ func (c Config) withDefaults() Config {
 type Recorder interface {
 	// Check fails when the records of further calls could not be kept.
 	Check(ctx context.Context) error
-	// Begin is told of a call that has come, Serve of one whose application is known.
+	// Begin is told of a call that has come, Serve of one whose application is
+	// known, Answered of one that is up.
 	Begin(r *reporting.Record) *reporting.Trail
 	Serve(r *reporting.Record)
+	Answered(r *reporting.Record)
 	// Record makes a call's record durable before the call is forgotten.
 	Record(ctx context.Context, r *reporting.Record) error
 }

@@ -70,6 +70,7 @@ func (f recorderFunc) Record(_ context.Context, r *reporting.Record) error { f(r
 func (f recorderFunc) Check(context.Context) error                         { return nil }
 func (f recorderFunc) Begin(*reporting.Record) *reporting.Trail            { return nil }
 func (f recorderFunc) Serve(*reporting.Record)                             {}
+func (f recorderFunc) Answered(*reporting.Record)                          {}
 
 func newBench(t *testing.T, config Config, service *scripted) *bench {
 	t.Helper()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,16 @@ import (
 // victimDir names the environment variable that makes the test's program a
 // platform that is going to be killed, and where its journals are.
 const victimDir = "MCP_TEST_RECORDS_VICTIM"
+
+// longCalls are the calls that never end of a platform that is going to be killed.
+const longCalls = 3
+
+// noted is how many calls are up in a roster's file.
+func (r *roster) noted() int {
+	reader := roster{journal: r.journal, log: r.log}
+	s, _ := reader.recall()
+	return len(s.up)
+}
 
 // ended is a record of a call that has ended.
 func ended(id string) *Record {
@@ -46,6 +57,10 @@ func TestVictim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i := range longCalls {
+		r.Begin(Begin(fmt.Sprintf("up-%d-%d", os.Getpid(), i), time.Now()))
+	}
+	until(t, "the note of the calls that are up", func() bool { return r.roster.noted() >= longCalls })
 	for worker := range 8 {
 		go func() {
 			for i := 0; ; i++ {
@@ -71,7 +86,11 @@ func TestKilledPlatformLosesNoRecordItCalledDurable(t *testing.T) {
 	for range kills {
 		said = append(said, liveAndDie(t, dir)...)
 	}
-	events, calls := map[string]bool{}, map[string]bool{}
+	last := open(t, dir) // closes the records of the last one's calls
+	if err := last.Close(); err != nil {
+		t.Fatal(err)
+	}
+	events, calls, long := map[string]bool{}, map[string]bool{}, 0
 	for s, err := range Read(dir, journal.Position{}) {
 		var damage *journal.DamageError
 		if errors.As(err, &damage) && damage.Torn {
@@ -82,9 +101,20 @@ func TestKilledPlatformLosesNoRecordItCalledDurable(t *testing.T) {
 		}
 		if s.Event != nil {
 			events[s.Event.Text] = true
-		} else {
-			calls[s.ID] = true
+			continue
 		}
+		if calls[s.ID] {
+			t.Errorf("%s has two records", s.ID)
+		}
+		calls[s.ID] = true
+		if strings.HasPrefix(s.ID, "up-") && s.Record.End.Cause == Interrupted {
+			long++
+		} else if s.Record.End.Cause != HangUp && slices.Contains(said, s.ID) {
+			t.Errorf("%s had ended, and its record says %+v", s.ID, s.Record.End)
+		}
+	}
+	if long != kills*longCalls {
+		t.Errorf("%d calls that were up have a record, want %d", long, kills*longCalls)
 	}
 	for _, id := range said {
 		if !calls[id] || !events[id] {

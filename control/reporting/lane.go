@@ -27,6 +27,7 @@ type lane struct {
 	journal *Journal
 	drops   bool
 	lost    func(kind Kind, n int)
+	kept    func(calls []string, at journal.Position) // told of calls whose records are durable; nil: nobody
 	log     *slog.Logger
 
 	queue   chan *parcel
@@ -39,6 +40,7 @@ type lane struct {
 // parcel is an encoded record on its way.
 type parcel struct {
 	kind Kind
+	call string // whose record it is; empty: it is none
 	json []byte
 	done chan error // takes one result; nil: nobody asks
 }
@@ -100,7 +102,10 @@ func (l *lane) gather(first *parcel) []*parcel {
 
 // carry writes a batch and tells who asked.
 func (l *lane) carry(batch []*parcel) {
-	err := l.write(batch)
+	at, err := l.write(batch)
+	if err == nil {
+		l.tell(batch, at)
+	}
 	for _, p := range batch {
 		if err != nil {
 			l.lost(p.kind, 1)
@@ -114,21 +119,34 @@ func (l *lane) carry(batch []*parcel) {
 	}
 }
 
+// tell says which calls' records are at or after a position.
+func (l *lane) tell(batch []*parcel, at journal.Position) {
+	var calls []string
+	for _, p := range batch {
+		if p.call != "" {
+			calls = append(calls, p.call)
+		}
+	}
+	if l.kept != nil && len(calls) > 0 {
+		l.kept(calls, at)
+	}
+}
+
 // write appends a batch, again and again where records must not be lost.
-func (l *lane) write(batch []*parcel) error {
+func (l *lane) write(batch []*parcel) (journal.Position, error) {
 	entries := make([][]byte, len(batch))
 	for i, p := range batch {
 		entries[i] = p.json
 	}
 	for {
-		_, err := l.journal.Append(context.Background(), entries...)
+		at, err := l.journal.Append(context.Background(), entries...)
 		if err == nil || l.drops || errors.Is(err, journal.ErrClosed) {
-			return err
+			return at, err
 		}
 		select {
 		case <-time.After(retryInterval):
 		case <-l.giveUp:
-			return err
+			return at, err
 		}
 	}
 }

@@ -59,6 +59,7 @@ type Recorder struct {
 	reports *Journal
 	billing *lane // to calls
 	rest    *lane // to reports
+	roster  *roster
 	tally   *tally
 	metrics *metrics
 
@@ -79,17 +80,32 @@ func Open(dir string, config Config, log *slog.Logger) (*Recorder, error) {
 	if err != nil {
 		return nil, errors.Join(err, calls.Close())
 	}
+	roster, interrupted, err := openRoster(filepath.Join(dir, rosterDir), calls, log)
+	if err != nil {
+		return nil, errors.Join(err, calls.Close(), reports.Close())
+	}
 	r := &Recorder{
-		config: config, log: log, calls: calls, reports: reports,
+		config: config, log: log, calls: calls, reports: reports, roster: roster,
 		tally: newTally(time.Now()), stop: make(chan struct{}),
 	}
 	r.metrics = newMetrics(r)
-	r.billing = newLane(&lane{journal: calls, log: log, lost: r.metrics.loss})
+	r.billing = newLane(&lane{journal: calls, log: log, lost: r.metrics.loss, kept: roster.release})
 	r.rest = newLane(&lane{journal: reports, log: log, lost: r.metrics.loss, drops: true})
 	if config.Interval > 0 {
 		r.tasks.Go(r.reportIntervals)
 	}
+	for _, rec := range interrupted {
+		r.tasks.Go(func() { r.recordInterrupted(rec) })
+	}
 	return r, nil
+}
+
+// recordInterrupted makes the record of a call durable that an earlier process
+// did not live to end.
+func (r *Recorder) recordInterrupted(rec *Record) {
+	if err := r.Record(context.Background(), rec); err != nil {
+		r.log.Error("the record of an interrupted call could not be kept", "record", rec, "error", err)
+	}
 }
 
 // Calls is the journal of calls and custom events, Reports the other; both are
@@ -119,6 +135,7 @@ func (r *Recorder) Check(context.Context) error {
 // of its events.
 func (r *Recorder) Begin(rec *Record) *Trail {
 	rec.Component = r.config.Component
+	r.roster.hold(rec)
 	return &Trail{sink: r.event, start: rec.StartedAt, head: rec.Head}
 }
 
@@ -127,6 +144,9 @@ func (r *Recorder) Serve(rec *Record) {
 	rec.Application = withoutQuery(rec.Application)
 	r.tally.begin(rec)
 }
+
+// Answered notes that a call is up, so that it has a record even if the process dies.
+func (r *Recorder) Answered(rec *Record) { r.roster.hold(rec) }
 
 // withoutQuery leaves out of a URL what may be private in it.
 func withoutQuery(url string) string {
@@ -141,7 +161,7 @@ func (r *Recorder) Record(ctx context.Context, rec *Record) error {
 	r.tally.end(rec)
 	b, err := Encode(rec)
 	if err == nil {
-		p := &parcel{kind: KindCall, json: b, done: make(chan error, 1)}
+		p := &parcel{kind: KindCall, call: rec.ID, json: b, done: make(chan error, 1)}
 		err = r.await(ctx, p)
 	}
 	if err != nil {
@@ -237,13 +257,14 @@ func (r *Recorder) Drain() {
 		r.tasks.Wait()
 		r.billing.close()
 		r.rest.close()
+		r.roster.drain()
 	})
 }
 
 // Close drains the recorder and closes the journals. It is idempotent.
 func (r *Recorder) Close() error {
 	r.Drain()
-	return errors.Join(r.calls.Close(), r.reports.Close())
+	return errors.Join(r.calls.Close(), r.reports.Close(), r.roster.journal.Close())
 }
 
 // Describe implements prometheus.Collector.
@@ -252,9 +273,19 @@ func (r *Recorder) Describe(ch chan<- *prometheus.Desc) { r.metrics.describe(ch)
 // Collect implements prometheus.Collector.
 func (r *Recorder) Collect(ch chan<- prometheus.Metric) { r.metrics.collect(ch) }
 
-// Encode is the JSON of a call's record, as it is stored. It writes wall-clock times in UTC and leaves the record as it is: turning
-// a time to UTC drops its monotonic reading.
+// Encode is the JSON of a call's record, as it is stored.
 func Encode(rec *Record) ([]byte, error) {
+	c := forStorage(rec)
+	b, err := json.Marshal(&c)
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	return b, nil
+}
+
+// forStorage is a copy of a record with wall-clock times in UTC, and with nothing
+// that would make it too large. The record itself keeps the monotonic readings.
+func forStorage(rec *Record) Record {
 	c := *rec
 	c.Application = withoutQuery(c.Application)
 	c.StartedAt, c.EndedAt = c.StartedAt.UTC(), c.EndedAt.UTC()
@@ -264,9 +295,5 @@ func Encode(rec *Record) ([]byte, error) {
 	}
 	c.End.Error = shorten(c.End.Error, maxText)
 	c.Dialogue = c.Dialogue.bounded()
-	b, err := json.Marshal(&c)
-	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	return b, nil
+	return c
 }

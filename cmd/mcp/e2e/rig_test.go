@@ -119,18 +119,23 @@ func (r *rig) record(n int) *reporting.Record {
 	r.t.Helper()
 	var records []*reporting.Record
 	await(r.t, fmt.Sprintf("call record %d", n), func() bool {
-		records = records[:0]
-		for stored, err := range reporting.Read(r.cfg.Reporting.Journal, journal.Position{}) {
-			if err != nil { // an entry that is being written
-				break
-			}
-			if stored.Record != nil { // not what the application logged
-				records = append(records, stored.Record)
-			}
-		}
+		records = r.records()
 		return len(records) >= n
 	})
 	return records[n-1]
+}
+
+// records are the call records that there are.
+func (r *rig) records() (records []*reporting.Record) {
+	for stored, err := range reporting.Read(r.cfg.Reporting.Journal, journal.Position{}) {
+		if err != nil { // an entry that is being written
+			break
+		}
+		if stored.Record != nil { // not what the application logged
+			records = append(records, stored.Record)
+		}
+	}
+	return records
 }
 
 // nothingLeft checks the platform's own gauges.

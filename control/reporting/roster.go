@@ -1,0 +1,306 @@
+package reporting
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"mcp/control/reporting/journal"
+)
+
+const (
+	// rosterDir is the folder of the roster's journal, in that of the calls'.
+	rosterDir = "up"
+	// rosterBytes bounds it: enough for some 80,000 calls at once.
+	rosterBytes = 64 << 20
+	// rosterRewrite is how much is noted before the calls that are up are written anew.
+	rosterRewrite = 8 << 20
+	// lifeInterval is how often it is noted that the process lives, while calls are
+	// up: by so much the record of an interrupted call may be too short.
+	lifeInterval = 5 * time.Second
+)
+
+// roster keeps on disk which calls are up, so that those of a process that died
+// are known to the next. Nobody waits for it: a call that began in the last
+// instant before its machine lost power may be missing.
+//
+// Its journal is notes in the order of what happened. Now and then all calls that
+// are up are written anew, between two marks, and what was before is let go.
+type roster struct {
+	journal *Journal
+	log     *slog.Logger
+	began   time.Time
+	queue   chan note
+	stop    chan struct{}
+	stopped chan struct{}
+	once    sync.Once
+
+	state        // of run's goroutine
+	written int  // bytes since the last rewriting
+	size    int  // bytes of that
+	stale   bool // a note could not be written
+	started bool // this process has left its mark
+}
+
+// state is what a roster's notes come to.
+type state struct {
+	up map[string]note
+	// ended is how far in the journal of calls the ends of all calls are noted.
+	ended journal.Position
+}
+
+// note is an entry of a roster. Each says when it was made, and is a sign of life.
+type note struct {
+	At    time.Time `json:"at"`
+	Clock int64     `json:"clock_ms"` // on the process's monotonic clock
+	// Call is up, since a time on that clock; one with a cause of its end was
+	// interrupted, and its record is still to be written.
+	Call     *Record `json:"call,omitempty"`
+	Started  int64   `json:"started_ms,omitempty"`
+	Answered int64   `json:"answered_ms,omitempty"`
+	// Ended are calls with a record at or after From in the journal of calls.
+	Ended []string          `json:"ended,omitempty"`
+	From  *journal.Position `json:"from,omitempty"`
+	Mark  string            `json:"mark,omitempty"`
+}
+
+// The marks tell of the notes behind them.
+const (
+	markStart = "start" // a process's first: the calls that were up before it are not any more
+	markBegin = "begin" // all calls that are up, written anew
+	markEnd   = "end"   // no more of those
+)
+
+// openRoster opens the roster in a directory and returns with it the records of
+// calls that an earlier process left up, closed.
+func openRoster(dir string, calls *Journal, log *slog.Logger) (*roster, []*Record, error) {
+	j, err := journal.Open(dir, journal.Config{
+		SegmentBytes: rosterBytes / 16, KeepBytes: rosterBytes, KeepFor: time.Hour, Hold: true,
+	}, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &roster{
+		journal: j, log: log, began: time.Now(), queue: make(chan note, laneRoom),
+		stop: make(chan struct{}), stopped: make(chan struct{}), stale: true,
+	}
+	var left []*Record
+	r.state, left = r.recall()
+	if left = r.unrecorded(calls, left); len(left) > 0 {
+		log.Warn("calls were up when the platform died: their records are closed", "calls", len(left))
+	}
+	go r.run()
+	return r, left, nil
+}
+
+// recall reads what an earlier process has noted.
+func (r *roster) recall() (state, []*Record) {
+	from, err := r.journal.Delivered()
+	if err != nil {
+		r.log.Warn("roster of calls is read from its beginning", "error", err)
+	}
+	whole, part := state{up: map[string]note{}}, state{up: map[string]note{}}
+	var alive note // the latest sign of life
+	for e, err := range r.journal.Read(from) {
+		var n note
+		if err == nil {
+			err = json.Unmarshal(e.Data, &n)
+		}
+		if err != nil {
+			r.log.Warn("roster of calls cannot be read here", "at", e.At.String(), "error", err)
+			continue
+		}
+		whole.apply(n)
+		part.apply(n)
+		switch n.Mark {
+		case markStart:
+			whole.interrupt(alive)
+		case markBegin:
+			part = state{up: map[string]note{}}
+		case markEnd:
+			whole = state{maps.Clone(part.up), whole.ended}
+		}
+		alive = n
+	}
+	return whole, whole.interrupt(alive)
+}
+
+// apply does to the state what a note says.
+func (s *state) apply(n note) {
+	if n.Call != nil {
+		s.up[n.Call.ID] = n
+	}
+	for _, id := range n.Ended {
+		delete(s.up, id)
+	}
+	if n.From != nil {
+		s.ended = *n.From
+	}
+}
+
+// interrupt closes the records of the calls that are up at the last sign of life.
+func (s *state) interrupt(alive note) (closed []*Record) {
+	for id, n := range s.up {
+		if rec := n.Call; rec.End.Cause == "" {
+			rec.EndedAt = alive.At
+			rec.End = End{Cause: Interrupted, By: Fault, Error: fmt.Sprintf(
+				"the platform died while the call was up, not before %s", alive.At.Format(time.RFC3339Nano))}
+			rec.Durations = Durations{Setup: alive.Clock - n.Started, Total: alive.Clock - n.Started}
+			if rec.AnsweredAt != nil {
+				rec.End.SIPStatus = 200
+				rec.Durations.Setup, rec.Durations.Talk = n.Answered-n.Started, alive.Clock-n.Answered
+			}
+			s.up[id] = n
+		}
+		closed = append(closed, n.Call)
+	}
+	slices.SortFunc(closed, func(a, b *Record) int { return a.StartedAt.Compare(b.StartedAt) })
+	return closed
+}
+
+// unrecorded are those of the calls whose records are not in the journal of calls:
+// the others had ended, and there was no time to note it.
+func (r *roster) unrecorded(calls *Journal, closed []*Record) []*Record {
+	if len(closed) == 0 {
+		return nil
+	}
+	known := map[string]bool{}
+	for e, err := range calls.Read(r.ended) {
+		var h Head
+		if err == nil && json.Unmarshal(e.Data, &h) == nil && h.Kind == KindCall {
+			known[h.ID] = true
+		}
+	}
+	return slices.DeleteFunc(closed, func(rec *Record) bool {
+		if known[rec.ID] {
+			delete(r.up, rec.ID)
+		}
+		return known[rec.ID]
+	})
+}
+
+// note makes a note of now.
+func (r *roster) note() note {
+	now := time.Now()
+	return note{At: now.UTC(), Clock: now.Sub(r.began).Milliseconds()}
+}
+
+// hold notes a call that has begun, or was answered. While the disk hangs it
+// forgets calls rather than let them wait.
+func (r *roster) hold(rec *Record) {
+	n, c := r.note(), forStorage(rec)
+	n.Call, n.Started = &c, rec.StartedAt.Sub(r.began).Milliseconds()
+	if rec.AnsweredAt != nil {
+		n.Answered = rec.AnsweredAt.Sub(r.began).Milliseconds()
+	}
+	select {
+	case r.queue <- n:
+	default:
+	}
+}
+
+// release notes calls whose records are durable, at or after a position.
+func (r *roster) release(calls []string, at journal.Position) {
+	n := r.note()
+	n.Ended, n.From = calls, &at
+	select {
+	case r.queue <- n:
+	case <-r.stopped:
+	}
+}
+
+func (r *roster) run() {
+	defer close(r.stopped)
+	life := time.NewTicker(lifeInterval)
+	defer life.Stop()
+	r.write(nil)
+	for {
+		select {
+		case n := <-r.queue:
+			r.write(r.gather(n))
+		case <-life.C:
+			if r.stale || len(r.up) > 0 {
+				r.write([]note{r.note()})
+			}
+		case <-r.stop:
+			for len(r.queue) > 0 {
+				r.write(r.gather(<-r.queue))
+			}
+			r.rewrite()
+			return
+		}
+	}
+}
+
+func (r *roster) gather(first note) []note {
+	batch := []note{first}
+	for len(batch) < maxTogether {
+		select {
+		case n := <-r.queue:
+			batch = append(batch, n)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// write notes what has happened. What cannot be written is in the state, and so
+// in what is written anew when it can be.
+func (r *roster) write(batch []note) {
+	for _, n := range batch {
+		r.apply(n)
+	}
+	if r.stale || r.written > max(rosterRewrite, 4*r.size) {
+		r.rewrite()
+		return
+	}
+	size, err := r.append(batch)
+	r.written += size
+	r.stale = err != nil
+}
+
+// rewrite writes the whole state and lets go of what was before it.
+func (r *roster) rewrite() {
+	before := r.journal.End()
+	begin, end := r.note(), r.note()
+	begin.Mark, end.Mark, end.From = markBegin, markEnd, &r.ended
+	notes := append(append([]note{begin}, slices.Collect(maps.Values(r.up))...), end)
+	if !r.started {
+		start := r.note()
+		start.Mark = markStart
+		notes = slices.Insert(notes, 0, start)
+	}
+	size, err := r.append(notes)
+	if r.stale = err != nil; r.stale {
+		return
+	}
+	r.written, r.size, r.started = 0, size, true
+	if err := r.journal.SetDelivered(before); err != nil {
+		r.log.Warn("what the roster of calls no longer needs cannot be let go", "error", err)
+	}
+}
+
+func (r *roster) append(notes []note) (size int, err error) {
+	entries := make([][]byte, 0, len(notes))
+	for _, n := range notes {
+		b, err := json.Marshal(n)
+		if err != nil {
+			return size, fmt.Errorf("note calls that are up: %w", err)
+		}
+		entries, size = append(entries, b), size+len(b)
+	}
+	_, err = r.journal.Append(context.Background(), entries...)
+	return size, err
+}
+
+// drain writes what is still waiting and takes no more. It is idempotent.
+func (r *roster) drain() {
+	r.once.Do(func() { close(r.stop) })
+	<-r.stopped
+}
