@@ -11,6 +11,7 @@ import (
 
 	"mcp/control/sip"
 	"mcp/control/sip/header"
+	"mcp/speech"
 	"mcp/speech/mrcp/v2"
 )
 
@@ -51,11 +52,21 @@ func (d dialer) Dial(ctx context.Context, i v2.Invitation) (v2.Dialog, error) {
 		dialog, err = d.agent.Invite(ctx, out)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("invite %s: %w", out.To, err)
+		return nil, fmt.Errorf("invite %s: %w", out.To, unsuited(err))
 	}
 	s := &speechDialog{dialog: dialog, done: make(chan struct{}), log: d.log.With("sip_call_id", dialog.CallID())}
 	go s.follow(i.Answer)
 	return s, nil
+}
+
+// unsuited tells a server that has no codec in common with us from one that cannot
+// be had (RFC 3261 section 21.4.26).
+func unsuited(err error) error {
+	var rejected *sip.RejectedError
+	if errors.As(err, &rejected) && (rejected.Status == 488 || rejected.Status == 606) {
+		return fmt.Errorf("%w: %w", speech.ErrNoCodec, err)
+	}
+	return err
 }
 
 // boundary parts the bodies of an INVITE; nothing in them begins a line with it.
@@ -75,16 +86,15 @@ func redirection(err error) (string, bool) {
 	return "", false
 }
 
-// Probe implements v2.Dialer: whether the server's port can be reached.
+// Probe implements v2.Dialer. A server that refuses OPTIONS is there all the same,
+// unless it says that it cannot serve.
 func (d dialer) Probe(ctx context.Context, target string) error {
-	if !strings.Contains(strings.ToLower(target), "transport=tcp") {
-		return nil // there is nothing to connect to
+	err := d.agent.Options(ctx, target)
+	var rejected *sip.RejectedError
+	if errors.As(err, &rejected) && rejected.Status != 503 && rejected.Status != 408 {
+		return nil
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", hostOf(target))
-	if err != nil {
-		return err
-	}
-	return conn.Close()
+	return err
 }
 
 // speechDialog is the SIP dialog of a speech session.

@@ -236,6 +236,19 @@ func (a *Agent) newInvite(out Outgoing) (*sip.Request, error) {
 	if (len(out.Offer) == 0) == (out.Answer == nil) {
 		return nil, errors.New("a call needs either an offer or somebody to answer one")
 	}
+	req, err := a.newRequest(sip.INVITE, out)
+	if err != nil {
+		return nil, err
+	}
+	req.AppendHeader(sip.NewHeader("Allow", allowed))
+	req.AppendHeader(sip.NewHeader("Supported", supported))
+	a.sign(req)
+	Content{Type: out.OfferType, Body: out.Offer}.put(req)
+	return req, nil
+}
+
+// newRequest begins a request outside a dialog (RFC 3261 section 8.1.1).
+func (a *Agent) newRequest(method sip.RequestMethod, out Outgoing) (*sip.Request, error) {
 	var to, from sip.Uri
 	if err := sip.ParseUri(out.To, &to); err != nil || to.Host == "" {
 		return nil, fmt.Errorf("To %q is not a SIP URI", out.To)
@@ -245,7 +258,7 @@ func (a *Agent) newInvite(out Outgoing) (*sip.Request, error) {
 	} else if err := sip.ParseUri(out.From, &from); err != nil || from.Host == "" {
 		return nil, fmt.Errorf("From %q is not a SIP URI", out.From)
 	}
-	req := sip.NewRequest(sip.INVITE, to)
+	req := sip.NewRequest(method, to)
 	maxForwards := sip.MaxForwardsHeader(70)
 	id := sip.CallIDHeader(uuid.NewString())
 	fromHeader := &sip.FromHeader{Address: from}
@@ -257,12 +270,36 @@ func (a *Agent) newInvite(out Outgoing) (*sip.Request, error) {
 	req.AppendHeader(fromHeader)
 	req.AppendHeader(&sip.ToHeader{Address: *person})
 	req.AppendHeader(&id)
-	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
-	req.AppendHeader(sip.NewHeader("Allow", allowed))
-	req.AppendHeader(sip.NewHeader("Supported", supported))
-	a.sign(req)
-	Content{Type: out.OfferType, Body: out.Offer}.put(req)
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: method})
 	return req, nil
+}
+
+// Options asks directly, with OPTIONS outside a dialog (RFC 3261 section 11), whether
+// a far end is there. It fails with a RejectedError when the answer is 300 or above.
+func (a *Agent) Options(ctx context.Context, to string) error {
+	out := Outgoing{To: to, Direct: true}
+	req, err := a.newRequest(sip.OPTIONS, out)
+	if err != nil {
+		return err
+	}
+	req.AppendHeader(sip.NewHeader("Accept", "application/sdp"))
+	a.sign(req)
+	req.SetBody(nil)
+	link, err := a.linkFor(ctx, req, out, req.Recipient)
+	if err != nil {
+		return err
+	}
+	host, _ := a.wire.SentBy(link)
+	req.From().Address.Host = host.String()
+	a.addContact(req, link)
+	res, err := a.transact(ctx, req, link)
+	if err != nil {
+		return fmt.Errorf("options: %w", err)
+	}
+	if !res.IsSuccess() {
+		return rejectedBy(res)
+	}
+	return nil
 }
 
 // linkFor finds the way to a new call's next hop. What is too large for UDP goes

@@ -350,3 +350,45 @@ func TestTwoAgentsTalk(t *testing.T) {
 		eventually(t, "the callee's dialogs are gone", func() bool { return len(callee.all()) == 0 })
 	})
 }
+
+func TestFarEndIsAskedWhetherItIsThere(t *testing.T) {
+	bothTransports(t, func(t *testing.T, network string) {
+		a := startAgent(t, noCalls)
+		far := newCallee(t, network)
+		ask := func(ctx context.Context) chan error {
+			done := make(chan error, 1)
+			go func() { done <- a.Options(ctx, far.uri()) }()
+			return done
+		}
+		done := ask(t.Context())
+		p := far.accept()
+		options := p.Next()
+		if !strings.HasPrefix(options.Start, "OPTIONS sip:bob@") || options.Get("CSeq") != "1 OPTIONS" || options.Get("Accept") != "application/sdp" ||
+			options.Get("Max-Forwards") != "70" || siptest.Param(options.Get("From"), "tag") == "" || options.Get("Contact") == "" || options.Body != "" {
+			t.Errorf("OPTIONS:\n%s", options)
+		}
+		p.Send(siptest.Reply(options, 200, "OK").With("To", options.Get("To")+";tag=bob"))
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		done = ask(t.Context())
+		p.Send(siptest.Reply(p.Expect("OPTIONS"), 503, "Service Unavailable"))
+		var rejected *RejectedError
+		if err := <-done; !errors.As(err, &rejected) || rejected.Status != 503 {
+			t.Error(err)
+		}
+		ctx, giveUp := context.WithCancel(t.Context())
+		done = ask(ctx)
+		p.Expect("OPTIONS")
+		giveUp()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	a := startAgent(t, noCalls)
+	for _, uri := range []string{"sip:x@127.0.0.1:1;transport=tcp", "tel:5551000"} {
+		if err := a.Options(t.Context(), uri); err == nil {
+			t.Errorf("%s is there", uri)
+		}
+	}
+}
