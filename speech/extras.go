@@ -101,3 +101,18 @@ type Tuner interface {
 	// Params tells the parameters that are named, or all that the server likes to.
 	Params(ctx context.Context, resource string, names ...string) (map[string]string, error)
 }
+
+// Particular is an Engine whose servers are told whose session it is.
+type Particular interface {
+	// OpenFor is Open for a call.
+	OpenFor(ctx context.Context, offer Media, p Particulars) (Session, error)
+}
+
+// Particulars are what a session has of its own.
+type Particulars struct {
+	// Call is the name by which logs know the call.
+	Call string
+	// Description takes the place of the description of sessions that the engine is
+	// configured with, where the protocol carries one (Nuance's session.xml).
+	Description []byte
+}

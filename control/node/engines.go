@@ -18,7 +18,9 @@ type Speech struct {
 	Google  Google            `yaml:"google" doc:"Google Cloud speech over gRPC: the engine google"`
 	Nexus   Nexus             `yaml:"nexus" doc:"bot over a WebSocket (AudioHook, Audio Connector): the engine nexus"`
 	Engines map[string]Engine `yaml:"engines" doc:"more engines by the names that pages know them by"`
-	Aliases map[string]string `yaml:"aliases" doc:"more names that pages know engines by, such as NuanceASRv2: mrcp"`
+	// Overrides are options of the product's by their names there.
+	Overrides []string          `yaml:"overrides" doc:"options that a call's Request-URI may set with gvp.config.OPTION; there is vrm.nsssessionxml, a file: URL of the session.xml of MRCPv2 sessions in place of send-session-xml. Whoever calls can then have any session.xml of the machine sent; default: none"`
+	Aliases   map[string]string `yaml:"aliases" doc:"more names that pages know engines by, such as NuanceASRv2: mrcp"`
 }
 
 // Engine is one more engine: one of its sections is filled in.
@@ -76,7 +78,7 @@ func (s Speech) engines() map[string]Engine {
 // openSpeech makes the clients of all engines.
 func (n *Node) openSpeech() (voicexml.Speech, error) {
 	cfg := n.cfg.Speech
-	out := voicexml.Speech{ASR: cfg.ASR, TTS: cfg.TTS, Aliases: cfg.Aliases, Engines: map[string]voicexml.Engine{}}
+	out := voicexml.Speech{ASR: cfg.ASR, TTS: cfg.TTS, Aliases: cfg.Aliases, Overrides: cfg.Overrides, Engines: map[string]voicexml.Engine{}}
 	all := cfg.engines()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		engine, err := n.openEngine(name, all[name])

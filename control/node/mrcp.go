@@ -73,7 +73,7 @@ type MRCPClient struct {
 	UniqueGrammarIDs bool              `yaml:"unique-grammar-ids" doc:"name inline grammars by numbers, not by what the page calls them (vrm.client.uniquegramid)"`
 	ConfidenceScale  int               `yaml:"confidence-scale" doc:"1 or 100: what the server calls certain in Confidence-Threshold (vrm.client.confidencescale); 0: as the protocol has it"`
 	SpeedVsAccuracy  string            `yaml:"speed-vs-accuracy" doc:"vendor parameter that takes the property speedvsaccuracy in place of the header, such as swirec_speedvsaccuracy; empty: the header"`
-	LoggingTag       string            `yaml:"logging-tag" doc:"Logging-Tag of every session (vrm.client.sendloggingtag); empty: none"`
+	LoggingTag       string            `yaml:"logging-tag" doc:"Logging-Tag of every session (vrm.client.sendloggingtag), in which {call} is the name of the call; empty: none"`
 	NoSpeechLanguage bool              `yaml:"no-speech-language-header" doc:"leave Speech-Language out of SPEAK, the document says it (vrm.client.nospeechlanguageheader)"`
 	DisableHotword   bool              `yaml:"disable-hotword" doc:"listen normally where the page asks for a hot word (vrm.client.disablehotword)"`
 	SSMLType         string            `yaml:"ssml-type" doc:"media type of what is spoken; empty: application/ssml+xml for MRCPv2, application/synthesis+ssml for MRCPv1"`

@@ -2,9 +2,12 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +17,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/sip"
+	"mcp/control/sip/certs"
+	"mcp/control/sip/certs/certstest"
+	"mcp/control/sip/header"
+	"mcp/control/sip/siptest"
 	"mcp/speech"
 	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest"
@@ -23,18 +30,24 @@ import (
 type speechFarEnd struct {
 	mrcp    *mrcptest.Server
 	invites atomic.Int32
+	parts   chan []header.Part // of the last INVITE
 	stop    func()
 }
 
 // newSpeechFarEnd serves at an address such as tcp:127.0.0.1:0, and returns it.
 func newSpeechFarEnd(t *testing.T, at string) (*speechFarEnd, string) {
 	t.Helper()
-	server, err := mrcptest.NewServer(mrcptest.Config{}, mrcptest.NewCanned(), slog.New(slog.DiscardHandler))
+	return newSpeechFarEndOf(t, sip.Config{Listen: []string{at}}, mrcptest.Config{})
+}
+
+func newSpeechFarEndOf(t *testing.T, signalled sip.Config, served mrcptest.Config) (*speechFarEnd, string) {
+	t.Helper()
+	server, err := mrcptest.NewServer(served, mrcptest.NewCanned(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &speechFarEnd{mrcp: server}
-	agent, stop := serveSIP(t, sip.Config{Listen: []string{at}}, f)
+	f := &speechFarEnd{mrcp: server, parts: make(chan []header.Part, 1000)}
+	agent, stop := serveSIP(t, signalled, f)
 	f.stop = sync.OnceFunc(func() {
 		stop()
 		if err := server.Close(); err != nil {
@@ -68,6 +81,7 @@ func serveSIP(t *testing.T, cfg sip.Config, h sip.Handler) (*sip.Agent, func()) 
 // Invite implements sip.Handler.
 func (f *speechFarEnd) Invite(ctx context.Context, d *sip.Dialog) {
 	f.invites.Add(1)
+	f.parts <- d.Parts()
 	answer, session, err := f.mrcp.Answer(d.RemoteSDP(), d.RemoteHost())
 	if err != nil {
 		refusal := &mrcptest.Refusal{Status: 500}
@@ -87,7 +101,12 @@ func (f *speechFarEnd) Invite(ctx context.Context, d *sip.Dialog) {
 // mrcpClient is the client that a configuration makes.
 func mrcpClient(t *testing.T, cfg MRCP) *mrcp.Client {
 	t.Helper()
-	agent, _ := serveSIP(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0", "udp:127.0.0.1:0"}}, nobody{})
+	return mrcpClientOf(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0", "udp:127.0.0.1:0"}}, cfg)
+}
+
+func mrcpClientOf(t *testing.T, signalled sip.Config, cfg MRCP) *mrcp.Client {
+	t.Helper()
+	agent, _ := serveSIP(t, signalled, nobody{})
 	n := &Node{cfg: Defaults(), log: slog.New(slog.DiscardHandler), metrics: prometheus.NewRegistry(), agent: agent}
 	engine, err := n.openMRCP("test", cfg)
 	t.Cleanup(n.close)
@@ -184,5 +203,153 @@ func TestNoCodecInCommon(t *testing.T) {
 	}
 	if client.Stats().ServersDown != 0 {
 		t.Error("it is taken for one")
+	}
+}
+
+// TestSessionsAreDescribed proves that an INVITE carries session.xml beside the
+// offer: the one configured, or that of the call.
+func TestSessionsAreDescribed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "session.xml")
+	if err := os.WriteFile(file, []byte("<SessionConfig/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		client MRCPClient
+		own    string
+		want   []string // the types and texts of what follows the offer
+	}{
+		"none":       {MRCPClient{}, "", nil},
+		"configured": {MRCPClient{SendSessionXML: file}, "", []string{"application/xml", "<SessionConfig/>"}},
+		"of a type":  {MRCPClient{SendSessionXML: file, SessionXMLType: "application/x-vnd"}, "", []string{"application/x-vnd", "<SessionConfig/>"}},
+		"the call's": {MRCPClient{SendSessionXML: file}, "<Own/>", []string{"application/xml", "<Own/>"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			far, at := newSpeechFarEnd(t, "tcp:127.0.0.1:0")
+			client := mrcpClient(t, MRCP{URI: "sip:x@" + at + ";transport=tcp", Client: row.client})
+			s, err := client.OpenFor(t.Context(), offered("PCMU"), speech.Particulars{Description: []byte(row.own)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts := <-far.parts
+			if parts[0].Type != "application/sdp" || !strings.Contains(string(parts[0].Body), "TCP/MRCPv2") {
+				t.Errorf("%+v", parts[0])
+			}
+			var got []string
+			for _, p := range parts[1:] {
+				got = append(got, p.Type, strings.TrimSpace(string(p.Body)))
+				if p.Disposition != "session;handling=optional" {
+					t.Errorf("disposition %q", p.Disposition)
+				}
+			}
+			if strings.Join(got, " ") != strings.Join(row.want, " ") {
+				t.Errorf("%q, want %q", got, row.want)
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	empty := filepath.Join(t.TempDir(), "empty.xml")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{empty, empty + ".missing"} {
+		n := &Node{cfg: Defaults(), log: slog.New(slog.DiscardHandler)}
+		if _, err := n.openMRCP("test", MRCP{URI: "sip:x@127.0.0.1", Client: MRCPClient{SendSessionXML: bad}}); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
+// TestSpeechServersThatSendElsewhere proves that a redirect server's answer is
+// followed with an INVITE of its own, and not for ever.
+func TestSpeechServersThatSendElsewhere(t *testing.T) {
+	far, at := newSpeechFarEnd(t, "tcp:127.0.0.1:0")
+	redirector, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer redirector.Close()
+	contacts := make(chan string, 100)
+	invites := make(chan siptest.Message, 100)
+	go func() {
+		conn, err := redirector.Accept()
+		if err != nil {
+			return
+		}
+		p := siptest.Adopt(t, conn)
+		for contact := range contacts {
+			invite := p.Expect("INVITE", "ACK")
+			invites <- invite
+			p.Send(siptest.Reply(invite, 300, "Multiple Choices").With("To", invite.Get("To")+";tag=r").Add("Contact", contact))
+		}
+	}()
+	self := "sip:mresources@" + redirector.Addr().String() + ";transport=tcp"
+	client := mrcpClient(t, MRCP{URI: self, Timeout: 5 * time.Second})
+	contacts <- "<sip:mresources@" + at + ";transport=tcp>;q=1"
+	s, err := client.Open(t.Context(), offered("PCMU"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if far.invites.Load() != 1 {
+		t.Errorf("%d sessions where it was sent", far.invites.Load())
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	first := <-invites
+	for range maxRedirects + 1 { // in a circle
+		contacts <- "<" + self + ">"
+	}
+	close(contacts)
+	if _, err := client.Open(t.Context(), offered("PCMU")); !errors.Is(err, speech.ErrUnavailable) {
+		t.Errorf("sent in a circle: %v", err)
+	}
+	if n := len(invites); n != maxRedirects+1 {
+		t.Errorf("followed %d times", n)
+	}
+	if again := <-invites; again.Get("Call-ID") == first.Get("Call-ID") {
+		t.Error("two sessions of one Call-ID")
+	}
+}
+
+// TestSpeechOverTLS proves SIPS with TCP/TLS/MRCPv2 beneath it, and that neither is
+// to be had without trust.
+func TestSpeechOverTLS(t *testing.T) {
+	authority := certstest.New(t, "speech")
+	dir := t.TempDir()
+	files := certs.Files{Certificate: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), Authorities: filepath.Join(dir, "ca.pem")}
+	authority.Issue(files.Certificate, files.Key)
+	authority.Write(files.Authorities)
+	secured := func(listen string, f certs.Files) sip.Config {
+		store, err := certs.Open(f, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sip.Config{Listen: []string{listen}, Security: store}
+	}
+	far, at := newSpeechFarEndOf(t, secured("tls:127.0.0.1:0", files), mrcptest.Config{TLS: &tls.Config{Certificates: []tls.Certificate{authority.Pair()}}})
+	cfg := MRCP{URI: "sips:mresources@" + at, Timeout: 5 * time.Second,
+		TLS: TLSClient{Enable: true, Authorities: files.Authorities, Certificate: files.Certificate, Key: files.Key}}
+	client := mrcpClientOf(t, secured("tcp:127.0.0.1:0", files), cfg)
+	s, err := client.Open(t.Context(), offered("PCMU"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if offer := (<-far.parts)[0]; !strings.Contains(string(offer.Body), "TCP/TLS/MRCPv2") || !strings.Contains(string(offer.Body), "a=fingerprint:sha-256 ") {
+		t.Errorf("offered\n%s", offer.Body)
+	}
+	// A request that is answered has gone over both.
+	if _, err := s.(speech.Tuner).Params(t.Context(), "speechrecog", "N-Best-List-Length"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	stranger := certstest.New(t, "stranger")
+	files.Authorities = filepath.Join(dir, "stranger.pem")
+	stranger.Write(files.Authorities)
+	if _, err := mrcpClientOf(t, secured("tcp:127.0.0.1:0", files), cfg).Open(t.Context(), offered("PCMU")); !errors.Is(err, speech.ErrUnavailable) {
+		t.Errorf("a server that nobody vouches for: %v", err)
 	}
 }

@@ -28,6 +28,9 @@ type Opening struct {
 	Media     speech.Media
 	Resources []string // such as wire.Synthesizer, in the order to signal them in
 	Receiver  Receiver
+	// Description takes the place of the description of sessions that the carriage is
+	// configured with; empty does not.
+	Description []byte
 }
 
 // Receiver hears what comes over a Link. It is called from the link's goroutines,

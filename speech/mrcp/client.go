@@ -27,7 +27,10 @@ type Client struct {
 	wg       sync.WaitGroup
 }
 
-var _ speech.Engine = (*Client)(nil)
+var (
+	_ speech.Engine     = (*Client)(nil)
+	_ speech.Particular = (*Client)(nil)
+)
 
 // counters are behind Stats.
 type counters struct {
@@ -80,12 +83,17 @@ func (c *Client) Stats() Stats {
 
 // Open is part of speech.Engine.
 func (c *Client) Open(ctx context.Context, media speech.Media) (speech.Session, error) {
+	return c.OpenFor(ctx, media, speech.Particulars{})
+}
+
+// OpenFor is part of speech.Particular.
+func (c *Client) OpenFor(ctx context.Context, media speech.Media, p speech.Particulars) (speech.Session, error) {
 	if !c.enter() {
 		return nil, speech.ErrClosed
 	}
 	defer c.wg.Done()
-	s := newSession(c)
-	link, err := c.servers.open(ctx, c.cfg.OpenTimeout, Opening{Media: media, Resources: c.cfg.Resources, Receiver: s})
+	s := newSession(c, p.Call)
+	link, err := c.servers.open(ctx, c.cfg.OpenTimeout, Opening{Media: media, Resources: c.cfg.Resources, Receiver: s, Description: p.Description})
 	if err != nil {
 		c.counters.failed.Add(1)
 		return nil, fmt.Errorf("open speech session: %w", err)

@@ -72,7 +72,8 @@ type Manners struct {
 	// NumberedGrammars names inline grammars by numbers that never repeat within
 	// the session, not by the page's identifiers.
 	NumberedGrammars bool
-	// LoggingTag is sent with SET-PARAMS when a session opens; empty sends none.
+	// LoggingTag is sent with SET-PARAMS when a session opens, with the call's name in
+	// place of CallInTag; empty sends none.
 	LoggingTag string
 	// Vendor are Vendor-Specific-Parameters for every recognition, and
 	// VendorSpeech those for all speech.
@@ -81,6 +82,9 @@ type Manners struct {
 	// with values from 0 to 1, such as "swirec_speedvsaccuracy"; empty sends the header.
 	SpeedVsAccuracy string
 }
+
+// CallInTag stands in a logging tag for whose session it is.
+const CallInTag = "{call}"
 
 // Validate reports every fault of the configuration.
 func (c Config) Validate() error {

@@ -280,7 +280,7 @@ func testKeepAlive(t *testing.T, v version) {
 func TestManners(t *testing.T) {
 	ctx := testContext(t)
 	server, client := newScriptedWith(t, mrcp.Config{Manners: mrcp.Manners{
-		NoLanguage: true, NoHotword: true, Percent: true, RepeatedURIs: true, NumberedGrammars: true, LoggingTag: "tag-7",
+		NoLanguage: true, NoHotword: true, Percent: true, RepeatedURIs: true, NumberedGrammars: true, LoggingTag: "tag-{call}",
 		SpeedVsAccuracy: "swirec_speed", Vendor: map[string]string{"a": "1"}, VendorSpeech: map[string]string{"b": "2"}}},
 		func(m *wire.Message) string {
 			switch m.Name {
@@ -293,7 +293,10 @@ func TestManners(t *testing.T) {
 			}
 			return strings.ReplaceAll(success, "{synth}", m.Channel())
 		})
-	s := open(t, ctx, client, newCaller(t))
+	s, err := client.OpenFor(ctx, newCaller(t).media(), speech.Particulars{Call: "7"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	sp, err := s.Speak(ctx, speech.Utterance{SSML: ssml("x"), Language: "de-DE"})
 	if err != nil {
 		t.Fatal(err)

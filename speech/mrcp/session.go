@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,7 @@ type session struct {
 type usage struct {
 	last map[string]time.Time // when each was last of use
 	kept bool                 // the server keeps what it was given back
+	tag  string               // what the server's log is to know them by
 }
 
 var (
@@ -57,7 +59,7 @@ var (
 	_ speech.Tuner        = (*session)(nil)
 )
 
-func newSession(c *Client) *session {
+func newSession(c *Client, call string) *session {
 	return &session{
 		client:   c,
 		log:      c.log,
@@ -66,7 +68,10 @@ func newSession(c *Client) *session {
 		ending:   make(chan struct{}),
 		done:     make(chan struct{}),
 		requests: requests{pending: make(map[uint32]*exchange)},
-		used:     usage{last: make(map[string]time.Time)},
+		used: usage{
+			last: make(map[string]time.Time),
+			tag:  strings.ReplaceAll(c.cfg.Manners.LoggingTag, CallInTag, call),
+		},
 		grammars: newGrammars(c.cfg.Manners),
 	}
 }
@@ -88,7 +93,7 @@ func (s *session) grantLocked(resources []string) {
 			continue
 		}
 		s.used.last[r] = now
-		if tag := s.client.cfg.Manners.LoggingTag; tag != "" && s.err == nil {
+		if tag := s.used.tag; tag != "" && s.err == nil {
 			m := &wire.Message{Name: wire.MethodSetParams}
 			m.Header.Add(wire.HeaderLoggingTag, tag)
 			s.sendOptionalLocked(r, m)

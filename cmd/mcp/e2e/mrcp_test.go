@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -111,5 +113,54 @@ func checkNBest(t *testing.T, r *rig) {
 	asked := r.pages.requests()
 	if want := "/got.vxml?f=yes&mark=begun&n=2&second=no"; asked[len(asked)-1] != want {
 		t.Errorf("pages asked for: %v, want the last to be %s", asked, want)
+	}
+}
+
+// TestCallsDescribeTheirSessions proves that a Request-URI can name the session.xml
+// of its call where that is allowed, that one which cannot be read costs the call its
+// speech, and that elsewhere the name changes nothing.
+func TestCallsDescribeTheirSessions(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "session.xml")
+	if err := os.WriteFile(file, []byte("<Own/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		allowed   []string
+		url       string
+		described string
+		last      string // page
+	}{
+		"allowed":     {[]string{"vrm.nsssessionxml"}, "file://" + file, "<Own/>", "/main.vxml"},
+		"not allowed": {nil, "file://" + file, "", "/main.vxml"},
+		"missing":     {[]string{"vrm.*"}, "file://" + file + ".missing", "", "/caught.vxml?event=error.noresource"},
+		"relative":    {[]string{"vrm.*"}, "file:session.xml", "", "/caught.vxml?event=error.noresource"},
+		"elsewhere":   {[]string{"vrm.*"}, "http://web/session.xml", "", "/caught.vxml?event=error.noresource"},
+		"no file":     {[]string{"vrm.*"}, "file:///dev/zero", "", "/caught.vxml?event=error.noresource"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(cfg *node.Config) { cfg.Speech.Overrides = c.allowed })
+			catching(r.pages, `<form><field name="f"><prompt timeout="10ms">Hello</prompt>`+dtmfGrammar+`<noinput><exit/></noinput></field></form>`)
+			target := strings.Replace(r.target(), ";", ";gvp.config.vrm.nsssessionxml="+c.url+";", 1)
+			if _, err := r.callTo(t.Context(), target, "await"); err != nil {
+				t.Fatal(err)
+			}
+			described := ""
+			if len(r.speech.parts) > 0 {
+				parts := r.speech.parts[0]
+				if described = string(parts[len(parts)-1].Body); len(parts) == 1 {
+					described = ""
+				}
+			}
+			if described != c.described {
+				t.Errorf("described as %q, want %q", described, c.described)
+			}
+			if asked := r.pages.requests(); asked[len(asked)-1] != c.last {
+				t.Errorf("pages asked for: %v, want the last to be %s", asked, c.last)
+			}
+			if refused := len(r.log.lines("the call's session.xml is not among the overrides allowed")); refused > 0 != (c.allowed == nil) {
+				t.Errorf("%d lines of a refused override", refused)
+			}
+			r.nothingLeft()
+		})
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"mcp/control/reporting"
 	"mcp/control/reporting/journal"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 	"mcp/speech/mrcp/mrcptest"
 )
 
@@ -101,12 +102,16 @@ func (r *rig) target() string {
 
 // call places a call that follows a script.
 func (r *rig) call(ctx context.Context, script string) (*caller.Summary, error) {
+	return r.callTo(ctx, r.target(), script)
+}
+
+func (r *rig) callTo(ctx context.Context, target, script string) (*caller.Summary, error) {
 	steps, err := caller.ParseScript(script)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	phone := caller.NewPhone(r.agent, caller.Config{
-		To: r.target(), Quiet: 300 * time.Millisecond,
+		To: target, Quiet: 300 * time.Millisecond,
 		Voice: func(_ context.Context, text string) ([]int16, error) {
 			return r.speech.engine.Beeps(len(strings.Fields(text))), nil
 		},
@@ -226,6 +231,9 @@ type speechEnd struct {
 	engine *mrcptest.Canned
 	server *mrcptest.Server
 	agent  *sip.Agent
+
+	mu    sync.Mutex
+	parts [][]header.Part // of the INVITEs
 }
 
 func newSpeechEnd(t *testing.T) *speechEnd {
@@ -250,6 +258,9 @@ func (s *speechEnd) uri() string {
 
 // Invite implements sip.Handler.
 func (s *speechEnd) Invite(ctx context.Context, d *sip.Dialog) {
+	s.mu.Lock()
+	s.parts = append(s.parts, d.Parts())
+	s.mu.Unlock()
 	answer, session, err := s.server.Answer(d.RemoteSDP(), d.RemoteHost())
 	if err != nil {
 		refusal := &mrcptest.Refusal{Status: 500, Reason: "Server Internal Error"}

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
+	"os"
+	"path"
 	"slices"
 	"strings"
 	"sync"
 
 	"mcp/control/media"
 	"mcp/control/media/codec"
+	gvp "mcp/control/sip/genesys"
 	"mcp/speech"
 )
 
@@ -59,6 +63,7 @@ type voices struct {
 	media  *media.Session
 	caller *media.Leg
 	spoken func() codec.Codec
+	own    func() (speech.Particulars, error) // the call's
 	log    *slog.Logger
 
 	mu   sync.Mutex
@@ -85,7 +90,7 @@ func (v *voices) get(named, otherwise string) (*voice, error) {
 	if v.open[name] == nil {
 		v.open[name] = &voice{
 			name: name, engine: engine, line: v.line,
-			media: v.media, caller: v.caller, spoken: v.spoken, log: v.log,
+			media: v.media, caller: v.caller, spoken: v.spoken, own: v.own, log: v.log,
 		}
 	}
 	return v.open[name], nil
@@ -105,6 +110,45 @@ func (v *voices) hear(one *voice) {
 		}
 	}
 	one.hear()
+}
+
+// sessionXML is the option that names the description of the call's sessions with
+// speech servers: a file: URL, absolute.
+const sessionXML = "vrm.nsssessionxml"
+
+// particulars are what speech servers are told of the call.
+func (p *phone) particulars() (speech.Particulars, error) {
+	invite := p.call.Invite()
+	own := speech.Particulars{Call: sessionID(invite.Headers(), p.call.ID())}
+	taken, refused := gvp.Overrides(invite.RequestURI().Params, p.service.config.Speech.Overrides)
+	if slices.Contains(refused, sessionXML) {
+		p.log.Warn("the call's session.xml is not among the overrides allowed")
+	}
+	if file := taken[sessionXML]; file != "" {
+		var err error
+		if own.Description, err = readDescription(file); err != nil {
+			return own, fmt.Errorf("%s: %w", sessionXML, err)
+		}
+	}
+	return own, nil
+}
+
+// maxDescription bounds a session.xml, octets.
+const maxDescription = 64 << 10
+
+func readDescription(from string) ([]byte, error) {
+	u, err := url.Parse(from)
+	if err != nil || u.Scheme != "file" || u.Host != "" && u.Host != "localhost" || !path.IsAbs(u.Path) {
+		return nil, fmt.Errorf("%q is no absolute file: URL", from)
+	}
+	info, err := os.Stat(u.Path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() == 0 || info.Size() > maxDescription {
+		return nil, fmt.Errorf("%s is no file of 1 to %d octets", u.Path, maxDescription)
+	}
+	return os.ReadFile(u.Path)
 }
 
 // close ends the sessions that are open.

@@ -100,7 +100,7 @@ func (s *Service) newPhone(c *call.Call) *phone {
 	p.log = p.secrets.Logger(c.Log())
 	p.voices = &voices{
 		speech: s.config.Speech, line: &line{phone: p}, open: map[string]*voice{},
-		media: c.Media(), caller: c.Caller(), spoken: c.Codec, log: p.log,
+		media: c.Media(), caller: c.Caller(), spoken: c.Codec, own: p.particulars, log: p.log,
 	}
 	return p
 }

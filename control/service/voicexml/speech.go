@@ -23,6 +23,8 @@ type Speech struct {
 	// ASR and TTS name the engines of pages that name none. They may be left out
 	// where there is only one.
 	ASR, TTS string
+	// Overrides are the options of the section vrm that Request-URIs may set.
+	Overrides []string
 }
 
 // Engine is a speech engine: one of RTP and Attached is set.
@@ -47,6 +49,7 @@ type voice struct {
 	media  *media.Session
 	caller *media.Leg
 	spoken func() codec.Codec // what the caller speaks
+	own    func() (speech.Particulars, error)
 	log    *slog.Logger
 
 	mu      sync.Mutex
@@ -97,7 +100,7 @@ func (v *voice) openLegLocked(ctx context.Context) error {
 		return fmt.Errorf("open speech session: %w", err)
 	}
 	v.leg = leg
-	session, err := v.engine.RTP.Open(ctx, speech.Media{Addr: leg.Local(), Codecs: v.offer(), Events: 101})
+	session, err := v.begin(ctx, speech.Media{Addr: leg.Local(), Codecs: v.offer(), Events: 101})
 	if err != nil {
 		v.dropLocked(ctx)
 		return err
@@ -108,6 +111,19 @@ func (v *voice) openLegLocked(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// begin opens the session, telling a server that cares whose it is.
+func (v *voice) begin(ctx context.Context, offer speech.Media) (speech.Session, error) {
+	particular, ok := v.engine.RTP.(speech.Particular)
+	if !ok {
+		return v.engine.RTP.Open(ctx, offer)
+	}
+	own, err := v.own()
+	if err != nil {
+		return nil, err
+	}
+	return particular.OpenFor(ctx, offer, own)
 }
 
 // offer lists the codecs with the caller's first: when the server takes that

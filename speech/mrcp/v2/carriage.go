@@ -113,7 +113,7 @@ func (c *Carriage) Open(ctx context.Context, o mrcp.Opening) (mrcp.Link, error) 
 	}
 	l := &link{carriage: c, opening: o, channels: make(map[string]channel),
 		ours: offer(o, sessionID(), connection, c.cfg.TLS)}
-	dialog, err := c.dialer.Dial(ctx, Invitation{Target: o.Server, Offer: l.ours.Marshal(), SessionXML: c.cfg.SessionXML, Answer: l.answer})
+	dialog, err := c.dialer.Dial(ctx, Invitation{Target: o.Server, Offer: l.ours.Marshal(), SessionXML: c.description(o), Answer: l.answer})
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -125,6 +125,14 @@ func (c *Carriage) Open(ctx context.Context, o mrcp.Opening) (mrcp.Link, error) 
 		return nil, errors.Join(err, dialog.Bye(bye))
 	}
 	return l, nil
+}
+
+// description is that of a session, or of all.
+func (c *Carriage) description(o mrcp.Opening) []byte {
+	if len(o.Description) > 0 {
+		return o.Description
+	}
+	return c.cfg.SessionXML
 }
 
 // unavailable makes a dialer's error one of those that an Engine's user tells
