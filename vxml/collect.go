@@ -46,7 +46,7 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	if m, ok := s.platform.(Messenger); ok && s.properties().Bool("com.genesyslab.externalevents.enable") {
 		w.messages = m.Messages()
 	}
-	s.discreet()
+	defer s.discreet()()
 	w.timer = s.clock.NewTimer()
 	defer w.close()
 	s.queue.mark = mark{}

@@ -41,6 +41,7 @@ func (s *session) record(ctx context.Context, item *doc.Record) (visit, error) {
 	if req.Extensions, err = s.extensions(ctx, item.Pos, item.Extensions); err != nil {
 		return visit{}, err
 	}
+	defer s.discreet()()
 	w, err := s.occupy(ctx, keys, item.DTMFTerm)
 	if w == nil || err != nil {
 		return visit{}, err
@@ -234,7 +235,6 @@ func (s *session) occupy(ctx context.Context, all []*active, anyKey bool) (*occu
 		return nil, err
 	}
 	s.budget.steps, s.budget.fetches = 0, 0
-	s.discreet()
 	w := &occupied{s: s, active: all, any: anyKey, timer: s.clock.NewTimer()}
 	w.keys, w.keypad = s.keypad(all)
 	if w.keypad.Deaf() && !anyKey {

@@ -206,10 +206,19 @@ func (s *session) keepSecret(name string, v script.Value) {
 	}
 }
 
-// discreet tells the platform whether what the caller does next is private.
-func (s *session) discreet() {
-	if d, ok := s.platform.(Discreet); ok {
-		d.Private(s.confidential())
+// discreet tells the platform whether what the caller does next is private, until
+// the function that it returns says that it was done.
+func (s *session) discreet() (done func()) {
+	d, ok := s.platform.(Discreet)
+	if !ok {
+		return func() {}
+	}
+	hide := s.confidential()
+	d.Private(hide)
+	return func() {
+		if hide {
+			d.Private(false)
+		}
 	}
 }
 

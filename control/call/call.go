@@ -72,7 +72,13 @@ type Call struct {
 	hungUp chan struct{}  // closed once the far end is gone
 	reason atomic.Pointer[string]
 	life   life // touched by the owning goroutine only
-	trail  *reporting.Trail
+	kept
+}
+
+// kept is where what happens in a call is kept.
+type kept struct {
+	trail    *reporting.Trail
+	recorded recorded
 }
 
 // ID is the platform's own name for the call, unique for ever.

@@ -81,6 +81,9 @@ func preferring(first codec.Codec, all []sdp.Codec) []sdp.Codec {
 	return append(same, others...)
 }
 
+// URI is whom was called.
+func (p *Party) URI() string { return p.to.To }
+
 // Leg is the leg towards the party.
 func (p *Party) Leg() *media.Leg { return p.side.leg }
 
@@ -145,6 +148,7 @@ func (c *Call) performParty(e PartyEffect, m message) {
 	case TellAnswered:
 		c.log.Info("party answered", "to", p.to.To, "leg", p.side.leg.Name(), "codec", p.side.agreed().Name)
 		close(p.answered)
+		c.attend(p, true)
 	case HangUpParty:
 		d := p.signalling()
 		c.beside(func() { c.warn("hang the party up", d.Bye(context.Background(), nil)) })
@@ -258,6 +262,9 @@ func (c *Call) forgetParty(p *Party) {
 	args := []any{"to", p.to.To, "leg", p.side.leg.Name()}
 	if err := p.Err(); err != nil {
 		args = append(args, "reason", err)
+	}
+	if !p.Since().IsZero() {
+		c.attend(p, false)
 	}
 	c.log.Info("party gone", args...)
 	close(p.gone)

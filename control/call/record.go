@@ -153,6 +153,7 @@ func (c *Call) finish() {
 	if a, ok := c.life.program.(Abandoner); ok && c.life.stop == nil {
 		a.Abandon()
 	}
+	c.unrecord()
 	f := &c.life.facts
 	f.record.Media = legsOf(c.session.Close())
 	if f.end == nil {

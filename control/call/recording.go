@@ -1,31 +1,136 @@
 package call
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"mcp/control/reporting"
+)
 
 // Recordings record whole calls.
 type Recordings interface {
-	// Begin begins to record a call whose caller's leg is connected. Stop ends the
-	// recording; it may be called twice and does not wait.
-	Begin(c *Call) (stop func(), err error)
+	// Begin begins to record a call whose caller's leg is open.
+	Begin(ctx context.Context, c *Call) (Recording, error)
+	// Vital says that a call which cannot be recorded is refused: Begin is called
+	// before the answer. Others are recorded from the answer on, if they can be.
+	Vital() bool
 }
 
-// record records the call, if calls are recorded, until the far end is gone or
-// ctx ends. A call that cannot be recorded goes on: who keeps recordings has
-// counted and logged it, and nothing is in the clear that should not be.
-func (c *Call) record(ctx context.Context) {
-	if c.server.recordings == nil {
-		return
-	}
-	stop, err := c.server.recordings.Begin(c)
-	if err != nil {
-		c.log.Error("call is not recorded", "error", err)
-		return
-	}
-	c.beside(func() {
-		defer stop()
-		select {
-		case <-c.hungUp:
-		case <-ctx.Done():
-		}
-	})
+// Recording is a call that is being recorded.
+type Recording interface {
+	// Silence has silence recorded instead of what is said, for a reason such as
+	// private input, until that and all other reasons have gone.
+	Silence(reason string, on bool)
+	// Stop ends it; it may be called twice and does not wait.
+	Stop()
 }
+
+// Attentive is a Recording that keeps who takes part in the call besides its caller.
+type Attentive interface {
+	Joined(p *Party)
+	Left(p *Party)
+}
+
+// private is the reason of Recording.Silence while the caller gives what is
+// nobody's business.
+const private = "private"
+
+// recorded are the recordings that are made of a call.
+type recorded struct {
+	mu      sync.Mutex // guards what follows
+	all     []Recording
+	private bool
+	over    bool
+}
+
+// Private says whether what is said from now on is nobody's business: recordings
+// of the whole call hold silence meanwhile.
+func (c *Call) Private(on bool) {
+	c.recorded.mu.Lock()
+	defer c.recorded.mu.Unlock()
+	if c.recorded.private == on {
+		return
+	}
+	c.recorded.private = on
+	for _, r := range c.recorded.all {
+		r.Silence(private, on)
+	}
+}
+
+// recordVital begins the recordings without which the call is refused.
+func (c *Call) recordVital(ctx context.Context) error {
+	for _, maker := range c.server.recordings {
+		if !maker.Vital() {
+			continue
+		}
+		r, err := maker.Begin(ctx, c)
+		if err != nil {
+			err = fmt.Errorf("the call cannot be recorded: %w", err)
+			return &Refusal{Status: 503, Reason: "Service Unavailable", Cause: reporting.PlatformError, Err: err}
+		}
+		c.recorded.add(r)
+	}
+	return nil
+}
+
+// record begins the other recordings. One that cannot be had leaves the call as it
+// is: who keeps recordings has counted it, and nothing is in the clear that should
+// not be.
+func (c *Call) record(ctx context.Context) {
+	for _, maker := range c.server.recordings {
+		if maker.Vital() {
+			continue
+		}
+		r, err := maker.Begin(ctx, c)
+		if err != nil {
+			c.log.Error("call is not recorded", "error", err)
+			continue
+		}
+		c.recorded.add(r)
+	}
+}
+
+func (r *recorded) add(one Recording) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		one.Stop()
+		return
+	}
+	if r.private {
+		one.Silence(private, true)
+	}
+	r.all = append(r.all, one)
+}
+
+// unrecord ends the recordings.
+func (c *Call) unrecord() {
+	c.recorded.mu.Lock()
+	defer c.recorded.mu.Unlock()
+	c.recorded.over = true
+	for _, r := range c.recorded.all {
+		r.Stop()
+	}
+	c.recorded.all = nil
+}
+
+// attend tells the recordings that a party has come or gone.
+func (c *Call) attend(p *Party, there bool) {
+	c.recorded.mu.Lock()
+	defer c.recorded.mu.Unlock()
+	for _, r := range c.recorded.all {
+		a, ok := r.(Attentive)
+		switch {
+		case !ok:
+		case there:
+			a.Joined(p)
+		default:
+			a.Left(p)
+		}
+	}
+}
+
+// MediaAddress is the local address of the caller's audio.
+func (c *Call) MediaAddress() netip.Addr { return c.server.mediaAddress(c.dialog.LocalHost()) }

@@ -138,6 +138,9 @@ func (c *Call) ready(ctx context.Context) (Program, error) {
 	if err := c.openCaller(); err != nil {
 		return nil, err
 	}
+	if err := c.recordVital(ctx); err != nil {
+		return nil, err
+	}
 	return choice.Service.Prepare(ctx, c)
 }
 
@@ -184,6 +187,7 @@ func (c *Call) startService() {
 	})
 	c.beside(func() {
 		defer stop()
+		defer c.unrecord()
 		c.record(ctx)
 		c.tell(message{trigger: ServiceEnded, ending: program.Run(ctx)})
 	})
@@ -215,6 +219,7 @@ func (c *Call) silent(d time.Duration) {
 // VoiceXML 2.0 section 1.5.4), but not for ever.
 func (c *Call) tellService() {
 	close(c.hungUp)
+	c.unrecord()
 	c.life.grace = time.AfterFunc(c.server.config.Grace, c.life.stop)
 }
 

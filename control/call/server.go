@@ -85,7 +85,7 @@ type Server struct {
 	selector   Selector
 	recorder   Recorder
 	dialler    Dialler
-	recordings Recordings
+	recordings []Recordings
 	metrics    *metrics
 	gate       *gatekeeper
 	log        *slog.Logger
@@ -100,8 +100,8 @@ type Parts struct {
 	Selector Selector
 	Recorder Recorder
 	Dialler  Dialler // nil: calls cannot call others
-	// Recordings record whole calls; nil: none is recorded.
-	Recordings Recordings
+	// Recordings record whole calls.
+	Recordings []Recordings
 	Metrics    Registerer
 	Log        *slog.Logger
 }

@@ -1,6 +1,9 @@
 package media
 
 import (
+	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"mcp/control/media/codec"
@@ -144,4 +147,141 @@ func (l *Leg) pass(s *legState, payload []byte) {
 			l.session.log.Debug("forward audio", "from", l.name, "to", f.to.name, "error", err)
 		}
 	}
+}
+
+// Copy is a leg that takes a copy of what another's far end says, or hears: that
+// of a recording server. The plane relays it if nobody else hears the same, and
+// userspace sends it on otherwise.
+type Copy struct {
+	from, to *Leg
+	heard    bool // what the far end hears, not what it says
+
+	mu    sync.Mutex // guards what follows
+	tap   *Tap       // nil: the legs are joined
+	muted bool
+	over  bool
+}
+
+// CopySaid begins to copy what a leg's far end says to another leg of the
+// session, until the Copy is closed.
+func (s *Session) CopySaid(from, to *Leg) (*Copy, error) {
+	c := &Copy{from: from, to: to}
+	to.aside.Store(true)
+	if err := s.Join(from, to); err != nil {
+		return nil, fmt.Errorf("copy: %w", err)
+	}
+	return c, nil
+}
+
+// CopyHeard begins to copy what a leg's far end hears, whoever says it, to
+// another leg of the session, until the Copy is closed.
+func (s *Session) CopyHeard(from, to *Leg) (*Copy, error) {
+	c := &Copy{from: from, to: to, heard: true}
+	var err error
+	if c.tap, err = from.Monitor(&copier{to: to}); err != nil {
+		return nil, fmt.Errorf("copy: %w", err)
+	}
+	return c, nil
+}
+
+// Mute lets silence be copied instead, or ends that.
+func (c *Copy) Mute(on bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over || c.muted == on {
+		return nil
+	}
+	c.muted = on
+	if c.heard {
+		return c.replaceLocked(c.from.Monitor)
+	}
+	if on {
+		return errors.Join(c.from.session.Part(c.from, c.to), c.replaceLocked(c.from.Tap))
+	}
+	err := c.tap.Close()
+	c.tap = nil
+	return errors.Join(err, c.from.session.Join(c.from, c.to))
+}
+
+// replaceLocked puts another listener in the place of the one there is.
+func (c *Copy) replaceLocked(listen func(Listener) (*Tap, error)) error {
+	var closed error
+	if c.tap != nil {
+		closed = c.tap.Close()
+	}
+	tap, err := listen(&copier{to: c.to, mute: c.muted})
+	c.tap = tap
+	return errors.Join(closed, err)
+}
+
+// Close ends it.
+func (c *Copy) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return nil
+	}
+	c.over = true
+	if c.tap != nil {
+		return c.tap.Close()
+	}
+	return c.from.session.Part(c.from, c.to)
+}
+
+// copier sends on to a leg what it hears. It is called by one goroutine at a time.
+type copier struct {
+	to   *Leg
+	mute bool
+
+	passage passage
+	forward *forwarder // nil: none yet
+	way     Forward    // of the forwarder
+	skipped bool       // something was not sent
+}
+
+// Audio implements Listener.
+func (c *copier) Audio(h Heard) {
+	as := c.to.spoken()
+	ticks := h.Codec.Ticks(h.Payload)
+	jump, ok := c.passage.follow(h.SSRC, h.Sequence, h.Timestamp, ticks)
+	if !ok || as.Name == "" || len(h.Payload) == 0 {
+		return
+	}
+	if err := c.send(h, as, packet{h.Payload, ticks, h.Marker || jump || c.skipped}); err != nil {
+		c.to.session.log.Debug("copy audio", "to", c.to.name, "error", err)
+	}
+}
+
+func (c *copier) send(h Heard, as codec.Codec, p packet) error {
+	if way := (Forward{To: c.to.name, From: h.Codec, As: as}); c.forward == nil || !way.From.Same(c.way.From) || !as.Same(c.way.As) {
+		f, err := newForwarder(c.to, way)
+		if err != nil {
+			return err
+		}
+		c.forward, c.way = f, way
+	}
+	if c.mute {
+		silent, ok := silent(h.Codec, c.passage.buf, len(p.payload))
+		if c.passage.buf, c.skipped = silent, !ok; !ok {
+			return nil
+		}
+		p.payload = silent
+	}
+	if !c.mute {
+		c.skipped = false
+	}
+	return c.forward.forward(p, &c.passage.buf)
+}
+
+// silent is a silent payload of so many octets, in formats of an octet for each
+// tick; in others nothing is sent, and the stream's timeline goes on by the clock.
+func silent(c codec.Codec, buf []byte, n int) ([]byte, bool) {
+	buf = buf[:0]
+	if !isLaw(c) && !c.Same(codec.G722) {
+		return buf, false
+	}
+	for range n {
+		buf = append(buf, c.Silence())
+	}
+	return buf, true
 }

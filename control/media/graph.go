@@ -19,6 +19,9 @@ type Graph struct {
 	Legs map[string]codec.Codec
 	// Edges say whose audio goes to whom.
 	Edges []Edge
+	// Aside names the legs that only take a copy: who else hears the same audio is
+	// relayed to before them.
+	Aside map[string]bool
 	// Playing names the legs that a clip plays to: it is heard alone, and the
 	// edges into the leg wait until it has ended.
 	Playing map[string]bool
@@ -76,7 +79,7 @@ func (g Graph) Plan() (Plan, error) {
 			plan[name] = Rule{Tapped: true}
 		}
 	}
-	for _, e := range g.Edges {
+	for _, e := range g.byRank() {
 		from, to := g.Legs[e.From], g.Legs[e.To]
 		if from.Name == "" || to.Name == "" || g.Playing[e.To] || g.Fed[e.To] {
 			continue
@@ -91,6 +94,22 @@ func (g Graph) Plan() (Plan, error) {
 		plan[e.From] = rule
 	}
 	return plan, nil
+}
+
+// byRank are the edges in the order in which the plane relays.
+func (g Graph) byRank() []Edge {
+	if len(g.Aside) == 0 {
+		return g.Edges
+	}
+	return slices.SortedStableFunc(slices.Values(g.Edges), func(a, b Edge) int {
+		switch {
+		case g.Aside[a.To] == g.Aside[b.To]:
+			return 0
+		case g.Aside[a.To]:
+			return 1
+		}
+		return -1
+	})
 }
 
 func (g Graph) check() error {

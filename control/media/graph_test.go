@@ -17,6 +17,7 @@ func TestPlan(t *testing.T) {
 		playing []string
 		fed     []string
 		tapped  []string
+		aside   string
 		want    Plan
 		err     error
 	}{
@@ -52,6 +53,14 @@ func TestPlan(t *testing.T) {
 			name: "a tap beside a relay", edges: []Edge{{"caller", "server"}}, tapped: []string{"caller"},
 			want: Plan{"caller": {Relay: "server", Tapped: true}},
 		},
+		{
+			name: "a copy alone", edges: []Edge{{"caller", "dynamic"}}, aside: "dynamic",
+			want: Plan{"caller": {Relay: "dynamic"}},
+		},
+		{
+			name: "a copy beside a relay", edges: []Edge{{"caller", "dynamic"}, {"caller", "server"}}, aside: "dynamic",
+			want: Plan{"caller": {Relay: "server", Forward: []Forward{{"dynamic", u, dynamic}}}},
+		},
 		{name: "a tap alone", tapped: []string{"caller"}, want: Plan{"caller": {Tapped: true}}},
 		{name: "a tap of a leg that is not connected", tapped: []string{"unconnected", "gone"}, want: Plan{}},
 		{
@@ -65,7 +74,10 @@ func TestPlan(t *testing.T) {
 		{name: "two sources while a clip plays", edges: []Edge{{"server", "caller"}, {"alaw", "caller"}}, playing: []string{"caller"}, err: ErrNeedsMixer},
 	}
 	for _, tt := range tests {
-		g := Graph{Legs: legs, Edges: tt.edges, Playing: map[string]bool{}, Fed: map[string]bool{}, Tapped: map[string]bool{"alaw": false}}
+		g := Graph{Legs: legs, Edges: tt.edges, Playing: map[string]bool{}, Fed: map[string]bool{}, Tapped: map[string]bool{"alaw": false}, Aside: map[string]bool{}}
+		if tt.aside != "" {
+			g.Aside[tt.aside] = true
+		}
 		for _, name := range tt.playing {
 			g.Playing[name] = true
 		}

@@ -34,6 +34,7 @@ type Leg struct {
 	taps, monitors taps // who listens to what it says, and to what it hears
 
 	inBand atomic.Bool // keys are wanted that are in the audio
+	aside  atomic.Bool // it only takes a copy
 
 	reception
 }

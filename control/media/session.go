@@ -254,12 +254,15 @@ func (s *Session) played(b *Playback) {
 func (s *Session) graphLocked() Graph {
 	g := Graph{
 		Legs: map[string]codec.Codec{}, Edges: s.edges, Playing: map[string]bool{},
-		Fed: map[string]bool{}, Tapped: map[string]bool{}, Monitored: map[string]bool{},
+		Fed: map[string]bool{}, Tapped: map[string]bool{}, Monitored: map[string]bool{}, Aside: map[string]bool{},
 	}
 	for name, l := range s.legs {
 		g.Legs[name] = l.spoken()
 		g.Tapped[name], g.Monitored[name] = len(l.taps.all()) > 0 || l.hearsKeys(l.state.Load()), len(l.monitors.all()) > 0
 		g.Fed[name] = s.fed[name] != nil
+		if l.aside.Load() {
+			g.Aside[name] = true
+		}
 	}
 	s.linkLocked(&g)
 	for name := range s.playing {

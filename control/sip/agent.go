@@ -39,7 +39,7 @@ const (
 	maxMessage = 64 << 10
 	allowed    = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY"
 	supported  = "timer, 100rel, replaces"
-	acceptable = "application/sdp, multipart/mixed, application/msml+xml, application/vnd.radisys.msml+xml, application/x-www-form-urlencoded"
+	acceptable = "application/sdp, multipart/mixed, application/msml+xml, application/vnd.radisys.msml+xml, application/x-www-form-urlencoded, application/rs-metadata, application/rs-metadata+xml"
 )
 
 // Config is how an Agent listens and presents itself.

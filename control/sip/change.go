@@ -20,6 +20,8 @@ type Change struct {
 	Offer   []byte
 	Answer  func(offer []byte) ([]byte, error)
 	Headers map[string]string
+	// OfferType is the media type of Offer, as in Outgoing.
+	OfferType string
 }
 
 // maxGlare is how often a change is tried that meets one of the far end's.
@@ -148,7 +150,7 @@ func (d *Dialog) reinvite(ctx context.Context, c Change) (*sip.Response, error) 
 	}
 	req.AppendHeader(sip.NewHeader("Allow", allowed))
 	req.AppendHeader(sip.NewHeader("Supported", supported))
-	Content{Body: c.Offer, Headers: c.Headers}.put(req)
+	Content{Type: c.OfferType, Body: c.Offer, Headers: c.Headers}.put(req)
 	r := &reinviting{dialog: d, seq: req.CSeq().SeqNo, waiter: newWaiter()}
 	tx, err := d.agent.wire.Request(req, link, r)
 	if err != nil {
@@ -256,6 +258,9 @@ func (d *Dialog) updated(tx *wire.ServerTx) {
 		d.addContact(res, tx.From)
 		d.agree(req, res, nil)
 		a.respond(tx, res)
+		if parts := partsOf(req); len(parts) > 0 {
+			d.told(Told{Parts: parts})
+		}
 		return
 	}
 	status := d.glare()
@@ -279,6 +284,18 @@ func (d *Dialog) updated(tx *wire.ServerTx) {
 	if !d.offer(tx, &Reinvite{Offer: offer, Headers: headersOf(req.Headers()), dialog: d, tx: tx}) {
 		a.respond(tx, d.reply(req, 503, reasonFor(503)))
 	}
+}
+
+// told hands the user an event that waits for no answer, unless it has too many
+// already.
+func (d *Dialog) told(ev Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.phase == over || len(d.events) >= eventSlots {
+		d.log.Warn("sip event dropped: too many wait")
+		return
+	}
+	d.events <- ev
 }
 
 // update accepts an UPDATE.

@@ -6,11 +6,12 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"mcp/control/sip/header"
 	"mcp/control/sip/wire"
 )
 
 // Event is something the far end did to a dialog: Cancelled, ByeReceived, Lost,
-// *Reinvite, *Info or *Referral.
+// *Reinvite, *Info, *Referral or Told.
 type Event interface{ event() }
 
 // Decline answers an event that its taker has no use for, as the far end may
@@ -63,6 +64,11 @@ type Info struct {
 	tx     *wire.ServerTx
 }
 
+// Told is what the far end told in an UPDATE that changes no session, such as its
+// wish for a recording's metadata (RFC 7866 section 8.2). It has been answered.
+type Told struct{ Parts []header.Part }
+
+func (Told) event()        {}
 func (Cancelled) event()   {}
 func (ByeReceived) event() {}
 func (Lost) event()        {}

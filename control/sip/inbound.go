@@ -136,7 +136,7 @@ func (a *Agent) refused(tx *wire.ServerTx) bool {
 	default:
 		var unknown []string
 		for _, tag := range options(req.Headers(), "Require") {
-			if !slices.Contains(header.Split(supported, ','), tag) {
+			if !understood(req, tag) {
 				unknown = append(unknown, tag)
 			}
 		}
@@ -335,15 +335,29 @@ func (a *Agent) sign(msg sip.Message) {
 	}
 }
 
+// understood says whether we can do what an option tag asks. A recording server may
+// ask its client for metadata (RFC 7866 section 9.2); we are no such server.
+func understood(req *sip.Request, tag string) bool {
+	return slices.Contains(header.Split(supported, ','), tag) || tag == "siprec" && req.Method == sip.UPDATE
+}
+
 // addContact says where the peer of a link reaches us.
 func (a *Agent) addContact(msg sip.Message, link wire.Link) {
 	host, port := a.wire.SentBy(link)
 	msg.AppendHeader(contactHeader(host, port, link.Network()))
 }
 
-func (d *Dialog) addContact(msg sip.Message, link wire.Link) { d.agent.addContact(msg, link) }
+// addContact adds ours, with the features that the INVITE of a call of ours told.
+func (d *Dialog) addContact(msg sip.Message, link wire.Link) {
+	host, port := d.agent.wire.SentBy(link)
+	contact := contactHeader(host, port, link.Network())
+	if told := d.invite.Contact(); d.tx == nil && told != nil {
+		contact.Params = told.Params
+	}
+	msg.AppendHeader(contact)
+}
 
-func contactHeader(host netip.Addr, port uint16, network string) sip.Header {
+func contactHeader(host netip.Addr, port uint16, network string) *sip.ContactHeader {
 	uri := sip.Uri{Scheme: "sip", Host: host.String(), Port: int(port)}
 	if network != "udp" {
 		uri.UriParams = sip.HeaderParams{{K: "transport", V: network}}

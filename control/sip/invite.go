@@ -36,6 +36,9 @@ type Outgoing struct {
 	// OfferType is the media type of Offer, which may have more than a description
 	// in it; empty: application/sdp.
 	OfferType string
+	// Feature is a tag of our Contact that tells what we are (RFC 3840), such as
+	// +sip.src.
+	Feature string
 	// Transport overrides that of To: "udp", "tcp" or "tls".
 	Transport string
 	// Direct leaves the configured routes aside.
@@ -189,6 +192,9 @@ func (c *calling) prepare(ctx context.Context, route string) (*placing, error) {
 		req.From().Address.Host = host.String()
 	}
 	a.addContact(req, link)
+	if c.out.Feature != "" {
+		req.Contact().Params.Add(c.out.Feature, "")
+	}
 	return &placing{
 		agent: a, req: req, link: link, out: c.out, headers: c.more,
 		result: make(chan outcome, 1), responded: make(chan struct{}), early: map[string]*Dialog{},

@@ -106,16 +106,19 @@ func Open(ctx context.Context, c Config, p Parts) (*Recordings, error) {
 	return nil, err
 }
 
-// Calls is what records whole calls; nil: they are not recorded.
-func (r *Recordings) Calls() call.Recordings {
+// Calls is what records whole calls; none: they are not recorded.
+func (r *Recordings) Calls() []call.Recordings {
 	if r.config.Calls == off {
 		return nil
 	}
-	return r
+	return []call.Recordings{r}
 }
 
+// Vital implements call.Recordings: a call goes on that cannot be recorded here.
+func (r *Recordings) Vital() bool { return false }
+
 // Begin implements call.Recordings.
-func (r *Recordings) Begin(c *call.Call) (stop func(), err error) {
+func (r *Recordings) Begin(_ context.Context, c *call.Call) (call.Recording, error) {
 	invite := c.Invite()
 	rec, err := r.Store.Begin(store.Request{
 		ID: c.ID(), Options: record.Options{Format: r.format},
@@ -131,7 +134,7 @@ func (r *Recordings) Begin(c *call.Call) (stop func(), err error) {
 		rec.Stop()
 		return nil, err
 	}
-	return rec.Stop, nil
+	return rec, nil
 }
 
 // Run keeps the certificates fresh until ctx ends.

@@ -161,6 +161,9 @@ func (p *phone) Send(ctx context.Context, m vxml.Message) error {
 	return send()
 }
 
+// Private implements vxml.Discreet: recordings of the call hold silence meanwhile.
+func (p *phone) Private(on bool) { p.call.Private(on) }
+
 // Reason implements vxml.Reasoned.
 func (p *phone) Reason() string { return p.call.Reason() }
 
