@@ -11,32 +11,12 @@ import (
 	"time"
 
 	"github.com/go-audio/wav"
-	"golang.org/x/sys/unix"
 
 	"mcp/cmd/mcplab/caller"
 	"mcp/cmd/mcplab/netlab"
 	"mcp/control/reporting"
 	"mcp/control/reporting/journal"
 )
-
-// bpfFS is where BPF objects are pinned.
-const bpfFS = "/sys/fs/bpf"
-
-// mountBPF mounts the BPF file system where nobody has. It stays: by the end
-// others may use it.
-func (d *demo) mountBPF() error {
-	var at unix.Statfs_t
-	if err := unix.Statfs(bpfFS, &at); err != nil {
-		return fmt.Errorf("%s: %w", bpfFS, err)
-	}
-	if at.Type == unix.BPF_FS_MAGIC {
-		return nil
-	}
-	if err := unix.Mount("bpf", bpfFS, "bpf", 0, "mode=0700"); err != nil {
-		return fmt.Errorf("mount %s: %w", bpfFS, err)
-	}
-	return nil
-}
 
 // call has the caller call, and reads what it tells.
 func (d *demo) call(ctx context.Context) error {
@@ -64,11 +44,11 @@ func (d *demo) place(ctx context.Context, args ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.wait(ctx); err != nil {
-		err = errors.Join(err, p.abandon())
-		return nil, fmt.Errorf("the call failed: %w\n%s%s", err, p.tail(), p.printed())
+	if err := p.Wait(ctx); err != nil {
+		err = errors.Join(err, p.Abandon())
+		return nil, fmt.Errorf("the call failed: %w\n%s%s", err, p.Tail(), p.Printed())
 	}
-	return p.output.Bytes(), nil
+	return []byte(p.Printed()), nil
 }
 
 // readHeard reads the right channel of the recording: what a person would hear

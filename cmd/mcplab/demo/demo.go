@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mcp/cmd/mcplab/netlab"
+	"mcp/cmd/mcplab/process"
 )
 
 // Options say what runs, and where its traces go.
@@ -62,7 +63,7 @@ func Run(ctx context.Context, options Options, out io.Writer) (err error) {
 	if err := os.MkdirAll(options.Out, 0o755); err != nil {
 		return err
 	}
-	d := &demo{options: options, timeline: newTimeline(out), facts: &facts{}, pins: "/sys/fs/bpf/" + options.Prefix + "mcp"}
+	d := &demo{options: options, timeline: newTimeline(out), facts: &facts{}, pins: netlab.BPF + "/" + options.Prefix + "mcp"}
 	err = d.runAndClose(ctx)
 	if err != nil {
 		return err
@@ -100,7 +101,7 @@ func (d *demo) close() error {
 
 // build makes the laboratory and starts what answers in it.
 func (d *demo) build(ctx context.Context) error {
-	if err := d.mountBPF(); err != nil {
+	if err := netlab.MountBPF(); err != nil {
 		return err
 	}
 	lab, err := netlab.Build(ctx, d.options.Prefix)
@@ -128,13 +129,28 @@ func (d *demo) build(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.later(p.stop)
-		if err := p.ready(ctx); err != nil {
+		d.later(p.Stop)
+		if err := p.Ready(ctx); err != nil {
 			return err
 		}
 		d.timeline.tell(s.name, "ready")
 	}
 	return nil
+}
+
+// program is something to be started in a namespace.
+type program struct {
+	name, namespace string
+	path            string
+	args            []string
+	hear            func(process.Entry)
+}
+
+func (d *demo) start(p program) (*process.Process, error) {
+	return process.Start(process.Program{
+		Name: p.name, Log: d.path(p.name + ".log"), Hear: p.hear,
+		Cmd: d.lab.Command(context.Background(), p.namespace, p.path, p.args...),
+	})
 }
 
 func (d *demo) writeConfig() (string, error) {

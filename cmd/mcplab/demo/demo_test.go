@@ -64,7 +64,7 @@ func options(t *testing.T) Options {
 
 func checkNothingLeft(t *testing.T, o Options) {
 	t.Helper()
-	for _, pattern := range []string{"/run/netns/" + o.Prefix + "*", bpfFS + "/" + o.Prefix + "*"} {
+	for _, pattern := range []string{"/run/netns/" + o.Prefix + "*", netlab.BPF + "/" + o.Prefix + "*"} {
 		if left, err := filepath.Glob(pattern); err != nil || len(left) > 0 {
 			t.Errorf("left: %v, %v", left, err)
 		}
@@ -124,7 +124,7 @@ func TestMissingPlatformIsToldAndLeavesNothing(t *testing.T) {
 // platform holds before and after.
 func TestCallsLeaveNothingBehind(t *testing.T) {
 	d := &demo{options: options(t), facts: &facts{}, timeline: newTimeline(io.Discard)}
-	d.pins = bpfFS + "/" + d.options.Prefix + "mcp"
+	d.pins = netlab.BPF + "/" + d.options.Prefix + "mcp"
 	if err := os.MkdirAll(d.options.Out, 0o755); err != nil {
 		t.Fatal(err)
 	}

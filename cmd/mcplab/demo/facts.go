@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"mcp/cmd/mcplab/caller"
+	"mcp/cmd/mcplab/process"
 	"mcp/control/reporting"
 )
 
@@ -46,83 +47,83 @@ func (f *facts) note(keep func()) {
 }
 
 // fromPlatform takes a line of the platform's log.
-func (d *demo) fromPlatform(e entry) {
+func (d *demo) fromPlatform(e process.Entry) {
 	f := d.facts
 	d.complaint("platform", e)
-	switch e.msg() {
+	switch e.Msg() {
 	case "media plane":
-		f.note(func() { f.plane = e.text("mode") })
-		d.timeline.tell("platform", "media plane %s: %s", e.text("mode"), e.text("reason"))
+		f.note(func() { f.plane = e.Text("mode") })
+		d.timeline.tell("platform", "media plane %s: %s", e.Text("mode"), e.Text("reason"))
 	case "call offered":
-		d.timeline.tell("platform", "call offered, from %s", e.text("from"))
+		d.timeline.tell("platform", "call offered, from %s", e.Text("from"))
 	case "call answered":
-		d.timeline.tell("platform", "call answered, %s", e.text("codec"))
+		d.timeline.tell("platform", "call answered, %s", e.Text("codec"))
 	case "said":
-		f.note(func() { f.said = append(f.said, e.text("text")) })
-		d.timeline.tell("platform", "says %q", e.text("text"))
+		f.note(func() { f.said = append(f.said, e.Text("text")) })
+		d.timeline.tell("platform", "says %q", e.Text("text"))
 	case "understood":
-		f.note(func() { f.understood = append(f.understood, e.text("utterance")) })
-		d.timeline.tell("platform", "understood %q (%s, confidence %s)", e.text("utterance"), e.text("outcome"), e.text("confidence"))
+		f.note(func() { f.understood = append(f.understood, e.Text("utterance")) })
+		d.timeline.tell("platform", "understood %q (%s, confidence %s)", e.Text("utterance"), e.Text("outcome"), e.Text("confidence"))
 	case "dtmf":
-		f.note(func() { f.digits += e.text("digit") })
-		d.timeline.tell("platform", "took key %s", e.text("digit"))
+		f.note(func() { f.digits += e.Text("digit") })
+		d.timeline.tell("platform", "took key %s", e.Text("digit"))
 		d.dumpOnce()
 	case "call ended":
-		d.timeline.tell("platform", "call ended: %s, by %s", e.text("cause"), e.text("by"))
+		d.timeline.tell("platform", "call ended: %s, by %s", e.Text("cause"), e.Text("by"))
 	}
 }
 
 // complaint keeps and prints warnings and errors.
-func (d *demo) complaint(who string, e entry) {
-	if level := e.text("level"); level != "WARN" && level != "ERROR" {
+func (d *demo) complaint(who string, e process.Entry) {
+	if level := e.Text("level"); level != "WARN" && level != "ERROR" {
 		return
 	}
-	text := strings.TrimSpace(e.msg() + " " + e.text("error"))
+	text := strings.TrimSpace(e.Msg() + " " + e.Text("error"))
 	d.facts.note(func() { d.facts.problems = append(d.facts.problems, who+": "+text) })
-	d.timeline.tell(who, "%s: %s", e.text("level"), text)
+	d.timeline.tell(who, "%s: %s", e.Text("level"), text)
 }
 
 // fromSpeech takes a line of the speech server's log.
-func (d *demo) fromSpeech(e entry) {
+func (d *demo) fromSpeech(e process.Entry) {
 	f := d.facts
 	d.complaint("speech", e)
-	switch e.msg() {
+	switch e.Msg() {
 	case "session opened":
-		d.timeline.tell("speech", "session opened, RTP at %s", e.text("media"))
+		d.timeline.tell("speech", "session opened, RTP at %s", e.Text("media"))
 	case "synthesized":
-		f.note(func() { f.spokenMS += e.number("ms") })
-		d.timeline.tell("speech", "synthesized %.1f s", e.number("ms")/1000)
+		f.note(func() { f.spokenMS += e.Number("ms") })
+		d.timeline.tell("speech", "synthesized %.1f s", e.Number("ms")/1000)
 	case "recognized":
-		d.timeline.tell("speech", "recognized %q, meaning %q, confidence %s", e.text("utterance"), e.text("instance"), e.text("confidence"))
+		d.timeline.tell("speech", "recognized %q, meaning %q, confidence %s", e.Text("utterance"), e.Text("instance"), e.Text("confidence"))
 	case "recognized nothing":
 		d.timeline.tell("speech", "recognized nothing")
 	case "session closed":
-		count := rtpCount{uint64(e.number("rtp_sent")), uint64(e.number("rtp_received"))}
+		count := rtpCount{uint64(e.Number("rtp_sent")), uint64(e.Number("rtp_received"))}
 		f.note(func() { f.sessions = append(f.sessions, count) })
 		d.timeline.tell("speech", "session closed, RTP packets sent %d, received %d", count.sent, count.received)
 	}
 }
 
 // fromWeb takes a line of the web server's log.
-func (d *demo) fromWeb(e entry) {
+func (d *demo) fromWeb(e process.Entry) {
 	d.complaint("web", e)
-	if e.msg() != "page asked for" {
+	if e.Msg() != "page asked for" {
 		return
 	}
-	form := e.text("form")
+	form := e.Text("form")
 	if form != "" {
 		form = " with " + form
 	}
-	d.facts.note(func() { d.facts.pages = append(d.facts.pages, e.text("url")) })
-	d.timeline.tell("web", "%s %s%s", e.text("method"), e.text("url"), form)
+	d.facts.note(func() { d.facts.pages = append(d.facts.pages, e.Text("url")) })
+	d.timeline.tell("web", "%s %s%s", e.Text("method"), e.Text("url"), form)
 }
 
 // fromCaller takes a line of the caller's log.
-func (d *demo) fromCaller(e entry) {
+func (d *demo) fromCaller(e process.Entry) {
 	d.complaint("caller", e)
-	if detail := e.text("detail"); detail != "" {
-		d.timeline.tell("caller", "%s %s", e.msg(), detail)
+	if detail := e.Text("detail"); detail != "" {
+		d.timeline.tell("caller", "%s %s", e.Msg(), detail)
 	} else if e["detail"] != nil {
-		d.timeline.tell("caller", "%s", e.msg())
+		d.timeline.tell("caller", "%s", e.Msg())
 	}
 }

@@ -117,22 +117,38 @@ func apart(f func() error) error {
 	return <-done
 }
 
-// Dial connects from within a namespace to an address in numbers.
-func (l *Lab) Dial(ctx context.Context, namespace, network string, to netip.AddrPort) (conn net.Conn, err error) {
+// In runs f on a thread that is in a namespace: sockets that f itself makes are there.
+func (l *Lab) In(namespace string, f func() error) error {
 	ns, err := netns.GetFromName(namespace)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer ns.Close()
-	err = apart(func() error {
+	return apart(func() error {
 		if err := netns.Set(ns); err != nil {
 			return err
 		}
+		return f()
+	})
+}
+
+// Dial connects from within a namespace to an address in numbers.
+func (l *Lab) Dial(ctx context.Context, namespace, network string, to netip.AddrPort) (conn net.Conn, err error) {
+	err = l.In(namespace, func() error {
 		// With one address in numbers the dialer makes its socket right here.
 		conn, err = new(net.Dialer).DialContext(ctx, network, to.String())
 		return err
 	})
 	return conn, err
+}
+
+// Listen listens within a namespace, on an address in numbers.
+func (l *Lab) Listen(namespace, address string) (listener net.Listener, err error) {
+	err = l.In(namespace, func() error {
+		listener, err = net.Listen("tcp", address)
+		return err
+	})
+	return listener, err
 }
 
 // join lays the veth pairs.
