@@ -3,9 +3,8 @@
 package certstest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -18,29 +17,46 @@ import (
 	"mcp/control/certs"
 )
 
-// PEM makes a certificate of a name, in PEM form.
-func PEM(t testing.TB, name string) []byte {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// Make makes a certificate of a name and its key, in PEM form. It is good for an hour.
+func Make(name string) (cert, key []byte, err error) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		return nil, nil, err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), nil
+}
+
+// PEM makes a certificate of a name, in PEM form.
+func PEM(t testing.TB, name string) []byte {
+	t.Helper()
+	cert, _, err := Make(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return cert
 }
 
 // Gateway answers the platform's question on a listener until the test ends.
 func Gateway(t testing.TB, l net.Listener, answer func(certs.Question) any) {
-	t.Helper()
+	t.Cleanup(Serve(l, answer))
+}
+
+// Serve answers the platform's question on a listener until it is stopped; nil is no
+// answer.
+func Serve(l net.Listener, answer func(certs.Question) any) (stop func()) {
 	var serving sync.WaitGroup
-	t.Cleanup(func() { l.Close(); serving.Wait() })
 	serving.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -59,4 +75,5 @@ func Gateway(t testing.TB, l net.Listener, answer func(certs.Question) any) {
 			})
 		}
 	})
+	return func() { l.Close(); serving.Wait() }
 }

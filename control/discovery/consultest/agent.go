@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -35,6 +36,25 @@ type Entry struct {
 
 // Start serves on loopback, with TLS if wanted.
 func Start(tls bool) *Agent {
+	a := unstarted()
+	if tls {
+		a.StartTLS()
+	} else {
+		a.Server.Start()
+	}
+	return a
+}
+
+// StartOn serves on a listener.
+func StartOn(l net.Listener) *Agent {
+	a := unstarted()
+	a.Listener.Close()
+	a.Listener = l
+	a.Server.Start()
+	return a
+}
+
+func unstarted() *Agent {
 	a := &Agent{services: map[string]*Entry{}, changed: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /v1/agent/service/register", a.register)
@@ -42,11 +62,6 @@ func Start(tls bool) *Agent {
 	mux.HandleFunc("PUT /v1/agent/service/maintenance/{id}", a.maintain)
 	mux.HandleFunc("GET /v1/agent/service/{id}", a.show)
 	a.Server = httptest.NewUnstartedServer(a.guard(mux))
-	if tls {
-		a.StartTLS()
-	} else {
-		a.Server.Start()
-	}
 	return a
 }
 
