@@ -7,7 +7,7 @@ BUILD    := build
 SHELL    := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-quick race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip fuzz conformance model generate generate-check fmt-check deploy-check vet clean
+.PHONY: help setup build demo demo-platform test test-quick race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip fuzz conformance model generate generate-check fmt-check deploy-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ demo: ## one whole call through three network namespaces, with a timeline
 	@scripts/setup.sh demo
 	@$(MAKE) --no-print-directory build
 	@$(BUILD)/mcplab demo --platform $(BUILD)/mcp --out $(BUILD)/demo
+
+demo-platform: ## every far end on one machine, and what each connection carries (needs root)
+	@scripts/setup.sh demo test
+	@$(MAKE) --no-print-directory build
+	@$(BUILD)/mcplab tour --platform $(BUILD)/mcp --out $(BUILD)/tour
 
 # One package at a time: tests that speak and listen do so in real time.
 test: setup generate-check fmt-check vet deploy-check ## every test, and what it proves of the connections (needs root)

@@ -34,6 +34,6 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand(), benchCommand(), benchReportingCommand(), benchSIPCommand(), bareCommand())
-	root.AddCommand(googleCommand(), botCommand(), connectionsCommand())
+	root.AddCommand(googleCommand(), botCommand(), connectionsCommand(), tourCommand())
 	return root
 }
