@@ -364,30 +364,44 @@ func (s *session) initialize(ctx context.Context, init []doc.Action) error {
 
 // describe fills the session scope (VoiceXML 2.0 section 5.1.4).
 func (s *session) describe(vars map[string]any) error {
-	all := map[string]any{"connection": s.connection(s.platform.Info())}
+	about := s.platform.Info()
+	all := map[string]any{"connection": connection(about)}
 	for name, value := range vars {
 		if err := place(all, name, value); err != nil {
 			return fmt.Errorf("session variable %q: %w", name, err)
 		}
 	}
 	for name, value := range all {
-		if err := s.root.Declare(name, s.machine.Value(value)); err != nil {
+		err := s.root.Constant(name, func() script.Value {
+			if c, ok := value.(map[string]any); ok && name == "connection" {
+				s.originate(c, about.Outbound)
+			}
+			return s.machine.Value(value)
+		})
+		if err != nil {
 			return fmt.Errorf("session variable %q: %w", name, err)
 		}
 	}
 	return s.root.Freeze()
 }
 
-func (s *session) connection(info ConnectionInfo) map[string]any {
-	local := s.machine.Value(map[string]any{"uri": info.LocalURI})
-	remote := s.machine.Value(map[string]any{"uri": info.RemoteURI})
+// originate makes the originator the very object that one of the parties is.
+func (s *session) originate(connection map[string]any, outbound bool) {
+	originator := "remote"
+	if outbound {
+		originator = "local"
+	}
+	connection[originator] = s.machine.Value(connection[originator])
+	connection["originator"] = connection[originator]
+}
+
+func connection(info ConnectionInfo) map[string]any {
 	protocol := map[string]any{"name": info.ProtocolName, "version": info.ProtocolVersion}
 	if info.ProtocolName != "" && info.Protocol != nil {
 		protocol[info.ProtocolName] = info.Protocol
 	}
-	out := map[string]any{"local": local, "remote": remote, "originator": remote, "protocol": protocol}
-	if info.Outbound {
-		out["originator"] = local
+	out := map[string]any{
+		"local": map[string]any{"uri": info.LocalURI}, "remote": map[string]any{"uri": info.RemoteURI}, "protocol": protocol,
 	}
 	if info.AAI != nil {
 		out["aai"] = info.AAI

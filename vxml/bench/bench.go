@@ -80,10 +80,14 @@ func (server) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+func interpreter() *vxml.Interpreter {
+	return vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: &http.Client{Transport: server{}}})})
+}
+
 // Run measures everything.
 func Run(ctx context.Context, c Config) ([]Result, error) {
 	c = c.withDefaults()
-	in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: &http.Client{Transport: server{}}})})
+	in := interpreter()
 	var out []Result
 	for _, measure := range []func(context.Context, *vxml.Interpreter, Config) (Result, error){compile, start, turn, idle} {
 		r, err := measure(ctx, in, c)

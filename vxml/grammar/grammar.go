@@ -6,7 +6,10 @@
 // means is a Tree of rules and tags, which the script package evaluates.
 package grammar
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // Mode is what a grammar listens to.
 type Mode uint8
@@ -81,6 +84,7 @@ type Grammar struct {
 	rules map[string]*rule
 	// externals are the documents that rules refer to, fragments removed.
 	externals []string
+	linked    sync.Map // of one that refers to no other: *Linked by the rule to match
 }
 
 // A rule is a small program, run by all threads of a match at once.

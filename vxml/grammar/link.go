@@ -21,6 +21,17 @@ const maxGrammars = 64
 // Link loads the documents that g refers to, and theirs, and checks that every
 // reference leads to a rule. The rule to match is g's root, or the one named.
 func Link(ctx context.Context, g *Grammar, start string, load Loader) (*Linked, error) {
+	if known, ok := g.linked.Load(start); ok {
+		return known.(*Linked), nil
+	}
+	l, err := link(ctx, g, start, load)
+	if err == nil && len(g.externals) == 0 {
+		g.linked.Store(start, l) // there are no more of them than the grammar has rules
+	}
+	return l, err
+}
+
+func link(ctx context.Context, g *Grammar, start string, load Loader) (*Linked, error) {
 	l := &Linked{Grammar: g, foreign: map[string]*Grammar{g.URI: g}}
 	if start == "" {
 		start = g.Start()

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,7 @@ import (
 type Set struct {
 	outer  *Set
 	values map[string]string
+	all    atomic.Pointer[map[string]string] // once somebody has asked
 }
 
 // Defaults are the platform's own values.
@@ -54,13 +56,20 @@ func (s *Set) Get(name string) string {
 	return v
 }
 
-// All returns every property in force.
+// All returns every property in force. Who gets it may not change it.
 func (s *Set) All() map[string]string {
-	if s == nil {
-		return make(map[string]string)
+	if known := s.all.Load(); known != nil {
+		return *known
 	}
-	out := s.outer.All()
-	maps.Copy(out, s.values)
+	out := maps.Clone(s.values)
+	for outer := s.outer; outer != nil; outer = outer.outer {
+		for name, value := range outer.values {
+			if _, given := out[name]; !given {
+				out[name] = value
+			}
+		}
+	}
+	s.all.Store(&out)
 	return out
 }
 

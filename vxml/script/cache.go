@@ -44,9 +44,10 @@ const (
 )
 
 type program struct {
-	code  *goja.Program
-	reach reach    // what is to be guarded
-	vars  []string // declared by statements with var, let, const, class or function
+	code   *goja.Program
+	reach  reach      // what is to be guarded
+	refers references // of the tags of a rule
+	vars   []string   // declared by statements with var, let, const, class or function
 }
 
 func (c *Cache) program(k key, src Source) (*program, error) {
@@ -94,6 +95,7 @@ func compile(k key, src Source) (*program, error) {
 		body = publish(declared.functions) + body + "\n;" + publish(declared.lexical)
 	case semantics:
 		// The text is a complete function expression of its own.
+		p.refers = referencesOf(k.text)
 	}
 	text := "(function(" + strings.ReplaceAll(k.chain, " ", ",") + "){" + withs(k.chain) + "{" + body + "\n}})"
 	if k.kind == semantics {

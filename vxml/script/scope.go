@@ -44,21 +44,57 @@ func (m *Machine) adopt(parent *Scope, name string, object *goja.Object) *Scope 
 // root document "document" is "application".
 func (s *Scope) Alias(name string) *Scope { return s.machine.adopt(s, name, s.object) }
 
-// Freeze makes the scope and every object in it read-only to pages.
+// Constant declares a variable whose value is made when it is first read, and is
+// read-only to pages with every object in it.
+func (s *Scope) Constant(name string, make func() Value) error {
+	if s.machine.lost != nil {
+		return s.machine.lost
+	}
+	var made goja.Value
+	read := func(goja.FunctionCall) goja.Value {
+		if made != nil {
+			return made
+		}
+		made = make().raw()
+		if o, ok := made.(*goja.Object); ok {
+			if err := s.machine.freeze(o); err != nil {
+				panic(s.machine.vm.NewGoError(err))
+			}
+		}
+		return made
+	}
+	return s.object.DefineAccessorProperty(name, s.machine.vm.ToValue(read), nil, goja.FLAG_FALSE, goja.FLAG_TRUE)
+}
+
+// Freeze lets pages neither declare nor change variables of the scope.
 func (s *Scope) Freeze() error {
 	if s.machine.lost != nil {
 		return s.machine.lost
 	}
 	s.frozen = true
-	object, _ := s.machine.vm.Get("Object").(*goja.Object)
-	freeze, ok := goja.AssertFunction(object.Get("freeze"))
+	call, err := s.machine.freezer()
+	if err == nil {
+		_, err = call(goja.Undefined(), s.object)
+	}
+	return err
+}
+
+func (m *Machine) freezer() (goja.Callable, error) {
+	object, _ := m.vm.Get("Object").(*goja.Object)
+	call, ok := goja.AssertFunction(object.Get("freeze"))
 	if !ok {
-		return errors.New("freeze scope: the engine has no Object.freeze")
+		return nil, errors.New("freeze: the engine has no Object.freeze")
 	}
-	if err := deep(s.object, freeze, make(map[*goja.Object]bool)); err != nil {
-		return fmt.Errorf("freeze scope: %w", err)
+	return call, nil
+}
+
+// freeze makes an object read-only, and every object in it.
+func (m *Machine) freeze(o *goja.Object) error {
+	call, err := m.freezer()
+	if err == nil {
+		err = deep(o, call, make(map[*goja.Object]bool))
 	}
-	return nil
+	return err
 }
 
 // deep freezes an object and all that is in it. That is done from here since a

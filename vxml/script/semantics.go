@@ -44,10 +44,15 @@ func (m *Machine) interpret(t *grammar.Tree) (goja.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.bind(); err != nil {
+	if err := r.bind(p.refers); err != nil {
 		return nil, err
 	}
-	return f(goja.Undefined(), r.rules, r.meta, m.vm.ToValue(r.advance))
+	return f(goja.Undefined(), r.rules, r.meta, m.vm.ToValue(func(goja.FunctionCall) goja.Value {
+		if err := r.advance(); err != nil {
+			panic(m.vm.NewGoError(err))
+		}
+		return goja.Undefined()
+	}))
 }
 
 // ruleRun interprets one rule of a parse.
@@ -60,6 +65,7 @@ type ruleRun struct {
 	heard   []string
 	latest  goja.Value
 	name    string // of the latest rule
+	about   bool   // tags refer to meta
 }
 
 // source writes the rule's tags as one function, so that they share variables;
@@ -129,25 +135,45 @@ func modern(tag string) string {
 	})
 }
 
-// bind makes rules.latest, meta.current and meta.latest.
-func (r *ruleRun) bind() error {
-	vm := r.machine.vm
-	if err := r.rules.Set("latest", func() goja.Value { return r.latest }); err != nil {
+// references are what tags can refer to besides the values of rules.
+type references struct{ latest, meta bool }
+
+// computed are the ways to refer to something without its name.
+var computed = regexp.MustCompile(`eval|Function|constructor|\[`)
+
+// referencesOf tells what the tags of a rule may refer to.
+func referencesOf(text string) references {
+	text = strings.ReplaceAll(text, looseEval, "")
+	any := computed.MatchString(text)
+	return references{latest: any || strings.Contains(text, "latest"), meta: any || strings.Contains(text, "meta")}
+}
+
+// bind makes rules.latest, meta.current and meta.latest, where tags refer to them.
+func (r *ruleRun) bind(refers references) error {
+	if refers.latest {
+		if err := r.rules.Set("latest", func(goja.FunctionCall) goja.Value { return Value{v: r.latest}.raw() }); err != nil {
+			return err
+		}
+	}
+	if r.about = refers.meta; !r.about {
+		return nil
+	}
+	if err := r.meta.Set("current", func(goja.FunctionCall) goja.Value {
+		return r.machine.reading(r.tree.Mode.Join(r.heard))
+	}); err != nil {
 		return err
 	}
-	if err := r.meta.Set("current", func() goja.Value { return r.about(r.tree.Mode.Join(r.heard)) }); err != nil {
-		return err
-	}
-	return r.meta.Set("latest", func() goja.Value {
+	return r.meta.Set("latest", func(goja.FunctionCall) goja.Value {
 		if r.name == "" {
 			return goja.Undefined()
 		}
-		return vm.ToValue(r.meta.Get(r.name))
+		return r.meta.Get(r.name)
 	})
 }
 
-func (r *ruleRun) about(text string) goja.Value {
-	o := r.machine.vm.NewObject()
+// reading is what SISR 1.0 section 3.3.3 has meta say of a rule.
+func (m *Machine) reading(text string) goja.Value {
+	o := m.vm.NewObject()
 	// A fresh plain object accepts every property.
 	_ = o.Set("text", text)
 	_ = o.Set("score", 1)
@@ -180,10 +206,10 @@ func (r *ruleRun) enter(t *grammar.Tree) error {
 	}
 	r.latest, r.name = v, t.Rule
 	r.heard = append(r.heard, t.Tokens()...)
-	if err := r.rules.Set(t.Rule, v); err != nil {
+	if err := r.rules.Set(t.Rule, v); err != nil || !r.about {
 		return err
 	}
-	return r.meta.Set(t.Rule, r.about(t.Text()))
+	return r.meta.Set(t.Rule, r.machine.reading(t.Text()))
 }
 
 // untagged is the default assignment: the latest rule's value, or the text.
