@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -81,6 +82,21 @@ func chooseInterfaces(names []string) ([]net.Interface, error) {
 		return nil, errors.New("no interface is up and has an address")
 	}
 	return nic.UnderVLANs(chosen)
+}
+
+// WithLoopback adds the loopback interface to those that are named, unless none is,
+// which stands for all: calls that a host places to itself go over it.
+func WithLoopback(names []string) []string {
+	all, err := net.Interfaces()
+	if err != nil || len(names) == 0 {
+		return names
+	}
+	for _, i := range all {
+		if isLoopback(i) && i.Flags&net.FlagUp != 0 && !slices.Contains(names, i.Name) {
+			return append(slices.Clone(names), i.Name)
+		}
+	}
+	return names
 }
 
 func isLoopback(i net.Interface) bool {

@@ -40,7 +40,7 @@ func planeLoad(dir *string) *cobra.Command {
   mcp plane load --interface eth0 --mode native
   mcp plane load --owner 500:500 --take-over    # an init step of a pod`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			c := bpf.Config{Dir: *dir, Interfaces: interfaces, Mode: bpf.Mode(mode)}
+			c := bpf.Config{Dir: *dir, Interfaces: bpf.WithLoopback(interfaces), Mode: bpf.Mode(mode)}
 			if c.UID, c.GID, err = parseOwner(owner); err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 	"mcp/control/admission"
 	"mcp/control/call"
 	"mcp/control/node/monitoring"
+	"mcp/control/node/probing"
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
 	"mcp/control/node/signalling"
@@ -82,7 +83,7 @@ func (c Calls) overload() call.Overload {
 // Media is the audio section.
 type Media struct {
 	Plane       string        `yaml:"plane" doc:"auto, xdp, xdp-generic or socket"`
-	Interfaces  []string      `yaml:"interfaces" doc:"network interfaces of the XDP plane; default: all that are up"`
+	Interfaces  []string      `yaml:"interfaces" doc:"network interfaces of the XDP plane, to which loopback is added for calls to ourselves; default: all that are up"`
 	Pins        string        `yaml:"pins" doc:"directory of the pinned maps and programs, on a bpf file system"`
 	Address     netip.Addr    `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
 	PortMin     uint16        `yaml:"port-min" doc:"first port of the RTP range"`
@@ -142,8 +143,9 @@ type Reporting = records.Section
 
 // Health is the section of probes and metrics.
 type Health struct {
-	Listen string            `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
-	SNMP   monitoring.Config `yaml:"snmp" doc:"objects and notifications for SNMP managers"`
+	Listen   string            `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
+	SelfTest probing.Config    `yaml:"self-test" doc:"calls that the platform places to itself when readiness is asked for"`
+	SNMP     monitoring.Config `yaml:"snmp" doc:"objects and notifications for SNMP managers"`
 }
 
 // Log is the section of the log.
@@ -168,7 +170,7 @@ func Defaults() Config {
 		Fetch:         defaultFetch(),
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting:     records.Defaults(stateDir()),
-		Health:        Health{Listen: "0.0.0.0:8300", SNMP: monitoring.Defaults()},
+		Health:        Health{Listen: "0.0.0.0:8300", SelfTest: probing.Defaults(), SNMP: monitoring.Defaults()},
 		Recording:     recording.Defaults(),
 		Upload:        uploading.Defaults(stateDir()),
 		Discovery:     defaultDiscovery(),

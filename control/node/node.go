@@ -18,6 +18,7 @@ import (
 	"mcp/control/listen"
 	"mcp/control/logexport"
 	"mcp/control/media"
+	"mcp/control/node/probing"
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
 	"mcp/control/node/uploading"
@@ -32,7 +33,9 @@ type Node struct {
 	metrics    *prometheus.Registry
 	recorder   *records.Records
 	agent      *sip.Agent
+	testPage   call.Service // what calls to ourselves run
 	calls      *call.Server
+	test       *probing.Test   // nil: none
 	web        *listen.Server  // nil: none
 	stopping   context.Context // ends when calls should go elsewhere
 	companions []companion
@@ -103,6 +106,9 @@ func (n *Node) build() error {
 		MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
 	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: kept.Calls(), Metrics: n.metrics, Log: n.log})
+	if err := n.openSelfTest(engine); err != nil {
+		return err
+	}
 	if n.web, err = n.openWeb(); err != nil {
 		return fmt.Errorf("probes and metrics: %w", err)
 	}
@@ -183,7 +189,7 @@ func (n *Node) serve(ctx context.Context) error {
 		})
 	}
 	n.ready()
-	err := n.agent.Serve(n.untilDrained(ctx), n.calls)
+	err := n.agent.Serve(n.untilDrained(ctx), n.test.Handler(n.calls))
 	end()
 	beside.Wait()
 	if errors.Is(err, context.Canceled) {

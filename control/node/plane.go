@@ -42,7 +42,7 @@ func (n *Node) openXDP(cfg Media) (media.Plane, error) {
 		if cfg.Plane == "xdp-generic" {
 			mode = bpf.ModeGeneric
 		}
-		kernel, err = bpf.Load(bpf.Config{Dir: cfg.Pins, Interfaces: cfg.Interfaces, Mode: mode})
+		kernel, err = bpf.Load(bpf.Config{Dir: cfg.Pins, Interfaces: bpf.WithLoopback(cfg.Interfaces), Mode: mode})
 		if err == nil {
 			n.opened("kernel programs", func() error { return bpf.Unload(cfg.Pins) })
 		}

@@ -59,6 +59,7 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store) (*voicexm
 	if err != nil {
 		return nil, err
 	}
+	n.testPage = voicexml.New(voicexml.Config{Default: voicexml.SelfTestURL}, interpreter)
 	config := voicexml.Config{
 		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: spoken, Live: n.openTraces(),
 		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect},

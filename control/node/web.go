@@ -11,7 +11,9 @@ import (
 
 	"mcp/control/health"
 	"mcp/control/listen"
+	"mcp/control/media"
 	"mcp/control/node/monitoring"
+	"mcp/control/node/probing"
 )
 
 // openWeb binds the address of probes and metrics; nil when there is to be none.
@@ -21,10 +23,10 @@ func (n *Node) openWeb() (*listen.Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/mcp/", health.Handler(health.Platform(), health.Checks{
-		Readiness: []health.Check{
-			{Name: "call records", Probe: n.recorder.Check},
-			{Name: "accepting calls", Probe: n.accepting},
-		},
+		Readiness: append(n.test.Checks(),
+			health.Check{Name: "call records", Probe: n.recorder.Check},
+			health.Check{Name: "accepting calls", Probe: n.accepting},
+		),
 	}, n.log))
 	mux.Handle(logPath, logCounters(n.logged))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics, promhttp.HandlerOpts{}))
@@ -33,6 +35,20 @@ func (n *Node) openWeb() (*listen.Server, error) {
 		n.companions = append(n.companions, server.Serve)
 	}
 	return server, err
+}
+
+// openSelfTest makes what calls the platform when readiness is asked for.
+func (n *Node) openSelfTest(engine *media.Engine) (err error) {
+	if n.cfg.Health.Listen == "" {
+		return nil
+	}
+	n.test, err = probing.Open(n.cfg.Health.SelfTest, probing.Parts{
+		SIP: n.cfg.SIP, Bound: n.agent.Addrs(), Media: n.cfg.Media.Address, PortMax: n.cfg.Media.PortMax, Codecs: n.cfg.Media.codecs(),
+		Engine: engine, Calls: n.calls, Page: n.testPage, Metrics: n.metrics, Log: n.log,
+	})
+	n.opened("self-test", n.test.Close)
+	n.companions = append(n.companions, n.test.Run)
+	return err
 }
 
 // openSNMP lets SNMP managers read what is counted, and tells them of alarms.

@@ -12,6 +12,9 @@ var builtinFiles embed.FS
 // BuiltinURL is the application that answers when none is configured.
 const BuiltinURL = "builtin://app/main.vxml"
 
+// SelfTestURL is the page that the platform's calls to itself run.
+const SelfTestURL = "builtin://app/selftest/main.vxml"
+
 // RegisterBuiltin lets a transport fetch builtin:// URLs, which name the files
 // of the built-in application.
 func RegisterBuiltin(t *http.Transport) error {
