@@ -115,4 +115,7 @@ type Particulars struct {
 	// Description takes the place of the description of sessions that the engine is
 	// configured with, where the protocol carries one (Nuance's session.xml).
 	Description []byte
+	// Witness, when set, hears of every message of the protocol, as its first line
+	// reads without version and length. It must not block.
+	Witness func(received bool, message string)
 }

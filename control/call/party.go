@@ -173,11 +173,14 @@ func (c *Call) invite(p *Party) {
 	c.log.Info("calling", "to", p.to.To, "leg", p.side.leg.Name())
 	c.beside(func() {
 		defer p.cancel()
+		c.message(false, "INVITE "+p.to.To)
 		d, err := p.place(ctx)
 		if err != nil {
+			c.message(true, "the party does not answer: "+err.Error())
 			p.fail(ctx, err)
 			return
 		}
+		c.message(true, "200 OK, of the party called")
 		p.tell(Accepted, message{})
 		for ev := range d.Events() {
 			p.signalled(ev)

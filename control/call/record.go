@@ -42,6 +42,9 @@ func (c *Call) offered() {
 	r := c.life.facts.record
 	c.trail = c.server.recorder.Begin(r)
 	c.trail.Step("incall_initiated", r.Parties.Remote)
+	if !c.placed() {
+		c.message(true, "INVITE "+r.Parties.Request)
+	}
 	c.trail.Step("call_reference", strings.Join([]string{r.SIPCallID, r.Session, r.Tenant, r.Profile}, "|"))
 }
 
@@ -55,8 +58,27 @@ func (c *Call) tracked(m message) {
 	case Acknowledged:
 		r.SIPCallID = c.dialog.CallID() // a call that the platform makes has none before
 		c.server.recorder.Answered(r)
+		if c.placed() {
+			c.message(true, "200 OK")
+		}
+		c.message(!c.placed(), "ACK")
 		c.trail.Step("incall_begin", r.Parties.Local)
 	}
+}
+
+// placed tells whether the platform made the call.
+func (c *Call) placed() bool {
+	_, ours := c.dialog.(*Placed)
+	return ours
+}
+
+// message tells of a SIP message, by its first line, more or less.
+func (c *Call) message(received bool, line string) {
+	step := reporting.StepSent
+	if received {
+		step = reporting.StepReceived
+	}
+	c.trail.Step(step, line)
 }
 
 // note takes from a message what the record wants.

@@ -55,14 +55,17 @@ func (c *Call) run(ctx context.Context) {
 func (c *Call) signalled(ev sip.Event) {
 	switch ev := ev.(type) {
 	case sip.Cancelled:
+		c.message(true, "CANCEL")
 		c.handle(message{trigger: Cancelled})
 	case sip.ByeReceived:
 		why := strings.Join(ev.Headers["reason"], ", ")
 		c.reason.Store(&why)
+		c.message(true, strings.TrimSpace("BYE "+why))
 		c.handle(message{trigger: FarEndHungUp})
 	case sip.Lost:
 		c.handle(message{trigger: FarEndHungUp, err: ev.Err})
 	case *sip.Reinvite:
+		c.message(true, "INVITE, within the call")
 		c.handle(message{trigger: Renegotiation, offer: ev})
 	default:
 		c.requested(ev)
@@ -145,6 +148,11 @@ func (c *Call) ready(ctx context.Context) (Program, error) {
 }
 
 func (c *Call) sendAnswer() {
+	if c.placed() {
+		c.message(false, "INVITE "+c.dialog.RemoteURI())
+	} else {
+		c.message(false, "200 OK")
+	}
 	c.beside(func() {
 		// The dialog ends the waiting itself: with the ACK, a CANCEL, a BYE, or
 		// after 64*T1 (RFC 3261 section 13.3.1.4).
@@ -174,6 +182,7 @@ func (c *Call) sendRefusal(m message) {
 	if m.trigger == Refused {
 		r = refusalOf(m.err)
 	}
+	c.message(false, fmt.Sprintf("%d %s", r.Status, r.Reason))
 	c.beside(func() { c.warn("refuse call", c.dialog.Reject(context.Background(), r.Status, r.Reason, r.headers())) })
 }
 
@@ -225,6 +234,7 @@ func (c *Call) tellService() {
 
 func (c *Call) sendBye(last sip.Content) {
 	last.Headers = c.life.facts.byeReason()
+	c.message(false, "BYE")
 	c.beside(func() { c.warn("send BYE", c.dialog.ByeWith(context.Background(), last)) })
 }
 

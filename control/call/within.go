@@ -34,6 +34,12 @@ type Abandoner interface {
 
 // requested hands a request of the caller to the program.
 func (c *Call) requested(ev sip.Event) {
+	switch ev := ev.(type) {
+	case *sip.Info:
+		c.message(true, "INFO "+ev.ContentType)
+	case *sip.Referral:
+		c.message(true, "REFER")
+	}
 	// A request may overtake the news of the ACK.
 	up := c.life.state == Up || c.life.state == Answering
 	if l, ok := c.life.program.(Listener); ok && up && l.Heard(ev) {
@@ -48,12 +54,14 @@ func (c *Call) Bodies() []header.Part { return c.dialog.Parts() }
 
 // Inform sends the far end an INFO (RFC 6086) and waits for its answer.
 func (c *Call) Inform(ctx context.Context, content sip.Content) error {
+	c.message(false, "INFO "+content.Type)
 	return c.dialog.Info(ctx, content)
 }
 
 // Refer asks the far end to call somebody (RFC 3515), in the place of a party
 // whom this call has called, if one is given (RFC 3891).
 func (c *Call) Refer(ctx context.Context, to string, inPlaceOf *Party) (*sip.Subscription, error) {
+	c.message(false, "REFER "+to)
 	r := sip.Refer{To: to}
 	if inPlaceOf != nil {
 		if r.Replaces = inPlaceOf.signalling(); r.Replaces == nil {

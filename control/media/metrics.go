@@ -2,6 +2,7 @@ package media
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,42 @@ func (t *tally) sum() (LegStats, int) {
 	}
 	return total, len(open)
 }
+
+// LegView is an open leg as it is at a moment.
+type LegView struct {
+	Call, Name string
+	Local, Far netip.AddrPort // Far is invalid while none is known
+	Codec      string
+	Stats      LegStats
+	// How well packets have come so far, and reached the far end as it has told.
+	Received, Sent report.Quality
+}
+
+// Legs are the legs that are open, in no order.
+func (e *Engine) Legs() []LegView {
+	e.tally.mu.Lock()
+	open := slices.Collect(maps.Keys(e.tally.open))
+	e.tally.mu.Unlock()
+	views := make([]LegView, 0, len(open))
+	for _, l := range open {
+		stats, err := l.plane.Stats()
+		if err != nil {
+			continue // it has just ended
+		}
+		v := LegView{Call: l.session.call, Name: l.name, Local: l.local, Codec: l.spoken().Name, Stats: stats}
+		if s := l.state.Load(); s != nil {
+			v.Far = s.far.RTP
+		}
+		far, _ := l.FarReport()
+		v.Received = report.Received(stats.RxPackets, stats.RxLost, stats.RxJitter, far.RoundTrip)
+		v.Sent = report.Sent(stats.TxPackets, far)
+		views = append(views, v)
+	}
+	return views
+}
+
+// PlaneInfo says which media plane carries the audio, and why.
+func (e *Engine) PlaneInfo() (mode, reason string) { return e.plane.Mode(), e.plane.Reason() }
 
 // spoken counts the open legs by the codec agreed with the far end.
 func (t *tally) spoken() map[string]int {

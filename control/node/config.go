@@ -11,6 +11,7 @@ import (
 
 	"mcp/control/admission"
 	"mcp/control/call"
+	"mcp/control/node/console"
 	"mcp/control/node/monitoring"
 	"mcp/control/node/probing"
 	"mcp/control/node/recording"
@@ -145,6 +146,7 @@ type Reporting = records.Section
 type Health struct {
 	Listen   string            `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
 	SelfTest probing.Config    `yaml:"self-test" doc:"calls that the platform places to itself when readiness is asked for"`
+	Console  console.Config    `yaml:"console" doc:"calls, their diagrams and the media plane, for people with a browser and for mcp top"`
 	SNMP     monitoring.Config `yaml:"snmp" doc:"objects and notifications for SNMP managers"`
 }
 
@@ -170,7 +172,7 @@ func Defaults() Config {
 		Fetch:         defaultFetch(),
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
 		Reporting:     records.Defaults(stateDir()),
-		Health:        Health{Listen: "0.0.0.0:8300", SelfTest: probing.Defaults(), SNMP: monitoring.Defaults()},
+		Health:        Health{Listen: "0.0.0.0:8300", SelfTest: probing.Defaults(), Console: console.Defaults(), SNMP: monitoring.Defaults()},
 		Recording:     recording.Defaults(),
 		Upload:        uploading.Defaults(stateDir()),
 		Discovery:     defaultDiscovery(),

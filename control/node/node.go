@@ -22,6 +22,7 @@ import (
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
 	"mcp/control/node/uploading"
+	"mcp/control/reporting/recent"
 	"mcp/control/sip"
 )
 
@@ -36,6 +37,7 @@ type Node struct {
 	testPage   call.Service // what calls to ourselves run
 	calls      *call.Server
 	test       *probing.Test   // nil: none
+	recent     recent.Calls    // remembered for the console
 	web        *listen.Server  // nil: none
 	stopping   context.Context // ends when calls should go elsewhere
 	companions []companion
@@ -81,7 +83,7 @@ func (n *Node) build() error {
 		return err
 	}
 	var err error
-	if n.recorder, err = records.Open(n.cfg.Reporting, n.metrics, n.log); err != nil {
+	if n.recorder, err = records.Open(n.cfg.Reporting, n.watcher(), n.metrics, n.log); err != nil {
 		return err
 	}
 	n.opened("records", n.recorder.Close)
@@ -112,6 +114,7 @@ func (n *Node) build() error {
 	if n.web, err = n.openWeb(); err != nil {
 		return fmt.Errorf("probes and metrics: %w", err)
 	}
+	n.openConsole(engine)
 	if err := n.openSNMP(); err != nil {
 		return err
 	}
@@ -220,13 +223,17 @@ func (n *Node) untilDrained(ctx context.Context) context.Context {
 
 // ready says where the platform can be reached.
 func (n *Node) ready() {
-	var sip []string
-	for _, a := range n.agent.Addrs() {
-		sip = append(sip, a.Network()+":"+a.String())
-	}
-	args := []any{"sip", strings.Join(sip, " ")}
+	args := []any{"sip", strings.Join(n.listensOn(), " ")}
 	if n.web != nil {
 		args = append(args, "probes", n.web.Addr().String())
 	}
 	n.log.Info("ready", args...)
+}
+
+// listensOn is where the platform listens for SIP.
+func (n *Node) listensOn() (sip []string) {
+	for _, a := range n.agent.Addrs() {
+		sip = append(sip, a.Network()+":"+a.String())
+	}
+	return sip
 }

@@ -12,8 +12,10 @@ import (
 	"mcp/control/health"
 	"mcp/control/listen"
 	"mcp/control/media"
+	"mcp/control/node/console"
 	"mcp/control/node/monitoring"
 	"mcp/control/node/probing"
+	"mcp/control/reporting"
 )
 
 // openWeb binds the address of probes and metrics; nil when there is to be none.
@@ -49,6 +51,28 @@ func (n *Node) openSelfTest(engine *media.Engine) (err error) {
 	n.opened("self-test", n.test.Close)
 	n.companions = append(n.companions, n.test.Run)
 	return err
+}
+
+// watcher is who remembers calls for the console; nil: nobody.
+func (n *Node) watcher() reporting.Watcher {
+	if n.cfg.Health.Console.Listen == "" {
+		return nil
+	}
+	return &n.recent
+}
+
+// openConsole serves people who look on. That it cannot be had keeps no call away.
+func (n *Node) openConsole(engine *media.Engine) {
+	c, err := console.Open(n.cfg.Health.Console, console.Parts{
+		Calls: &n.recent, Engine: engine, Active: n.calls.Active, SIP: n.listensOn(), Log: n.log,
+	})
+	switch {
+	case err != nil:
+		n.log.Warn("there is no console", "error", err)
+	case c != nil:
+		n.log.Info("console", "url", "http://"+c.Addr()+"/")
+		n.companions = append(n.companions, c.Run)
+	}
 }
 
 // openSNMP lets SNMP managers read what is counted, and tells them of alarms.

@@ -18,6 +18,17 @@ type Event struct {
 	Text string `json:"text,omitempty"` // what was logged, without what the caller gave in private; at most 8 KiB
 }
 
+// The steps that tell what went over the network, beside those by which the product's
+// call logs know what an application does. Their text is a message's first line, and
+// more of a fetch; what may be private in it is left out.
+const (
+	StepReceived       = "sip_received"
+	StepSent           = "sip_sent"
+	StepFetched        = "fetched"
+	StepSpeechReceived = "mrcp_received"
+	StepSpeechSent     = "mrcp_sent"
+)
+
 // maxText bounds what an application can put into one record.
 const maxText = 8 << 10
 

@@ -32,11 +32,21 @@ type Config struct {
 	Calls, Reports journal.Config
 	// Trace records the steps of calls too.
 	Trace bool
+	// Watcher sees all that is recorded of calls, and their steps; nil: nobody does.
+	Watcher Watcher
 	// Interval is what operational reports tell of. 5 min; negative: there are none.
 	Interval time.Duration
 	// Patience is for how long after Stopping records wait for a journal that
 	// cannot be written. 30 s.
 	Patience time.Duration
+}
+
+// Watcher is shown what becomes of calls. Its methods may be called at once from
+// many goroutines, must not block and keep nothing of a record after they return.
+type Watcher interface {
+	Begun(r *Record)
+	Happened(e Event)
+	Ended(r *Record)
 }
 
 func (c Config) withDefaults() Config {
@@ -136,6 +146,9 @@ func (r *Recorder) Check(context.Context) error {
 func (r *Recorder) Begin(rec *Record) *Trail {
 	rec.Component = r.config.Component
 	r.roster.hold(rec)
+	if r.config.Watcher != nil {
+		r.config.Watcher.Begun(rec)
+	}
 	return &Trail{sink: r.event, start: rec.StartedAt, head: rec.Head}
 }
 
@@ -158,6 +171,9 @@ func withoutQuery(url string) string {
 // events of the call. While the journal cannot be written it waits.
 func (r *Recorder) Record(ctx context.Context, rec *Record) error {
 	start := time.Now()
+	if r.config.Watcher != nil {
+		r.config.Watcher.Ended(rec)
+	}
 	r.tally.end(rec)
 	b, err := Encode(rec)
 	if err == nil {
@@ -190,6 +206,9 @@ func (r *Recorder) await(ctx context.Context, p *parcel) error {
 
 // event takes an event from a trail.
 func (r *Recorder) event(e Event) {
+	if r.config.Watcher != nil {
+		r.config.Watcher.Happened(e)
+	}
 	to := r.billing
 	if e.Kind == KindTrace {
 		if to = r.rest; !r.config.Trace {

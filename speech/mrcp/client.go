@@ -92,7 +92,7 @@ func (c *Client) OpenFor(ctx context.Context, media speech.Media, p speech.Parti
 		return nil, speech.ErrClosed
 	}
 	defer c.wg.Done()
-	s := newSession(c, p.Call)
+	s := newSession(c, p)
 	link, err := c.servers.open(ctx, c.cfg.OpenTimeout, Opening{Media: media, Resources: c.cfg.Resources, Receiver: s, Description: p.Description})
 	if err != nil {
 		c.counters.failed.Add(1)

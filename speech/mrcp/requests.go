@@ -16,6 +16,7 @@ var ErrUnanswered = errors.New("no response")
 // requests are what a session has asked and not been answered. The session's mu
 // guards it.
 type requests struct {
+	witness func(received bool, message string) // nil: nobody hears of the messages
 	lastID  uint32
 	pending map[uint32]*exchange
 	sent    time.Time // when the last was
@@ -71,6 +72,7 @@ func (s *session) enqueueLocked(resource string, m *wire.Message, e *exchange) u
 	r.pending[id] = e
 	r.sent = time.Now()
 	s.client.counters.requests.Add(1)
+	s.witnessed(false, m)
 	s.link.Send(resource, m)
 	return id
 }
@@ -126,6 +128,7 @@ func (s *session) call(ctx context.Context, resource string, m *wire.Message) (*
 func (s *session) Receive(m *wire.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.witnessed(true, m)
 	switch m.Kind {
 	case wire.Response:
 		e := s.requests.pending[m.ID]
@@ -139,6 +142,21 @@ func (s *session) Receive(m *wire.Message) {
 	case wire.Event:
 		s.eventLocked(m)
 	}
+}
+
+// witnessed tells who wants to know of the session's messages.
+func (s *session) witnessed(received bool, m *wire.Message) {
+	if s.requests.witness == nil {
+		return
+	}
+	text := fmt.Sprintf("%s %d", m.Name, m.ID)
+	switch m.Kind {
+	case wire.Response:
+		text = fmt.Sprintf("%d %d %s", m.ID, m.Status, m.State)
+	case wire.Event:
+		text += " " + string(m.State)
+	}
+	s.requests.witness(received, text)
 }
 
 // eventLocked hands an event to the request it belongs to. Those of requests

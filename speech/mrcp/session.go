@@ -59,7 +59,7 @@ var (
 	_ speech.Tuner        = (*session)(nil)
 )
 
-func newSession(c *Client, call string) *session {
+func newSession(c *Client, p speech.Particulars) *session {
 	return &session{
 		client:   c,
 		log:      c.log,
@@ -67,10 +67,10 @@ func newSession(c *Client, call string) *session {
 		altering: make(chan struct{}, 1),
 		ending:   make(chan struct{}),
 		done:     make(chan struct{}),
-		requests: requests{pending: make(map[uint32]*exchange)},
+		requests: requests{pending: make(map[uint32]*exchange), witness: p.Witness},
 		used: usage{
 			last: make(map[string]time.Time),
-			tag:  strings.ReplaceAll(c.cfg.Manners.LoggingTag, CallInTag, call),
+			tag:  strings.ReplaceAll(c.cfg.Manners.LoggingTag, CallInTag, p.Call),
 		},
 		grammars: newGrammars(c.cfg.Manners),
 	}

@@ -179,7 +179,9 @@ func (f *Fetcher) Get(ctx context.Context, req Request) (*Resource, error) {
 	}
 	within, cancel := context.WithTimeout(ctx, req.Timeout)
 	defer cancel()
+	begun := time.Now()
 	r, err := f.get(within, req)
+	tell(ctx, req, begun, r, err)
 	if err == nil {
 		return r, nil
 	}

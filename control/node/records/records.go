@@ -163,9 +163,12 @@ type Records struct {
 	once  sync.Once
 }
 
-// Open opens the journals and begins to deliver what is in them.
-func Open(s Section, metrics prometheus.Registerer, log *slog.Logger) (*Records, error) {
-	recorder, err := reporting.Open(s.Journal, s.recorder(len(s.Broker.URLs) > 0), log)
+// Open opens the journals and begins to deliver what is in them. The watcher sees
+// what is recorded, unless it is nil.
+func Open(s Section, watcher reporting.Watcher, metrics prometheus.Registerer, log *slog.Logger) (*Records, error) {
+	config := s.recorder(len(s.Broker.URLs) > 0)
+	config.Watcher = watcher
+	recorder, err := reporting.Open(s.Journal, config, log)
 	if err != nil {
 		return nil, fmt.Errorf("records: %w", err)
 	}

@@ -50,7 +50,7 @@ func TestRecordsWaitForABrokerThatIsNotThere(t *testing.T) {
 	s := Defaults(t.TempDir())
 	s.Broker.URLs, s.Broker.Timeout = []string{"tcp://127.0.0.1:1"}, time.Second
 	registry := prometheus.NewRegistry()
-	r, err := Open(s, registry, slog.New(slog.DiscardHandler))
+	r, err := Open(s, nil, registry, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestRecordsWaitForABrokerThatIsNotThere(t *testing.T) {
 func TestMissingPasswordIsAnError(t *testing.T) {
 	s := Defaults(t.TempDir())
 	s.Broker.URLs, s.Broker.PasswordFile = []string{"tcp://127.0.0.1:1"}, "/does/not/exist"
-	if _, err := Open(s, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := Open(s, nil, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("opened without the password")
 	}
 }
@@ -88,7 +88,7 @@ func TestMissingPasswordIsAnError(t *testing.T) {
 func TestMissingCertificatesAreAnError(t *testing.T) {
 	s := Defaults(t.TempDir())
 	s.Broker.URLs, s.Broker.CA = []string{"ssl://127.0.0.1:1"}, "/does/not/exist.pem"
-	if _, err := Open(s, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := Open(s, nil, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("opened without the authorities' certificates")
 	}
 }

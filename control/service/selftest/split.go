@@ -47,6 +47,7 @@ type forgets struct{}
 
 func (forgets) Check(context.Context) error                     { return nil }
 func (forgets) Begin(*reporting.Record) *reporting.Trail        { return nil }
+func (forgets) Answered(*reporting.Record)                      {}
 func (forgets) Serve(*reporting.Record)                         {}
 func (forgets) Record(context.Context, *reporting.Record) error { return nil }
 

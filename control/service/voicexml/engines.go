@@ -119,7 +119,7 @@ const sessionXML = "vrm.nsssessionxml"
 // particulars are what speech servers are told of the call.
 func (p *phone) particulars() (speech.Particulars, error) {
 	invite := p.call.Invite()
-	own := speech.Particulars{Call: sessionID(invite.Headers(), p.call.ID())}
+	own := speech.Particulars{Call: sessionID(invite.Headers(), p.call.ID()), Witness: p.spoken}
 	taken, refused := gvp.Overrides(invite.RequestURI().Params, p.service.config.Speech.Overrides)
 	if slices.Contains(refused, sessionXML) {
 		p.log.Warn("the call's session.xml is not among the overrides allowed")

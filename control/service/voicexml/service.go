@@ -75,7 +75,7 @@ func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]strin
 		Secrets: &p.phone.secrets,
 	}
 	tell(s.config.Tell, c.Invite(), &start)
-	session, err := s.interpreter.Prepare(ctx, start, p.phone)
+	session, err := s.interpreter.Prepare(p.phone.witnessed(ctx), start, p.phone)
 	if err != nil {
 		return nil, &call.Refusal{
 			Status: 500, Reason: "Server Internal Error", Cause: reporting.ApplicationError,
@@ -115,7 +115,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	pumping, stop := context.WithCancel(ctx)
 	p.phone.tasks.Go(func() { p.phone.pump(pumping) })
 	p.phone.shown = p.phone.begin(p.url)
-	outcome, err := p.session.Run(ctx)
+	outcome, err := p.session.Run(p.phone.witnessed(ctx))
 	p.phone.shown.End(string(outcome.End))
 	p.phone.call.Trail().Step("appl_end", string(outcome.End))
 	stop()

@@ -1,10 +1,14 @@
 package voicexml
 
 import (
+	"context"
+	"fmt"
 	"strings"
+	"time"
 
 	"mcp/control/reporting"
 	"mcp/vxml"
+	"mcp/vxml/fetch"
 	"mcp/vxml/secrecy"
 )
 
@@ -19,6 +23,32 @@ func (p *phone) PageLog(l vxml.PageLog) {
 	if err := p.tape.Obey(l.Text, p.call, p.service.config.Recordings); err != nil {
 		p.log.Warn("an order in the call log is not carried out", "text", l.Text, "error", err)
 	}
+}
+
+// witnessed has the call's trail hear of what is fetched under the context.
+func (p *phone) witnessed(ctx context.Context) context.Context {
+	return fetch.WithWitness(ctx, func(e fetch.Exchange) {
+		url, _, _ := strings.Cut(e.URL, "?")
+		outcome := fmt.Sprintf("%d in %d ms, %d bytes", e.Status, e.Took.Milliseconds(), e.Size)
+		switch {
+		case e.FromCache:
+			outcome = "from the cache"
+		case e.Status == 0 && e.Err != nil:
+			outcome = "failed after " + e.Took.Round(time.Millisecond).String()
+		case e.Err != nil:
+			outcome = fmt.Sprintf("%d in %d ms", e.Status, e.Took.Milliseconds())
+		}
+		p.call.Trail().Step(reporting.StepFetched, p.secrets.Conceal(e.Method+" "+url)+": "+outcome)
+	})
+}
+
+// spoken reports the messages between the platform and a speech server.
+func (p *phone) spoken(received bool, message string) {
+	step := reporting.StepSpeechSent
+	if received {
+		step = reporting.StepSpeechReceived
+	}
+	p.call.Trail().Step(step, message)
 }
 
 // custom reports what a page logs, without what the caller gave in private.

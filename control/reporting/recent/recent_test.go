@@ -1,0 +1,85 @@
+package recent
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"mcp/control/reporting"
+)
+
+// begin makes a call known.
+func begin(c *Calls, id string, at time.Time) *reporting.Record {
+	r := reporting.Begin(id, at)
+	r.Parties = reporting.Parties{Remote: "sip:ann@h", Local: "sip:ivr@h"}
+	c.Begun(r)
+	return r
+}
+
+func happen(c *Calls, call, name, text string) {
+	e := reporting.Event{Call: call, Name: name, Text: text, At: time.Now()}
+	c.Happened(e)
+}
+
+func TestCallIsRemembered(t *testing.T) {
+	var c Calls
+	start := time.Now()
+	r := begin(&c, "one", start)
+	happen(&c, "one", "sip_received", "INVITE")
+	happen(&c, "one", "incall_begin", "")
+	happen(&c, "two", "incall_begin", "of a call that nobody knows")
+	c.Sampled("one", start.Add(time.Second), Sample{Leg: "caller", MOS: 4.3})
+	begin(&c, "later", start.Add(time.Second))
+	if list := c.List(); len(list) != 2 || list[0].ID != "later" || list[1].Answered == nil {
+		t.Errorf("%+v", list)
+	}
+	r.Finish(start.Add(2*time.Second), reporting.End{Cause: reporting.HangUp, By: reporting.Caller, SIPStatus: 200})
+	c.Ended(r)
+	c.Sampled("one", start.Add(3*time.Second), Sample{Leg: "caller"})
+	d, ok := c.Find("one")
+	if !ok || d.Cause != "hang-up" || d.Ended == nil || len(d.Events) != 2 || len(d.Samples) != 1 || d.Samples[0].Offset != 1000 {
+		t.Errorf("%+v", d)
+	}
+	if list := c.List(); list[0].ID != "later" || list[1].Ended == nil {
+		t.Errorf("%+v", list)
+	}
+	if _, ok := c.Find("two"); ok {
+		t.Error("two is known")
+	}
+}
+
+// However much happens, what is kept is bounded: the beginning and the latest.
+func TestBounds(t *testing.T) {
+	var c Calls
+	start := time.Now()
+	begin(&c, "long", start)
+	for i := range 10 * maxEvents {
+		happen(&c, "long", fmt.Sprint(i), strings.Repeat("ä", maxText))
+		c.Sampled("long", start.Add(time.Duration(i)*time.Second), Sample{Leg: []string{"caller", "asr"}[i%2]})
+	}
+	d, _ := c.Find("long")
+	if len(d.Events) != maxEvents || d.Missed != 9*maxEvents || d.Events[0].Name != "0" || d.Events[maxEvents-1].Name != fmt.Sprint(10*maxEvents-1) {
+		t.Errorf("%d events, %d missed, %s to %s", len(d.Events), d.Missed, d.Events[0].Name, d.Events[maxEvents-1].Name)
+	}
+	if n := len(d.Events[0].Text); n > maxText+len("…") {
+		t.Errorf("a text of %d bytes", n)
+	}
+	if len(d.Samples) > maxSamples || len(d.Samples) < maxSamples/4 || d.Samples[0].Offset != 0 {
+		t.Errorf("%d samples from %d", len(d.Samples), d.Samples[0].Offset)
+	}
+	for i := range 3 * maxEnded {
+		r := begin(&c, fmt.Sprint(i), start)
+		r.Finish(start, reporting.End{})
+		c.Ended(r)
+	}
+	for i := range 2 * maxLive {
+		begin(&c, fmt.Sprint("live", i), start)
+	}
+	if n := len(c.List()); n != maxEnded+maxLive {
+		t.Errorf("%d calls are remembered", n)
+	}
+	if _, ok := c.Find("long"); !ok {
+		t.Error("a call that is up was forgotten")
+	}
+}
