@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcp/cmd/mcp/author"
+	"mcp/cmd/mcp/top"
 )
 
 // version is set by the linker.
@@ -34,7 +35,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), doctorCommand(), planeCommand(), legsCommand(), streamsCommand(), captureCommand(),
+	root.AddCommand(serveCommand(), doctorCommand(), top.Command(), planeCommand(), legsCommand(), streamsCommand(), captureCommand(),
 		author.Command(version), cdrCommand(), configCommand())
 	return root
 }

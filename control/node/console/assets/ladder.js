@@ -25,13 +25,23 @@ function clip(text, width) {
   return text.length > most ? text.slice(0, most - 1) + "…" : text;
 }
 
+// brief leaves out of a fetch what every other one has too: "GET http://h/a.vxml: 200 in
+// 3 ms, 812 bytes" becomes "GET a.vxml 200, 3 ms".
+function brief(text) {
+  const parts = text.match(/^(\S+) (\S+): (.*)$/);
+  if (!parts) return text;
+  const path = parts[2].replace(/^[a-z]+:\/\/[^/]*/, ""), name = path.length > 14 ? path.slice(path.lastIndexOf("/") + 1) : path;
+  return `${parts[1]} ${name} ${parts[3].replace(" in", ",").replace(/, \d+ bytes/, "").replace("from the ", "")}`;
+}
+
 // rowOf is how an event is drawn; undefined: it is not.
 function rowOf(event) {
   const text = event.text || "";
   const wire = wires[event.name];
   if (wire) {
     const status = (event.name === "fetched" ? text.match(/: (\d{3}|failed)/) : text.match(/^(?:\d+ )?(\d{3}) /) || text.match(/does not answer/)) || [];
-    return { at: event.offset_ms, ...wire, text, failed: /^[3-6]|failed/.test(status[1] || "") && !/^3\d\d|^0/.test(status[1]) || /does not answer/.test(text) };
+    const short = event.name === "fetched" ? brief(text) : text;
+    return { at: event.offset_ms, ...wire, text, short, failed: /^[3-6]|failed/.test(status[1] || "") && !/^3\d\d|^0/.test(status[1]) || /does not answer/.test(text) };
   }
   const known = notes[event.name];
   if (known === null) return undefined;
@@ -87,13 +97,13 @@ function message(row, at, y) {
   const from = at[row.from], to = at[row.to], right = to > from;
   const tip = right ? to - 7 : to + 7, middle = (from + to) / 2;
   const head = (x, towards) => `${x},${y + 6} ${x - towards * 8},${y + 2} ${x - towards * 8},${y + 10}`;
+  const text = clip(row.short || row.text, Math.abs(to - from) - 16);
+  const halo = svg("text", { x: middle, y: y + 1, stroke: "var(--card)", "stroke-width": 4, "stroke-linejoin": "round", "aria-hidden": "true" }, text);
   const g = svg("g", { class: `message ${row.kind}` + (row.failed ? " failed" : "") },
-    svg("title", {}, row.text),
+    svg("title", {}, row.text), halo,
     svg("path", { d: `M${from} ${y + 6}H${tip}` }),
     svg("polygon", { points: head(to, right ? 1 : -1) }));
   if (row.both) g.append(svg("polygon", { points: head(from, right ? -1 : 1) }));
-  const text = clip(row.text, Math.abs(to - from) - 16);
-  const halo = svg("text", { x: middle, y: y + 2, stroke: "var(--card)", "stroke-width": 4, "stroke-linejoin": "round", "aria-hidden": "true" }, text);
-  g.append(halo, svg("text", { x: middle, y: y + 2 }, text));
+  g.append(svg("text", { x: middle, y: y + 1 }, text));
   return g;
 }
