@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +35,7 @@ func configCommand() *cobra.Command {
 		},
 		&cobra.Command{
 			Use: "explain KEY", Short: "Tell what a key means, holds and how it is set", Args: cobra.ExactArgs(1),
-			Example: "  mcp config explain media.port-min\n  mcp config explain speech",
+			Example: "  mcp config explain media.port-min\n  mcp config explain speech\n  mcp config explain sip.call_rate",
 			RunE: func(cmd *cobra.Command, args []string) error {
 				cfg, err := loadConfig(file)
 				if err != nil {
@@ -42,6 +44,30 @@ func configCommand() *cobra.Command {
 				return config.Explain(cmd.OutOrStdout(), &cfg, args[0])
 			},
 		},
+		&cobra.Command{
+			Use: "options", Short: "List the Genesys Voice Platform's options that are known, and their keys", Args: cobra.NoArgs,
+			Long: `List the options of the Genesys Voice Platform that have a key here. They can be set in
+the section gvp of the configuration file, by the names and in the units they have there:
+
+  gvp:
+    sip.call_rate: 100
+    mpc.rtp.portrange: 20000-45000`,
+			RunE: func(cmd *cobra.Command, _ []string) error { return printOptions(cmd.OutOrStdout()) },
+		},
 	)
 	return cmd
+}
+
+func printOptions(out io.Writer) error {
+	cfg := node.Defaults()
+	options, err := config.Options(&cfg)
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "OPTION\tKEY\tVALUES")
+	for _, o := range options {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", o.Name, o.Key, o.Values())
+	}
+	return t.Flush()
 }

@@ -5,6 +5,8 @@
 //
 //	yaml:"key"     the key in the file
 //	doc:"meaning"  what the key means, for print-outs
+//	gvp:"name ms"  the option of the Genesys Voice Platform that is the same,
+//	               and how that writes its values
 //
 // Values may be strings, booleans, numbers, time.Duration, Size, url.URL, any
 // encoding.TextUnmarshaler such as netip.Addr, and slices, maps with string
@@ -17,6 +19,8 @@ import (
 	"os"
 	"reflect"
 	"strings"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // Source is where values come from.
@@ -66,10 +70,11 @@ func rootOf(target any) (node, error) {
 
 // loader collects the faults of one Load.
 type loader struct {
-	root   node
-	file   string
-	lines  map[string]int // where keys stand in the file
-	faults Faults
+	root    node
+	file    string
+	lines   map[string]int // where keys stand in the file
+	options ast.Node       // the section of options by other names
+	faults  Faults
 }
 
 func (l *loader) fault(where, key, problem string) {

@@ -28,6 +28,9 @@ func (l *loader) readFile(text []byte) {
 			return
 		}
 		l.set(l.root, doc.Body)
+		if l.options != nil {
+			l.setOptions(l.options)
+		}
 	}
 }
 
@@ -77,6 +80,10 @@ func (l *loader) set(n node, y ast.Node) {
 func (l *loader) setSection(n node, y ast.Node) {
 	for _, kv := range l.pairs(n, y) {
 		child, ok := n.child(kv.key)
+		if !ok && n.path == "" && kv.key == optionsKey {
+			l.options = kv.value // after everything else, to see what is set twice
+			continue
+		}
 		if !ok {
 			l.fault(kv.where, join(n.path, kv.key), unknown(l.root, n, kv.key))
 			continue

@@ -11,10 +11,13 @@ import (
 
 // node is a key with its value: a section when the value is a struct, or a leaf.
 type node struct {
-	key   string
-	path  string // keys from the root, joined by dots
-	doc   string
-	value reflect.Value
+	key  string
+	path string // keys from the root, joined by dots
+	doc  string
+	// option is the gvp tag: a name of the Genesys Voice Platform and, after a
+	// space, the form of its values.
+	option string
+	value  reflect.Value
 }
 
 // children are the keys of a section in the order of its fields; a leaf has none.
@@ -33,7 +36,7 @@ func (n node) children() []node {
 		if key == "" {
 			key = strings.ToLower(f.Name)
 		}
-		out = append(out, node{key: key, path: join(n.path, key), doc: f.Tag.Get("doc"), value: v.Field(i)})
+		out = append(out, node{key: key, path: join(n.path, key), doc: f.Tag.Get("doc"), option: f.Tag.Get("gvp"), value: v.Field(i)})
 	}
 	return out
 }

@@ -37,6 +37,9 @@ func Explain(w io.Writer, v any, key string) error {
 		return err
 	}
 	n := root
+	if named := root.withOption(key); len(named) > 0 {
+		return explainOption(w, named)
+	}
 	for _, part := range strings.Split(key, ".") {
 		next, ok := n.child(part)
 		if !ok {
@@ -50,6 +53,21 @@ func Explain(w io.Writer, v any, key string) error {
 		p.line(n.path + ":")
 		p.section(n, "  ")
 	} else {
+		p.leaf(n)
+	}
+	if p.err != nil {
+		return p.err
+	}
+	return p.out.Flush()
+}
+
+// explainOption explains the keys that an option of another name sets.
+func explainOption(w io.Writer, named []node) error {
+	p := &printer{out: bufio.NewWriter(w)}
+	for i, n := range named {
+		if i > 0 {
+			p.line("")
+		}
 		p.leaf(n)
 	}
 	if p.err != nil {
@@ -131,6 +149,14 @@ func (p *printer) leaf(n node) {
 	p.line("")
 	p.line("holds a " + kindName(n.value.Type()))
 	p.line("environment variable " + n.variable())
+	if n.option != "" {
+		o := n.asOption()
+		how := ""
+		if o.Form != "" {
+			how = ", " + o.Values()
+		}
+		p.line("option " + o.Name + " of the Genesys Voice Platform" + how)
+	}
 }
 
 // scalar is a leaf's text as a YAML scalar. Only strings need quotes ever.

@@ -48,8 +48,8 @@ type SIP = signalling.Config
 // Calls is the section of limits.
 type Calls struct {
 	Max        int           `yaml:"max" doc:"calls at once, more are refused; 0: as many as there are ports"`
-	Rate       int           `yaml:"rate" doc:"new calls in any rate-period, more are refused; 0: any number"`
-	RatePeriod time.Duration `yaml:"rate-period" doc:"what rate counts in"`
+	Rate       int           `yaml:"rate" gvp:"sip.call_rate" doc:"new calls in any rate-period, more are refused; 0: any number"`
+	RatePeriod time.Duration `yaml:"rate-period" gvp:"sip.call_rate_period ms" doc:"what rate counts in"`
 	CPU        int           `yaml:"cpu" doc:"percent of the processors in use by the platform above which calls are refused; 0: never"`
 	Refusal    int           `yaml:"refusal" doc:"status of the refusal: 503 with Retry-After, or 486"`
 	RetryAfter time.Duration `yaml:"retry-after" doc:"what a refusal with 503 asks for"`
@@ -87,9 +87,9 @@ type Media struct {
 	Interfaces  []string      `yaml:"interfaces" doc:"network interfaces of the XDP plane, to which loopback is added for calls to ourselves; default: all that are up"`
 	Pins        string        `yaml:"pins" doc:"directory of the pinned maps and programs, on a bpf file system"`
 	Address     netip.Addr    `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
-	PortMin     uint16        `yaml:"port-min" doc:"first port of the RTP range"`
-	PortMax     uint16        `yaml:"port-max" doc:"last port of the RTP range"`
-	Codecs      []string      `yaml:"codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722; what differs from the other side's is transcoded"`
+	PortMin     uint16        `yaml:"port-min" gvp:"mpc.rtp.portrange first" doc:"first port of the RTP range"`
+	PortMax     uint16        `yaml:"port-max" gvp:"mpc.rtp.portrange last" doc:"last port of the RTP range"`
+	Codecs      []string      `yaml:"codecs" gvp:"mpc.codec codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722; what differs from the other side's is transcoded"`
 	DSCP        uint8         `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
 	Timeout     time.Duration `yaml:"timeout" doc:"how long a caller's audio may stay away before the call is ended; 0: for ever"`
 	HoldTimeout time.Duration `yaml:"hold-timeout" doc:"the same while the caller is on hold; 0: for ever"`

@@ -47,8 +47,8 @@ type FetchAllow struct {
 
 // FetchProxy is the proxies.
 type FetchProxy struct {
-	HTTP   string   `yaml:"http" doc:"URL of the proxy for http; empty: as HTTP_PROXY says"`
-	HTTPS  string   `yaml:"https" doc:"URL of the proxy for https; empty: as HTTPS_PROXY says"`
+	HTTP   string   `yaml:"http" gvp:"fm.http_proxy" doc:"URL of the proxy for http; empty: as HTTP_PROXY says"`
+	HTTPS  string   `yaml:"https" gvp:"fm.https_proxy" doc:"URL of the proxy for https; empty: as HTTPS_PROXY says"`
 	Direct []string `yaml:"direct" doc:"hosts, and with a leading dot domains, that are asked directly"`
 }
 

@@ -23,7 +23,7 @@ import (
 // the protocol: sip and sips MRCPv2 (RFC 6787), rtsp and rtsps MRCPv1 (RFC 4463).
 // The options of the product that a key stands for are named in its text.
 type MRCP struct {
-	URI     string        `yaml:"uri" doc:"SIP or RTSP URI, such as sip:mresources@10.0.0.7:5060;transport=tcp or rtsp://10.0.0.7:4900; the scheme chooses MRCPv2 or MRCPv1 (vrm.client.resource.uri, .transportprotocol); empty: none"`
+	URI     string        `yaml:"uri" gvp:"vrm.client.resource.uri" doc:"SIP or RTSP URI, such as sip:mresources@10.0.0.7:5060;transport=tcp or rtsp://10.0.0.7:4900; the scheme chooses MRCPv2 or MRCPv1 (vrm.client.resource.uri, .transportprotocol); empty: none"`
 	Servers []MRCPServer  `yaml:"servers" doc:"more servers that are equal to it: sessions are spread over all, and go to another when one fails"`
 	Timeout time.Duration `yaml:"timeout" doc:"how long an answer to a request may take; 0: 5s"`
 	Session MRCPSession   `yaml:"session" doc:"how sessions begin, live and end"`
@@ -41,7 +41,7 @@ type MRCPServer struct {
 // MRCPSession is how sessions are kept.
 type MRCPSession struct {
 	Resources       []string      `yaml:"resources" doc:"what a session begins with, of speechsynth, speechrecog and recorder; others are added when first needed; default: speechsynth and speechrecog. Two engines of one resource each give every call a dialog per resource"`
-	ConnectPerSetup bool          `yaml:"connect-per-setup" doc:"give each session a connection of its own (vrm.client.connectpersetup); otherwise MRCPv2 sessions share one"`
+	ConnectPerSetup bool          `yaml:"connect-per-setup" gvp:"vrm.client.connectpersetup" doc:"give each session a connection of its own (vrm.client.connectpersetup); otherwise MRCPv2 sessions share one"`
 	KeepAlive       time.Duration `yaml:"keep-alive" doc:"send something after so long without a message, because servers end sessions that are silent for longer (Nuance: 60s); 0: 30s"`
 	Idle            time.Duration `yaml:"idle" doc:"give a resource back that was not used for so long, and end a session none of whose resources was; 0: keep them for the whole call"`
 	Health          time.Duration `yaml:"health" doc:"how often each server is asked whether it is there; 0: never, then one that failed is left alone for 10s"`
@@ -69,13 +69,13 @@ type MRCPRTSP struct {
 type MRCPClient struct {
 	SendSessionXML   string            `yaml:"send-session-xml" doc:"file that every INVITE carries beside the offer, a Nuance session.xml (vrm.client.sendsessionxml); empty: none"`
 	SessionXMLType   string            `yaml:"session-xml-type" doc:"its media type; empty: application/xml"`
-	DuplicateURIs    bool              `yaml:"duplicate-grammar-uris" doc:"name a grammar's URI as often as the page does (vrm.client.noduplicatedgramuri false)"`
-	UniqueGrammarIDs bool              `yaml:"unique-grammar-ids" doc:"name inline grammars by numbers, not by what the page calls them (vrm.client.uniquegramid)"`
-	ConfidenceScale  int               `yaml:"confidence-scale" doc:"1 or 100: what the server calls certain in Confidence-Threshold (vrm.client.confidencescale); 0: as the protocol has it"`
+	DuplicateURIs    bool              `yaml:"duplicate-grammar-uris" gvp:"vrm.client.noduplicatedgramuri not" doc:"name a grammar's URI as often as the page does (vrm.client.noduplicatedgramuri false)"`
+	UniqueGrammarIDs bool              `yaml:"unique-grammar-ids" gvp:"vrm.client.uniquegramid" doc:"name inline grammars by numbers, not by what the page calls them (vrm.client.uniquegramid)"`
+	ConfidenceScale  int               `yaml:"confidence-scale" gvp:"vrm.client.confidencescale" doc:"1 or 100: what the server calls certain in Confidence-Threshold (vrm.client.confidencescale); 0: as the protocol has it"`
 	SpeedVsAccuracy  string            `yaml:"speed-vs-accuracy" doc:"vendor parameter that takes the property speedvsaccuracy in place of the header, such as swirec_speedvsaccuracy; empty: the header"`
 	LoggingTag       string            `yaml:"logging-tag" doc:"Logging-Tag of every session (vrm.client.sendloggingtag), in which {call} is the name of the call; empty: none"`
-	NoSpeechLanguage bool              `yaml:"no-speech-language-header" doc:"leave Speech-Language out of SPEAK, the document says it (vrm.client.nospeechlanguageheader)"`
-	DisableHotword   bool              `yaml:"disable-hotword" doc:"listen normally where the page asks for a hot word (vrm.client.disablehotword)"`
+	NoSpeechLanguage bool              `yaml:"no-speech-language-header" gvp:"vrm.client.nospeechlanguageheader" doc:"leave Speech-Language out of SPEAK, the document says it (vrm.client.nospeechlanguageheader)"`
+	DisableHotword   bool              `yaml:"disable-hotword" gvp:"vrm.client.disablehotword" doc:"listen normally where the page asks for a hot word (vrm.client.disablehotword)"`
 	SSMLType         string            `yaml:"ssml-type" doc:"media type of what is spoken; empty: application/ssml+xml for MRCPv2, application/synthesis+ssml for MRCPv1"`
 	Vendor           map[string]string `yaml:"vendor" doc:"Vendor-Specific-Parameters of every recognition"`
 	VendorSpeech     map[string]string `yaml:"vendor-speech" doc:"Vendor-Specific-Parameters of all speech"`

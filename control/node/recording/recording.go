@@ -22,7 +22,7 @@ import (
 // Config is the section of recordings.
 type Config struct {
 	Calls        string         `yaml:"calls" doc:"whether calls are recorded: off, mixed, or sides for the caller left and the platform right"`
-	Type         string         `yaml:"type" doc:"of call recordings: audio/wav with codec=pcm, alaw or ulaw, audio/mpeg with bitrate=16 or 32, audio/ogg, audio/basic"`
+	Type         string         `yaml:"type" gvp:"conference.callrec_default_type" doc:"of call recordings: audio/wav with codec=pcm, alaw or ulaw, audio/mpeg with bitrate=16 or 32, audio/ogg, audio/basic"`
 	Certificates sealing.Config `yaml:"certificates" doc:"whom recordings are encrypted to (CMS, RFC 5652); with no source they are in the clear"`
 }
 

@@ -25,7 +25,7 @@ import (
 
 // Section is the section of records in the configuration.
 type Section struct {
-	Journal   string        `yaml:"journal" doc:"directory of the journals of records"`
+	Journal   string        `yaml:"journal" gvp:"ems.rc.cdr.local_queue_path" doc:"directory of the journals of records"`
 	Component string        `yaml:"component" doc:"this platform's name in its records; default: the host's"`
 	MaxSize   config.Size   `yaml:"max-size" doc:"most that the journal of call records holds; the other one holds a quarter of it"`
 	KeepFor   time.Duration `yaml:"keep-for" doc:"how long records are kept, as far as max-size allows; 0: for ever"`

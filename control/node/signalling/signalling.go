@@ -25,8 +25,8 @@ type Config struct {
 	FailOver    time.Duration `yaml:"fail-over" doc:"how long a route may stay silent before the next is tried"`
 	Connections int           `yaml:"connections" doc:"TCP and TLS connections at once"`
 	Idle        time.Duration `yaml:"idle" doc:"how long a connection that no call uses may say nothing"`
-	Session     time.Duration `yaml:"session-expires" doc:"how long a call may go without a sign of life (RFC 4028)"`
-	MinSession  time.Duration `yaml:"min-se" doc:"the least of that which far ends may ask for"`
+	Session     time.Duration `yaml:"session-expires" gvp:"sip.sessionexpires s" doc:"how long a call may go without a sign of life (RFC 4028)"`
+	MinSession  time.Duration `yaml:"min-se" gvp:"sip.min_se s" doc:"the least of that which far ends may ask for"`
 	Account     Account       `yaml:"account" doc:"answers challenges to calls that go out (RFC 8760), of this realm only"`
 	Callers     Account       `yaml:"callers" doc:"what callers must prove to know; empty: nothing"`
 }
