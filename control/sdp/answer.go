@@ -4,11 +4,14 @@ import "net/netip"
 
 // Answer answers an offer: the first codec of the offer that we have, and
 // telephone events if both sides have them, under the offer's payload types;
-// every other stream refused. It fails with ErrNoAudio or ErrNoCommonCodec,
-// which a call answers with 488.
+// every other stream refused. It fails with ErrNoAudio, ErrNoCommonCodec or
+// ErrKeying, which a call answers with 488.
 func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
 	if offer.Audio == nil {
 		return nil, Negotiated{}, ErrNoAudio
+	}
+	if err := checkKeys(offer.Audio, local); err != nil {
+		return nil, Negotiated{}, err
 	}
 	n, err := agree(offer.Audio, local)
 	if err != nil {
@@ -20,6 +23,7 @@ func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
 		ptime:     n.Ptime,
 		direction: directionOf(n.Send, n.Receive),
 		mux:       offer.Audio.Mux,
+		keying:    local.Keying,
 	}
 	return writeAnswer(offer, local, out), n, nil
 }
@@ -28,6 +32,9 @@ func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
 func Negotiate(offer Local, answer *Session) (Negotiated, error) {
 	if answer.Audio == nil {
 		return Negotiated{}, ErrNoAudio
+	}
+	if err := checkKeys(answer.Audio, offer); err != nil {
+		return Negotiated{}, err
 	}
 	return agree(answer.Audio, offer)
 }

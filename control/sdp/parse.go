@@ -27,20 +27,20 @@ func Parse(text []byte) (*Session, error) {
 			return nil, fmt.Errorf("%w: %q", ErrMalformed, clip(section[0]))
 		}
 		s.media = append(s.media, m)
-		if s.Audio != nil || m.kind != "audio" || !usable(m.proto) {
+		if m.kind != "audio" || !transports[m.proto] {
 			continue
 		}
 		audio, err := parseAudio(d.proper(section))
 		if err != nil {
 			return nil, err
 		}
-		s.Audio, s.chosen = audio, i
+		if audio != nil {
+			s.usable = append(s.usable, candidate{audio, i})
+		}
 	}
+	s.settle()
 	return s, nil
 }
-
-// usable are the transports our media plane speaks.
-func usable(proto string) bool { return proto == "RTP/AVP" || proto == "RTP/AVPF" }
 
 // parseAudio reads a description of one audio stream; nil when its port is zero.
 func parseAudio(text string) (*Audio, error) {
@@ -64,6 +64,7 @@ func parseAudio(text string) (*Audio, error) {
 	a.RTCP = rtcpOf(m, a.RTP)
 	_, a.Mux = m.Attribute(muxAttribute)
 	a.Codecs, a.Events = formatsOf(m)
+	a.Keying = keyingOf(&desc, m)
 	if addr.IsUnspecified() {
 		a.Direction = directionOf(a.Direction.sends(), false)
 	}

@@ -3,8 +3,8 @@
 // telephone events. It is pure: no sockets, no clocks, no name resolution.
 //
 // Owns: which codec, address, direction and packet time a call's audio has.
-// Never: ports, which the caller brings, and media other than audio over
-// RTP/AVP, which an answer refuses line by line.
+// Never: ports and keys, which the caller brings, and media other than audio over
+// RTP or SRTP, which an answer refuses line by line.
 package sdp
 
 import (
@@ -87,6 +87,7 @@ type Session struct {
 	timing string
 	media  []media
 	chosen int // index in media of Audio
+	usable []candidate
 }
 
 // media is one m= line, kept as it came for the answer to mirror.
@@ -107,6 +108,7 @@ type Audio struct {
 	Ptime  time.Duration
 	// Direction accounts for hold in its old form, the address 0.0.0.0.
 	Direction Direction
+	Keying    Keying
 }
 
 // Local is our side of a negotiation.
@@ -118,6 +120,8 @@ type Local struct {
 	Direction Direction
 	// SessionID stays through a dialog, Version rises with every change.
 	SessionID, Version uint64
+	// Keying protects the stream; an answer to an offer that demands it has it.
+	Keying Keying
 }
 
 func (l Local) codecs() []Codec {

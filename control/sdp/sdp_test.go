@@ -271,7 +271,7 @@ func TestNothingInCommon(t *testing.T) {
 		"stereo mu-law": {text("v=0", "o=- 1 1 IN IP4 1.2.3.4", "s=-", "c=IN IP4 1.2.3.4", "t=0 0", "m=audio 5000 RTP/AVP 96", "a=rtpmap:96 PCMU/8000/2"), ErrNoCommonCodec},
 		"port zero":     {text("v=0", "o=- 1 1 IN IP4 1.2.3.4", "s=-", "c=IN IP4 1.2.3.4", "t=0 0", "m=audio 0 RTP/AVP 0"), ErrNoAudio},
 		"video only":    {text("v=0", "o=- 1 1 IN IP4 1.2.3.4", "s=-", "c=IN IP4 1.2.3.4", "t=0 0", "m=video 4 RTP/AVP 31"), ErrNoAudio},
-		"SRTP only":     {text("v=0", "o=- 1 1 IN IP4 1.2.3.4", "s=-", "c=IN IP4 1.2.3.4", "t=0 0", "m=audio 4 RTP/SAVP 0"), ErrNoAudio},
+		"SRTP only":     {text("v=0", "o=- 1 1 IN IP4 1.2.3.4", "s=-", "c=IN IP4 1.2.3.4", "t=0 0", "m=audio 4 RTP/SAVP 0"), ErrKeying},
 		"no media":      {text("v=0", "o=- 1 1 IN IP4 1.2.3.4", "s=-", "t=0 0"), ErrNoAudio},
 	} {
 		s, err := Parse(tc.offer)

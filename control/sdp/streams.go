@@ -39,14 +39,14 @@ func NegotiateStreams(local Local, answer []byte) ([]Negotiated, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: %q", ErrMalformed, clip(section[0]))
 		}
-		if m.kind != "audio" || !usable(m.proto) {
+		if m.kind != "audio" || !transports[m.proto] {
 			continue
 		}
 		audio, err := parseAudio(d.proper(section))
 		if err != nil {
 			return nil, err
 		}
-		if audio == nil {
+		if audio == nil || audio.Keying.Demanded() {
 			continue
 		}
 		if all[i], err = agree(audio, local); err != nil {

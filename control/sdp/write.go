@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ type stream struct {
 	ptime     time.Duration
 	direction Direction
 	mux       bool
+	keying    Keying
 }
 
 // Offer writes our wish as a description.
@@ -24,9 +26,9 @@ func Offer(local Local) []byte {
 	if events <= 0 {
 		events = NoEvents
 	}
-	out := stream{codecs: local.codecs(), events: events, ptime: local.ptime(), direction: local.Direction, mux: true}
+	out := stream{codecs: local.codecs(), events: events, ptime: local.ptime(), direction: local.Direction, mux: true, keying: local.Keying}
 	desc := header(local)
-	desc.MediaDescriptions = []*pion.MediaDescription{out.accepted("RTP/AVP", local.Addr.Port(), "")}
+	desc.MediaDescriptions = []*pion.MediaDescription{out.accepted(cmp.Or(local.Keying.Transport, "RTP/AVP"), local.Addr.Port(), "")}
 	return marshal(desc)
 }
 
@@ -86,6 +88,7 @@ func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescr
 	if s.mux {
 		m.WithPropertyAttribute(muxAttribute)
 	}
+	s.keying.write(m)
 	if mid != "" {
 		m.WithValueAttribute("mid", mid)
 	}
