@@ -24,8 +24,15 @@ type LegStats struct {
 	RTCP               uint64
 	Dropped            map[string]uint64 // by reason
 	Source             Source
-	TxTimestamp        uint32    // of the latest packet that left
-	TxAt               time.Time // when it left; zero: none has
+	Tx                 Place // the latest packet that left; the zero value: none has
+}
+
+// Place is where an outgoing stream is: the stamp of its latest packet, and when
+// that left.
+type Place struct {
+	Sequence  uint16
+	Timestamp uint32
+	At        time.Time
 }
 
 // Source is what receiver reports tell of the stream that arrives at present
@@ -60,7 +67,7 @@ func statsOf(e *relayLeg) LegStats {
 		s.Source = Source{SSRC: in.Ssrc, Highest: in.Cycles + uint32(in.MaxSeq), Lost: lost, Jitter: in.JitterX16 >> 4, At: wallTime(in.LastNs)}
 	}
 	if out := &e.Egress; out.Started != 0 {
-		s.TxTimestamp, s.TxAt = out.Place.LastTs, wallTime(out.LastNs)
+		s.Tx = Place{Sequence: out.Place.LastSeq, Timestamp: out.Place.LastTs, At: wallTime(out.LastNs)}
 	}
 	if rate := e.Config.ClockRate; rate != 0 {
 		s.RxJitter = time.Duration(in.JitterX16) * time.Second / 16 / time.Duration(rate)

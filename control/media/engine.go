@@ -26,11 +26,15 @@ type Config struct {
 	PortMin, PortMax uint16        // the RTP range; 20000 to 45000 when both are zero
 	ReportInterval   time.Duration // between a leg's RTCP reports; 5 s when zero
 	DSCP             uint8         // of what is sent, RFC 2474
+	// Secure carries the legs whose packets are protected, where the plane of all
+	// others cannot; nil: it can, or nobody does. It is closed by who made it.
+	Secure Plane
 }
 
 // Engine opens the media of calls on one plane.
 type Engine struct {
 	plane Plane
+	apart Plane // for legs that plane cannot protect; nil: it can
 	clock *clock.Clock
 	log   *slog.Logger
 	ports *ports.Pool
@@ -61,7 +65,7 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		dscp: c.DSCP, host: host,
+		dscp: c.DSCP, host: host, apart: c.Secure,
 		plane: plane, clock: clock.New(), log: log, ports: pool, tally: newTally(),
 		pacer: newPacer(), reporter: newReporter(c.ReportInterval), vigil: newVigil(plane),
 	}, nil
@@ -93,7 +97,7 @@ func (e *Engine) check(f FarEnd, local netip.Addr) error {
 // play begins a playback: the plane plays it, or else the pacer does.
 func (e *Engine) play(b *Playback) {
 	to, ok := e.plane.(Player)
-	if ok && len(b.leg.monitors.all()) == 0 && b.entrust(to, func(err error) { e.pacer.finish(b, err) }) {
+	if ok && !b.leg.carrier.Load().apart && len(b.leg.monitors.all()) == 0 && b.entrust(to, func(err error) { e.pacer.finish(b, err) }) {
 		return
 	}
 	e.pacer.add(b)
@@ -103,9 +107,9 @@ func (e *Engine) play(b *Playback) {
 func (e *Engine) release(l *Leg) (Summary, error) {
 	e.vigil.forget(l)
 	e.reporter.remove(l)
-	stats, err := l.plane.Close()
+	stats, err := l.carrier.Load().Close()
 	e.ports.Give(l.local.Port())
-	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats, SSRC: l.ssrc}
+	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats, SSRC: l.ssrc, Protection: l.protection()}
 	far, _ := l.FarReport()
 	summary.Received = report.Received(stats.RxPackets, stats.RxLost, stats.RxJitter, far.RoundTrip)
 	summary.Sent = report.Sent(stats.TxPackets, far)

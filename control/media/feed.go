@@ -160,6 +160,7 @@ func (s *Session) linkLocked(g *Graph) {
 		g.Edges = append(g.Edges, Edge{f.from.name, f.foreign()})
 		if !f.paused.Load() {
 			g.Legs[f.foreign()] = f.leg.spoken()
+			g.Apart[f.foreign()] = f.leg.carrier.Load().apart
 			g.Monitored[f.foreign()] = len(f.leg.monitors.all()) > 0
 		}
 	}

@@ -34,6 +34,9 @@ type Graph struct {
 	// Monitored names the legs whose far ends are listened in on: userspace hears
 	// who is heard there.
 	Monitored map[string]bool
+	// Apart names the legs that another plane carries than the rest, because their
+	// packets are protected: no plane relays between the two.
+	Apart map[string]bool
 }
 
 // Edge is one leg's audio on its way to another leg's far end.
@@ -68,7 +71,7 @@ func (r Rule) Equal(s Rule) bool {
 func (r Rule) copied() bool { return r.Tapped || len(r.Forward) > 0 }
 
 // Plan turns a graph into rules. The plane relays wherever both ends speak the
-// same codec; everything else is left to userspace.
+// same codec and it carries both; everything else is left to userspace.
 func (g Graph) Plan() (Plan, error) {
 	if err := g.check(); err != nil {
 		return nil, err
@@ -85,7 +88,7 @@ func (g Graph) Plan() (Plan, error) {
 			continue
 		}
 		rule := plan[e.From]
-		if rule.Relay == "" && from.Same(to) {
+		if rule.Relay == "" && from.Same(to) && g.Apart[e.From] == g.Apart[e.To] {
 			rule.Relay = e.To
 			rule.Tapped = rule.Tapped || g.Monitored[e.To]
 		} else {

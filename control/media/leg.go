@@ -2,6 +2,8 @@ package media
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -11,6 +13,7 @@ import (
 
 	"mcp/control/media/codec"
 	"mcp/control/media/dtmf"
+	"mcp/control/media/srtp"
 )
 
 // digitQueue is how many digits wait for a reader; a caller cannot press more
@@ -23,10 +26,10 @@ type Leg struct {
 	session *Session
 	local   netip.AddrPort
 	ssrc    uint32 // of the stream towards the far end
-	plane   PlaneLeg
 	digits  chan Digit
 	control control
 
+	carrier atomic.Pointer[carrier]
 	state   atomic.Pointer[legState]     // what is agreed with the far end
 	forward atomic.Pointer[[]*forwarder] // legs that userspace sends this one's audio to
 	relayed atomic.Pointer[Leg]          // that the plane relays this one's audio to
@@ -83,7 +86,7 @@ func (l *Leg) Connect(far FarEnd, spoken codec.Codec) error {
 }
 
 // Stats is what the leg has carried so far.
-func (l *Leg) Stats() (LegStats, error) { return l.plane.Stats() }
+func (l *Leg) Stats() (LegStats, error) { return l.carrier.Load().Stats() }
 
 // Close ends the leg before its session does.
 func (l *Leg) Close() error { return l.session.closeLeg(l) }
@@ -101,7 +104,7 @@ func (l *Leg) send(agreed *legState, p Payload) error {
 	if !agreed.speaks() {
 		return nil
 	}
-	err := l.plane.Send(p)
+	err := l.carrier.Load().Send(p)
 	if err == nil {
 		l.monitors.said(agreed, p)
 	}
@@ -141,4 +144,125 @@ func unpadded(h *rtp.Header, payload []byte) []byte {
 		return payload
 	}
 	return payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
+}
+
+// carrier is who carries a leg at present: the engine's plane, or the one apart
+// for legs that need their packets protected.
+type carrier struct {
+	PlaneLeg
+	apart  bool
+	before LegStats // of those that carried the leg earlier
+}
+
+// Stats is what the leg has carried in its life.
+func (c *carrier) Stats() (LegStats, error) {
+	s, err := c.PlaneLeg.Stats()
+	return c.sum(s), err
+}
+
+// Close ends the leg.
+func (c *carrier) Close() (LegStats, error) {
+	s, err := c.PlaneLeg.Close()
+	return c.sum(s), err
+}
+
+func (c *carrier) sum(s LegStats) LegStats {
+	if c.before.Dropped == nil {
+		return s
+	}
+	s.Dropped = maps.Clone(s.Dropped)
+	if s.Dropped == nil {
+		s.Dropped = map[string]uint64{}
+	}
+	s.add(c.before)
+	s.RxBytes += c.before.RxBytes
+	s.TxBytes += c.before.TxBytes
+	s.RxLost += c.before.RxLost
+	return s
+}
+
+// protection is what the leg's packets are protected with; empty: nothing.
+func (l *Leg) protection() srtp.Profile {
+	s := l.state.Load()
+	if s == nil || s.far.Secure == nil {
+		return ""
+	}
+	return s.far.Secure.Profile()
+}
+
+// homeLocked has a leg carried where it can be protected as is agreed. A leg that
+// is not protected any more stays where it is, once it has carried something: its
+// stream goes on there.
+func (s *Session) homeLocked(l *Leg, far FarEnd) error {
+	now := l.carrier.Load()
+	apart := far.Secure != nil
+	if s.engine.apart == nil || now.apart == apart {
+		return nil
+	}
+	stats, err := now.Stats()
+	if err != nil {
+		return err
+	}
+	if !apart && stats.RxPackets+stats.TxPackets > 0 {
+		return nil
+	}
+	to := s.engine.plane
+	if apart {
+		to = s.engine.apart
+	}
+	next, err := to.Open(LegConfig{
+		Local: l.local, SSRC: l.ssrc, Call: s.call, Role: l.name, Receiver: l, After: placeOf(stats),
+	})
+	if err != nil {
+		return fmt.Errorf("move to another plane: %w", err)
+	}
+	return s.moveLocked(l, &carrier{PlaneLeg: next, apart: apart})
+}
+
+// placeOf is where a stream is that has begun; nil: it has not.
+func placeOf(s LegStats) *Place {
+	if s.Tx.At.IsZero() {
+		return nil
+	}
+	return &s.Tx
+}
+
+// moveLocked puts a carrier in the place of the one before. Whoever the plane
+// relayed to it stops, until the graph is planned anew; a clip that the plane
+// played goes on packet by packet.
+func (s *Session) moveLocked(l *Leg, next *carrier) error {
+	var errs []error
+	for name, rule := range s.applied {
+		if rule.Relay != l.name {
+			continue
+		}
+		rule.Relay = ""
+		s.applied[name] = rule
+		errs = append(errs, s.legs[name].carrier.Load().Route(Route{Copy: rule.copied()}))
+	}
+	delete(s.applied, l.name)
+	if b := s.playing[l.name]; b != nil {
+		s.engine.reclaim(b)
+	}
+	before, err := l.carrier.Load().Close()
+	next.before = before
+	if next.before.Dropped == nil {
+		next.before.Dropped = map[string]uint64{}
+	}
+	l.carrier.Store(next)
+	return errors.Join(append(errs, err)...)
+}
+
+// reclaim goes on by itself with what the plane played.
+func (e *Engine) reclaim(b *Playback) {
+	b.mu.Lock()
+	voice := b.voice
+	if voice == nil || b.ended {
+		b.mu.Unlock()
+		return
+	}
+	b.next, b.gap, b.voice = b.frameAt(voice.Position()), true, nil
+	b.mu.Unlock()
+	voice.Stop()
+	e.pacer.add(b)
 }

@@ -128,7 +128,7 @@ func (v *vigil) heard(legs map[*Leg]watched) map[*Leg]time.Time {
 	if h, ok := v.plane.(hearing); ok {
 		byPlane := make(map[PlaneLeg]*Leg, len(legs))
 		for l := range legs {
-			byPlane[l.plane] = l
+			byPlane[l.carrier.Load().PlaneLeg] = l
 		}
 		err := h.Heard(func(p PlaneLeg, at time.Time) {
 			if l := byPlane[p]; l != nil {
@@ -136,15 +136,26 @@ func (v *vigil) heard(legs map[*Leg]watched) map[*Leg]time.Time {
 			}
 		})
 		if err == nil {
-			return times
+			legs = carriedApart(legs)
 		}
 	}
 	for l := range legs {
-		if s, err := l.plane.Stats(); err == nil {
+		if s, err := l.carrier.Load().Stats(); err == nil {
 			times[l] = s.RxAt
 		}
 	}
 	return times
+}
+
+// carriedApart are those of the legs that the engine's plane knows nothing of.
+func carriedApart(legs map[*Leg]watched) map[*Leg]watched {
+	apart := map[*Leg]watched{}
+	for l, w := range legs {
+		if l.carrier.Load().apart {
+			apart[l] = w
+		}
+	}
+	return apart
 }
 
 func (v *vigil) close() {

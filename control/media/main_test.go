@@ -176,7 +176,7 @@ func (s *studio) open(name string) (*Leg, *recorded) {
 	s.Helper()
 	l, err := s.session.OpenLeg(name, localhost)
 	s.must(err)
-	return l, l.plane.(*recorded)
+	return l, l.carrier.Load().PlaneLeg.(*recorded)
 }
 
 func (s *studio) connected(name string, c codec.Codec) (*Leg, *recorded) {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/media/report"
+	"mcp/control/media/srtp"
 )
 
 // tally is what an engine's legs carry and have carried.
@@ -54,7 +55,7 @@ func (t *tally) sum() (LegStats, int) {
 	open := slices.Collect(maps.Keys(t.open))
 	t.mu.Unlock()
 	for _, l := range open {
-		if s, err := l.plane.Stats(); err == nil {
+		if s, err := l.carrier.Load().Stats(); err == nil {
 			total.add(s)
 		}
 	}
@@ -66,6 +67,7 @@ type LegView struct {
 	Call, Name string
 	Local, Far netip.AddrPort // Far is invalid while none is known
 	Codec      string
+	Protection srtp.Profile // empty: in the clear
 	Stats      LegStats
 	// How well packets have come so far, and reached the far end as it has told.
 	Received, Sent report.Quality
@@ -78,11 +80,11 @@ func (e *Engine) Legs() []LegView {
 	e.tally.mu.Unlock()
 	views := make([]LegView, 0, len(open))
 	for _, l := range open {
-		stats, err := l.plane.Stats()
+		stats, err := l.carrier.Load().Stats()
 		if err != nil {
 			continue // it has just ended
 		}
-		v := LegView{Call: l.session.call, Name: l.name, Local: l.local, Codec: l.spoken().Name, Stats: stats}
+		v := LegView{Call: l.session.call, Name: l.name, Local: l.local, Codec: l.spoken().Name, Protection: l.protection(), Stats: stats}
 		if s := l.state.Load(); s != nil {
 			v.Far = s.far.RTP
 		}
@@ -110,6 +112,19 @@ func (t *tally) spoken() map[string]int {
 	return legs
 }
 
+// protected counts the open legs whose packets are protected, by profile.
+func (t *tally) protected() map[srtp.Profile]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	legs := map[srtp.Profile]int{}
+	for l := range t.open {
+		if p := l.protection(); p != "" {
+			legs[p]++
+		}
+	}
+	return legs
+}
+
 // add adds what can be added: packets and their fates.
 func (s *LegStats) add(o LegStats) {
 	s.RxPackets += o.RxPackets
@@ -128,6 +143,7 @@ func (e *Engine) Describe(ch chan<- *prometheus.Desc) {
 	prometheus.DescribeByCollect(e, ch)
 	ch <- droppedDesc()
 	ch <- codecDesc()
+	ch <- protectedDesc()
 	for _, h := range e.tally.quality.all() {
 		h.Describe(ch)
 	}
@@ -141,6 +157,10 @@ func codecDesc() *prometheus.Desc {
 	return prometheus.NewDesc("mcp_media_codec_legs", "Media legs that are open, by the codec agreed.", []string{"codec"}, nil)
 }
 
+func protectedDesc() *prometheus.Desc {
+	return prometheus.NewDesc("mcp_media_srtp_legs", "Media legs that are open and protected (SRTP), by profile.", []string{"profile"}, nil)
+}
+
 // Collect implements prometheus.Collector. No label comes from the wire.
 func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	total, legs := e.tally.sum()
@@ -149,6 +169,9 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	gauge("mcp_media_legs", "Media legs that are open.", float64(legs))
 	gauge("mcp_media_ports_used", "RTP port pairs that are taken.", float64(e.ports.Used()))
 	gauge("mcp_media_playbacks", "Clips and key presses that are being played.", float64(e.pacer.active()))
+	for profile, n := range e.tally.protected() {
+		ch <- prometheus.MustNewConstMetric(protectedDesc(), prometheus.GaugeValue, float64(n), string(profile))
+	}
 	for codec, n := range e.tally.spoken() {
 		ch <- prometheus.MustNewConstMetric(codecDesc(), prometheus.GaugeValue, float64(n), codec)
 	}

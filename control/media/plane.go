@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"mcp/control/media/srtp"
 )
 
 // Plane carries RTP between legs. The XDP plane does so in the kernel, the
@@ -34,6 +36,9 @@ type PlaneLeg interface {
 	Close() (LegStats, error)
 }
 
+// ErrInsecure is what a Plane answers that cannot protect packets.
+var ErrInsecure = errors.New("media plane has no SRTP")
+
 // ErrUnlatched is what sending answers while the far end's true address is not
 // known yet.
 var ErrUnlatched = errors.New("far end's address is not learned yet")
@@ -57,9 +62,19 @@ type LegConfig struct {
 	SSRC uint32
 	// Call and Role say whose the leg is, to operators and to the next process.
 	Call, Role string
+	// After is where the stream is that the leg's outgoing one goes on; nil: it begins.
+	After *Place
 	// Receiver gets what comes to userspace. It is called from one goroutine of
 	// the plane at a time per leg, must not block, and does not keep the bytes.
 	Receiver Receiver
+}
+
+// Place is where an outgoing stream is: the stamp of its latest packet, and when
+// that left.
+type Place struct {
+	Sequence  uint16
+	Timestamp uint32
+	At        time.Time
 }
 
 // FarEnd is what SDP told of the other side.
@@ -79,6 +94,9 @@ type FarEnd struct {
 	Latch     time.Duration
 	LatchFrom netip.Addr
 	DSCP      uint8 // of what is sent, RFC 2474
+	// Secure is how packets are protected (SRTP); nil: not at all. Planes that
+	// cannot refuse it.
+	Secure *srtp.Agreement
 	// Send and Receive are false where the direction attribute (hold) forbids it.
 	Send, Receive bool
 }
@@ -132,9 +150,8 @@ type LegStats struct {
 	RTCP               uint64            // RTCP packets received
 	Dropped            map[string]uint64 // refused packets by reason
 
-	Source      Source    // what arrives at present
-	TxTimestamp uint32    // of the latest packet that left
-	TxAt        time.Time // when it left; zero: none has
+	Source Source // what arrives at present
+	Tx     Place  // the latest packet that left; the zero value: none has
 }
 
 // Source is what receiver reports tell of an arriving stream (RFC 3550 section

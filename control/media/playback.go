@@ -234,7 +234,7 @@ func (p *Playback) entrust(to Player, done func(error)) bool {
 		return false
 	}
 	r.Done = done
-	voice, err := to.Play(p.leg.plane, r)
+	voice, err := to.Play(p.leg.carrier.Load().PlaneLeg, r)
 	if err != nil {
 		p.leg.session.log.Debug("played packet by packet", "leg", p.leg.name, "reason", err)
 		return false

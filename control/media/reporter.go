@@ -110,14 +110,14 @@ func (l *Leg) report(last bool) {
 		return
 	}
 	c.over = last
-	stats, err := l.plane.Stats()
+	stats, err := l.carrier.Load().Stats()
 	if err != nil {
 		l.session.log.Debug("report", "leg", l.name, "error", err)
 		return
 	}
 	packet, err := c.reports.Compound(streamsOf(stats, state.far.ClockRate), time.Now(), last)
 	if err == nil {
-		err = l.plane.SendRTCP(packet)
+		err = l.carrier.Load().SendRTCP(packet)
 	}
 	if err != nil {
 		l.session.log.Debug("report", "leg", l.name, "error", err)
@@ -130,7 +130,7 @@ const headerLength = 12
 func streamsOf(s LegStats, rate int) report.Streams {
 	return report.Streams{
 		Rate: rate, SentPackets: s.TxPackets, SentOctets: s.TxBytes - headerLength*s.TxPackets,
-		Timestamp: s.TxTimestamp, SentAt: s.TxAt, Received: s.RxPackets, Source: report.Source(s.Source),
+		Timestamp: s.Tx.Timestamp, SentAt: s.Tx.At, Received: s.RxPackets, Source: report.Source(s.Source),
 	}
 }
 

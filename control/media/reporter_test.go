@@ -32,7 +32,7 @@ func TestLegsReport(t *testing.T) {
 		_, idle := s.open("idle")
 		p.mu.Lock()
 		p.stats = LegStats{
-			RxPackets: 50, TxPackets: 100, TxBytes: 17200, TxTimestamp: 4000, TxAt: time.Now(),
+			RxPackets: 50, TxPackets: 100, TxBytes: 17200, Tx: Place{Timestamp: 4000, At: time.Now()},
 			Source: Source{SSRC: 77, Highest: 50},
 		}
 		p.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 	"mcp/control/media/codec"
 	"mcp/control/media/dtmf"
 	"mcp/control/media/report"
+	"mcp/control/media/srtp"
 )
 
 // Session is one call's media: its legs and the graph between them.
@@ -43,6 +44,8 @@ type Summary struct {
 	Remote netip.AddrPort
 	SSRC   uint32 // of the stream towards the far end
 	Stats  LegStats
+	// Protection is what packets were protected with at the end; empty: nothing.
+	Protection srtp.Profile
 	// How well packets came from the far end, and to it as far as it has told.
 	Received, Sent report.Quality
 }
@@ -88,10 +91,12 @@ func (e *Engine) place(l *Leg, local netip.Addr) error {
 		l.ssrc = ssrc
 		l.local = netip.AddrPortFrom(local, port)
 		l.control.reports = report.NewSession(ssrc, l.session.cname)
-		l.plane, last = e.plane.Open(LegConfig{
+		var opened PlaneLeg
+		opened, last = e.plane.Open(LegConfig{
 			Local: l.local, SSRC: ssrc, Call: l.session.call, Role: l.name, Receiver: l,
 		})
 		if last == nil {
+			l.carrier.Store(&carrier{PlaneLeg: opened})
 			e.tally.opened(l)
 			e.reporter.add(l)
 			return nil
@@ -115,12 +120,15 @@ func (s *Session) connect(l *Leg, state *legState) error {
 	if err := s.engine.check(state.far, l.local.Addr()); err != nil {
 		return fmt.Errorf("connect leg %s: %w", l.name, err)
 	}
+	if err := s.homeLocked(l, state.far); err != nil {
+		return fmt.Errorf("connect leg %s: %w", l.name, err)
+	}
 	state.far.DSCP, state.since = s.engine.dscp, time.Now()
 	before := l.state.Load()
 	if !state.speaks() {
 		l.state.Store(state)
 	}
-	if err := l.plane.Connect(state.far); err != nil {
+	if err := l.carrier.Load().Connect(state.far); err != nil {
 		l.state.Store(before)
 		return fmt.Errorf("connect leg %s: %w", l.name, err)
 	}
@@ -255,11 +263,12 @@ func (s *Session) graphLocked() Graph {
 	g := Graph{
 		Legs: map[string]codec.Codec{}, Edges: s.edges, Playing: map[string]bool{},
 		Fed: map[string]bool{}, Tapped: map[string]bool{}, Monitored: map[string]bool{}, Aside: map[string]bool{},
+		Apart: map[string]bool{},
 	}
 	for name, l := range s.legs {
 		g.Legs[name] = l.spoken()
 		g.Tapped[name], g.Monitored[name] = len(l.taps.all()) > 0 || l.hearsKeys(l.state.Load()), len(l.monitors.all()) > 0
-		g.Fed[name] = s.fed[name] != nil
+		g.Fed[name], g.Apart[name] = s.fed[name] != nil, l.carrier.Load().apart
 		if l.aside.Load() {
 			g.Aside[name] = true
 		}
@@ -308,9 +317,9 @@ func (s *Session) routeLocked(l *Leg, r Rule) error {
 	if r.Relay != "" {
 		to := s.legLocked(r.Relay)
 		l.relayed.Store(to)
-		route.To = to.plane
+		route.To = to.carrier.Load().PlaneLeg
 	}
-	return l.plane.Route(route)
+	return l.carrier.Load().Route(route)
 }
 
 func (s *Session) closeLeg(l *Leg) error {

@@ -12,7 +12,7 @@ import (
 
 func countsLossAndJitter(b *bench) {
 	from, to, speaker, listener := b.joined()
-	to.stats("nothing sent", func(s media.LegStats) bool { return s.TxAt.IsZero() })
+	to.stats("nothing sent", func(s media.LegStats) bool { return s.Tx.At.IsZero() })
 	speaker.next.Sequence = 65500 // wraps on the way
 	const sent, lost = 90, 10
 	var last rtpstream.Header
@@ -26,7 +26,7 @@ func countsLossAndJitter(b *bench) {
 		last = listener.hear().header()
 	}
 	to.stats("what has left", func(s media.LegStats) bool {
-		return s.TxTimestamp == last.Timestamp && time.Since(s.TxAt).Abs() < patience
+		return s.Tx.Sequence == last.Sequence && s.Tx.Timestamp == last.Timestamp && time.Since(s.Tx.At).Abs() < patience
 	})
 	from.stats("all counted", func(s media.LegStats) bool {
 		return s.RxPackets == sent && s.RxLost == lost && s.RxBytes == sent*(12+ticks)

@@ -5,7 +5,10 @@
 // model the kernel is tested against. It knows no sockets and no clock.
 package rtpstream
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Limits of RFC 3550 appendix A.1, and how far a timestamp may run off the clock.
 const (
@@ -60,8 +63,19 @@ func NewEgress(sequence uint16, timestamp uint32) Egress {
 	return Egress{last: sequence, nextTS: timestamp}
 }
 
-// Latest is the highest timestamp that left, and when; false: nothing has left.
-func (e *Egress) Latest() (uint32, time.Time, bool) { return e.lastTS, e.lastTime, e.started }
+// ResumeEgress goes on with a stream whose latest packet left elsewhere, at a time.
+func ResumeEgress(latest Stamp, at time.Time) Egress {
+	return Egress{
+		started: true, source: Source{Leg: math.MaxUint64}, last: latest.Sequence, floor: latest.Sequence,
+		lastTS: latest.Timestamp, nextTS: latest.Timestamp + 1, lastTime: at,
+	}
+}
+
+// Latest is the packet of the highest number that left, and when; false: nothing
+// has left.
+func (e *Egress) Latest() (Stamp, time.Time, bool) {
+	return Stamp{Sequence: e.last, Timestamp: e.lastTS}, e.lastTime, e.started
+}
 
 // Own stamps a packet that the platform made. It is the next of the stream; one
 // with the marker goes on by the clock, others where the one before ended.

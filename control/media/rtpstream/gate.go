@@ -125,6 +125,24 @@ func (g *Gate) RTP(p Arrival) Refusal {
 	return ""
 }
 
+// Plausible tells whether the far end may be where a packet comes from, before it
+// is known whether the packet is genuine. Nothing is learned.
+func (g *Gate) Plausible(from netip.AddrPort, now time.Time) Refusal {
+	far, why := g.Far(now)
+	host := from.Addr() == g.peer.RTP.Addr() || from.Addr() == g.peer.LatchFrom
+	switch {
+	case why == Unlatched && host:
+		return ""
+	case why == Unlatched:
+		return WrongFrom
+	case why != "":
+		return why
+	case from == far, from == g.peer.RTCP, g.peer.Latch > 0 && from.Addr() == far.Addr():
+		return ""
+	}
+	return WrongFrom
+}
+
 func (g *Gate) checkSource(p Arrival) Refusal {
 	far, why := g.Far(p.Now)
 	switch {

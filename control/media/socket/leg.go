@@ -7,11 +7,13 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"mcp/control/media"
 	"mcp/control/media/rtpstream"
+	"mcp/control/media/srtp"
 )
 
 // maxPacket is the longest packet that is taken, as by the kernel's plane.
@@ -19,14 +21,14 @@ const maxPacket = 1472
 
 // leg implements media.PlaneLeg.
 type leg struct {
-	plane    *Plane
-	id       uint64
-	rtp      *net.UDPConn
-	rtcp     *net.UDPConn
+	plane *Plane
+	id    uint64
+	sockets
 	receiver media.Receiver
 	readers  sync.WaitGroup
 	handing  sync.Mutex // the receiver is called from one goroutine at a time
 	out      stream
+	guard    atomic.Pointer[srtp.Guard] // nil: everything is in the clear
 
 	mu      sync.Mutex // guards what follows
 	far     media.FarEnd
@@ -36,6 +38,9 @@ type leg struct {
 	stats   media.LegStats
 	closed  bool
 }
+
+// sockets are those of a leg's two ports.
+type sockets struct{ rtp, rtcp *net.UDPConn }
 
 var _ media.PlaneLeg = (*leg)(nil)
 
@@ -69,6 +74,9 @@ func (l *leg) Connect(far media.FarEnd) error {
 	}
 	if err := l.markLocked(far.DSCP); err != nil {
 		return err
+	}
+	if err := l.protect(far.Secure); err != nil {
+		return fmt.Errorf("connect leg: %w", err)
 	}
 	l.far = far
 	l.gate.Connect(peerOf(far), time.Now())
@@ -130,7 +138,7 @@ func (l *leg) Route(r media.Route) error {
 // Stats implements media.PlaneLeg. Everything passes through userspace here.
 func (l *leg) Stats() (media.LegStats, error) {
 	l.out.mu.Lock()
-	timestamp, at, _ := l.out.egress.Latest()
+	latest, at, _ := l.out.egress.Latest()
 	l.out.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,7 +149,7 @@ func (l *leg) Stats() (media.LegStats, error) {
 	s.RxAt = l.gate.Heard()
 	s.Dropped = maps.Clone(s.Dropped)
 	s.Source = media.Source(l.ingress.Report())
-	s.TxTimestamp, s.TxAt = timestamp, at
+	s.Tx = media.Place{Sequence: latest.Sequence, Timestamp: latest.Timestamp, At: at}
 	return s, nil
 }
 

@@ -40,6 +40,11 @@ func (p *Plane) Mode() string { return "socket" }
 // Reason implements media.Plane.
 func (p *Plane) Reason() string { return p.reason }
 
+// maxFirst is the highest sequence number that a stream begins with: receivers of
+// SRTP mistake its turn when the first packets of a higher one are lost (RFC 4568
+// section 6.4).
+const maxFirst = 1<<15 - 1
+
 // Open binds the leg's two ports and begins to read them.
 func (p *Plane) Open(c media.LegConfig) (media.PlaneLeg, error) {
 	if a := c.Local; !a.Addr().IsValid() || a.Addr().IsUnspecified() || a.Port() == 0 || a.Port()%2 != 0 {
@@ -53,16 +58,24 @@ func (p *Plane) Open(c media.LegConfig) (media.PlaneLeg, error) {
 	if err != nil {
 		return nil, errors.Join(err, rtp.Close())
 	}
-	l := &leg{plane: p, rtp: rtp, rtcp: rtcp, receiver: c.Receiver}
+	l := &leg{plane: p, sockets: sockets{rtp, rtcp}, receiver: c.Receiver}
 	l.stats.Dropped = map[string]uint64{}
 	l.out.conn, l.out.ssrc = rtp, c.SSRC
-	l.out.egress = rtpstream.NewEgress(uint16(rand.Uint32()), rand.Uint32())
+	l.out.egress = egressAfter(c.After)
 	if err := p.add(l); err != nil {
 		return nil, errors.Join(err, rtp.Close(), rtcp.Close())
 	}
 	l.readers.Go(func() { l.read(rtp, l.media) })
 	l.readers.Go(func() { l.read(rtcp, l.reports) })
 	return l, nil
+}
+
+// egressAfter begins a stream, or goes on with one.
+func egressAfter(p *media.Place) rtpstream.Egress {
+	if p == nil {
+		return rtpstream.NewEgress(uint16(rand.Uint32())&maxFirst, rand.Uint32())
+	}
+	return rtpstream.ResumeEgress(rtpstream.Stamp{Sequence: p.Sequence, Timestamp: p.Timestamp}, p.At)
 }
 
 func bind(at netip.AddrPort) (*net.UDPConn, error) {

@@ -28,9 +28,15 @@ func (l *leg) read(conn *net.UDPConn, take func(p []byte, from netip.AddrPort, n
 
 // media takes what came to the RTP port. RTCP may share it (RFC 5761).
 func (l *leg) media(p []byte, from netip.AddrPort, now time.Time) {
+	if l.unfit(p) {
+		return
+	}
+	p, genuine := l.open(p, from, now)
+	if !genuine {
+		return
+	}
 	h, ok := rtpstream.Parse(p)
 	switch {
-	case l.unfit(p):
 	case rtpstream.IsControl(p):
 		l.control(p, from, now)
 	case !ok:
@@ -44,10 +50,12 @@ func (l *leg) media(p []byte, from netip.AddrPort, now time.Time) {
 func (l *leg) reports(p []byte, from netip.AddrPort, now time.Time) {
 	switch {
 	case l.unfit(p):
-	case rtpstream.IsControl(p):
-		l.control(p, from, now)
-	default:
+	case !rtpstream.IsControl(p):
 		l.drop(notRTP)
+	default:
+		if p, genuine := l.open(p, from, now); genuine {
+			l.control(p, from, now)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"mcp/control/media"
 	"mcp/control/media/rtpstream"
+	"mcp/control/media/srtp"
 )
 
 // stream is what leaves a leg. Its lock is held from a packet's stamp until the
@@ -18,7 +19,7 @@ type stream struct {
 	conn   *net.UDPConn
 	ssrc   uint32
 	egress rtpstream.Egress
-	buf    [maxPacket]byte
+	buf    [maxPacket + srtp.Overhead]byte
 }
 
 // refused says why a packet may not leave.
@@ -28,7 +29,7 @@ func (r refused) Error() string { return "packet not sent: " + string(r.why) }
 
 // Is tells the refusals apart that media knows.
 func (r refused) Is(target error) bool {
-	return r.why == rtpstream.Unlatched && target == media.ErrUnlatched
+	return (r.why == rtpstream.Unlatched || r.why == unkeyed) && target == media.ErrUnlatched
 }
 
 // destination tells what was agreed and where packets go, or why they may not.
@@ -100,7 +101,11 @@ func (l *leg) relay(p []byte, h rtpstream.Header, from origin) error {
 }
 
 func (l *leg) leaveLocked(p []byte, to netip.AddrPort) error {
-	if _, err := l.out.conn.WriteToUDPAddrPort(p, to); err != nil {
+	wire, err := l.seal(p)
+	if err != nil {
+		return err
+	}
+	if _, err := l.out.conn.WriteToUDPAddrPort(wire, to); err != nil {
 		return fmt.Errorf("packet not sent: %w", err)
 	}
 	l.mu.Lock()
@@ -122,6 +127,10 @@ func (l *leg) SendRTCP(packet []byte) error {
 	if shared {
 		conn = l.rtp
 	}
-	_, err := conn.WriteToUDPAddrPort(packet, to)
+	wire, err := l.sealControl(packet)
+	if err != nil {
+		return err
+	}
+	_, err = conn.WriteToUDPAddrPort(wire, to)
 	return err
 }

@@ -27,6 +27,9 @@ var _ media.PlaneLeg = (*leg)(nil)
 // Connect sets what is known of the far end.
 func (l *leg) Connect(f media.FarEnd) error {
 	return l.configure(func(c *bpf.LegConfig) error {
+		if f.Secure != nil {
+			return fmt.Errorf("connect leg %s: %w", l.kernel.Local(), media.ErrInsecure)
+		}
 		if f.RTP.IsValid() && f.ClockRate <= 0 {
 			return fmt.Errorf("connect leg %s: no clock rate", l.kernel.Local())
 		}
@@ -121,7 +124,7 @@ func statsOf(s bpf.LegStats) media.LegStats {
 		RxLost: s.RxLost, RxJitter: s.RxJitter, RxAt: s.Source.At,
 		TxPackets: s.TxPackets, TxBytes: s.TxBytes, TxRelayed: s.TxRelayed,
 		RTCP: s.RTCP, Dropped: s.Dropped,
-		Source: sourceOf(s.Source), TxTimestamp: s.TxTimestamp, TxAt: s.TxAt,
+		Source: sourceOf(s.Source), Tx: media.Place(s.Tx),
 	}
 }
 
