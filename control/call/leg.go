@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mcp/control/call/secure"
 	"mcp/control/media"
 	"mcp/control/media/codec"
 	"mcp/control/reporting"
@@ -20,6 +21,7 @@ type side struct {
 	latch  time.Duration // as FarEnd's
 	peer   netip.Addr    // where signalling comes from
 	local  sdp.Local
+	secure secure.Side
 	offer  *sdp.Session // the far end's, nil when we make the offer
 	codec  atomic.Pointer[codec.Codec]
 	answer []byte // what goes to the far end: an answer, or our offer
@@ -47,16 +49,20 @@ func (c *Call) openCaller() error {
 		l.offer = offer
 	}
 	l.peer = c.dialog.RemoteHost()
+	l.secure.Confidential = confidential(c.dialog)
 	if err := l.open(c, "caller", c.server.config.Codecs); err != nil {
 		return &Refusal{Status: 503, Reason: "Service Unavailable", Cause: reporting.NoMedia, Err: err}
 	}
-	if l.offer == nil {
-		return nil
+	if l.offer != nil {
+		return l.accept(l.offer)
 	}
-	return l.accept(l.offer)
+	if err := l.propose(); err != nil {
+		return unprotected(err)
+	}
+	return nil
 }
 
-// open takes a leg where the call's media is, and prepares an offer.
+// open takes a leg where the call's media is.
 func (l *side) open(c *Call, name string, codecs []sdp.Codec) error {
 	leg, err := c.session.OpenLeg(name, c.server.mediaAddress(c.dialog.LocalHost()))
 	if err != nil {
@@ -70,20 +76,37 @@ func (l *side) open(c *Call, name string, codecs []sdp.Codec) error {
 		Addr: leg.Local(), Codecs: codecs, Events: defaultEvents,
 		Ptime: defaultPtime, Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixNano()), Version: 1,
 	}
+	l.secure.Policy = c.server.config.SRTP
+	return nil
+}
+
+// propose prepares an offer.
+func (l *side) propose() error {
+	keying, err := l.secure.Offer()
+	if err != nil {
+		return err
+	}
+	l.local.Keying = keying
 	l.answer = sdp.Offer(l.local)
 	return nil
 }
 
 // accept answers an offer and connects the leg as agreed.
 func (l *side) accept(offer *sdp.Session) error {
-	answer, agreed, err := sdp.Answer(offer, l.local)
-	if errors.Is(err, sdp.ErrNoCommonCodec) {
+	choice, err := l.secure.Answer(offer)
+	if err != nil {
+		return unprotected(err)
+	}
+	local := l.local
+	local.Keying = choice.Keying
+	answer, agreed, err := sdp.Answer(offer, local)
+	if errors.Is(err, sdp.ErrNoCommonCodec) || errors.Is(err, sdp.ErrKeying) {
 		return &Refusal{Status: 488, Reason: "Not Acceptable Here", Cause: reporting.NoMedia, Err: err}
 	}
 	if err != nil {
 		return &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
 	}
-	if err := l.connect(agreed); err != nil {
+	if err := l.connect(agreed, choice); err != nil {
 		return unconnected(err)
 	}
 	l.answer = answer
@@ -101,21 +124,37 @@ func (l *side) complete(body []byte) error {
 	if err != nil {
 		return fmt.Errorf("the answer: %w", err)
 	}
-	return l.connect(agreed)
+	choice, err := l.secure.Take(answer)
+	if err != nil {
+		return fmt.Errorf("the answer: %w", err)
+	}
+	return l.connect(agreed, choice)
 }
 
-func (l *side) connect(n sdp.Negotiated) error {
+func (l *side) connect(n sdp.Negotiated, protected secure.Choice) error {
 	spoken := codec.Codec{Name: n.Codec.Name, PayloadType: n.Codec.PayloadType, ClockRate: n.Codec.ClockRate}
 	err := l.leg.Connect(media.FarEnd{
 		RTP: n.Remote, RTCP: n.RTCP, PayloadType: n.Codec.PayloadType, Events: n.Events,
 		ClockRate: n.Codec.ClockRate, Ptime: n.Ptime, Send: n.Send, Receive: n.Receive,
-		Latch: l.latch, LatchFrom: l.peer,
+		Latch: l.latch, LatchFrom: l.peer, Secure: protected.Agreement,
 	}, spoken)
 	if err != nil {
 		return fmt.Errorf("connect leg %s: %w", l.leg.Name(), err)
 	}
 	l.codec.Store(&spoken)
+	l.secure.Settle(protected)
 	return nil
+}
+
+// confidential tells whether a dialog's signalling is encrypted on its way here.
+func confidential(d any) bool {
+	s, ok := d.(interface{ Confidential() bool })
+	return ok && s.Confidential()
+}
+
+// unprotected says how an offer is refused for how it is, or is not, protected.
+func unprotected(err error) *Refusal {
+	return &Refusal{Status: 488, Reason: "Not Acceptable Here", Cause: reporting.NoMedia, Warning: err.Error(), Err: err}
 }
 
 // unconnected says how an offer is refused that agreed but cannot be served.
@@ -130,7 +169,10 @@ func unconnected(err error) *Refusal {
 // re-INVITE without an offer gets ours again.
 func (l *side) renegotiate(body []byte) ([]byte, error) {
 	if len(body) == 0 {
-		return sdp.Offer(l.local), nil
+		if err := l.propose(); err != nil {
+			return nil, unprotected(err)
+		}
+		return l.answer, nil
 	}
 	offer, err := sdp.Parse(body)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,8 +65,18 @@ func (c *Call) Dial(to Destination) (*Party, error) {
 	if err := p.side.open(c, name, preferring(c.Codec(), c.server.config.Codecs)); err != nil {
 		return nil, fmt.Errorf("call %s: %w", to.To, err)
 	}
+	p.side.secure.Confidential = securely(to.To)
+	if err := p.side.propose(); err != nil {
+		return nil, errors.Join(fmt.Errorf("call %s: %w", to.To, err), p.side.leg.Close())
+	}
 	c.tell(message{party: p, dial: true})
 	return p, nil
+}
+
+// securely tells whether a URI demands that signalling is encrypted.
+func securely(uri string) bool {
+	uri = strings.ToLower(uri)
+	return strings.HasPrefix(uri, "sips:") || strings.Contains(uri, ";transport=tls")
 }
 
 // preferring puts a codec first, so that the plane can relay between two legs.

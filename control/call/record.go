@@ -207,7 +207,7 @@ func legsOf(legs []media.Summary) []reporting.Leg {
 	for _, l := range legs {
 		s := l.Stats
 		leg := reporting.Leg{
-			Name: l.Name, Codec: l.Codec.Name,
+			Name: l.Name, Codec: l.Codec.Name, SRTP: string(l.Protection),
 			Received: reporting.Received{
 				Packets: s.RxPackets, Bytes: s.RxBytes, Relayed: s.RxRelayed, User: s.RxUser, Lost: s.RxLost,
 				Jitter: milliseconds(s.RxJitter), Dropped: s.Dropped, RTCP: s.RTCP,

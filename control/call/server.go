@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcp/control/admission"
+	"mcp/control/call/secure"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sdp"
@@ -37,6 +38,8 @@ type Config struct {
 	// Latch is for how long a caller's true media address may be learned from its
 	// audio (symmetric RTP). Zero: it is where SDP says.
 	Latch time.Duration
+	// SRTP says whether and how callers' audio is protected.
+	SRTP secure.Policy
 	// MediaTimeout is how long a caller's audio may stay away, HoldTimeout while it
 	// was agreed that none comes. Zero: for ever.
 	MediaTimeout, HoldTimeout time.Duration

@@ -81,6 +81,9 @@ func (c *Call) Redirect(ctx context.Context, p *Party) error {
 	if a, b := c.Codec(), p.side.agreed(); !a.Same(b) {
 		return fmt.Errorf("%w: one speaks %s, the other %s", ErrRedirect, a.Name, b.Name)
 	}
+	if c.caller.secure.Agreed() != nil || p.side.secure.Agreed() != nil {
+		return fmt.Errorf("%w: it is protected on its way here", ErrRedirect)
+	}
 	target, err := sdp.Parse(p.signalling().RemoteSDP())
 	if err != nil || target.Audio == nil {
 		return fmt.Errorf("%w: the party's description: %w", ErrRedirect, errors.Join(err, sdp.ErrNoAudio))

@@ -16,6 +16,7 @@ import (
 	"mcp/control/node/probing"
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
+	"mcp/control/node/securing"
 	"mcp/control/node/signalling"
 	"mcp/control/node/uploading"
 	"mcp/control/sdp"
@@ -44,6 +45,9 @@ type Config struct {
 
 // SIP is the signalling section.
 type SIP = signalling.Config
+
+// SRTP is the section of protected audio.
+type SRTP = securing.Config
 
 // Calls is the section of limits.
 type Calls struct {
@@ -93,6 +97,7 @@ type Media struct {
 	DSCP        uint8         `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
 	Timeout     time.Duration `yaml:"timeout" doc:"how long a caller's audio may stay away before the call is ended; 0: for ever"`
 	HoldTimeout time.Duration `yaml:"hold-timeout" doc:"the same while the caller is on hold; 0: for ever"`
+	SRTP        SRTP          `yaml:"srtp" doc:"protection of callers' audio"`
 	Symmetric   bool          `yaml:"symmetric-rtp" doc:"learn where a caller behind NAT is from its first audio (RFC 4961)"`
 }
 
@@ -166,7 +171,7 @@ func Defaults() Config {
 			Drain: time.Hour, Prepare: 30 * time.Second, Grace: 10 * time.Second,
 			Outbound: Outbound{Timeout: time.Minute},
 		},
-		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, Codecs: []string{"PCMU", "PCMA"}, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour},
+		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, Codecs: []string{"PCMU", "PCMA"}, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour, SRTP: securing.Defaults()},
 		Application:   Application{Trace: live.Dir()},
 		Announcements: Announcements{Longest: time.Hour},
 		Fetch:         defaultFetch(),

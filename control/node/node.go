@@ -105,7 +105,7 @@ func (n *Node) build() error {
 	}
 	n.calls = call.NewServer(call.Config{
 		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.codecs(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
-		MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
+		SRTP: n.cfg.Media.SRTP.Policy(), MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
 	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: kept.Calls(), Metrics: n.metrics, Log: n.log})
 	if err := n.openSelfTest(engine); err != nil {
@@ -159,7 +159,11 @@ func (n *Node) openMedia() (*media.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := media.NewEngine(media.Config{PortMin: n.cfg.Media.PortMin, PortMax: n.cfg.Media.PortMax, DSCP: n.cfg.Media.DSCP}, plane, n.log)
+	secure := n.cfg.Media.SRTP.Open(plane, n.log)
+	if secure != nil {
+		n.opened("media plane for SRTP", secure.Close)
+	}
+	engine, err := media.NewEngine(media.Config{PortMin: n.cfg.Media.PortMin, PortMax: n.cfg.Media.PortMax, DSCP: n.cfg.Media.DSCP, Secure: secure}, plane, n.log)
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}

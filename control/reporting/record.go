@@ -113,6 +113,7 @@ type Leg struct {
 	Name     string   `json:"leg"` // "caller", "synthesizer", "recognizer", …
 	Codec    string   `json:"codec,omitempty"`
 	Remote   string   `json:"remote,omitempty"` // where audio was sent, address:port
+	SRTP     string   `json:"srtp,omitempty"`   // the profile, such as AEAD_AES_128_GCM; empty: in the clear
 	Received Received `json:"received"`
 	Sent     Sent     `json:"sent"`
 }

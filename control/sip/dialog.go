@@ -211,6 +211,10 @@ func (d *Dialog) RemoteHost() netip.Addr { return d.link().Remote().Addr() }
 // LocalHost is our address as the peer sees it, which is the one for media.
 func (d *Dialog) LocalHost() netip.Addr { return d.link().Host() }
 
+// Confidential tells whether the far end's messages are encrypted on their last hop
+// to us.
+func (d *Dialog) Confidential() bool { return d.link().Network() == "tls" }
+
 func (d *Dialog) link() wire.Link {
 	d.mu.Lock()
 	defer d.mu.Unlock()
