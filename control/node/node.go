@@ -107,7 +107,7 @@ func (n *Node) build() error {
 		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.codecs(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
 		SRTP: n.cfg.Media.SRTP.Policy(), MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
-	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: kept.Calls(), Metrics: n.metrics, Log: n.log})
+	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: n.openRecordingServer(kept.Calls()), Metrics: n.metrics, Log: n.log})
 	if err := n.openSelfTest(engine); err != nil {
 		return err
 	}
@@ -139,6 +139,17 @@ func (n *Node) openRecordings(engine *media.Engine) (*recording.Recordings, erro
 	n.opened("recordings", r.Close)
 	n.companions = append(n.companions, r.Run)
 	return r, nil
+}
+
+// openRecordingServer adds to what records calls a recording server, if there is one.
+func (n *Node) openRecordingServer(also []call.Recordings) []call.Recordings {
+	c := n.cfg.Recording.Server.Client(n.cfg.Media.codecs(), n.agent, n.log)
+	if c == nil {
+		return also
+	}
+	n.opened("recording server", c.Close)
+	n.metrics.MustRegister(c)
+	return append(also, c)
 }
 
 // openUploader lets the platform upload what it records, if it is told where to.

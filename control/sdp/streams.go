@@ -10,6 +10,7 @@ import (
 type Stream struct {
 	Addr  netip.AddrPort
 	Label string // RFC 4574
+	Held  bool   // nothing is sent
 }
 
 // OfferStreams writes an offer of streams that we send, alike but for address and
@@ -18,7 +19,7 @@ func OfferStreams(local Local, streams []Stream) []byte {
 	local.Addr, local.Direction = streams[0].Addr, SendOnly
 	desc := header(local)
 	for _, s := range streams {
-		out := stream{codecs: local.codecs(), events: NoEvents, ptime: local.ptime(), direction: SendOnly, mux: true}
+		out := stream{codecs: local.codecs(), events: NoEvents, ptime: local.ptime(), direction: directionOf(!s.Held, false), mux: true}
 		desc.MediaDescriptions = append(desc.MediaDescriptions, out.accepted("RTP/AVP", s.Addr.Port(), "").WithValueAttribute("label", s.Label))
 	}
 	return marshal(desc)

@@ -72,6 +72,9 @@ type Config struct {
 	FailOver time.Duration
 	// Credentials prove who we are to those that we call.
 	Credentials digest.Credentials
+	// Extensions are option tags that the agent's user understands, beside those that
+	// are the agent's own business.
+	Extensions []string
 	// Callers asks those who call us to prove who they are; nil: nobody is asked.
 	Callers *digest.Server
 }

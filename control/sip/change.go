@@ -49,6 +49,16 @@ func (d *Dialog) Update(ctx context.Context, offer []byte, headers map[string]st
 	})
 }
 
+// Tell tells the far end something by an UPDATE that leaves the session as it is,
+// such as a recording server's wish for metadata.
+func (d *Dialog) Tell(ctx context.Context, c Content) error {
+	res, err := d.ask(ctx, sip.UPDATE, c)
+	if err == nil && !res.IsSuccess() {
+		err = rejectedBy(res)
+	}
+	return err
+}
+
 // change makes one change of the session at a time.
 func (d *Dialog) change(ctx context.Context, offer []byte, attempt func() (*sip.Response, error)) ([]byte, error) {
 	for tries := 1; ; tries++ {

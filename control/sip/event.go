@@ -88,6 +88,9 @@ func (r *Reinvite) Accept(ctx context.Context, sdp []byte) error {
 	return r.dialog.accept(ctx, acceptance{tx: r.tx, content: Content{Body: sdp}, delayed: r.Offer == nil})
 }
 
+// Parts are the bodies of the request, the offer among them.
+func (r *Reinvite) Parts() []header.Part { return partsOf(r.tx.Request) }
+
 // Reject refuses the change; the session goes on as it was.
 func (r *Reinvite) Reject(_ context.Context, status int, reason string) error {
 	if !r.dialog.settle(r.tx) {

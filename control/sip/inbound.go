@@ -136,7 +136,7 @@ func (a *Agent) refused(tx *wire.ServerTx) bool {
 	default:
 		var unknown []string
 		for _, tag := range options(req.Headers(), "Require") {
-			if !understood(req, tag) {
+			if !a.understands(req, tag) {
 				unknown = append(unknown, tag)
 			}
 		}
@@ -335,10 +335,11 @@ func (a *Agent) sign(msg sip.Message) {
 	}
 }
 
-// understood says whether we can do what an option tag asks. A recording server may
-// ask its client for metadata (RFC 7866 section 9.2); we are no such server.
-func understood(req *sip.Request, tag string) bool {
-	return slices.Contains(header.Split(supported, ','), tag) || tag == "siprec" && req.Method == sip.UPDATE
+// understands says whether we can do what an option tag asks. A recording server may
+// ask its client for metadata (RFC 7866 section 9.2).
+func (a *Agent) understands(req *sip.Request, tag string) bool {
+	return slices.Contains(header.Split(supported, ','), tag) || slices.Contains(a.cfg.Extensions, tag) ||
+		tag == "siprec" && req.Method == sip.UPDATE
 }
 
 // addContact says where the peer of a link reaches us.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -17,13 +19,49 @@ import (
 	"mcp/control/media/record"
 	"mcp/control/media/record/store"
 	"mcp/control/node/sealing"
+	"mcp/control/sdp"
+	"mcp/control/service/siprec"
 )
 
 // Config is the section of recordings.
 type Config struct {
 	Calls        string         `yaml:"calls" doc:"whether calls are recorded: off, mixed, or sides for the caller left and the platform right"`
 	Type         string         `yaml:"type" gvp:"conference.callrec_default_type" doc:"of call recordings: audio/wav with codec=pcm, alaw or ulaw, audio/mpeg with bitrate=16 or 32, audio/ogg, audio/basic"`
+	Server       Server         `yaml:"server" doc:"a recording server that all calls are sent to as well"`
 	Certificates sealing.Config `yaml:"certificates" doc:"whom recordings are encrypted to (CMS, RFC 5652); with no source they are in the clear"`
+}
+
+// Server is the section of a recording server.
+type Server struct {
+	URI      string        `yaml:"uri" doc:"SIP URI to call for each call; {id} in it is the call's identifier, as in sip:record={id}@10.0.0.2:5060; empty: none"`
+	Protocol string        `yaml:"protocol" doc:"siprec (RFC 7866), or plain for active recording: two streams and no metadata"`
+	Failure  string        `yaml:"failure" doc:"what becomes of a call that the server does not record: continue, or refuse, which also ends it when the server hangs up"`
+	Timeout  time.Duration `yaml:"timeout" doc:"longest wait for the server's answer"`
+}
+
+// Validate implements the configuration reader's check of the section.
+func (s Server) Validate() error {
+	switch {
+	case s.URI != "" && !strings.HasPrefix(s.URI, "sip:") && !strings.HasPrefix(s.URI, "sips:"):
+		return fmt.Errorf("uri: %q is no SIP URI", s.URI)
+	case s.Protocol != "siprec" && s.Protocol != "plain":
+		return fmt.Errorf("protocol: %q is neither siprec nor plain", s.Protocol)
+	case s.Failure != "continue" && s.Failure != "refuse":
+		return fmt.Errorf("failure: %q is neither continue nor refuse", s.Failure)
+	case s.Timeout <= 0:
+		return errors.New("timeout must be above zero")
+	}
+	return nil
+}
+
+// Client is what has calls recorded by the server; nil: there is none.
+func (s Server) Client(codecs []sdp.Codec, dialler siprec.Dialler, log *slog.Logger) *siprec.Client {
+	if s.URI == "" {
+		return nil
+	}
+	return siprec.New(siprec.Config{
+		Server: s.URI, Plain: s.Protocol == "plain", Vital: s.Failure == "refuse", Codecs: codecs, Patience: s.Timeout,
+	}, dialler, log)
 }
 
 // The ways in which calls are recorded.
@@ -35,7 +73,10 @@ const (
 
 // Defaults records nothing.
 func Defaults() Config {
-	return Config{Calls: off, Type: "audio/wav;codec=alaw", Certificates: sealing.Defaults()}
+	return Config{
+		Calls: off, Type: "audio/wav;codec=alaw", Certificates: sealing.Defaults(),
+		Server: Server{Protocol: "siprec", Failure: "continue", Timeout: 10 * time.Second},
+	}
 }
 
 // Validate implements the configuration reader's check of the section.

@@ -35,6 +35,30 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+func TestServer(t *testing.T) {
+	fine := Defaults().Server
+	fine.URI = "sip:record={id}@10.0.0.2:5060"
+	for what, change := range map[string]func(*Server){
+		"no SIP URI": func(s *Server) { s.URI = "http://srs" }, "no protocol": func(s *Server) { s.Protocol = "rtp" },
+		"no failure": func(s *Server) { s.Failure = "ignore" }, "no timeout": func(s *Server) { s.Timeout = 0 },
+	} {
+		s := fine
+		if change(&s); s.Validate() == nil {
+			t.Errorf("%s: %+v is taken", what, s)
+		}
+	}
+	log := slog.New(slog.DiscardHandler)
+	if c := Defaults().Server.Client(nil, nil, log); Defaults().Server.Validate() != nil || c != nil {
+		t.Error("calls are sent to a server that is not configured")
+	}
+	fine.Failure = "refuse"
+	if c := fine.Client(nil, nil, log); fine.Validate() != nil || !c.Vital() {
+		t.Error("calls that must be recorded need not be")
+	} else if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpen(t *testing.T) {
 	parts := Parts{
 		Folder: filepath.Join(t.TempDir(), "new"), Clock: new(clock.Clock),
