@@ -111,7 +111,7 @@ func (c *contest) open(local, far netip.AddrPort, toMAC, myMAC []byte) *modelLeg
 	m := &modelLeg{
 		id: l.ID(), local: local, far: far, farRTCP: netip.AddrPortFrom(far.Addr(), far.Port()+1),
 		toMAC: [6]byte(toMAC), myMAC: [6]byte(myMAC), class: byte(c.rnd.IntN(64)) << 2, audio: audioType, event: eventType,
-		out: modelEgress{ssrc: entry.Egress.Ssrc, seq: entry.Egress.Place.LastSeq, next: entry.Egress.NextTs},
+		out: modelEgress{ssrc: entry.Egress.Ssrc, seq: entry.Egress.Place.LastSeq, next: entry.Egress.Place.LastTs},
 	}
 	c.legs = append(c.legs, l)
 	c.model.legs[local] = m

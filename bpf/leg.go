@@ -79,7 +79,7 @@ func (p *Plane) AddLeg(local netip.AddrPort, ssrc uint32) (*Leg, error) {
 	entry.Config.AudioType = NoType
 	entry.Egress.Ssrc = ssrc
 	entry.Egress.Place.LastSeq = uint16(rand.Uint32())
-	entry.Egress.NextTs = rand.Uint32()
+	entry.Egress.Place.LastTs = rand.Uint32() // with no ticks yet: where the first packet begins
 	slot, err := p.slots.open(&entry)
 	if errors.Is(err, ErrFull) {
 		p.counts.full.Add(1)

@@ -52,7 +52,7 @@ func pinnedMaps(o *relayMaps) map[string]**ebpf.Map {
 		"legs": &o.Legs, "addresses": &o.Addresses, "ports": &o.Ports,
 		"stats": &o.Stats, "events": &o.Events, "vlans": &o.Vlans, "taps": &o.Taps, "tapping": &o.Tapping,
 		"tx_ports": &o.TxPorts, "ifaces": &o.Ifaces, "layout": &o.Layout,
-		"owners": &o.Owners, "shapes": &o.Shapes,
+		"owners": &o.Owners, "shapes": &o.Shapes, "routing": &o.Routing,
 	}
 }
 

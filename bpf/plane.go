@@ -272,7 +272,7 @@ func (p *Plane) openObjects() error {
 }
 
 func (p *Plane) openWatch() (err error) {
-	if p.watch, err = openWatch(); err != nil {
+	if p.watch, err = openWatch(p.objects.Routing); err != nil {
 		return err
 	}
 	return noteVLANs(p.watch.handle, p.objects.Vlans)

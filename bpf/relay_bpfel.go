@@ -69,7 +69,7 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 5
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 6
 )
 
 type relayLeg struct {
@@ -81,6 +81,8 @@ type relayLeg struct {
 	Reserved   uint32
 	Id         uint64
 	TapUntilNs uint64
+	Egress     relayLegEgress
+	Counts     relayLegCounts
 	Gate       struct {
 		_             structs.HostLayout
 		FarRtp        relayEndpoint
@@ -95,13 +97,12 @@ type relayLeg struct {
 	}
 	Config  relayLegConfig
 	Ingress relayLegIngress
-	Counts  relayLegCounts
-	Egress  relayLegEgress
 	Hop     struct {
 		_        structs.HostLayout
 		UntilNs  uint64
 		Ifindex  uint32
-		Length   uint32
+		Length   uint16
+		Changes  uint16
 		ToMac    [6]uint8
 		FromMac  [6]uint8
 		TagProto uint16
@@ -135,16 +136,16 @@ type relayLegConfig struct {
 
 type relayLegCounts struct {
 	_              structs.HostLayout
+	TxUser         uint64
+	TxUserBytes    uint64
+	TxRelayed      uint64
+	TxRelayedBytes uint64
 	RxPackets      uint64
 	RxBytes        uint64
 	RxRelayed      uint64
-	TxRelayed      uint64
-	TxRelayedBytes uint64
 	RxHanded       uint64
 	RxUser         uint64
 	RxRtcp         uint64
-	TxUser         uint64
-	TxUserBytes    uint64
 	DropSource     uint64
 	DropSsrc       uint64
 	DropProbation  uint64
@@ -172,7 +173,7 @@ type relayLegEgress struct {
 	SourceId   uint64
 	Ssrc       uint32
 	SourceSsrc uint32
-	NextTs     uint32
+	Ticks      uint32
 	TsOffset   uint32
 	SeqOffset  uint16
 	FloorSeq   uint16
@@ -219,6 +220,13 @@ type relayPacketEvent struct {
 	ArrivedNs uint64
 	Kind      relayEventKind
 	Length    uint32
+}
+
+type relayRouting struct {
+	_              structs.HostLayout
+	WatchedUntilNs uint64
+	Changes        uint32
+	Reserved       uint32
 }
 
 type relaySendRequest struct {
@@ -344,6 +352,7 @@ const (
 	relayMapLegs      = "legs"
 	relayMapOwners    = "owners"
 	relayMapPorts     = "ports"
+	relayMapRouting   = "routing"
 	relayMapShapes    = "shapes"
 	relayMapStats     = "stats"
 	relayMapTapping   = "tapping"
@@ -421,6 +430,7 @@ type relayMapSpecs struct {
 	Legs      *ebpf.MapSpec `ebpf:"legs"`
 	Owners    *ebpf.MapSpec `ebpf:"owners"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
+	Routing   *ebpf.MapSpec `ebpf:"routing"`
 	Shapes    *ebpf.MapSpec `ebpf:"shapes"`
 	Stats     *ebpf.MapSpec `ebpf:"stats"`
 	Tapping   *ebpf.MapSpec `ebpf:"tapping"`
@@ -462,6 +472,7 @@ type relayMaps struct {
 	Legs      *ebpf.Map `ebpf:"legs"`
 	Owners    *ebpf.Map `ebpf:"owners"`
 	Ports     *ebpf.Map `ebpf:"ports"`
+	Routing   *ebpf.Map `ebpf:"routing"`
 	Shapes    *ebpf.Map `ebpf:"shapes"`
 	Stats     *ebpf.Map `ebpf:"stats"`
 	Tapping   *ebpf.Map `ebpf:"tapping"`
@@ -479,6 +490,7 @@ func (m *relayMaps) Close() error {
 		m.Legs,
 		m.Owners,
 		m.Ports,
+		m.Routing,
 		m.Shapes,
 		m.Stats,
 		m.Tapping,

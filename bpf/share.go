@@ -24,6 +24,9 @@ func (p *Plane) Share(spec *ebpf.CollectionSpec) map[string]*ebpf.Map {
 	return shared
 }
 
+// MaxLegs is how many legs there can be.
+func (p *Plane) MaxLegs() int { return int(p.objects.Legs.MaxEntries()) - 1 }
+
 // Slot is the leg's place in the map of legs, which it has until it is closed.
 func (l *Leg) Slot() uint32 { return l.slot }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -21,6 +22,9 @@ import (
 // refreshEvery is well below the time after which a call would notice.
 const refreshEvery = 5 * time.Second
 
+// watchedFor is how long programs rely on a round's word that routes are watched.
+const watchedFor = 3 * refreshEvery
+
 // watch keeps what the plane knows of the machine true: interfaces that go and
 // come back, VLANs, neighbours that move, programs that an upgrade exchanged. It
 // looks when the kernel tells of a change, and now and then.
@@ -32,11 +36,39 @@ type watch struct {
 	stop    chan struct{}
 	done    chan struct{}
 	states  map[string]string // of interfaces, as last logged
+	routing routing
+}
+
+// routing tells the programs whether the ways that they know are still good.
+type routing struct {
+	mu    sync.Mutex // guards the table, which has one entry
+	table *ebpf.Map
+}
+
+// changed has the programs ask anew.
+func (r *routing) changed() {
+	r.note(func(e *relayRouting) { e.Changes++ })
+}
+
+// watched does so, too, and tells that changes are noticed for a while.
+func (r *routing) watched() {
+	r.note(func(e *relayRouting) { e.Changes, e.WatchedUntilNs = e.Changes+1, monotonic()+uint64(watchedFor) })
+}
+
+// note can only fail with the plane itself, which others report.
+func (r *routing) note(change func(*relayRouting)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var e relayRouting
+	if r.table.Lookup(uint32(0), &e) == nil {
+		change(&e)
+		_ = r.table.Put(uint32(0), &e)
+	}
 }
 
 // openWatch looks at the network namespace it is called in.
-func openWatch() (_ *watch, err error) {
-	w := &watch{log: slog.New(slog.DiscardHandler), states: make(map[string]string)}
+func openWatch(table *ebpf.Map) (_ *watch, err error) {
+	w := &watch{log: slog.New(slog.DiscardHandler), states: make(map[string]string), routing: routing{table: table}}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -48,7 +80,7 @@ func openWatch() (_ *watch, err error) {
 	if w.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("open interface table: %w", err)
 	}
-	w.changes, err = nic.Subscribe()
+	w.changes, err = nic.Subscribe(w.routing.changed)
 	return w, err
 }
 
@@ -86,6 +118,7 @@ func (w *watch) run(p *Plane) {
 	}
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
+	p.refresh()
 	for {
 		p.tend()
 		select {
@@ -102,6 +135,7 @@ func (w *watch) run(p *Plane) {
 // up for by the next.
 func (p *Plane) refresh() {
 	_ = noteVLANs(p.watch.handle, p.objects.Vlans)
+	p.watch.routing.watched()
 	if err := p.followUpgrade(); err != nil {
 		p.watch.log.Warn("upgraded programs are not used yet", "error", err)
 	}

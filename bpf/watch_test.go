@@ -96,6 +96,67 @@ func TestInterfaceComesBack(t *testing.T) {
 	}
 }
 
+// A route that changes is noticed when it does, not when somebody looks next.
+func TestChangesOfRoutesAreNoticed(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	for name, change := range map[string]func() error{
+		"route": func() error { return r.route("192.0.2.9", "10.2.0.2") },
+		"neighbour": func() error {
+			return r.toServer.Neighbor("10.2.0.77", r.serverEnd.MAC)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := r.routing(t)
+			must(t, change())
+			for deadline := time.Now().Add(patience); r.routing(t).Changes == before.Changes; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("nobody noticed")
+				}
+			}
+			if after := r.routing(t); after.WatchedUntilNs != before.WatchedUntilNs {
+				t.Errorf("a round noticed it: %+v, then %+v", before, after)
+			}
+		})
+	}
+}
+
+// A way is believed for long only while somebody watches the routes, and no longer
+// than until they change.
+func TestWaysAreBelievedWhileRoutesAreWatched(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeAuto, gro: true, static: true})
+	r.openLegs(t)
+	caller := newPhone(t, r.caller, r.callerPeer, r.callerLocal)
+	server := newPhone(t, r.server, r.serverPeer, r.serverLocal)
+	const moment, long = 50 * time.Millisecond, time.Second
+	hop := func(watched time.Duration) (until time.Duration) {
+		r.plane.watch.routing.note(func(n *relayRouting) {
+			n.Changes++
+			n.WatchedUntilNs = monotonic() + uint64(watched)
+		})
+		before := monotonic()
+		r.talk(t, caller, server, 1)
+		entry, err := r.serverLeg.read()
+		must(t, err)
+		if after := time.Duration(monotonic() - before); time.Duration(entry.Hop.UntilNs-before) > long+after {
+			t.Errorf("believed until %d, at %d", entry.Hop.UntilNs, before)
+		}
+		return time.Duration(entry.Hop.UntilNs - before)
+	}
+	if until := hop(time.Hour); until < long {
+		t.Errorf("watched: believed for %s", until)
+	}
+	start := time.Now()
+	if until := hop(0); until > moment+time.Since(start) {
+		t.Errorf("not watched: believed for %s", until)
+	}
+}
+
+func (r *rig) routing(t *testing.T) (n relayRouting) {
+	t.Helper()
+	must(t, r.plane.objects.Routing.Lookup(uint32(0), &n))
+	return n
+}
+
 // What is attached after an upgrade is what the upgrade brought.
 func TestInterfaceComesBackUpgraded(t *testing.T) {
 	r := newRig(t, rigOptions{mode: ModeGeneric})

@@ -11,6 +11,12 @@
 
 #define ONE_CHANGE (1ULL << 48) /* of leg_place.changes, in the place read as one word */
 
+/* A place as it is read and exchanged. */
+union place {
+	__u64 word;
+	struct leg_place at;
+};
+
 static __always_inline __u64 *place_word(struct leg *leg)
 {
 	return (__u64 *)&leg->egress.place;

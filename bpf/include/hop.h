@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
  * The way to the far end, from the kernel's own routes and neighbours. An answer
- * is good for a moment, so that a change is followed within a few packets.
+ * is good until the control process notices that they changed; while nobody
+ * watches them only for a moment, so that a change is followed within a few packets.
  */
 #pragma once
 
 #include "maps.h"
 #include "rewrite.h"
 
-#define HOP_NS (50 * 1000 * 1000)
+#define HOP_NS (50 * NSEC_PER_MSEC)
+#define WATCHED_HOP_NS NSEC_PER_SEC /* as a change may come just when nobody watches any more */
 
 /*
  * The lookup starts at the loopback interface, as it does for packets a host
@@ -61,18 +63,21 @@ static __always_inline void see_through_vlan(struct leg_hop *hop)
 		hop->ifindex = v->ifindex;
 }
 
-/*
- * Asks the kernel for the next hop. False: it cannot be reached from here now,
- * or not by an interface whose transmission was proven.
- */
-static __always_inline bool ask_hop(struct xdp_md *ctx, struct departure *d, __u16 length, __u64 now)
+static __always_inline const struct routing *routing_now(void)
+{
+	__u32 first = 0;
+
+	return bpf_map_lookup_elem(&routing, &first);
+}
+
+/* Asks the kernel's tables. */
+static __always_inline bool look_up(struct xdp_md *ctx, struct departure *d, __u16 length)
 {
 	struct bpf_fib_lookup ask = {};
 
 	ask_for(&ask, d, length);
 	if (bpf_fib_lookup(ctx, &ask, sizeof(ask), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
-	d->hop.until_ns = now + HOP_NS;
 	d->hop.ifindex = ask.ifindex;
 	d->hop.length = length;
 	__builtin_memcpy(d->hop.from_mac, ask.smac, sizeof(ask.smac));
@@ -81,15 +86,40 @@ static __always_inline bool ask_hop(struct xdp_md *ctx, struct departure *d, __u
 	return bpf_map_lookup_elem(&tx_ports, &d->hop.ifindex);
 }
 
-/* Finds the way for a packet of a length, from IP's header on. */
+/*
+ * Asks for the next hop. False: it cannot be reached from here now, or not by an
+ * interface whose transmission was proven.
+ */
+static __always_inline bool ask_hop(struct xdp_md *ctx, struct departure *d, __u16 length, __u64 now)
+{
+	const struct routing *r = routing_now();
+
+	if (!r)
+		return false;
+	d->hop.changes = *(volatile const __u32 *)&r->changes; /* before the tables are read */
+	d->hop.until_ns = now + (now < r->watched_until_ns ? WATCHED_HOP_NS : HOP_NS);
+	if (look_up(ctx, d, length))
+		return true;
+	d->hop.until_ns = 0;
+	d->hop.tag_proto = 0;
+	return false;
+}
+
+/* Is the way known for a packet of a length, from IP's header on? */
+static __always_inline bool is_known(const struct leg_hop *hop, __u16 length, __u64 now)
+{
+	const struct routing *r = routing_now();
+
+	return r && hop->changes == (__u16)r->changes && now < hop->until_ns && length <= hop->length;
+}
+
+/* Finds the way for a packet of a length, and keeps it with the leg. */
 static __always_inline bool find_hop(struct xdp_md *ctx, struct leg *to, struct departure *d, __u16 length, __u64 now)
 {
-	if (now < d->hop.until_ns && length <= d->hop.length)
+	if (is_known(&d->hop, length, now))
 		return true;
-	if (!ask_hop(ctx, d, length, now)) {
-		d->hop.tag_proto = 0;
+	if (!ask_hop(ctx, d, length, now))
 		return false;
-	}
 	remember_hop(to, d, now);
 	return true;
 }

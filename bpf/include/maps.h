@@ -65,6 +65,14 @@ struct {
 	__type(value, __u32);
 } tx_ports SEC(".maps");
 
+/* Exactly one: whether routes and neighbours are still what they were. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct routing);
+} routing SEC(".maps");
+
 /* VLAN interfaces, by index: a route leads to them, but frames leave by the one below. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

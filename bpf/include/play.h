@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
- * Prompts: recordings in pages that userspace fills, and the list of what is due
- * to be said. Both are mapped into userspace's memory.
+ * Prompts: recordings in pages that userspace fills, and what each stream says of
+ * them next. Both are mapped into userspace's memory, and one run says a packet of
+ * each stream that is due.
  */
 #pragma once
 
@@ -16,33 +17,54 @@ enum page_layout {
 	PAGE_OWN = 7680,
 	MAX_AUDIO = 512, /* of one packet; a power of two */
 	PAGE_BYTES = PAGE_OWN + MAX_AUDIO,
-	/* what a frame is at most longer than its audio */
-	MAX_HEADERS = sizeof(struct ethhdr) + sizeof(struct vlanhdr) + sizeof(struct ipv6hdr) +
-		      sizeof(struct udphdr) + sizeof(struct rtphdr),
 };
 
 struct page {
 	__u8 audio[PAGE_BYTES];
 };
 
-/* One packet that is due: what userspace asks for, and what became of it. */
-struct due {
+/*
+ * Streams that are due together lie together, in rows: a run reads them one after
+ * the other, and the machine fetches the next while one is being said.
+ */
+enum run_layout {
+	ROW = 32,   /* streams; a page of memory */
+	ROWS = 256, /* of one run */
+	RUN = ROWS * ROW,
+};
+
+/*
+ * What a stream says next: so many packets of a page, which userspace grants; it
+ * looks again when they are said. The way that they leave is kept between them.
+ */
+struct prompt {
 	__u64 leg_id;
 	__u32 slot;
 	__u32 page;
-	__u32 ticks;   /* the timeline advances by this much after the packet */
 	__u16 offset;  /* in the page's own part */
-	__u16 length;
+	__u16 length;  /* of a packet, in whole words */
+	__u16 left;    /* packets to say; 0: none */
+	__u16 refused; /* packets in a row that did not leave */
+	__u16 ticks;   /* the timeline advances by this much after a packet */
+	__u16 changes; /* of the leg, as the way is good for; see go_on */
 	__u8 type;     /* RTP payload type */
 	__u8 marker;
-	__u16 reserved;
-	enum verdict fate;
+	__u8 fate;     /* of the packet that was refused last, an enum verdict */
+	__u8 has_way;
+	struct departure way;
 };
 
-/* How far a run has come with the list. */
-struct run_state {
+/* What a run says, how far it has come, and what it has to tell. */
+struct run {
+	__u64 now_ns;
+	__u32 count;         /* streams */
 	__u32 next;
-	__u32 count;
+	__u32 said;          /* packets that left */
+	__u32 handed;        /* of those, by userspace's hand */
+	__u32 frame_length;  /* of the last one; frames that begin so need not be fitted */
+	__u32 reported;
+	__u32 rows[ROWS];    /* in the map prompts */
+	__u32 reports[RUN];  /* places in the map prompts: nothing is left, or a packet was refused */
 };
 
 enum { BPF_F_MMAPABLE = 1U << 10 };
@@ -56,14 +78,14 @@ struct {
 	__type(value, struct page);
 } pages SEC(".maps");
 
-/* What one run sends. 100,000 streams of 20 ms have 5,000 packets due each millisecond. */
+/* In rows; as many as there are legs, and rows that are not full. Set at load. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 32768);
 	__type(key, __u32);
-	__type(value, struct due);
-} due_list SEC(".maps");
+	__type(value, struct prompt);
+} prompts SEC(".maps");
 
 /* Exactly one. */
 struct {
@@ -71,29 +93,116 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct run_state);
-} run_states SEC(".maps");
+	__type(value, struct run);
+} runs SEC(".maps");
 
-/* Takes the next entry of the list; none when the list is done. */
-static __always_inline struct due *take_due(void)
+static __always_inline struct run *this_run(void)
 {
-	__u32 first = 0, index;
-	struct run_state *run = bpf_map_lookup_elem(&run_states, &first);
+	__u32 first = 0;
 
-	if (!run)
+	return bpf_map_lookup_elem(&runs, &first);
+}
+
+/* Takes the next stream of a run, which is at a place in the map; none when the run is done. */
+static __always_inline struct prompt *next_prompt(struct run *run, __u32 *place)
+{
+	__u32 index = run->next;
+
+	if (index >= run->count || index >= RUN)
 		return NULL;
-	index = __sync_fetch_and_add(&run->next, 1);
-	return index < run->count ? bpf_map_lookup_elem(&due_list, &index) : NULL;
+	run->next = index + 1;
+	*place = run->rows[index / ROW] * ROW + index % ROW;
+	return bpf_map_lookup_elem(&prompts, place);
 }
 
-static __always_inline bool is_sound(const struct due *due)
+/*
+ * Reads of the leg that comes next, and does nothing with it: the machine goes on
+ * with this packet while it fetches the leg from memory, where it is when there
+ * are many.
+ */
+static __always_inline void fetch_next(const struct run *run)
 {
-	return due->length && due->length <= MAX_AUDIO && due->offset < PAGE_OWN;
+	__u32 index = run->next, place;
+	const struct prompt *p;
+	const struct leg *leg;
+	__u64 unused;
+
+	if (index >= run->count || index >= RUN)
+		return;
+	place = run->rows[index / ROW] * ROW + index % ROW;
+	p = bpf_map_lookup_elem(&prompts, &place);
+	if (!p)
+		return;
+	leg = bpf_map_lookup_elem(&legs, &p->slot);
+	if (!leg)
+		return;
+	unused = *(volatile __u64 *)&leg->id;
+	asm volatile("" : : "r"(unused));
+	unused = *(volatile __u64 *)&leg->counts.tx_user;
+	asm volatile("" : : "r"(unused));
 }
 
-static __always_inline __u32 headers_length(const struct departure *d)
+/* Has userspace look at a stream. */
+static __always_inline void report(struct run *run, __u32 place)
 {
-	return sizeof(struct ethhdr) + (d->hop.tag_proto ? sizeof(struct vlanhdr) : 0) + ip_length(d->ipv4);
+	__u32 n = run->reported;
+
+	if (n < RUN) {
+		run->reports[n] = place;
+		run->reported = n + 1;
+	}
+}
+
+static __always_inline bool is_sound(const struct prompt *p)
+{
+	return p->length && p->length < MAX_AUDIO && p->offset < PAGE_OWN;
+}
+
+/*
+ * Takes the next place for a prompt that goes on as it did. Whoever changes
+ * anything about a leg holds it, and that shows in the place (hold.h): while
+ * nobody has, the way and all else that was found out before is still true, and
+ * the exchange proves it. False: the leg must be looked at.
+ */
+static __always_inline bool go_on(struct prompt *p, struct leg *to, __u64 now)
+{
+	__u64 *word = place_word(to), old = *(volatile __u64 *)word;
+	union place was = {.word = old}, next = {.word = old};
+	struct leg *leg = after_place(to, old);
+	struct leg_egress *e = &leg->egress;
+
+	if (!p->has_way || p->marker || p->changes != was.at.changes || leg->id != p->leg_id || e->ticks != p->ticks)
+		return false;
+	next.at.last_seq++;
+	next.at.last_ts += p->ticks;
+	if (__sync_val_compare_and_swap(word, old, next.word) != old)
+		return false;
+	e->last_ns = now;
+	p->way.stamp.seq = next.at.last_seq;
+	p->way.stamp.ts = next.at.last_ts;
+	p->way.stamp.marker = false;
+	return true;
+}
+
+/* Takes the next place in the leg's stream, and learns the way. */
+static __always_inline enum verdict begin(struct prompt *p, struct leg *leg)
+{
+	struct origin o = {.now = bpf_ktime_get_ns(), .ticks = p->ticks, .marker = p->marker};
+	__u64 id = p->leg_id;
+	enum verdict v;
+
+	hold(leg);
+	v = depart_held(leg, id, &o, &p->way);
+	p->changes = leg->egress.place.changes + 1; /* once it is released */
+	release(leg);
+	p->has_way = v == UNDECIDED;
+	return v;
+}
+
+/* Where RTP's header begins in the frame that leaves. */
+static __always_inline __u32 rtp_offset(const struct departure *d)
+{
+	return l3_offset(d) + ip_length(d->ipv4) + sizeof(struct udphdr);
 }
 
 /* Kept from being mixed with other sums, as the verifier lets pointers be subtracted only as a whole. */
@@ -105,42 +214,50 @@ static __always_inline __u32 frame_length(struct xdp_md *ctx)
 	return length;
 }
 
-/* Gives the frame its length and its audio. No pointer into it is good afterwards. */
-static __always_inline bool put_audio(struct xdp_md *ctx, const struct due *due, const struct departure *d,
-				      struct page *page)
+static __always_inline bool fit(struct xdp_md *ctx, __u32 length)
 {
-	__u32 offset = due->offset, last = due->length - 1;
-	__u32 start = headers_length(d) + sizeof(struct udphdr) + sizeof(struct rtphdr);
+	int more = (int)length - (int)frame_length(ctx);
 
-	if (offset >= PAGE_OWN)
-		return false;
-	last &= MAX_AUDIO - 1; /* proves the length to the verifier */
-	if (bpf_xdp_adjust_tail(ctx, (int)(start + last + 1) - (int)frame_length(ctx)))
-		return false;
-	return !bpf_xdp_store_bytes(ctx, start, page->audio + offset, last + 1);
+	return !more || !bpf_xdp_adjust_tail(ctx, more);
 }
 
 /*
- * Writes every header, and every field of it: the frame is one that left before,
- * and holds what was written then.
+ * Writes UDP's and RTP's headers; sum is the audio's. The frame is one that left
+ * before and holds what was written then, so every field is written.
  */
-static __always_inline bool put_headers(struct xdp_md *ctx, const struct departure *d, __u16 audio)
+static __always_inline bool write_udp(struct xdp_md *ctx, const struct departure *d, __u16 audio, __u64 sum)
 {
-	struct packet p = {.udp_offset = headers_length(d), .length = sizeof(struct rtphdr) + audio};
-	__u32 *words;
+	__u32 first = rtp_word(d, RTP_VERSION << 6), ts = bpf_htonl(d->stamp.ts), ssrc = bpf_htonl(d->stamp.ssrc);
+	struct udphdr *udp = (void *)(long)ctx->data + rtp_offset(d) - sizeof(*udp);
+	__u32 *words = (__u32 *)(udp + 1);
 
-	if (!write_headers(ctx, d, departing_length(&p, d)))
-		return false;
-	p.udp = (void *)(long)ctx->data + p.udp_offset;
-	words = (__u32 *)(p.udp + 1);
 	if ((void *)words + sizeof(struct rtphdr) > (void *)(long)ctx->data_end)
 		return false;
-	words[0] = rtp_word(d, RTP_VERSION << 6);
-	words[1] = bpf_htonl(d->stamp.ts);
-	words[2] = bpf_htonl(d->stamp.ssrc);
-	p.udp->source = bpf_htons(d->from.port);
-	p.udp->dest = bpf_htons(d->to.port);
-	p.udp->len = bpf_htons(p.length + sizeof(*p.udp));
-	p.udp->check = full_checksum(ctx, &p, pseudo_sum(&d->from, &d->to, d->ipv4, p.udp->len));
+	words[0] = first;
+	words[1] = ts;
+	words[2] = ssrc;
+	udp->source = bpf_htons(d->from.port);
+	udp->dest = bpf_htons(d->to.port);
+	udp->len = bpf_htons(sizeof(*udp) + sizeof(struct rtphdr) + audio);
+	sum += pseudo_sum(&d->from, &d->to, d->ipv4, udp->len);
+	sum += (__u64)udp->source + udp->dest + udp->len + first + ts + ssrc;
+	udp->check = never_zero(~fold(sum));
 	return true;
+}
+
+/* Makes the frame a prompt's next packet. No pointer into it is good afterwards. */
+static __always_inline bool make_frame(struct xdp_md *ctx, const struct prompt *p, struct page *page)
+{
+	__u32 offset = p->offset, length = p->length & (MAX_AUDIO - 4), start = rtp_offset(&p->way) + sizeof(struct rtphdr);
+	__u8 *audio;
+
+	asm volatile("" : "+r"(offset), "+r"(length));
+	if (offset >= PAGE_OWN || length >= MAX_AUDIO || !length)
+		return false;
+	audio = page->audio + offset;
+	if (!fit(ctx, start + length) || bpf_xdp_store_bytes(ctx, start, audio, length))
+		return false;
+	if (!write_headers(ctx, &p->way, start - l3_offset(&p->way) + length))
+		return false;
+	return write_udp(ctx, &p->way, length, (__u32)bpf_csum_diff(NULL, 0, (__be32 *)audio, length, 0));
 }

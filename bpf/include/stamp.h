@@ -61,7 +61,7 @@ static __always_inline void advance(struct leg_egress *e, const struct stamp *s,
 {
 	e->place.last_seq = s->seq;
 	e->place.last_ts = s->ts;
-	e->next_ts = s->ts + ticks;
+	e->ticks = ticks;
 	e->last_ns = now;
 	if ((__u16)(s->seq - e->floor_seq) > FLOOR_LAG)
 		e->floor_seq = s->seq - 2 * MAX_MISORDER;
@@ -72,12 +72,18 @@ static __always_inline __u32 later(__u32 a, __u32 b)
 	return (__s32)(a - b) < 0 ? b : a;
 }
 
+/* Where the last packet ends; before the first one, where the stream begins. */
+static __always_inline __u32 end_ts(const struct leg_egress *e)
+{
+	return e->place.last_ts + e->ticks;
+}
+
 /* Where the timeline is by now, and never before the last packet's end. */
 static __always_inline __u32 resume_ts(const struct leg_egress *e, __u32 rate, __u64 now)
 {
 	if (!e->started)
-		return e->next_ts;
-	return later(e->place.last_ts + ticks_of(now - e->last_ns, rate), e->next_ts);
+		return end_ts(e);
+	return later(e->place.last_ts + ticks_of(now - e->last_ns, rate), end_ts(e));
 }
 
 /* Do this sequence number and timestamp go on where the stream is? */
@@ -117,7 +123,7 @@ static __always_inline void stamp_own(struct leg_egress *e, const struct leg_con
 				      __u64 now, struct stamp *s)
 {
 	s->seq = e->place.last_seq + 1;
-	s->ts = e->started ? later(e->next_ts, e->place.last_ts) : e->next_ts;
+	s->ts = end_ts(e);
 	s->marker = o->marker;
 	if (!e->started || e->source_id) {
 		change_source(e, o, now);

@@ -73,13 +73,14 @@ static __always_inline struct leg *after_place(struct leg *leg, __u64 place)
 static __always_inline bool depart_quick(struct leg *to, __u64 id, const struct origin *o, struct departure *d)
 {
 	__u64 *word = place_word(to), old = *(volatile __u64 *)word;
-	union { __u64 word; struct leg_place at; } was = {.word = old}, next = {.word = old};
+	union place was = {.word = old}, next = {.word = old};
 	struct leg *leg = after_place(to, old);
 	struct leg_egress *e = &leg->egress;
 	struct stamp *s = &d->stamp;
 	__s16 ahead;
 
-	if (was.at.changes & 1 || !e->started || o->source_id != e->source_id || o->ssrc != e->source_ssrc)
+	if (was.at.changes & 1 || !e->started || o->source_id != e->source_id || o->ssrc != e->source_ssrc ||
+	    e->ticks != leg->config.frame_ticks)
 		return false;
 	if (may_depart(leg, id, o) != UNDECIDED)
 		return false;
@@ -92,7 +93,6 @@ static __always_inline bool depart_quick(struct leg *to, __u64 id, const struct 
 	    s->ts - was.at.last_ts > MAX_LEAP * leg->config.clock_rate)
 		return false;
 	address(leg, o, d);
-	e->next_ts = s->ts + leg->config.frame_ticks;
 	next.at.last_seq = s->seq;
 	next.at.last_ts = s->ts;
 	if (__sync_val_compare_and_swap(word, old, next.word) != old)

@@ -10,7 +10,7 @@
 #include "kernel.h"
 
 /* Grows whenever a map's layout changes; pins of another layout are refused. */
-enum layout_version { LAYOUT_VERSION = 5 };
+enum layout_version { LAYOUT_VERSION = 6 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
 #define SMALL_EVENT 256
@@ -141,7 +141,7 @@ struct leg_egress {
 	__u64 source_id;   /* leg it is relayed from; 0: userspace */
 	__u32 ssrc;
 	__u32 source_ssrc;
-	__u32 next_ts;     /* the earliest a next source may begin with */
+	__u32 ticks;       /* the last packet's length: no next source begins before its end */
 	__u32 ts_offset;   /* from the source's to ours */
 	__u16 seq_offset;
 	__u16 floor_seq;   /* the lowest the present source may still fill in */
@@ -158,7 +158,8 @@ struct leg_egress {
 struct leg_hop {
 	__u64 until_ns;    /* ask again then; 0: not known */
 	__u32 ifindex;
-	__u32 length;      /* the longest packet known to fit the MTU */
+	__u16 length;      /* the longest packet known to fit the MTU */
+	__u16 changes;     /* of routing, when they told */
 	__u8 to_mac[6] __attribute__((aligned(4))); /* the two in a frame's order */
 	__u8 from_mac[6];
 	__be16 tag_proto;  /* of a VLAN tag; 0: none */
@@ -166,16 +167,16 @@ struct leg_hop {
 };
 
 struct leg_counts {
+	__u64 tx_user;     /* packets of userspace */
+	__u64 tx_user_bytes;
+	__u64 tx_relayed;  /* packets of other legs */
+	__u64 tx_relayed_bytes;
 	__u64 rx_packets;  /* accepted RTP */
 	__u64 rx_bytes;
 	__u64 rx_relayed;  /* of those, relayed in the kernel */
-	__u64 tx_relayed;  /* packets of other legs */
-	__u64 tx_relayed_bytes;
 	__u64 rx_handed;   /* of those, stamped here and sent by userspace */
 	__u64 rx_user;     /* of those, handed to userspace's receiver */
 	__u64 rx_rtcp;
-	__u64 tx_user;     /* packets of userspace */
-	__u64 tx_user_bytes;
 	__u64 drop_source;
 	__u64 drop_ssrc;
 	__u64 drop_probation;
@@ -194,26 +195,34 @@ struct leg_counts {
 /*
  * One leg: a local endpoint and all that is known of the far end behind it. What
  * each packet needs lies together, in few of the machine's cache lines: with many
- * calls, waiting for memory is what a packet costs.
+ * calls, waiting for memory is what a packet costs. A prompt's packet needs the
+ * first 128 octets alone.
  */
 struct leg {
 	struct bpf_spin_lock lock;
 	__u32 reserved;
 	__u64 id; /* never used twice: a stale route or record cannot hit a later leg; 0: no leg */
 	__u64 tap_until_ns; /* a capture sees the leg's packets until then; 0: none does */
+	struct leg_egress egress;
+	struct leg_counts counts;
 	struct leg_gate gate;
 	struct leg_config config;
 	struct leg_ingress ingress;
-	struct leg_counts counts;
-	struct leg_egress egress;
 	struct leg_hop hop;
 	struct endpoint local;
-} __attribute__((aligned(64)));
+} __attribute__((aligned(128)));
 
 /* The local addresses that legs are open on. A leg's place is found by the number of its address. */
 struct address_list {
 	__u32 count;
 	struct endpoint at[MAX_ADDRESSES]; /* the port is 0 */
+};
+
+/* What the control process notices of the kernel's tables. */
+struct routing {
+	__u64 watched_until_ns; /* somebody watches them */
+	__u32 changes;          /* of routes, neighbours and interfaces, that were noticed */
+	__u32 reserved;
 };
 
 /* What a VLAN interface adds to a frame, and where the frame leaves. */

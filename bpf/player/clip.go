@@ -15,7 +15,7 @@ const (
 )
 
 // Format is how a recording is encoded: at an octet a tick of the RTP clock, as
-// with G.711.
+// with G.711, and in whole words a millisecond.
 type Format struct {
 	Name    string
 	Rate    int  // octets, and ticks, a second
@@ -23,7 +23,7 @@ type Format struct {
 }
 
 func (f Format) check() error {
-	if f.Name == "" || f.Rate <= 0 || f.Rate*int(maxPtime.Milliseconds()) > maxAudio*1000 {
+	if f.Name == "" || f.Rate <= 0 || f.Rate%4000 != 0 || f.Rate*int(maxPtime.Milliseconds()) > maxAudio*1000 {
 		return fmt.Errorf("%w: %+v", ErrNotAudio, f)
 	}
 	return nil

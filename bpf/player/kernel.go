@@ -11,53 +11,57 @@ import (
 	"mcp/bpf"
 )
 
+// usualFrame is the length of 20 ms of G.711 over IPv4, which the first frames begin with.
+const usualFrame = 14 + 20 + 8 + 12 + 160
+
 // kernel lets a program make the packets, one of each live frame it is run on.
 type kernel struct {
 	plane   *bpf.Plane
 	objects playerObjects
 	home    *resident
-	list    []playerDue
-	state   *playerRunState
+	prompts []playerPrompt
+	run     *playerRun
 	pages   []byte
-	maps    [][]byte // that are mapped
-	frame   []byte   // what live frames begin as: room for a packet
+	maps    [][]byte   // that are mapped
+	frame   [1500]byte // what live frames begin as
 }
 
-func newKernel(plane *bpf.Plane, pages int) (*kernel, error) {
+func newKernel(plane *bpf.Plane, r room) (*kernel, error) {
 	spec, err := loadPlayer()
 	if err != nil {
 		return nil, err
 	}
-	spec.Maps["pages"].MaxEntries = uint32(pages)
+	spec.Maps["pages"].MaxEntries = uint32(r.pages)
+	spec.Maps["prompts"].MaxEntries = uint32(r.prompts)
 	k := &kernel{plane: plane}
 	options := ebpf.CollectionOptions{MapReplacements: plane.Share(spec)}
 	if err := spec.LoadAndAssign(&k.objects, &options); err != nil {
 		return nil, err
 	}
-	k.frame = make([]byte, int(playerPageLayoutMAX_HEADERS)+maxAudio)
 	if err := k.open(); err != nil {
 		return nil, errors.Join(err, k.close())
 	}
 	return k, nil
 }
 
-// open maps the memory and sees whether the kernel has live frames: an empty list
-// sends none.
+// open maps the memory and sees whether the kernel has live frames: with nobody to
+// say anything it sends none.
 func (k *kernel) open() error {
-	list, err := k.mapped(k.objects.DueList)
+	prompts, err := k.mapped(k.objects.Prompts)
 	if err != nil {
 		return err
 	}
-	state, err := k.mapped(k.objects.RunStates)
+	run, err := k.mapped(k.objects.Runs)
 	if err != nil {
 		return err
 	}
 	if k.pages, err = k.mapped(k.objects.Pages); err != nil {
 		return err
 	}
-	k.list = unsafe.Slice((*playerDue)(unsafe.Pointer(unsafe.SliceData(list))), k.objects.DueList.MaxEntries())
-	k.state = (*playerRunState)(unsafe.Pointer(unsafe.SliceData(state)))
-	if err := k.run(1); err != nil {
+	k.prompts = unsafe.Slice((*playerPrompt)(unsafe.Pointer(unsafe.SliceData(prompts))), k.objects.Prompts.MaxEntries())
+	k.run = (*playerRun)(unsafe.Pointer(unsafe.SliceData(run)))
+	k.run.FrameLength = usualFrame
+	if err := k.play(1); err != nil {
 		return fmt.Errorf("run on live frames: %w", err)
 	}
 	k.home, err = settle(k.plane, k.objects.Play)
@@ -74,38 +78,47 @@ func (k *kernel) mapped(m *ebpf.Map) ([]byte, error) {
 	return b, nil
 }
 
-func (k *kernel) memory() ([]playerDue, []byte) { return k.list, k.pages }
+func (k *kernel) memory() ([]playerPrompt, []byte) { return k.prompts, k.pages }
 
-// send runs the program once for each packet.
-func (k *kernel) send(streams []*Stream, refused func(i int, err error)) (handed int) {
-	longest := uint16(0)
-	for i := range streams {
-		longest = max(longest, k.list[i].Length)
-	}
-	k.frame = k.frame[:int(playerPageLayoutMAX_HEADERS)+int(longest)]
-	*k.state = playerRunState{Count: uint32(len(streams))}
-	err := k.run(len(streams))
-	for i := range streams {
-		switch fate := k.list[i].Fate; fate {
-		case playerVerdictSTAMPED:
-		case playerVerdictHANDED:
-			handed++
-		case playerVerdictUNDECIDED:
-			refused(i, errors.Join(errors.New("the program did not come to it"), err))
-		default:
-			refused(i, k.plane.Refusal(uint32(fate)))
+// send runs the program once for each stream.
+func (k *kernel) send(d *desk, rows []uint32, streams int, look func(place uint32, err error)) sent {
+	r := k.run
+	copy(r.Rows[:], rows)
+	r.Count, r.Next, r.Said, r.Handed, r.Reported = uint32(streams), 0, 0, 0, 0
+	err := k.play(streams)
+	for _, place := range r.Reports[:r.Reported] {
+		if p := &d.prompts[place]; p.Refused != 0 {
+			look(place, k.plane.Refusal(uint32(p.Fate)))
+		} else {
+			look(place, nil)
 		}
 	}
-	return handed
+	for i := int(r.Next); i < streams; i++ {
+		place := placeIn(rows, i)
+		if p := &d.prompts[place]; p.Left > 0 {
+			p.pass(false)
+			look(place, errors.Join(errors.New("the program did not come to it"), err))
+		}
+	}
+	return sent{int(r.Said), int(r.Handed)}
 }
 
-// run may be interrupted and then runs on: what comes too often finds the list
-// done.
-func (k *kernel) run(times int) error {
+// play may be interrupted and then runs on: what comes too often finds nothing to say.
+func (k *kernel) play(times int) error {
+	k.run.NowNs = monotonic()
 	_, err := k.objects.Play.Run(&ebpf.RunOptions{
-		Data: k.frame, Repeat: uint32(times), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES,
+		Data: k.frame[:k.run.FrameLength], Repeat: uint32(times), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES,
 	})
 	return err
+}
+
+// monotonic is the clock that programs read.
+func monotonic() uint64 {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
+		return 0 // it cannot fail: the clock is there
+	}
+	return uint64(ts.Nano())
 }
 
 func (k *kernel) close() error {

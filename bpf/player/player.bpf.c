@@ -2,7 +2,7 @@
 
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
- * Says prompts: run on live frames, once for each packet that is due. It shares
+ * Says prompts: run on live frames, once for each stream that is due. It shares
  * the maps of the relay, and its way of stamping and sending.
  */
 #include "../include/count.h"
@@ -14,10 +14,10 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-/* Keeps a type in the type information; no map mentions it. */
-int record_types(enum page_layout *l)
+/* Keeps types in the type information; no map mentions them. */
+int record_types(enum page_layout *p, enum run_layout *r, enum verdict *v)
 {
-	return l != NULL;
+	return p || r || v;
 }
 
 /* Userspace sends what cannot be sent from here: no neighbour yet, or a local far end. */
@@ -35,50 +35,76 @@ static __always_inline enum verdict hand(struct xdp_md *ctx, const struct leg *l
 }
 
 /* Makes the frame the next packet of a leg's stream. */
-static __always_inline enum verdict say(struct xdp_md *ctx, const struct due *due, struct leg *leg, int *action)
+static __always_inline enum verdict say(struct xdp_md *ctx, struct prompt *p, struct leg *leg, __u64 now, int *action)
 {
-	struct origin o = {.now = bpf_ktime_get_ns(), .ticks = due->ticks, .marker = due->marker};
-	__u32 index = due->page;
+	struct departure *d = &p->way;
+	__u32 index = p->page;
 	struct page *page = bpf_map_lookup_elem(&pages, &index);
-	struct departure d = {};
+	struct origin o = {.now = now};
 	enum verdict v;
 	__u16 length;
 	bool found;
 
-	if (!page || !is_sound(due) || frame_length(ctx) < MAX_HEADERS + due->length)
+	if (!page || !is_sound(p))
 		return DROP_TOO_LONG;
-	v = depart(leg, due->leg_id, &o, &d);
+	v = go_on(p, leg, now) ? UNDECIDED : begin(p, leg);
 	if (v != UNDECIDED)
 		return v;
-	d.type = due->type & RTP_TYPE;
-	length = ip_length(d.ipv4) + sizeof(struct udphdr) + sizeof(struct rtphdr) + due->length;
-	found = find_hop(ctx, leg, &d, length, o.now);
-	if (!put_audio(ctx, due, &d, page) || !put_headers(ctx, &d, due->length))
+	d->type = p->type & RTP_TYPE;
+	length = ip_length(d->ipv4) + sizeof(struct udphdr) + sizeof(struct rtphdr) + p->length;
+	found = is_known(&d->hop, length, now) || ask_hop(ctx, d, length, now);
+	if (!make_frame(ctx, p, page))
 		return DROP_TOO_LONG;
 	add(&leg->counts.tx_user, 1);
-	add(&leg->counts.tx_user_bytes, sizeof(struct rtphdr) + due->length);
-	show_sent(ctx, leg, &o, &(struct whereabouts){found ? STAMPED : HANDED, l3_offset(&d), length});
+	add(&leg->counts.tx_user_bytes, sizeof(struct rtphdr) + p->length);
+	show_sent(ctx, leg, &o, &(struct whereabouts){found ? STAMPED : HANDED, l3_offset(d), length});
 	if (!found)
-		return hand(ctx, leg, length, o.now);
-	*action = leave(&d.hop);
+		return hand(ctx, leg, length, now);
+	*action = leave(&d->hop);
 	return STAMPED;
+}
+
+/* Goes on in the recording. */
+static __always_inline void note(struct run *run, struct prompt *p, __u32 place, enum verdict v)
+{
+	bool left = v == STAMPED || v == HANDED;
+
+	p->offset += p->length;
+	p->left--;
+	p->marker = !left;
+	p->refused = left ? 0 : p->refused + 1;
+	if (left)
+		run->said++;
+	else
+		p->fate = v;
+	if (v == HANDED)
+		run->handed++;
+	if (!left || !p->left)
+		report(run, place);
 }
 
 SEC("xdp")
 int play(struct xdp_md *ctx)
 {
-	struct due *due = take_due();
+	struct run *run = this_run();
 	int action = XDP_DROP;
+	struct prompt *p;
 	struct leg *leg;
 	enum verdict v;
+	__u32 place;
 
-	if (!due)
+	if (!run)
 		return XDP_DROP;
-	leg = leg_in(due->slot);
-	v = leg ? say(ctx, due, leg, &action) : DROP_NO_LEG;
+	p = next_prompt(run, &place);
+	if (!p || !p->left)
+		return XDP_DROP;
+	leg = leg_in(p->slot);
+	v = leg ? say(ctx, p, leg, run->now_ns, &action) : DROP_NO_LEG;
 	if (leg && v >= DROP_SOURCE)
 		count_drop(leg, v);
-	count(v, frame_length(ctx));
-	due->fate = v;
+	run->frame_length = frame_length(ctx);
+	count(v, run->frame_length);
+	note(run, p, place, v);
+	fetch_next(run);
 	return action;
 }

@@ -19,12 +19,13 @@ import (
 	"mcp/bpf"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type verdict -type page_layout player player.bpf.c
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type verdict -type page_layout -type run_layout player player.bpf.c
 
 // What callers tell apart.
 var (
 	ErrClosed   = errors.New("player is closed")
 	ErrFull     = errors.New("no room for recordings: all that are kept are in use")
+	ErrCrowded  = errors.New("no room for more streams")
 	ErrEnded    = errors.New("the clip has ended")
 	ErrPtime    = errors.New("packets are 10 to 60 ms long, in whole milliseconds")
 	ErrFormat   = errors.New("clips of one stream have one format")
@@ -51,21 +52,25 @@ type Player struct {
 
 	mu     sync.Mutex // guards what follows
 	wheel  wheel
-	list   []*Stream // whose packets are in the list of what is due
-	wakeAt uint64    // the tick that is slept until
+	desk   desk
+	wakeAt uint64 // the tick that is slept until
 	stats  Stats
 	closed bool
 }
 
 // sender sends packets that are due.
 type sender interface {
-	// memory is where they and their audio are put.
-	memory() (list []playerDue, pages []byte)
-	// send sends the first of the list, one for each stream. It tells which did not
-	// leave, and returns how many of the others userspace sends on its own.
-	send(streams []*Stream, refused func(i int, err error)) (handed int)
+	// memory is where streams say what comes next, and where audio is.
+	memory() (prompts []playerPrompt, pages []byte)
+	// send sends a packet of each of the first streams in some rows, no more than
+	// those of a run, and goes on in what they say. It tells at which places userspace
+	// must look: nothing is left to say, or a packet did not leave, and why.
+	send(d *desk, rows []uint32, streams int, look func(place uint32, err error)) sent
 	close() error
 }
+
+// sent is how many packets left, and how many of those userspace sends on its own.
+type sent struct{ packets, handed int }
 
 // New makes a player on a plane, whose Receive must run: it sends what the kernel
 // cannot reach by itself. Close the player before the plane.
@@ -73,8 +78,7 @@ func New(plane *bpf.Plane, c Config) (*Player, error) {
 	if c.ClipBytes <= 0 {
 		c.ClipBytes = 32 << 20
 	}
-	pages := (c.ClipBytes + pageBytes - 1) / pageBytes
-	out, reason, err := newSender(plane, pages, c.Portable)
+	out, reason, err := newSender(plane, c)
 	if err != nil {
 		return nil, fmt.Errorf("start player: %w", err)
 	}
@@ -82,11 +86,11 @@ func New(plane *bpf.Plane, c Config) (*Player, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start player: %w", err), out.close())
 	}
-	_, memory := out.memory()
+	prompts, pages := out.memory()
 	p := &Player{
-		plane: plane, out: out, reason: reason, store: newStore(memory),
+		plane: plane, out: out, reason: reason, store: newStore(pages),
 		bell: alarm, events: newNotifier(), done: make(chan struct{}),
-		wheel: newWheel(time.Now()),
+		wheel: newWheel(time.Now()), desk: newDesk(prompts),
 	}
 	started := make(chan error)
 	go p.run(started)
@@ -96,18 +100,25 @@ func New(plane *bpf.Plane, c Config) (*Player, error) {
 	return p, nil
 }
 
-func newSender(plane *bpf.Plane, pages int, portable bool) (sender, string, error) {
-	if portable {
-		return newPortable(plane, pages), "sending from userspace was asked for", nil
+// room is how much memory a sender has.
+type room struct{ pages, prompts int }
+
+func newSender(plane *bpf.Plane, c Config) (sender, string, error) {
+	r := room{
+		pages:   (c.ClipBytes + pageBytes - 1) / pageBytes,
+		prompts: (plane.MaxLegs()/rowLength + 1 + spareRows) * rowLength,
+	}
+	if c.Portable {
+		return newPortable(plane, r), "sending from userspace was asked for", nil
 	}
 	if plane.Mode() != bpf.ModeNative {
-		return newPortable(plane, pages), "frames made in the kernel leave in native mode only: " + plane.Reason(), nil
+		return newPortable(plane, r), "frames made in the kernel leave in native mode only: " + plane.Reason(), nil
 	}
-	k, err := newKernel(plane, pages)
+	k, err := newKernel(plane, r)
 	if err == nil {
 		return k, "packets are made in the kernel", nil
 	}
-	return newPortable(plane, pages), fmt.Sprintf("packets cannot be made in the kernel: %v", err), nil
+	return newPortable(plane, r), fmt.Sprintf("packets cannot be made in the kernel: %v", err), nil
 }
 
 // InKernel tells whether packets are made in the kernel.
@@ -140,6 +151,13 @@ func (p *Player) Close() error {
 
 // release lets go of everything; the run has ended.
 func (p *Player) release() error {
+	p.mu.Lock()
+	for _, s := range p.desk.streams {
+		if s != nil {
+			p.leaveLocked(s)
+		}
+	}
+	p.mu.Unlock()
 	p.events.close()
 	return errors.Join(p.bell.close(), p.out.close())
 }

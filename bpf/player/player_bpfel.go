@@ -25,20 +25,6 @@ type playerAddressList struct {
 	}
 }
 
-type playerDue struct {
-	_        structs.HostLayout
-	LegId    uint64
-	Slot     uint32
-	Page     uint32
-	Ticks    uint32
-	Offset   uint16
-	Length   uint16
-	Type     uint8
-	Marker   uint8
-	Reserved uint16
-	Fate     playerVerdict
-}
-
 type playerIface struct {
 	_      structs.HostLayout
 	Name   [16]int8
@@ -63,7 +49,57 @@ type playerLeg struct {
 	Reserved   uint32
 	Id         uint64
 	TapUntilNs uint64
-	Gate       struct {
+	Egress     struct {
+		_     structs.HostLayout
+		Place struct {
+			_       structs.HostLayout
+			LastTs  uint32
+			LastSeq uint16
+			Changes uint16
+		}
+		LastNs     uint64
+		SourceId   uint64
+		Ssrc       uint32
+		SourceSsrc uint32
+		Ticks      uint32
+		TsOffset   uint32
+		SeqOffset  uint16
+		FloorSeq   uint16
+		Started    uint8
+		Reserved   uint8
+		FormerSeq  uint16
+		FormerSsrc uint32
+		Reserved2  uint32
+		FormerId   uint64
+		ReplacedNs uint64
+	}
+	Counts struct {
+		_              structs.HostLayout
+		TxUser         uint64
+		TxUserBytes    uint64
+		TxRelayed      uint64
+		TxRelayedBytes uint64
+		RxPackets      uint64
+		RxBytes        uint64
+		RxRelayed      uint64
+		RxHanded       uint64
+		RxUser         uint64
+		RxRtcp         uint64
+		DropSource     uint64
+		DropSsrc       uint64
+		DropProbation  uint64
+		DropRate       uint64
+		DropNotRtp     uint64
+		DropType       uint64
+		DropHeld       uint64
+		DropMuted      uint64
+		DropUnlatched  uint64
+		DropLate       uint64
+		DropNoLeg      uint64
+		DropTooLong    uint64
+		DropOverrun    uint64
+	}
+	Gate struct {
 		_      structs.HostLayout
 		FarRtp struct {
 			_        structs.HostLayout
@@ -138,61 +174,12 @@ type playerLeg struct {
 		Reserved   [2]uint8
 		LostBefore int64
 	}
-	Counts struct {
-		_              structs.HostLayout
-		RxPackets      uint64
-		RxBytes        uint64
-		RxRelayed      uint64
-		TxRelayed      uint64
-		TxRelayedBytes uint64
-		RxHanded       uint64
-		RxUser         uint64
-		RxRtcp         uint64
-		TxUser         uint64
-		TxUserBytes    uint64
-		DropSource     uint64
-		DropSsrc       uint64
-		DropProbation  uint64
-		DropRate       uint64
-		DropNotRtp     uint64
-		DropType       uint64
-		DropHeld       uint64
-		DropMuted      uint64
-		DropUnlatched  uint64
-		DropLate       uint64
-		DropNoLeg      uint64
-		DropTooLong    uint64
-		DropOverrun    uint64
-	}
-	Egress struct {
-		_     structs.HostLayout
-		Place struct {
-			_       structs.HostLayout
-			LastTs  uint32
-			LastSeq uint16
-			Changes uint16
-		}
-		LastNs     uint64
-		SourceId   uint64
-		Ssrc       uint32
-		SourceSsrc uint32
-		NextTs     uint32
-		TsOffset   uint32
-		SeqOffset  uint16
-		FloorSeq   uint16
-		Started    uint8
-		Reserved   uint8
-		FormerSeq  uint16
-		FormerSsrc uint32
-		Reserved2  uint32
-		FormerId   uint64
-		ReplacedNs uint64
-	}
 	Hop struct {
 		_        structs.HostLayout
 		UntilNs  uint64
 		Ifindex  uint32
-		Length   uint32
+		Length   uint16
+		Changes  uint16
 		ToMac    [6]uint8
 		FromMac  [6]uint8
 		TagProto uint16
@@ -225,17 +212,93 @@ type playerPage struct {
 type playerPageLayout uint32
 
 const (
-	playerPageLayoutPAGE_OWN    playerPageLayout = 7680
-	playerPageLayoutMAX_AUDIO   playerPageLayout = 512
-	playerPageLayoutPAGE_BYTES  playerPageLayout = 8192
-	playerPageLayoutMAX_HEADERS playerPageLayout = 78
+	playerPageLayoutPAGE_OWN   playerPageLayout = 7680
+	playerPageLayoutMAX_AUDIO  playerPageLayout = 512
+	playerPageLayoutPAGE_BYTES playerPageLayout = 8192
 )
 
-type playerRunState struct {
-	_     structs.HostLayout
-	Next  uint32
-	Count uint32
+type playerPrompt struct {
+	_       structs.HostLayout
+	LegId   uint64
+	Slot    uint32
+	Page    uint32
+	Offset  uint16
+	Length  uint16
+	Left    uint16
+	Refused uint16
+	Ticks   uint16
+	Changes uint16
+	Type    uint8
+	Marker  uint8
+	Fate    uint8
+	HasWay  uint8
+	Way     struct {
+		_     structs.HostLayout
+		Stamp struct {
+			_      structs.HostLayout
+			Ssrc   uint32
+			Ts     uint32
+			Seq    uint16
+			Marker bool
+			_      [1]byte
+		}
+		Type         uint8
+		TrafficClass uint8
+		Ipv4         bool
+		_            [1]byte
+		From         struct {
+			_        structs.HostLayout
+			Addr     [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
+		To struct {
+			_        structs.HostLayout
+			Addr     [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
+		Hop struct {
+			_        structs.HostLayout
+			UntilNs  uint64
+			Ifindex  uint32
+			Length   uint16
+			Changes  uint16
+			ToMac    [6]uint8
+			FromMac  [6]uint8
+			TagProto uint16
+			TagTci   uint16
+		}
+	}
 }
+
+type playerRouting struct {
+	_              structs.HostLayout
+	WatchedUntilNs uint64
+	Changes        uint32
+	Reserved       uint32
+}
+
+type playerRun struct {
+	_           structs.HostLayout
+	NowNs       uint64
+	Count       uint32
+	Next        uint32
+	Said        uint32
+	Handed      uint32
+	FrameLength uint32
+	Reported    uint32
+	Rows        [256]uint32
+	Reports     [8192]uint32
+}
+
+type playerRunLayout uint32
+
+const (
+	playerRunLayoutROW  playerRunLayout = 32
+	playerRunLayoutROWS playerRunLayout = 256
+	playerRunLayoutRUN  playerRunLayout = 8192
+)
 
 type playerShape struct {
 	_    structs.HostLayout
@@ -305,7 +368,6 @@ type playerVlan struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	playerMapAddresses = "addresses"
-	playerMapDueList   = "due_list"
 	playerMapEvents    = "events"
 	playerMapIfaces    = "ifaces"
 	playerMapLayout    = "layout"
@@ -313,7 +375,9 @@ const (
 	playerMapOwners    = "owners"
 	playerMapPages     = "pages"
 	playerMapPorts     = "ports"
-	playerMapRunStates = "run_states"
+	playerMapPrompts   = "prompts"
+	playerMapRouting   = "routing"
+	playerMapRuns      = "runs"
 	playerMapShapes    = "shapes"
 	playerMapStats     = "stats"
 	playerMapTapping   = "tapping"
@@ -373,7 +437,6 @@ type playerProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type playerMapSpecs struct {
 	Addresses *ebpf.MapSpec `ebpf:"addresses"`
-	DueList   *ebpf.MapSpec `ebpf:"due_list"`
 	Events    *ebpf.MapSpec `ebpf:"events"`
 	Ifaces    *ebpf.MapSpec `ebpf:"ifaces"`
 	Layout    *ebpf.MapSpec `ebpf:"layout"`
@@ -381,7 +444,9 @@ type playerMapSpecs struct {
 	Owners    *ebpf.MapSpec `ebpf:"owners"`
 	Pages     *ebpf.MapSpec `ebpf:"pages"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
-	RunStates *ebpf.MapSpec `ebpf:"run_states"`
+	Prompts   *ebpf.MapSpec `ebpf:"prompts"`
+	Routing   *ebpf.MapSpec `ebpf:"routing"`
+	Runs      *ebpf.MapSpec `ebpf:"runs"`
 	Shapes    *ebpf.MapSpec `ebpf:"shapes"`
 	Stats     *ebpf.MapSpec `ebpf:"stats"`
 	Tapping   *ebpf.MapSpec `ebpf:"tapping"`
@@ -417,7 +482,6 @@ func (o *playerObjects) Close() error {
 // It can be passed to loadPlayerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type playerMaps struct {
 	Addresses *ebpf.Map `ebpf:"addresses"`
-	DueList   *ebpf.Map `ebpf:"due_list"`
 	Events    *ebpf.Map `ebpf:"events"`
 	Ifaces    *ebpf.Map `ebpf:"ifaces"`
 	Layout    *ebpf.Map `ebpf:"layout"`
@@ -425,7 +489,9 @@ type playerMaps struct {
 	Owners    *ebpf.Map `ebpf:"owners"`
 	Pages     *ebpf.Map `ebpf:"pages"`
 	Ports     *ebpf.Map `ebpf:"ports"`
-	RunStates *ebpf.Map `ebpf:"run_states"`
+	Prompts   *ebpf.Map `ebpf:"prompts"`
+	Routing   *ebpf.Map `ebpf:"routing"`
+	Runs      *ebpf.Map `ebpf:"runs"`
 	Shapes    *ebpf.Map `ebpf:"shapes"`
 	Stats     *ebpf.Map `ebpf:"stats"`
 	Tapping   *ebpf.Map `ebpf:"tapping"`
@@ -437,7 +503,6 @@ type playerMaps struct {
 func (m *playerMaps) Close() error {
 	return _PlayerClose(
 		m.Addresses,
-		m.DueList,
 		m.Events,
 		m.Ifaces,
 		m.Layout,
@@ -445,7 +510,9 @@ func (m *playerMaps) Close() error {
 		m.Owners,
 		m.Pages,
 		m.Ports,
-		m.RunStates,
+		m.Prompts,
+		m.Routing,
+		m.Runs,
 		m.Shapes,
 		m.Stats,
 		m.Tapping,

@@ -1,11 +1,15 @@
 package player
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mcp/bpf"
 )
 
 const (
@@ -87,42 +91,39 @@ func (p *Player) catchUpLocked(now time.Time) {
 // tickLocked serves the streams that are due at a tick.
 func (p *Player) tickLocked(t uint64) {
 	p.wheel.pass(t)
-	due := p.wheel.slots[t%slots]
-	p.wheel.slots[t%slots] = due[:0]
-	p.wheel.count -= len(due)
-	list, _ := p.out.memory()
-	for i, s := range due {
-		due[i], s.place = nil, -1
-		if len(p.list) == len(list) {
-			p.sendLocked()
+	for span := range p.wheel.turns {
+		if p.wheel.turns[span].count == 0 {
+			continue
 		}
-		if p.serveLocked(s, &list[len(p.list)]) {
-			p.wheel.put(s, t+uint64(s.span))
+		due := p.wheel.slot(span, t)
+		for i := len(due.asks) - 1; i >= 0; i-- { // they may leave the list
+			p.serveLocked(due.asks[i])
 		}
+		p.sendLocked(due)
 	}
-	p.sendLocked()
 	p.stats.Ticks++
 	if time.Now().After(p.wheel.time(t + 1)) {
 		p.stats.Missed++
 	}
 }
 
-// serveLocked finds what a stream says next and lists it. False: nothing any more.
-func (p *Player) serveLocked(s *Stream, due *playerDue) bool {
+// serveLocked finds what a stream says next, for as long as nobody need look again.
+func (p *Player) serveLocked(s *Stream) {
+	p.recallLocked(s)
 	for len(s.queue) > 0 {
 		first := &s.queue[0]
 		a := first.clip.audio.Load()
 		size := s.size(first.clip.format)
 		switch {
 		case s.at < a.length && (a.ended || s.at+size <= a.length):
-			p.listLocked(s, a, due)
-			return true
+			p.grantLocked(s, a, size)
+			return
 		case !a.ended:
 			if first.started {
 				p.stats.Underruns++
 			}
 			s.marker = true
-			return true
+			return
 		case first.repeat != 0 && a.length > 0:
 			s.at = 0
 			if first.repeat > 0 {
@@ -133,39 +134,55 @@ func (p *Player) serveLocked(s *Stream, due *playerDue) bool {
 		}
 	}
 	s.marker = true
+	p.leaveLocked(s)
 	p.events.add(s, Event{Kind: Drained})
-	return false
 }
 
-// listLocked lists the next packet of the clip that plays, unless nobody is to
-// hear it.
-func (p *Player) listLocked(s *Stream, a *audio, due *playerDue) {
+// recallLocked takes back what a stream was to say next, and has it looked at.
+func (p *Player) recallLocked(s *Stream) {
+	if s.slot == nil {
+		return
+	}
+	prompt := p.desk.prompt(s)
+	s.at += s.saidOf(prompt)
+	prompt.Left, s.granted = 0, 0
+	s.ask()
+}
+
+// saidOf is how much was said of what was granted, in octets.
+func (s *Stream) saidOf(p *playerPrompt) int { return (s.granted - int(p.Left)) * int(p.Length) }
+
+// grantLocked lets a stream say what there is of the clip that plays, up to the end
+// of the page; a packet is skipped if nobody is to hear it.
+func (p *Player) grantLocked(s *Stream, a *audio, size int) {
 	first := &s.queue[0]
-	size := s.size(first.clip.format)
 	if !first.started {
 		first.started = true
 		p.events.add(s, Event{Kind: Started, Mark: first.mark})
 	}
 	if s.muted {
 		s.marker = true
-	} else {
-		*due = playerDue{
-			LegId: s.leg.ID(), Slot: s.leg.Slot(), Page: a.pages[s.at/pageOwn],
-			Ticks: uint32(size), Offset: uint16(s.at % pageOwn), Length: uint16(size),
-			Type: s.payloadType,
-		}
-		if s.marker {
-			due.Marker, s.marker = 1, false
-		}
-		p.list = append(p.list, s)
+		s.at += size
+		return
 	}
-	s.at += size
+	offset, there := s.at%pageOwn, a.length-s.at
+	if a.ended {
+		there += size - 1 // the last packet is filled up
+	}
+	s.granted = min(there/size, (pageOwn-offset+size-1)/size)
+	prompt := p.desk.prompt(s)
+	prompt.Page, prompt.Offset, prompt.Length = a.pages[s.at/pageOwn], uint16(offset), uint16(size)
+	prompt.Ticks, prompt.Type, prompt.Left = uint16(size), s.payloadType, uint16(s.granted)
+	if s.marker {
+		prompt.Marker, s.marker = 1, false
+	}
+	s.answered()
 }
 
 // finishLocked ends the clip that plays and begins the next.
 func (p *Player) finishLocked(s *Stream, err error) {
 	first := &s.queue[0]
-	p.events.add(s, Event{Kind: Finished, Mark: first.mark, Offset: s.offsetLocked(), Err: err})
+	p.events.add(s, Event{Kind: Finished, Mark: first.mark, Offset: p.offsetLocked(s), Err: err})
 	p.store.release(first.clip)
 	n := copy(s.queue, s.queue[1:])
 	s.queue[n] = item{}
@@ -175,43 +192,83 @@ func (p *Player) finishLocked(s *Stream, err error) {
 	}
 }
 
-// sendLocked sends what is listed.
-func (p *Player) sendLocked() {
-	if len(p.list) == 0 {
-		return
-	}
-	p.stats.Sent += uint64(len(p.list))
-	p.stats.Handed += uint64(p.out.send(p.list, p.refusedLocked))
-	for i, s := range p.list {
-		s.trouble.said++
-		p.list[i] = nil
-	}
-	p.list = p.list[:0]
+// look is at a stream: it has nothing left to say, or its packet did not leave.
+type look struct {
+	stream *Stream
+	err    error
 }
+
+// sendLocked sends a packet of each stream in a slot.
+func (p *Player) sendLocked(due *slot) {
+	for from := 0; from < due.count; from += rowsOfRun * rowLength {
+		rows := due.rows[from/rowLength:]
+		n := min(due.count-from, rowsOfRun*rowLength)
+		done := p.out.send(&p.desk, rows, n, func(place uint32, err error) {
+			p.desk.looks = append(p.desk.looks, look{p.desk.streams[place], err})
+		})
+		p.stats.Sent += uint64(done.packets)
+		p.stats.Handed += uint64(done.handed)
+	}
+	for i, l := range p.desk.looks {
+		l.stream.ask()
+		if l.err != nil {
+			p.refusedLocked(l.stream, l.err)
+		}
+		p.desk.looks[i] = look{}
+	}
+	p.desk.looks = p.desk.looks[:0]
+}
+
+// patience is how long a stream's packets may all be refused: a route or a
+// neighbour may come back.
+const patience = time.Second
 
 // refusedLocked notes that a packet did not leave. A stream whose packets have not
-// for a while is given up, as what it says is not heard.
-func (p *Player) refusedLocked(i int, err error) {
-	s := p.list[i]
-	p.stats.Sent--
+// for a while is given up, as what it says is not heard. That the far end is not to
+// hear anything is no trouble.
+func (p *Player) refusedLocked(s *Stream, err error) {
 	p.stats.Refused++
-	s.marker = true
-	if s.trouble.note(s.span, err) {
-		p.events.add(s, Event{Kind: Failed, Mark: s.queue[0].mark, Offset: s.offsetLocked(), Err: err})
-		s.stopLocked()
+	prompt := p.desk.prompt(s)
+	var refusal *bpf.DropError
+	if errors.As(err, &refusal) && refusal.Unheard() {
+		prompt.Refused = 0
+	}
+	if int(prompt.Refused)*s.span >= int(patience/tick) {
+		p.events.add(s, Event{Kind: Failed, Mark: s.queue[0].mark, Offset: p.offsetLocked(s), Err: err})
+		p.stopLocked(s)
 	}
 }
 
-// joinLocked puts a stream that has something to say into the wheel.
-func (p *Player) joinLocked(s *Stream) {
-	if p.closed || s.paused || s.place >= 0 || len(s.queue) == 0 {
-		return
+// joinLocked has a stream play if it has something to say.
+func (p *Player) joinLocked(s *Stream) error {
+	if p.closed || s.paused || s.slot != nil || len(s.queue) == 0 {
+		return nil
 	}
 	now := p.wheel.at(time.Now())
 	if next, any := p.wheel.next(); !any || next > now {
 		p.wheel.pass(now)
 	}
-	if due := p.wheel.join(s); due < p.wakeAt {
+	due := p.wheel.choose(s.span)
+	if !p.desk.add(s, p.wheel.slot(s.span, due)) {
+		return fmt.Errorf("play to leg %s: %w", s.leg.Local(), ErrCrowded)
+	}
+	p.wheel.count++
+	p.wheel.turns[s.span].count++
+	s.ask()
+	if due < p.wakeAt {
 		p.bell.ring()
 	}
+	return nil
+}
+
+// leaveLocked has a stream not play any more.
+func (p *Player) leaveLocked(s *Stream) {
+	if s.slot == nil {
+		return
+	}
+	p.recallLocked(s)
+	s.answered()
+	p.desk.remove(s)
+	p.wheel.count--
+	p.wheel.turns[s.span].count--
 }

@@ -35,9 +35,11 @@ type Stream struct {
 	paused      bool
 	marker      bool // something is missing before the next packet
 	queue       []item
-	at          int // how much of the first in the queue has been said, in octets
-	slot, place int // in the wheel; a negative place: it is not there
-	trouble     trouble
+	at          int    // how much of the first in the queue was said before what is granted, in octets
+	granted     int    // packets that leave without being looked at
+	slot        *slot  // in the wheel; nil: it is not there
+	place       uint32 // at the desk, while it is in the wheel
+	asking      int    // where in the slot's list; negative: nowhere
 }
 
 // item is a clip to be played.
@@ -67,12 +69,12 @@ func (p *Player) NewStream(leg *bpf.Leg, c StreamConfig) (*Stream, error) {
 	}
 	return &Stream{
 		player: p, leg: leg, notify: c.Notify, span: int(c.Ptime / tick),
-		payloadType: c.PayloadType, marker: true, place: -1,
+		payloadType: c.PayloadType, marker: true, asking: -1,
 	}, nil
 }
 
 // Play queues a clip. The first packet of one that need not wait leaves within the
-// time of a packet.
+// time of a packet. ErrCrowded: too many play already.
 func (s *Stream) Play(c *Clip, o Options) error {
 	p := s.player
 	p.mu.Lock()
@@ -88,7 +90,10 @@ func (s *Stream) Play(c *Clip, o Options) error {
 	if len(s.queue) == 1 {
 		s.at = s.queue[0].from
 	}
-	p.joinLocked(s)
+	if err := p.joinLocked(s); err != nil {
+		p.stopLocked(s)
+		return err
+	}
 	return nil
 }
 
@@ -97,13 +102,13 @@ func (s *Stream) Play(c *Clip, o Options) error {
 func (s *Stream) Stop() {
 	s.player.mu.Lock()
 	defer s.player.mu.Unlock()
-	s.stopLocked()
+	s.player.stopLocked(s)
 }
 
-func (s *Stream) stopLocked() {
-	s.player.wheel.leave(s)
+func (p *Player) stopLocked(s *Stream) {
+	p.leaveLocked(s)
 	for _, i := range s.queue {
-		s.player.store.release(i.clip)
+		p.store.release(i.clip)
 	}
 	s.queue, s.at, s.marker, s.paused = nil, 0, true, false
 }
@@ -113,15 +118,19 @@ func (s *Stream) Pause() {
 	s.player.mu.Lock()
 	defer s.player.mu.Unlock()
 	s.paused, s.marker = true, true
-	s.player.wheel.leave(s)
+	s.player.leaveLocked(s)
 }
 
-// Resume goes on after Pause.
+// Resume goes on after Pause. If too many play by now, the stream fails.
 func (s *Stream) Resume() {
-	s.player.mu.Lock()
-	defer s.player.mu.Unlock()
+	p := s.player
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	s.paused = false
-	s.player.joinLocked(s)
+	if err := p.joinLocked(s); err != nil {
+		p.events.add(s, Event{Kind: Failed, Mark: s.queue[0].mark, Offset: p.offsetLocked(s), Err: err})
+		p.stopLocked(s)
+	}
 }
 
 // Seek goes on from another place in the clip that plays.
@@ -129,6 +138,7 @@ func (s *Stream) Seek(offset time.Duration) {
 	s.player.mu.Lock()
 	defer s.player.mu.Unlock()
 	if len(s.queue) > 0 {
+		s.player.recallLocked(s)
 		s.at, s.marker = octets(s.queue[0].clip, offset), true
 	}
 }
@@ -141,13 +151,16 @@ func (s *Stream) Position() (mark any, offset time.Duration, ok bool) {
 	if len(s.queue) == 0 {
 		return nil, 0, false
 	}
-	return s.queue[0].mark, s.offsetLocked(), true
+	return s.queue[0].mark, s.player.offsetLocked(s), true
 }
 
 // offsetLocked leaves out the silence that filled up the last packet.
-func (s *Stream) offsetLocked() time.Duration {
-	c := s.queue[0].clip
-	return time.Duration(min(s.at, c.Octets())) * time.Second / time.Duration(c.format.Rate)
+func (p *Player) offsetLocked(s *Stream) time.Duration {
+	c, at := s.queue[0].clip, s.at
+	if s.slot != nil {
+		at += s.saidOf(p.desk.prompt(s))
+	}
+	return time.Duration(min(at, c.Octets())) * time.Second / time.Duration(c.format.Rate)
 }
 
 // Configure follows what was agreed with the far end. Muted: time goes on, but
@@ -155,6 +168,7 @@ func (s *Stream) offsetLocked() time.Duration {
 func (s *Stream) Configure(payloadType uint8, muted bool) {
 	s.player.mu.Lock()
 	defer s.player.mu.Unlock()
+	s.player.recallLocked(s)
 	s.payloadType, s.muted = payloadType, muted
 }
 
@@ -165,6 +179,7 @@ func (s *Stream) Recode(c *Clip) {
 	if len(s.queue) == 0 {
 		return
 	}
+	s.player.recallLocked(s)
 	was := s.queue[0].clip
 	s.player.store.use(c)
 	s.at = s.at * c.format.Rate / was.format.Rate

@@ -2,25 +2,38 @@ package player
 
 import "time"
 
-const (
-	// tick is how finely streams are spread over time.
-	tick = time.Millisecond
-	// slots are more than the ticks of the longest packet.
-	slots = 64
-)
+// tick is how finely streams are spread over time.
+const tick = time.Millisecond
 
-// wheel has the streams that play in the order in which they are due. A stream is
-// in the slot of its next tick; there is at most one turn until then.
+// longest is the longest packet, in ticks.
+const longest = int(maxPtime / tick)
+
+// wheel says when streams are due. One with packets of n ticks is in one of n
+// slots, and stays there while it plays: a slot is due each nth tick.
 type wheel struct {
 	begin time.Time // of tick zero
 	now   uint64    // the last tick that was served
 	count int
-	slots [slots][]*Stream
+	turns [longest + 1]turn // by the length of packets
+}
+
+// turn has the streams whose packets are of one length.
+type turn struct {
+	slots []slot // by tick, modulo their number; none until there is a stream
+	count int
+}
+
+// slot has the streams that are due at the same time. They lie in rows of what the
+// kernel reads, and all rows but the last are full.
+type slot struct {
+	rows  []uint32
+	count int
+	asks  []*Stream // of them, those that userspace must look at before they go on
 }
 
 // The first tick is a turn away from zero, so that none before it is negative.
 func newWheel(now time.Time) wheel {
-	return wheel{begin: now.Add(-slots * tick), now: slots}
+	return wheel{begin: now.Add(-time.Duration(longest) * tick), now: uint64(longest)}
 }
 
 // at is the tick that goes on at a time.
@@ -29,59 +42,46 @@ func (w *wheel) at(t time.Time) uint64 { return uint64(t.Sub(w.begin) / tick) }
 // time is when a tick begins.
 func (w *wheel) time(t uint64) time.Time { return w.begin.Add(time.Duration(t) * tick) }
 
+// slot is what is due at a tick, of streams with packets of a length.
+func (w *wheel) slot(span int, t uint64) *slot { return &w.turns[span].slots[t%uint64(span)] }
+
 // next is the first tick that something is due in.
 func (w *wheel) next() (uint64, bool) {
-	if w.count == 0 {
-		return 0, false
-	}
-	for t := w.now + 1; t <= w.now+slots; t++ {
-		if len(w.slots[t%slots]) > 0 {
-			return t, true
+	first, any := w.now+uint64(longest)+1, false
+	for span := range w.turns {
+		if w.turns[span].count == 0 {
+			continue
+		}
+		any = true
+		for t := w.now + 1; t < first; t++ {
+			if w.slot(span, t).count > 0 {
+				first = t
+			}
 		}
 	}
-	return 0, false
+	return first, any
 }
 
 // pass goes on to a tick before which nothing is due.
 func (w *wheel) pass(t uint64) { w.now = max(w.now, t) }
 
-// join puts a stream where the fewest are among the ticks of one packet, or
-// rather earlier than that where no more than the average are.
-func (w *wheel) join(s *Stream) uint64 {
-	average := w.count / s.span
+// choose finds the tick where the fewest are due among the ticks of one packet, or
+// rather an earlier one than that where no more than the average are.
+func (w *wheel) choose(span int) uint64 {
+	turn := &w.turns[span]
+	if turn.slots == nil {
+		turn.slots = make([]slot, span)
+	}
+	average := turn.count / span
 	best := w.now + 1
-	for t := best; t <= w.now+uint64(s.span); t++ {
-		n := len(w.slots[t%slots])
+	for t := best; t <= w.now+uint64(span); t++ {
+		n := w.slot(span, t).count
 		if n <= average {
-			best = t
-			break
+			return t
 		}
-		if n < len(w.slots[best%slots]) {
+		if n < w.slot(span, best).count {
 			best = t
 		}
 	}
-	w.put(s, best)
 	return best
-}
-
-func (w *wheel) put(s *Stream, t uint64) {
-	slot := &w.slots[t%slots]
-	s.slot, s.place = int(t%slots), len(*slot)
-	*slot = append(*slot, s)
-	w.count++
-}
-
-// leave takes a stream out; it is not there any more if its place is negative.
-func (w *wheel) leave(s *Stream) {
-	if s.place < 0 {
-		return
-	}
-	slot := w.slots[s.slot]
-	last := len(slot) - 1
-	slot[s.place] = slot[last]
-	slot[s.place].place = s.place
-	slot[last] = nil
-	w.slots[s.slot] = slot[:last]
-	s.place = -1
-	w.count--
 }

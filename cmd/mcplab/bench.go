@@ -12,12 +12,16 @@ func benchCommand() *cobra.Command {
 	var options bench.Options
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure what relaying a packet costs",
+		Short: "Measure what relaying a packet and playing a prompt cost",
 		Long: `Measure the CPU time of relaying one packet: in the program itself, through veth
 pairs natively and generically, with a copy to userspace, through sockets, through
-a program that does nothing, and through rtpengine where it is installed. Needs root. The results are printed and written as JSON.`,
-		Example: `  mcplab bench --out build/bench`,
-		Args:    cobra.NoArgs,
+a program that does nothing, and through rtpengine where it is installed. And how
+many prompts play at once, and how evenly, from the kernel and otherwise. Needs
+root. The results are printed and written as JSON.`,
+		Example: `  mcplab bench --out build/bench
+  mcplab bench --only relay
+  mcplab bench --only prompt.kernel --streams 20000   # to be looked at with perf`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Commit, options.Progress = version, cmd.ErrOrStderr()
 			return bench.Run(cmd.Context(), cmd.OutOrStdout(), options)
@@ -25,6 +29,8 @@ a program that does nothing, and through rtpengine where it is installed. Needs 
 	}
 	f := cmd.Flags()
 	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
+	f.StringVar(&options.Only, "only", "", "measure only what has a name that begins so")
+	f.IntVar(&options.Streams, "streams", 0, "play so many prompts, instead of as many as there can be")
 	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary, for prompts while calls arrive")
 	cmd.AddCommand(mixCommand(), speechBenchCommand())
 	return cmd

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Names later comparisons rely on.
@@ -42,59 +43,69 @@ const (
 	firstPace = 20_000 // packets a second
 )
 
-// Options say where the report goes, and what it is about.
+// Options say what is measured and where the report goes.
 type Options struct {
 	Out      string // folder for media.json
+	Only     string // how the names begin of what is measured; all if empty
+	Streams  int    // prompts that are played at once; if zero, as many as there can be
 	Platform string // the platform's binary; if it is not there, some things are not measured
 	Commit   string // what was built
 	Progress io.Writer
 }
 
+// part is a measurement that stands alone.
+type part struct {
+	name    string
+	measure func(ctx context.Context) ([]Result, error)
+}
+
 // Run measures everything, prints a table and writes media.json.
 func Run(ctx context.Context, out io.Writer, o Options) error {
 	report := Report{Machine: ThisMachine(), Commit: o.Commit}
-	program, err := timePrograms()
-	if err != nil {
-		return fmt.Errorf("time the programs: %w", err)
-	}
-	report.Results = append(report.Results, program...)
-	setup, err := timeSetup()
-	if err != nil {
-		return fmt.Errorf("time setting up: %w", err)
-	}
-	report.Results = append(report.Results, setup...)
-	prompts, err := measurePrompts(ctx, o.Progress)
-	if err != nil {
-		return fmt.Errorf("measure prompts: %w", err)
-	}
-	report.Results = append(report.Results, prompts...)
-	if a := fullArrivals(o.Platform); a.can() {
-		fmt.Fprintf(o.Progress, "measuring %s\n", arrivalsPlayer)
-		arrived, err := a.measure(ctx)
-		if err != nil {
-			return fmt.Errorf("measure prompts while calls arrive: %w", err)
+	for _, p := range parts(o) {
+		if !strings.HasPrefix(p.name, o.Only) {
+			continue
 		}
-		report.Results = append(report.Results, arrived...)
-	}
-	for _, c := range contenders() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		fmt.Fprintf(o.Progress, "measuring %s\n", c.name)
-		m, err := c.measure(ctx)
+		fmt.Fprintf(o.Progress, "measuring %s\n", p.name)
+		found, err := p.measure(ctx)
 		var few *tooFewError
 		if errors.As(err, &few) { // it has no cost that could be compared
-			fmt.Fprintf(o.Progress, "%s is left out: %v\n", c.name, err)
+			fmt.Fprintf(o.Progress, "%s is left out: %v\n", p.name, err)
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("measure %s: %w", c.name, err)
+			return fmt.Errorf("measure %s: %w", p.name, err)
 		}
-		report.Results = append(report.Results, m...)
+		report.Results = append(report.Results, found...)
 	}
 	report.compare()
 	if err := report.Save(o.Out, "media.json"); err != nil {
 		return err
 	}
 	return report.Print(out)
+}
+
+// parts are what this machine can measure, in the order of the report.
+func parts(o Options) []part {
+	all := []part{
+		{programNS, func(context.Context) ([]Result, error) { return timePrograms() }},
+		{"plane", func(context.Context) ([]Result, error) { return timeSetup() }},
+	}
+	steps := ladder()
+	if o.Streams != 0 {
+		steps = []int{o.Streams}
+	}
+	for _, r := range recitals() {
+		all = append(all, part{r.name, func(ctx context.Context) ([]Result, error) { return r.climb(ctx, steps, o.Progress) }})
+	}
+	if a := fullArrivals(o.Platform); a.can() {
+		all = append(all, part{arrivalsPlayer, a.measure})
+	}
+	for _, c := range contenders() {
+		all = append(all, part{c.name, c.measure})
+	}
+	return all
 }

@@ -121,6 +121,8 @@ func (c *course) listenTo(p *player.Player, streams int) (promptCost, error) {
 	time.Sleep(promptRun / 2)
 	before := p.Stats()
 	cost, err := c.hear(streams)
-	cost.late += p.Stats().Stalls - before.Stalls
+	after := p.Stats()
+	cost.late += after.Stalls - before.Stalls
+	cost.thread = float64(after.Busy-before.Busy) / float64(max(after.Sent-before.Sent, 1))
 	return cost, err
 }

@@ -48,6 +48,7 @@ type promptCost struct {
 	nanoseconds float64
 	even        bpfbench.Evenness // as who listens hears it
 	start       time.Duration     // from asking to the first packet, of 99 in 100; 0: not known
+	thread      float64           // ns of the player's thread a packet; 0: it has none of its own
 }
 
 // errNoMore says that so many streams cannot even be begun.
@@ -75,9 +76,9 @@ func recitals() []recital {
 
 // climb finds the most streams that nobody heard falter, what a packet cost there,
 // and how even the streams were when there were jitterAt, or the most below.
-func (r recital) climb(ctx context.Context, progress io.Writer) ([]Result, error) {
+func (r recital) climb(ctx context.Context, steps []int, progress io.Writer) ([]Result, error) {
 	best, at, middle := 0, promptCost{}, promptCost{}
-	for _, n := range ladder() {
+	for _, n := range steps {
 		if r.most != 0 && n > r.most {
 			break
 		}
@@ -93,6 +94,7 @@ func (r recital) climb(ctx context.Context, progress io.Writer) ([]Result, error
 			return nil, fmt.Errorf("%d streams: %w", n, err)
 		}
 		if c.late > 0 {
+			fmt.Fprintf(progress, "%s: of %d streams, %d packets were late, at %.0f ns a packet, %.0f in the player's thread\n", r.name, n, c.late, c.nanoseconds, c.thread)
 			break
 		}
 		best, at = n, c
@@ -108,6 +110,9 @@ func (r recital) climb(ctx context.Context, progress io.Writer) ([]Result, error
 		return []Result{streams}, nil
 	}
 	results := []Result{streams, {Name: r.name + promptNS, Unit: "ns/packet", Value: at.nanoseconds}}
+	if at.thread > 0 {
+		results = append(results, Result{Name: r.name + ".thread_ns", Unit: "ns/packet", Value: at.thread})
+	}
 	if middle.start > 0 {
 		results = append(results, Result{Name: r.name + ".start_p99_ms", Unit: "ms", Value: inMS(middle.start), Limit: inMS(ptime)})
 	}
@@ -137,21 +142,6 @@ func jitter(name string, e bpfbench.Evenness) []Result {
 		p99,
 		{Name: name + ".jitter_max_ms", Unit: "ms", Value: inMS(e.Max)},
 	}
-}
-
-// measurePrompts finds how many recordings in G.711 one core plays at once, in
-// each way, and how evenly.
-func measurePrompts(ctx context.Context, progress io.Writer) ([]Result, error) {
-	var results []Result
-	for _, r := range recitals() {
-		fmt.Fprintf(progress, "measuring %s\n", r.name)
-		found, err := r.climb(ctx, progress)
-		if err != nil {
-			return nil, fmt.Errorf("measure %s: %w", r.name, err)
-		}
-		results = append(results, found...)
-	}
-	return results, nil
 }
 
 // hear listens for a while to streams that play, and sees what each packet costs.
