@@ -13,6 +13,7 @@ import (
 	"mcp/control/call"
 	"mcp/control/node/console"
 	"mcp/control/node/monitoring"
+	"mcp/control/node/orchestrating"
 	"mcp/control/node/probing"
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
@@ -103,11 +104,12 @@ type Media struct {
 
 // Application is the section of applications.
 type Application struct {
-	Default string            `yaml:"default" doc:"URL of the application for calls that name none; empty: the built-in one"`
-	Page    string            `yaml:"defaults" doc:"file of the VoiceXML page whose handlers, links and properties stand around every application; empty: the built-in one"`
-	Tell    []string          `yaml:"tell" doc:"session variables that the first page is asked for with, as the product does: session.connection.local.uri, ...; each call then has a page of its own to fetch and compile"`
-	Trace   string            `yaml:"trace" doc:"directory of the socket by which mcp vxml trace follows calls; empty: none"`
-	Numbers map[string]string `yaml:"numbers" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml"`
+	Default string               `yaml:"default" doc:"URL of the application for calls that name none; empty: the built-in one"`
+	Page    string               `yaml:"defaults" doc:"file of the VoiceXML page whose handlers, links and properties stand around every application; empty: the built-in one"`
+	Tell    []string             `yaml:"tell" doc:"session variables that the first page is asked for with, as the product does: session.connection.local.uri, ...; each call then has a page of its own to fetch and compile"`
+	Trace   string               `yaml:"trace" doc:"directory of the socket by which mcp vxml trace follows calls; empty: none"`
+	Numbers map[string]string    `yaml:"numbers" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml, ors;src=URL"`
+	ORS     orchestrating.Config `yaml:"ors" doc:"orchestration servers"`
 }
 
 // Announcements is the section of the announcement service.
@@ -172,7 +174,7 @@ func Defaults() Config {
 			Outbound: Outbound{Timeout: time.Minute},
 		},
 		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, Codecs: []string{"PCMU", "PCMA"}, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour, SRTP: securing.Defaults()},
-		Application:   Application{Trace: live.Dir()},
+		Application:   Application{Trace: live.Dir(), ORS: orchestrating.Defaults()},
 		Announcements: Announcements{Longest: time.Hour},
 		Fetch:         defaultFetch(),
 		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"mcp/control/config"
+	"mcp/control/node/orchestrating"
+	"mcp/control/ors"
 	"mcp/control/service/voicexml"
 	"mcp/vxml/fetch"
 )
@@ -82,7 +84,7 @@ func (f Fetch) Validate() error {
 func (n *Node) openFetcher() (*fetch.Fetcher, error) {
 	c := n.cfg.Fetch
 	policy := &fetch.Policy{
-		Schemes: c.Allow.Schemes, Hosts: c.Allow.Hosts, Denied: c.Allow.Denied, Own: n.ownPorts(), Files: n.readable(),
+		Schemes: n.schemes(), Hosts: c.Allow.Hosts, Denied: c.Allow.Denied, Own: n.ownPorts(), Files: n.readable(),
 	}
 	transport, err := fetch.NewTransport(fetch.Connections{
 		HTTPProxy: c.Proxy.HTTP, HTTPSProxy: c.Proxy.HTTPS, Direct: c.Proxy.Direct, Certificate: c.TLS.Certificate, Key: c.TLS.Key,
@@ -94,6 +96,7 @@ func (n *Node) openFetcher() (*fetch.Fetcher, error) {
 	if err := voicexml.RegisterBuiltin(transport); err != nil {
 		return nil, fmt.Errorf("built-in application: %w", err)
 	}
+	n.treatments = orchestrating.Open(n.cfg.Application.ORS, transport)
 	config := fetch.Config{
 		Client: &http.Client{Transport: transport}, Timeout: c.Timeout, MaxBody: int64(c.MaxSize), MaxRedirects: c.Redirects,
 		CacheBytes: int64(c.Cache.Memory), Policy: policy,
@@ -113,6 +116,15 @@ func (n *Node) openFetcher() (*fetch.Fetcher, error) {
 	return f, nil
 }
 
+// schemes are those that may be fetched, which those of an orchestration session are
+// where there are such; empty: all.
+func (n *Node) schemes() []string {
+	if allowed := n.cfg.Fetch.Allow.Schemes; len(allowed) > 0 && len(n.cfg.Application.ORS.URLs) > 0 {
+		return append(slices.Clone(allowed), ors.Scheme)
+	}
+	return n.cfg.Fetch.Allow.Schemes
+}
+
 // ownPorts are the ports that the platform itself serves, which pages have no
 // business with.
 func (n *Node) ownPorts() []uint16 {
@@ -125,6 +137,7 @@ func (n *Node) ownPorts() []uint16 {
 		}
 	}
 	add(n.cfg.Health.Listen)
+	add(n.cfg.Health.Console.Listen)
 	for _, listen := range n.cfg.SIP.Listen {
 		_, address, _ := strings.Cut(listen, ":")
 		add(address)

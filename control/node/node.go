@@ -22,6 +22,7 @@ import (
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
 	"mcp/control/node/uploading"
+	"mcp/control/ors"
 	"mcp/control/reporting/recent"
 	"mcp/control/sip"
 )
@@ -37,6 +38,7 @@ type Node struct {
 	testPage   call.Service // what calls to ourselves run
 	calls      *call.Server
 	test       *probing.Test   // nil: none
+	treatments *ors.Client     // nil: there is no orchestration server
 	recent     recent.Calls    // remembered for the console
 	web        *listen.Server  // nil: none
 	stopping   context.Context // ends when calls should go elsewhere

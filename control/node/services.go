@@ -12,6 +12,7 @@ import (
 	"mcp/control/service/announcement"
 	meeting "mcp/control/service/conference"
 	"mcp/control/service/msml"
+	"mcp/control/service/orchestration"
 	"mcp/control/service/recording"
 	"mcp/control/service/voicexml"
 	"mcp/control/service/voicexml/live"
@@ -38,6 +39,9 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store) (call.Selec
 		route.Dialog:       dialogs,
 		route.Announcement: announcement.New(announcement.Config{Directory: n.cfg.Announcements.Directory, Longest: n.cfg.Announcements.Longest}, fetcher),
 		route.Conference:   meeting.New(bridge, conference.Options{Loudest: n.cfg.Conferences.Loudest, Max: n.cfg.Conferences.Max}),
+	}
+	if n.treatments != nil {
+		services[route.ORS] = orchestration.New(n.treatments, dialogs)
 	}
 	if kept != nil {
 		parts.Recordings = kept

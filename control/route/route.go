@@ -5,6 +5,7 @@ package route
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ const (
 	Announcement = "annc"   // one recording (RFC 4240 section 3)
 	Conference   = "conf"   // a mix of callers (RFC 4240 section 5)
 	MSML         = "msml"   // media under remote control (RFC 5707)
+	ORS          = "ors"    // treatments that an orchestration session asks for; in a Table only
 	Record       = "record" // the caller is recorded
 )
 
@@ -55,7 +57,7 @@ func (e *Error) Error() string {
 type Table struct {
 	// Numbers maps the user part of the Request-URI to the URL of a VoiceXML
 	// application, or to a service as a Request-URI names it: annc;play=URL,
-	// conf=room, msml, record=name.
+	// conf=room, msml, record=name, ors;src=URL of an SCXML document.
 	Numbers map[string]string
 }
 
@@ -78,18 +80,19 @@ func (t Table) Select(uri URI) (Request, error) {
 // that the table sets.
 func (t Table) number(target string, params map[string]string) (Request, error) {
 	merged := make(map[string]string, len(params)+1)
-	for name, value := range params {
-		merged[name] = value
-	}
+	maps.Copy(merged, params)
 	indicator, set := parse(target)
+	if strings.EqualFold(indicator, ORS) {
+		delete(merged, "src") // which application is started is the table's choice
+		maps.Copy(merged, set)
+		return Request{Service: ORS, Params: merged}, nil
+	}
 	r, ok := read(indicator, merged)
 	if !ok {
 		merged["voicexml"] = target
 		return Request{Service: Dialog, Params: merged}, nil
 	}
-	for name, value := range set {
-		merged[name] = value
-	}
+	maps.Copy(merged, set)
 	return check(r)
 }
 

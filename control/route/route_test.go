@@ -11,6 +11,8 @@ func TestSelect(t *testing.T) {
 		"8001": "http://web/a.vxml",
 		"8002": "annc;play=http://web/busy.wav;repeat=3",
 		"8003": "conf=Room",
+		"8014": "ors;src=http://web/app.scxml",
+		"8015": "ORS",
 		"8004": "msml",
 	}}
 	for _, tt := range []struct {
@@ -31,6 +33,9 @@ func TestSelect(t *testing.T) {
 		{name: "announcement", uri: URI{User: "annc", Params: map[string]string{"play": "http://web/a.wav"}},
 			want: Request{Service: Announcement, Params: map[string]string{"play": "http://web/a.wav"}}},
 		{name: "announcement of nothing", uri: URI{User: "annc"}, status: 400, reason: "Mandatory play parameter missing"},
+		{name: "orchestration of the table", uri: URI{User: "8014", Params: map[string]string{"src": "http://evil/x.scxml", "a": "b"}}, want: Request{Service: ORS, Params: map[string]string{"src": "http://web/app.scxml", "a": "b"}}},
+		{name: "a session that there is", uri: URI{User: "8015", Params: map[string]string{"src": "http://evil/x.scxml", "orssessionid": "s"}}, want: Request{Service: ORS, Params: map[string]string{"orssessionid": "s"}}},
+		{name: "orchestration is nobody's to ask for", uri: URI{User: "ors", Params: map[string]string{"src": "http://evil/x.scxml"}}, want: Request{Service: Dialog, Params: map[string]string{"src": "http://evil/x.scxml"}}},
 		{name: "conference", uri: URI{User: "conf=Sales"}, want: Request{Service: Conference, ID: "sales"}},
 		{name: "conference without identifier", uri: URI{User: "conf"}, status: 404, reason: "Not Found"},
 		{name: "msml as the Resource Manager asks", uri: URI{User: "msml=0a1b", Params: map[string]string{"dn": "7000", "record": "", "media-service": "record"}},
