@@ -317,6 +317,74 @@ func TestServersPauseAndReconnect(t *testing.T) {
 	}
 }
 
+// TestLostConversationsAreResumed proves that a lost connection costs the conversation
+// nothing but the audio that was said meanwhile, of which the bot is told.
+func TestLostConversationsAreResumed(t *testing.T) {
+	r := newRig(t, "PCMU", func(_ *nexustest.Config, c *audiohook.Config) { c.OpenTimeout = patience })
+	q := r.ask(speech.Recognition{})
+	r.await("a session", func() bool { return len(r.server.Sessions()) == 1 && r.line.Listeners() == 1 })
+	old := r.server.Sessions()[0]
+	r.line.Speak(bytes.Repeat([]byte{0xff}, 800))
+	r.await("what is said", func() bool { return len(old.Audio()) == 800 })
+	r.server.Fail(nexustest.Faults{Status: 503})
+	old.Drop()
+	r.await("another to be asked for", func() bool { return r.server.Refused() > 0 })
+	r.line.Speak(bytes.Repeat([]byte{0xff}, 400))
+	r.line.Press('7')
+	r.await("it to be taken off the line", func() bool { return r.line.Waiting() == 0 })
+	r.server.Fail(nexustest.Faults{})
+	r.await("another session", func() bool { return len(r.server.Sessions()) == 2 })
+	session := r.server.Sessions()[1]
+	r.await("the key", func() bool { return len(session.Messages("dtmf")) == 1 })
+	if c := session.Opening().Continued; len(c) != 1 || c[0].ID != old.ID() {
+		t.Errorf("continued %+v", c)
+	}
+	gap := audiohook.Stretch{Discarded: "PT0S"}
+	if missed := session.Messages("discarded"); len(missed) > 0 {
+		r.must(json.Unmarshal(missed[0].Parameters, &gap))
+		if gap.Start != "PT0.1S" {
+			t.Errorf("gap: %+v", gap)
+		}
+	}
+	discarded, err := gap.Discarded.Time()
+	r.must(err)
+	r.await("all to be accounted for", func() bool { return len(session.Audio())+int(discarded.Milliseconds())*8 == 400 })
+	r.says(1)
+	if result, err := r.answer(q); err != nil || result.Outcome != speech.Match {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// TestConversationsThatCannotBeResumed proves that one is given up in time.
+func TestConversationsThatCannotBeResumed(t *testing.T) {
+	r := newRig(t, "PCMU", func(_ *nexustest.Config, c *audiohook.Config) { c.OpenTimeout = 300 * time.Millisecond })
+	q := r.ask(speech.Recognition{})
+	r.await("a session", func() bool { return len(r.server.Sessions()) == 1 })
+	r.server.Fail(nexustest.Faults{Status: 503})
+	r.server.Sessions()[0].Drop()
+	if _, err := r.answer(q); !errors.Is(err, speech.ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+	r.await("nothing to be left", func() bool { return r.line.Listeners() == 0 && r.server.Open() == 0 })
+	if n := r.count("mcp_speech_nexus_errors_total", map[string]string{"use": "voicebot", "class": "protocol"}); n != 1 {
+		t.Errorf("%v errors were counted", n)
+	}
+}
+
+// TestCallsThatEndWhileTheirConversationIsLost proves that they do so at once.
+func TestCallsThatEndWhileTheirConversationIsLost(t *testing.T) {
+	r := newRig(t, "PCMU", func(_ *nexustest.Config, c *audiohook.Config) { c.OpenTimeout = time.Hour })
+	r.ask(speech.Recognition{})
+	r.await("a session", func() bool { return len(r.server.Sessions()) == 1 })
+	r.server.Fail(nexustest.Faults{Status: 503})
+	r.server.Sessions()[0].Drop()
+	r.await("another to be asked for", func() bool { return r.server.Refused() > 0 })
+	r.must(r.session.Close(t.Context()))
+	if r.line.Listeners() != 0 {
+		t.Error("somebody still listens")
+	}
+}
+
 // TestBotsThatFail proves what each failure is to the dialogue and to those who count.
 func TestBotsThatFail(t *testing.T) {
 	tests := []struct {
@@ -340,7 +408,7 @@ func TestBotsThatFail(t *testing.T) {
 		{"sequence number skipped", nexustest.Faults{Sequence: true}, nil, "protocol", 400},
 		{"message too large", nexustest.Faults{Huge: true}, nil, "protocol", 413},
 		{"no pong", nexustest.Faults{Pongless: true}, func(_ *nexustest.Config, c *audiohook.Config) { c.Ping = 50 * time.Millisecond }, "protocol", 408},
-		{"cut in mid-word", nexustest.Faults{Cut: true}, nil, "protocol", 0},
+		{"cut in mid-word", nexustest.Faults{Cut: true}, func(_ *nexustest.Config, c *audiohook.Config) { c.OpenTimeout = time.Second }, "protocol", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -349,6 +417,8 @@ func TestBotsThatFail(t *testing.T) {
 			r.server.Fail(tt.faults)
 			q := r.ask(speech.Recognition{})
 			if tt.faults.Cut {
+				r.await("a session", func() bool { return r.server.Open() == 1 && r.line.Listeners() == 1 })
+				r.server.Fail(nexustest.Faults{Cut: true, Status: 503})
 				r.says(1)
 			}
 			_, err := r.answer(q)

@@ -63,6 +63,18 @@ func (l *Line) Listeners() int {
 	return len(l.ears)
 }
 
+// Waiting is how many sounds and keys nobody has taken yet.
+func (l *Line) Waiting() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.ears {
+		e.mu.Lock()
+		n += len(e.sounds) + len(e.keys)
+		e.mu.Unlock()
+	}
+	return n
+}
+
 // Speak lets all who listen hear the caller's audio.
 func (l *Line) Speak(audio []byte) { l.hand(speech.Sound{Audio: audio}) }
 

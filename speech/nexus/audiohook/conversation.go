@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -39,8 +40,9 @@ type conversation struct {
 	cancel  context.CancelFunc
 	done    chan struct{} // run has returned
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	current *session
+	loss    loss
 }
 
 var _ nexus.Conversation = (*conversation)(nil)
@@ -71,15 +73,32 @@ func (c *conversation) advance(samples int) int { return int(c.sent.Add(int64(sa
 
 // Send implements nexus.Conversation.
 func (c *conversation) Send(ctx context.Context, mulaw []byte, lost time.Duration) error {
-	return c.session().audio(ctx, mulaw, lost)
+	s, up := c.connected()
+	if !up {
+		c.advance(int(lost.Milliseconds())*samplesPerMs + len(mulaw)/c.channels())
+		return nil
+	}
+	err := s.audio(ctx, mulaw, lost)
+	if err != nil && c.ctx.Err() == nil && !s.isClosing() {
+		return nil // the reader finds out, and sees to it
+	}
+	return err
 }
 
 // Tell implements nexus.Conversation.
 func (c *conversation) Tell(ctx context.Context, n nexus.Notice) error {
-	s := c.session()
-	if s.isClosing() {
+	s, up := c.connected()
+	switch {
+	case !up:
+		return c.keep(n)
+	case s.isClosing():
 		return errClosed
 	}
+	return s.tell(ctx, n)
+}
+
+// tell sends a notice.
+func (s *session) tell(ctx context.Context, n nexus.Notice) error {
 	if n.Key != 0 {
 		return s.send(ctx, "dtmf", map[string]string{"digit": string(rune(n.Key))})
 	}
@@ -99,7 +118,13 @@ func (c *conversation) Events() <-chan nexus.Event { return c.events }
 func (c *conversation) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.client.config.CloseTimeout)
 	defer cancel()
-	err := c.session().close(ctx, "end")
+	s, up := c.connected()
+	if !up {
+		c.cancel()
+		<-c.done
+		return nil
+	}
+	err := s.close(ctx, "end")
 	select {
 	case <-c.done:
 	case <-ctx.Done():
@@ -128,6 +153,9 @@ func (c *conversation) follow() nexus.End {
 		var end *nexus.End
 		if err == nil {
 			end, err = c.handle(s, m, audio)
+		}
+		if end == nil && err != nil && c.resume(s, err) {
+			continue
 		}
 		switch {
 		case end != nil && end.Err == nil && s.failure() != nil:
@@ -293,11 +321,18 @@ func (c *conversation) pinging() {
 		case <-c.ctx.Done():
 			return
 		}
-		s := c.session()
+		s, up := c.connected()
+		if !up {
+			continue
+		}
 		if err := s.ask(c.ctx); err != nil && c.ctx.Err() == nil {
 			c.client.log.Debug("ping", "session", s.id, "error", err)
-			s.giveUp(c.ctx, err)
-			return
+			var wrong *ProtocolError
+			if errors.As(err, &wrong) && !s.proven() {
+				s.giveUp(c.ctx, err)
+				return
+			}
+			s.hangUp() // the reader finds out, and sees to it
 		}
 	}
 }

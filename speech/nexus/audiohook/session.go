@@ -26,6 +26,7 @@ type session struct {
 	id           string
 	ws           *websocket.Conn
 	media        Media         // agreed
+	resumed      bool          // it continues one whose connection was lost
 	closed       chan struct{} // the server has agreed to the end
 
 	mu        sync.Mutex // guards what follows, and the order of messages
@@ -33,6 +34,7 @@ type session struct {
 	serverSeq uint64     // of the latest from it
 	pause     pause
 	skipTo    int // samples the server does not want again
+	reached   int // samples sent, of the conversation's
 	ping      ping
 	closing   bool
 	fault     error // why this end gave it up
@@ -335,5 +337,38 @@ func (s *session) audio(ctx context.Context, mulaw []byte, lost time.Duration) e
 	if s.media.Format == "L16" {
 		mulaw = linear(mulaw)
 	}
-	return s.write(ctx, websocket.MessageBinary, mulaw)
+	if err := s.write(ctx, websocket.MessageBinary, mulaw); err != nil {
+		return err
+	}
+	s.reached = start + samples
+	return nil
+}
+
+// sentTo is how far in the conversation its audio was sent.
+func (s *session) sentTo() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reached
+}
+
+// missed tells that the audio from a place in the conversation to now is not to come.
+func (s *session) missed(ctx context.Context, from int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gap := s.conversation.samples() - max(from, s.skipTo)
+	switch {
+	case gap <= 0:
+		return nil
+	case s.pause.on:
+		s.pause.gap += gap
+		return nil
+	}
+	return s.sendLocked(ctx, "discarded", Stretch{Start: duration(s.conversation.samples() - gap), Discarded: duration(gap)})
+}
+
+// proven tells that the far end has answered a ping.
+func (s *session) proven() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ping.roundTrip > 0
 }

@@ -89,6 +89,7 @@ type Server struct {
 	faults     Faults
 	sessions   []*Session
 	open       int
+	refused    int
 	violations []string
 }
 
@@ -186,6 +187,25 @@ func (s *Server) Open() int {
 	return s.open
 }
 
+// Refused is how many requests were answered with the status of Faults.
+func (s *Server) Refused() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
+// playing tells whether the client had begun to play what a session of these said.
+func (s *Server) playing(continued []audiohook.Continued) bool {
+	for _, of := range s.Sessions() {
+		for _, c := range continued {
+			if of.id == c.ID && of.isPlaying() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Violations are what clients did against the protocol's rules.
 func (s *Server) Violations() []string {
 	s.mu.Lock()
@@ -204,6 +224,9 @@ func (s *Server) violated(format string, args ...any) {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status := s.failing().Status; status != 0 {
+		s.mu.Lock()
+		s.refused++
+		s.mu.Unlock()
 		http.Error(w, http.StatusText(status), status)
 		return
 	}

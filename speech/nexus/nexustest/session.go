@@ -75,6 +75,12 @@ func (s *Session) Audio() []byte {
 }
 
 // run serves until the client closes or goes.
+// ID is the session's.
+func (s *Session) ID() string { return s.id }
+
+// Drop ends the connection without a word.
+func (s *Session) Drop() { _ = s.ws.CloseNow() }
+
 func (s *Session) run(ctx context.Context) {
 	defer s.ws.CloseNow()
 	s.listener = speechtest.NewListener(s.server.config.Pause)
@@ -97,6 +103,12 @@ func (s *Session) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+func (s *Session) isPlaying() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.playing
 }
 
 func (s *Session) isOpen() bool {
@@ -198,6 +210,7 @@ func (s *Session) begin(ctx context.Context, m *audiohook.Message) {
 	chosen, found := s.choose(open.Media)
 	s.mu.Lock()
 	s.open, s.media = open, chosen
+	s.state.playing = s.server.playing(open.Continued)
 	s.mu.Unlock()
 	switch {
 	case f.Mute:
