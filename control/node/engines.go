@@ -18,6 +18,7 @@ type Speech struct {
 	Google  Google            `yaml:"google" doc:"Google Cloud speech over gRPC: the engine google"`
 	Nexus   Nexus             `yaml:"nexus" doc:"bot over a WebSocket (AudioHook, Audio Connector): the engine nexus"`
 	Engines map[string]Engine `yaml:"engines" doc:"more engines by the names that pages know them by"`
+	Assist  string            `yaml:"assist" doc:"engine that listens to both sides of every VoiceXML dialogue, transfers included, as an assistant: a nexus one; empty: none, unless a page starts one with the object builtin:assist/start"`
 	// Overrides are options of the product's by their names there.
 	Overrides []string          `yaml:"overrides" doc:"options that a call's Request-URI may set with gvp.config.OPTION; there is vrm.nsssessionxml, a file: URL of the session.xml of MRCPv2 sessions in place of send-session-xml. Whoever calls can then have any session.xml of the machine sent; default: none"`
 	Aliases   map[string]string `yaml:"aliases" doc:"more names that pages know engines by, such as NuanceASRv2: mrcp"`
@@ -38,7 +39,7 @@ func (s Speech) Validate() error {
 			return fmt.Errorf("engines.%s: exactly one kind of engine is to be configured", name)
 		}
 	}
-	for key, name := range map[string]string{"asr": s.ASR, "tts": s.TTS} {
+	for key, name := range map[string]string{"asr": s.ASR, "tts": s.TTS, "assist": s.Assist} {
 		if _, known := all[name]; name != "" && !known && s.Aliases[name] == "" {
 			return fmt.Errorf("%s: %q is none of the engines configured: %q", key, name, slices.Sorted(maps.Keys(all)))
 		}
@@ -78,7 +79,7 @@ func (s Speech) engines() map[string]Engine {
 // openSpeech makes the clients of all engines.
 func (n *Node) openSpeech() (voicexml.Speech, error) {
 	cfg := n.cfg.Speech
-	out := voicexml.Speech{ASR: cfg.ASR, TTS: cfg.TTS, Aliases: cfg.Aliases, Overrides: cfg.Overrides, Engines: map[string]voicexml.Engine{}}
+	out := voicexml.Speech{ASR: cfg.ASR, TTS: cfg.TTS, Assist: cfg.Assist, Aliases: cfg.Aliases, Overrides: cfg.Overrides, Engines: map[string]voicexml.Engine{}}
 	all := cfg.engines()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		engine, err := n.openEngine(name, all[name])

@@ -246,3 +246,37 @@ func TestCallsWithoutTheirAssistant(t *testing.T) {
 	}
 	r.nothingLeft()
 }
+
+// TestAssistantOfEveryCall has the configuration begin an assistant, whose far end may
+// not read what it is sent: the call hears and says no less for it,
+// and nothing stays behind.
+func TestAssistantOfEveryCall(t *testing.T) {
+	for name, deaf := range map[string]bool{"reads": false, "does not read": true} {
+		t.Run(name, func(t *testing.T) {
+			server, add := withBot(t, nexustest.Config{})
+			server.Fail(nexustest.Faults{Deaf: deaf})
+			r := newRig(t, func(c *node.Config) {
+				uri := c.Speech.MRCP.URI
+				add(c)
+				c.Speech.MRCP.URI, c.Speech.ASR, c.Speech.TTS, c.Speech.Assist = uri, "mrcp", "mrcp", "nexus"
+			})
+			asking(r.pages)
+			summary, err := r.call(t.Context(), "listen; say yes; listen; dtmf 2749; await")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if faults := summary.Received.Faults(); len(faults) > 0 {
+				t.Error(faults)
+			}
+			if got := r.pages.requests(); len(got) != 3 {
+				t.Errorf("pages asked for: %v", got)
+			}
+			if sessions := server.Sessions(); len(sessions) != 1 || len(sessions[0].Opening().Media[0].Channels) != 2 {
+				t.Errorf("%d assistants", len(sessions))
+			} else if heard := len(sessions[0].Audio()); !deaf && heard < 16000 {
+				t.Errorf("it was sent %d octets", heard)
+			}
+			r.nothingLeft()
+		})
+	}
+}

@@ -115,6 +115,10 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	pumping, stop := context.WithCancel(ctx)
 	p.phone.tasks.Go(func() { p.phone.pump(pumping) })
 	p.phone.shown = p.phone.begin(p.url)
+	if name := p.phone.service.config.Speech.Assist; name != "" {
+		// In vain is logged, and the dialogue goes on.
+		p.phone.tasks.Go(func() { _ = p.phone.assist(pumping, map[string]string{"engine": name}) })
+	}
 	outcome, err := p.session.Run(p.phone.witnessed(ctx))
 	p.phone.shown.End(string(outcome.End))
 	p.phone.call.Trail().Step("appl_end", string(outcome.End))

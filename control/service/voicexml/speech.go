@@ -23,6 +23,9 @@ type Speech struct {
 	// ASR and TTS name the engines of pages that name none. They may be left out
 	// where there is only one.
 	ASR, TTS string
+	// Assist names the engine that listens to both sides of every dialogue, to help who
+	// has the call; empty: none does, unless the page asks for one.
+	Assist string
 	// Overrides are the options of the section vrm that Request-URIs may set.
 	Overrides []string
 }
