@@ -33,8 +33,8 @@ type Queue struct {
 
 	mu      sync.Mutex // guards what follows
 	run     run
-	code    *codec.Transcoder // nil: none is needed
-	from    codec.Codec       // what code is for
+	code    *codec.Converter // nil: none is needed, or there is none
+	from    codec.Codec      // what code is for
 	audio   []byte
 	dropped int // octets, since the last Next
 	total   int // octets dropped in all
@@ -57,13 +57,14 @@ type Chunk struct {
 	Lost  time.Duration
 }
 
-// New makes a queue that gives audio in a codec and holds no more than room.
+// New makes a queue that gives audio in a codec, PCMU or PCMA, and holds no more than
+// room.
 func New(as codec.Codec, room time.Duration) *Queue {
 	return &Queue{as: as, from: as, room: int(room.Milliseconds()) * samplesPerMs, more: make(chan struct{}, 1)}
 }
 
-// Audio implements media.Listener: it appends a packet's audio. It never blocks. Audio that cannot be had in the
-// queue's codec is silence.
+// Audio implements media.Listener: it appends a packet's audio. It never blocks. Audio
+// that cannot be had in the queue's codec is silence.
 func (q *Queue) Audio(h media.Heard) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -77,9 +78,7 @@ func (q *Queue) Audio(h media.Heard) {
 	for range gap {
 		q.audio = append(q.audio, q.as.Silence())
 	}
-	at := len(q.audio)
-	q.audio = append(q.audio, h.Payload...)
-	q.rewriteLocked(h.Codec, q.audio[at:])
+	q.appendLocked(h)
 	if over := len(q.audio) - q.room; over > 0 {
 		q.audio = q.audio[:copy(q.audio, q.audio[over:])]
 		q.dropped += over
@@ -91,21 +90,32 @@ func (q *Queue) Audio(h media.Heard) {
 	}
 }
 
-func (q *Queue) rewriteLocked(from codec.Codec, audio []byte) {
-	if !q.from.Same(from) {
-		q.from, q.code = from, nil
-		if !from.Same(q.as) {
-			q.code, _ = codec.NewTranscoder(from, q.as) // nil for what has no samples of an octet
+func (q *Queue) appendLocked(h media.Heard) {
+	if !q.from.Same(h.Codec) {
+		q.from, q.code = h.Codec, nil
+		if !h.Codec.Same(q.as) {
+			q.code, _ = codec.NewConverter(h.Codec, q.as) // nil for what the platform cannot decode
 		}
 	}
+	at, err := len(q.audio), error(nil)
 	switch {
 	case q.code != nil:
-		q.code.Rewrite(audio, audio)
-	case !from.Same(q.as):
-		for i := range audio {
-			audio[i] = q.as.Silence()
+		q.audio, err = q.code.Append(q.audio, h.Payload)
+	case h.Codec.Same(q.as):
+		q.audio = append(q.audio, h.Payload...)
+		return
+	}
+	if q.code == nil || err != nil {
+		q.audio = q.audio[:at]
+		for range narrow(h.Codec.Ticks(h.Payload), h.Codec) {
+			q.audio = append(q.audio, q.as.Silence())
 		}
 	}
+}
+
+// narrow is how many samples at 8 kHz so many ticks of a codec's clock are.
+func narrow(ticks uint32, of codec.Codec) int {
+	return int(uint64(ticks) * codec.Narrowband / uint64(max(of.ClockRate, 1)))
 }
 
 // follow places a packet: how many samples are missing before it; false: it comes
@@ -117,12 +127,14 @@ func (r *run) follow(h media.Heard) (gap int, ok bool) {
 		return 0, false
 	}
 	if same {
-		gap = int(int32(h.Timestamp - r.timestamp))
-		if gap < 0 || gap > int(maxGap.Milliseconds())*samplesPerMs {
+		if ahead := h.Timestamp - r.timestamp; int32(ahead) > 0 {
+			gap = narrow(ahead, h.Codec)
+		}
+		if gap > int(maxGap.Milliseconds())*samplesPerMs {
 			gap = 0
 		}
 	}
-	r.begun, r.ssrc, r.sequence, r.timestamp = true, h.SSRC, h.Sequence, h.Timestamp+uint32(len(h.Payload))
+	r.begun, r.ssrc, r.sequence, r.timestamp = true, h.SSRC, h.Sequence, h.Timestamp+h.Codec.Ticks(h.Payload)
 	return gap, true
 }
 

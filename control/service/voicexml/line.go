@@ -50,8 +50,17 @@ func tenant(headers map[string][]string, params map[string]string) string {
 
 // Codec implements speech.Line.
 func (l *line) Codec() speech.Codec {
-	c := l.phone.call.Codec()
+	c := l.narrow()
 	return speech.Codec{PayloadType: c.PayloadType, Name: c.Name, ClockRate: c.ClockRate}
+}
+
+// narrow is the codec in which engines have the call's audio: its own if that is
+// G.711, and mu-law otherwise.
+func (l *line) narrow() codec.Codec {
+	if c := l.phone.call.Codec(); c.Same(codec.PCMU) || c.Same(codec.PCMA) {
+		return c
+	}
+	return codec.PCMU
 }
 
 // Listen implements speech.Line.
@@ -59,7 +68,7 @@ func (l *line) Listen() (speech.Hearing, error) { return l.overhear((*media.Leg)
 
 // overhear listens to one side of the call.
 func (l *line) overhear(listen func(*media.Leg, media.Listener) (*media.Tap, error)) (speech.Hearing, error) {
-	queue := intake.New(l.phone.call.Codec(), intakeRoom)
+	queue := intake.New(l.narrow(), intakeRoom)
 	tap, err := listen(l.phone.call.Caller(), queue)
 	if err != nil {
 		return nil, err
@@ -171,13 +180,21 @@ func (l *line) Say(key string) (speech.Saying, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &saying{Playback: playing, live: live, key: key, clips: clips, spoken: spoken}, nil
+	s := &saying{Playback: playing, live: live, key: key, clips: clips, spoken: spoken}
+	if as := l.narrow(); !as.Same(spoken) {
+		if s.wide, err = codec.NewConverter(as, spoken); err != nil {
+			s.End(err)
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // saying implements speech.Saying.
 type saying struct {
 	*media.Playback
-	live   *media.Live // nil: it was known
+	live   *media.Live      // nil: it was known
+	wide   *codec.Converter // nil: the caller speaks what is written
 	key    string
 	clips  *clips
 	spoken codec.Codec
@@ -189,7 +206,17 @@ func (s *saying) Write(p []byte) (int, error) {
 	if s.live == nil {
 		return 0, media.ErrClosed
 	}
-	return s.live.Write(p)
+	if s.wide == nil {
+		return s.live.Write(p)
+	}
+	audio, err := s.wide.Append(nil, p)
+	if err == nil {
+		_, err = s.live.Write(audio)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func (s *saying) End(err error) {
