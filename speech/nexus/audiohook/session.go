@@ -33,11 +33,16 @@ type session struct {
 	seq       uint64     // of the latest message to the server
 	serverSeq uint64     // of the latest from it
 	pause     pause
-	skipTo    int // samples the server does not want again
-	reached   int // samples sent, of the conversation's
+	flow      flow
 	ping      ping
 	closing   bool
 	fault     error // why this end gave it up
+}
+
+// flow is where the session's audio is, in samples of the conversation's.
+type flow struct {
+	skipTo  int // what is before it the server does not want again
+	reached int // what is before it was sent
 }
 
 // pause is whether the server wants audio.
@@ -145,7 +150,7 @@ func (s *session) accept(o Opened) error {
 		if err != nil {
 			return &ProtocolError{400, "discardTo: " + err.Error()}
 		}
-		s.skipTo = int(to.Milliseconds()) * samplesPerMs
+		s.flow.skipTo = int(to.Milliseconds()) * samplesPerMs
 	}
 	return nil
 }
@@ -331,7 +336,7 @@ func (s *session) audio(ctx context.Context, mulaw []byte, lost time.Duration) e
 	case s.pause.on:
 		s.pause.gap += samples
 		return nil
-	case start < s.skipTo:
+	case start < s.flow.skipTo:
 		return nil
 	}
 	if s.media.Format == "L16" {
@@ -340,7 +345,7 @@ func (s *session) audio(ctx context.Context, mulaw []byte, lost time.Duration) e
 	if err := s.write(ctx, websocket.MessageBinary, mulaw); err != nil {
 		return err
 	}
-	s.reached = start + samples
+	s.flow.reached = start + samples
 	return nil
 }
 
@@ -348,14 +353,14 @@ func (s *session) audio(ctx context.Context, mulaw []byte, lost time.Duration) e
 func (s *session) sentTo() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reached
+	return s.flow.reached
 }
 
 // missed tells that the audio from a place in the conversation to now is not to come.
 func (s *session) missed(ctx context.Context, from int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	gap := s.conversation.samples() - max(from, s.skipTo)
+	gap := s.conversation.samples() - max(from, s.flow.skipTo)
 	switch {
 	case gap <= 0:
 		return nil
