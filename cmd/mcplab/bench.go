@@ -62,10 +62,11 @@ func speechBenchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "speech",
 		Short: "Measure what sessions with speech servers cost",
-		Long: `Measure the MRCPv2 client against a speech server on the loopback whose engine
-does nothing: sessions set up and ended a second, what all of them leave behind,
-recognitions at a time, and the time from a recognizer's event to the request of the
-VoiceXML page that it leads to. The results are printed and written as JSON.`,
+		Long: `Measure the clients of MRCPv2, MRCPv1, Google and bots against servers on the loopback
+whose engines do nothing: sessions set up and ended a second, what all of them leave
+behind, recognitions at a time, and, over MRCP, the time from a recognizer's event to
+the request of the VoiceXML page that it leads to. The results are printed and written
+as JSON.`,
 		Example: `  mcplab bench speech --out build/bench
   mcplab bench speech --sessions 1000 --recognitions 100 --turns 50`,
 		Args: cobra.NoArgs,
@@ -76,8 +77,9 @@ VoiceXML page that it leads to. The results are printed and written as JSON.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
-	f.IntVar(&options.Sessions, "sessions", 10000, "sessions to set up and end")
+	f.IntVar(&options.Sessions, "sessions", 10000, "sessions to set up and end with each version of MRCP")
+	f.IntVar(&options.Attached, "attached", 2000, "sessions with Google's stand-in and with the bot's")
 	f.IntVar(&options.Recognitions, "recognitions", 500, "recognitions at a time")
-	f.IntVar(&options.Turns, "turns", 200, "turns of the call")
+	f.IntVar(&options.Turns, "turns", 200, "turns of the call over each version of MRCP")
 	return cmd
 }

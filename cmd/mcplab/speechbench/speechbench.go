@@ -1,8 +1,8 @@
-// Package speechbench measures the platform's MRCPv2 client against a speech server
-// on the loopback whose engine does nothing: sessions set up and ended a second,
-// recognitions at a time, what ten thousand sessions leave behind, and the time
-// between a recognizer's event and the VoiceXML turn that it leads to. Client and
-// server share the machine, and their SIP, MRCP and RTP are real.
+// Package speechbench measures the platform's clients of speech services against
+// servers on the loopback whose engines do nothing: sessions set up and ended a
+// second, recognitions at a time, what all of them leave behind, and, for either
+// version of MRCP, the time between a recognizer's event and the VoiceXML turn that it
+// leads to. Client and server share the machine, and what is between them is real.
 package speechbench
 
 import (
@@ -24,6 +24,7 @@ import (
 	"mcp/speech"
 	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest"
+	"mcp/speech/mrcp/v1"
 	"mcp/speech/mrcp/v2"
 )
 
@@ -33,32 +34,58 @@ type Options struct {
 	Sessions     int // to set up and end
 	Recognitions int // at a time
 	Turns        int // of one call
+	Attached     int // sessions with each of the services that are not MRCP
 }
 
 // Run measures everything, prints a table and writes speech.json.
 func Run(ctx context.Context, out io.Writer, o Options) error {
-	log := slog.New(slog.DiscardHandler)
-	far, err := newFarEnd(ctx, log)
+	var results []bench.Result
+	for _, v := range []version{{2, "speech."}, {1, "speech.v1."}} {
+		more, err := v.measure(ctx, o)
+		if err != nil {
+			return fmt.Errorf("MRCPv%d: %w", v.number, err)
+		}
+		results = append(results, more...)
+	}
+	more, err := measureAttached(ctx, o)
 	if err != nil {
 		return err
+	}
+	return bench.Publish(out, o.Options, "speech.json", append(results, more...))
+}
+
+// version is a version of MRCP, and what the names of its results begin with.
+type version struct {
+	number int
+	prefix string
+}
+
+func (v version) measure(ctx context.Context, o Options) ([]bench.Result, error) {
+	far, err := newFarEnd(ctx, v.number)
+	if err != nil {
+		return nil, err
 	}
 	results, err := far.measure(ctx, o)
 	if err = errors.Join(err, far.close()); err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Fprintf(o.Progress, "measuring %d turns of a call\n", o.Turns)
-	turns, err := measureTurns(ctx, o.Turns)
+	fmt.Fprintf(o.Progress, "measuring %d turns of a call over MRCPv%d\n", o.Turns, v.number)
+	turns, err := measureTurns(ctx, v.number, o.Turns)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return bench.Publish(out, o.Options, "speech.json", append(results, turns...))
+	results = append(results, turns...)
+	for i := range results {
+		results[i].Name = v.prefix + results[i].Name
+	}
+	return results, nil
 }
 
-// farEnd is a speech server with its own SIP agent, and a client of it.
+// farEnd is a speech server, with a SIP agent of its own for MRCPv2.
 type farEnd struct {
 	*null
 	server *mrcptest.Server
-	agent  *sip.Agent
+	agent  *sip.Agent // nil: it speaks MRCPv1
 	log    *slog.Logger
 	stop   context.CancelFunc
 	served chan error
@@ -98,12 +125,17 @@ func (n *null) expect(together int) {
 	n.waiting, n.all = 0, make(chan struct{})
 }
 
-func newFarEnd(ctx context.Context, log *slog.Logger) (*farEnd, error) {
-	f := &farEnd{null: &null{}, log: log, served: make(chan error, 1)}
+func newFarEnd(ctx context.Context, version int) (*farEnd, error) {
+	log := slog.New(slog.DiscardHandler)
+	f := &farEnd{null: &null{}, log: log, stop: func() {}, served: make(chan error, 1)}
 	f.expect(1)
 	var err error
-	if f.server, err = mrcptest.NewServer(mrcptest.Config{Instant: true}, f.null, log); err != nil {
+	if f.server, err = mrcptest.NewServer(mrcptest.Config{Instant: true, RTSP: version == 1}, f.null, log); err != nil {
 		return nil, err
+	}
+	if version == 1 {
+		f.served <- nil
+		return f, nil
 	}
 	if f.agent, err = sip.New(sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, log); err != nil {
 		return nil, errors.Join(err, f.server.Close())
@@ -113,7 +145,20 @@ func newFarEnd(ctx context.Context, log *slog.Logger) (*farEnd, error) {
 	return f, nil
 }
 
-func (f *farEnd) uri() string { return "sip:x@" + f.agent.Addrs()[0].String() + ";transport=tcp" }
+func (f *farEnd) uri() string {
+	if f.agent == nil {
+		return f.server.URI()
+	}
+	return "sip:x@" + f.agent.Addrs()[0].String() + ";transport=tcp"
+}
+
+// carriage takes a client's messages to it.
+func (f *farEnd) carriage(agent *sip.Agent) mrcp.Carriage {
+	if f.agent == nil {
+		return v1.New(v1.Config{}, f.log)
+	}
+	return v2.New(v2.Config{}, node.SpeechDialer(agent, f.log), f.log)
+}
 
 func (f *farEnd) close() error {
 	f.stop()
@@ -152,7 +197,7 @@ func (f *farEnd) measure(ctx context.Context, o Options) ([]bench.Result, error)
 	}
 	c := &client{
 		Client: mrcp.NewClient(mrcp.Config{Servers: []mrcp.Server{{URI: f.uri()}}, ResponseTimeout: time.Minute, OpenTimeout: time.Minute, CloseTimeout: time.Minute},
-			v2.New(v2.Config{}, node.SpeechDialer(agent, f.log), f.log), f.log),
+			f.carriage(agent), f.log),
 		media: speech.Media{Addr: socket.LocalAddr().(*net.UDPAddr).AddrPort(), Events: 101,
 			Codecs: []speech.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: 8000}}},
 	}
@@ -180,36 +225,39 @@ const workers = 20
 
 // setups opens and closes n sessions and looks what they leave.
 func (c *client) setups(ctx context.Context, n int) ([]bench.Result, error) {
-	if err := c.lives(ctx, workers); err != nil { // what there is once is not left behind
+	life := func(ctx context.Context) error {
+		s, err := c.Open(ctx, c.media)
+		if err == nil {
+			err = s.Close(ctx)
+		}
+		return err
+	}
+	if err := inParallel(ctx, workers, life); err != nil { // what there is once is not left behind
 		return nil, err
 	}
 	goroutines, files := leftovers()
 	began := time.Now()
-	if err := c.lives(ctx, n); err != nil {
+	if err := inParallel(ctx, n, life); err != nil {
 		return nil, err
 	}
 	rate := float64(n) / time.Since(began).Seconds()
 	moreGoroutines, moreFiles := settled(goroutines, files)
 	return []bench.Result{
-		bench.Result{Name: "speech.sessions_per_s", Value: rate, Unit: "sessions/s", AtLeast: 200}.Rate(),
-		{Name: "speech.sessions", Value: float64(n), Unit: "sessions"},
-		{Name: "speech.left_goroutines", Value: float64(moreGoroutines), Unit: "goroutines"},
-		{Name: "speech.left_files", Value: float64(moreFiles), Unit: "files"},
+		bench.Result{Name: "sessions_per_s", Value: rate, Unit: "sessions/s", AtLeast: 200}.Rate(),
+		{Name: "sessions", Value: float64(n), Unit: "sessions"},
+		{Name: "left_goroutines", Value: float64(moreGoroutines), Unit: "goroutines"},
+		{Name: "left_files", Value: float64(moreFiles), Unit: "files"},
 	}, nil
 }
 
-// lives opens and closes n sessions, some beside each other.
-func (c *client) lives(ctx context.Context, n int) error {
+// inParallel does something n times, some beside each other.
+func inParallel(ctx context.Context, n int, something func(context.Context) error) error {
 	var next atomic.Int64
 	failed := make(chan error, workers)
 	for range workers {
 		go func() {
 			for next.Add(1) <= int64(n) {
-				s, err := c.Open(ctx, c.media)
-				if err == nil {
-					err = s.Close(ctx)
-				}
-				if err != nil {
+				if err := something(ctx); err != nil {
 					failed <- err
 					return
 				}
@@ -268,8 +316,8 @@ func (c *client) recognitions(ctx context.Context, n int) ([]bench.Result, error
 		return nil, failures
 	}
 	return []bench.Result{
-		bench.Result{Name: "speech.recognitions", Value: float64(matched), Unit: "at a time", AtLeast: 500}.Rate(),
-		{Name: "speech.recognitions_s", Value: time.Since(began).Seconds(), Unit: "s for all"},
+		bench.Result{Name: "recognitions", Value: float64(matched), Unit: "at a time", AtLeast: 500}.Rate(),
+		{Name: "recognitions_s", Value: time.Since(began).Seconds(), Unit: "s for all"},
 	}, nil
 }
 

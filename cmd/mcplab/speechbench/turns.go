@@ -26,9 +26,8 @@ import (
 // a field that the recognizer fills, and that asks for the next page; what is
 // measured goes from the octets of RECOGNITION-COMPLETE leaving the server to the
 // request of the next page arriving at the web server.
-func measureTurns(ctx context.Context, n int) ([]bench.Result, error) {
-	log := slog.New(slog.DiscardHandler)
-	far, err := newFarEnd(ctx, log)
+func measureTurns(ctx context.Context, version, n int) ([]bench.Result, error) {
+	far, err := newFarEnd(ctx, version)
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +46,8 @@ func measureTurns(ctx context.Context, n int) ([]bench.Result, error) {
 	slices.Sort(t.took)
 	at := func(share float64) float64 { return float64(t.took[int(share*float64(len(t.took)-1))].Microseconds()) }
 	return []bench.Result{
-		{Name: "speech.turn_us", Value: at(0.5), Unit: "us from event to next page, median", Limit: 2000},
-		{Name: "speech.turn_p99_us", Value: at(0.99), Unit: "us, 99th percentile"},
+		{Name: "turn_us", Value: at(0.5), Unit: "us from event to next page, median", Limit: 2000},
+		{Name: "turn_p99_us", Value: at(0.99), Unit: "us, 99th percentile"},
 	}, nil
 }
 
