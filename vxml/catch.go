@@ -35,6 +35,8 @@ func (s *session) handle(ctx context.Context, event *Event) error {
 				return semantic(ctx, h.Pos, err)
 			}
 			defer s.adopt(h)()
+			s.step(HandlerEntered, event.Name)
+			defer s.step(HandlerLeft, event.Name)
 			return s.all(ctx, h.Body)
 		})
 		if s.in.defaults.provides(h) {

@@ -2,6 +2,7 @@ package vxml
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,11 +52,35 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	defer w.close()
 	s.queue.mark = mark{}
 	w.rest = s.queue.take()
+	s.step(InputBegun, modes(all))
 	in, done, err := w.begin(ctx)
 	for !done && err == nil {
 		in, done, err = w.next(ctx)
 	}
+	s.step(InputEnded, how(in, err))
 	return in, err
+}
+
+// modes are those of grammars.
+func modes(all []*active) string {
+	var out []string
+	for _, g := range all {
+		if mode := g.mode.String(); !slices.Contains(out, mode) {
+			out = append(out, mode)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// how is how a wait for input ended.
+func how(in *input, err error) string {
+	if event := asEvent(err); event != nil {
+		return event.Name
+	}
+	if in == nil || len(in.alternatives) == 0 {
+		return "stopped"
+	}
+	return in.alternatives[0].mode
 }
 
 // uninterrupted plays the leading prompts without barge-in to their end; keys

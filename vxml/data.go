@@ -32,7 +32,7 @@ func (s *session) data(ctx context.Context, a *doc.Data) error {
 	}
 	var r *fetch.Resource
 	err = s.whileMusicPlays(ctx, &a.Transition, func() (err error) {
-		r, err = s.in.library.get(ctx, req)
+		r, err = s.get(ctx, req)
 		return err
 	})
 	if err != nil || a.Name == "" {

@@ -143,7 +143,7 @@ func (s *session) fetch(ctx context.Context, pos doc.Pos, ref string, f fetchOf)
 	if err != nil {
 		return nil, &Event{Name: "error.badfetch", Message: pos.String() + ": " + err.Error()}
 	}
-	return s.in.library.get(ctx, s.fetching(absolute, f))
+	return s.get(ctx, s.fetching(absolute, f))
 }
 
 func (s *session) branch(ctx context.Context, a *doc.If) error {

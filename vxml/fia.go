@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/script"
@@ -48,6 +49,9 @@ func (d *dialog) inputs(named bool) []string {
 // What was said before the dialog was entered, because one of its grammars
 // matched, is processed first.
 func (s *session) interpret(ctx context.Context, said *input) error {
+	name := s.dialog.form.ID
+	s.step(DialogEntered, name)
+	defer s.step(DialogLeft, name)
 	err := s.initializeForm(ctx)
 	if err == nil && said != nil {
 		err = s.process(ctx, nil, visit{input: said})
@@ -66,6 +70,7 @@ func (s *session) interpret(ctx context.Context, said *input) error {
 		if item == nil {
 			return &exited{end: Exited}
 		}
+		s.step(Selected, item.Base().Name)
 		var v visit
 		if v, err = s.collect(ctx, item); err == nil {
 			err = s.process(ctx, item, v)
@@ -286,7 +291,11 @@ func (s *session) runFilled(ctx context.Context) error {
 		}
 		// What is thrown is thrown where the element stands (section 5.2.4).
 		d.item = f.item
-		if err := s.block(ctx, f.filled.Body); err != nil {
+		names := strings.Join(f.names, " ")
+		s.step(FilledEntered, names)
+		err := s.block(ctx, f.filled.Body)
+		s.step(FilledLeft, names)
+		if err != nil {
 			return err
 		}
 	}

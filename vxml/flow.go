@@ -159,8 +159,10 @@ func (s *session) transit(ctx context.Context, t *doc.Transition) error {
 		return err
 	}
 	if req.URL == "" {
+		s.step(Leaving, "#"+fragment)
 		return s.within(fragment)
 	}
+	s.visit(Leaving, req.URL, nil)
 	move, err := s.loadWithMusic(ctx, t, req, fragment)
 	if err != nil {
 		return err
@@ -187,13 +189,34 @@ func (s *session) within(id string) error {
 	return &moved{page: s.stage.page, root: s.stage.rootPage, form: form, keep: true}
 }
 
+// page fetches and compiles a document.
+func (s *session) page(ctx context.Context, req fetch.Request) (*doc.Page, error) {
+	r, err := s.get(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.in.library.compiled(r)
+	if err == nil {
+		s.visit(Compiled, page.URL, nil)
+	}
+	return page, err
+}
+
+// get fetches a resource.
+func (s *session) get(ctx context.Context, req fetch.Request) (*fetch.Resource, error) {
+	s.visit(Fetching, req.URL, nil)
+	r, err := s.in.library.get(ctx, req)
+	s.visit(Fetched, req.URL, err)
+	return r, err
+}
+
 // load fetches a document and its application root.
 func (s *session) load(ctx context.Context, req fetch.Request, fragment string) (*moved, error) {
 	if s.fetches++; s.fetches > s.in.limits.Fetches {
 		return nil, s.exhausted("documents entered without a wait for the caller")
 	}
 	req.Jar = s.jar
-	page, err := s.in.library.page(ctx, req)
+	page, err := s.page(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +231,7 @@ func (s *session) load(ctx context.Context, req fetch.Request, fragment string) 
 		move.root = s.stage.rootPage
 		return move, nil
 	}
-	move.root, err = s.in.library.page(ctx, s.fetching(page.Application, fetchOf{kind: "document"}))
+	move.root, err = s.page(ctx, s.fetching(page.Application, fetchOf{kind: "document"}))
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +311,9 @@ func (s *session) subdialog(ctx context.Context, item *doc.Subdialog) (script.Va
 	caller, dialog := s.stage, s.dialog
 	s.stage = &stage{params: params}
 	s.nesting++
+	s.step(Called, item.Name)
 	err = s.converse(ctx, move)
+	s.step(Returned, item.Name)
 	s.nesting--
 	s.stage, s.dialog = caller, dialog
 	return s.given(err)

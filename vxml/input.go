@@ -234,7 +234,9 @@ func (s *session) external(ctx context.Context, g *doc.Grammar) (source, string,
 	if err != nil {
 		return source{}, "", &Event{Name: "error.badfetch", Message: g.String() + ": " + err.Error()}
 	}
+	s.visit(Fetching, absolute, nil)
 	src, err := s.in.library.grammar(ctx, s.fetching(absolute, fetchOf{g.Fetch, "grammar"}), g.Mode)
+	s.visit(Fetched, absolute, err)
 	return src, fragment, located(g.Pos, err)
 }
 

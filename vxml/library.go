@@ -78,6 +78,11 @@ func (l *library) page(ctx context.Context, req fetch.Request) (*doc.Page, error
 	if err != nil {
 		return nil, err
 	}
+	return l.compiled(r)
+}
+
+// compiled compiles a document that was fetched.
+func (l *library) compiled(r *fetch.Resource) (*doc.Page, error) {
 	page, err := shelved(&l.mu, l.pages, edition{r.URL, sha256.Sum256(r.Body)}, func() (*doc.Page, error) {
 		return doc.Compile(r.Body, r.URL)
 	})

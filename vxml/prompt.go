@@ -106,6 +106,9 @@ func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
 		}
 		out.Segments = append(out.Segments, one)
 	}
+	if s.teller != nil {
+		s.step(Queued, out.Text())
+	}
 	if s.gone != "" {
 		s.trace(TraceEvent{Unheard, out.Text()})
 		return nil

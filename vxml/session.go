@@ -39,7 +39,28 @@ type session struct {
 type witness struct {
 	log     *slog.Logger
 	trace   func(TraceEvent)
+	teller  func(Step) // nil: nobody asks
 	secrets *secrecy.Secrets
+}
+
+// step tells of a step.
+func (w *witness) step(kind StepKind, text string) {
+	if w.teller != nil {
+		w.teller(Step{kind, w.secrets.Conceal(text)})
+	}
+}
+
+// visit tells of a step that goes to an address, which is private behind its path.
+func (w *witness) visit(kind StepKind, url string, err error) {
+	if w.teller == nil {
+		return
+	}
+	text, _, _ := strings.Cut(url, "?")
+	var event *Event
+	if errors.As(err, &event) {
+		text += " " + event.Name
+	}
+	w.step(kind, text)
 }
 
 // ending is how the session is about to end.
@@ -320,6 +341,9 @@ func (s *session) enter(ctx context.Context, move *moved) error {
 	var err error
 	switch {
 	case !sameApp:
+		if move.root != move.page {
+			s.visit(RootEntered, move.root.URL, nil)
+		}
 		g.app = s.machine.NewScope(s.root, "application")
 		g.document = g.app.Alias("document")
 		if err = s.forget(); err == nil {

@@ -131,6 +131,9 @@ type Start struct {
 	Vars   map[string]any
 	Logger *slog.Logger // default: the interpreter's
 	Trace  func(TraceEvent)
+	// Steps, when set, is told what the interpreter does, in more detail than a
+	// transcript wants.
+	Steps func(Step)
 	// Inspect, when set, is given what evaluates an expression where the session
 	// is. That may be called from within Trace, and nowhere else.
 	Inspect func(eval func(expr string) string)
@@ -159,6 +162,36 @@ const (
 	Logged  TraceKind = "logged"
 	Waiting TraceKind = "waiting" // for the caller, prompts played; the text says for "dtmf", "voice", both, "message", "record" or "transfer"
 	Typing  TraceKind = "typing"  // waiting for another key; the text is those pressed
+)
+
+// Step is something that the interpreter does. Addresses are without their query.
+type Step struct {
+	Kind StepKind
+	Text string
+}
+
+// StepKind tells Steps apart.
+type StepKind string
+
+// The kinds of Step, and what their texts are.
+const (
+	Fetching       StepKind = "fetching"        // address
+	Fetched        StepKind = "fetched"         // address; what went wrong, if anything
+	Compiled       StepKind = "compiled"        // address of the page
+	RootEntered    StepKind = "root entered"    // address of the application root
+	Leaving        StepKind = "leaving"         // address, or #dialog, of a transition
+	Called         StepKind = "called"          // name of the subdialog
+	Returned       StepKind = "returned"        // name of the subdialog
+	DialogEntered  StepKind = "dialog entered"  // its name
+	DialogLeft     StepKind = "dialog left"     // its name
+	Selected       StepKind = "selected"        // name of the form item
+	FilledEntered  StepKind = "filled entered"  // names of the items
+	FilledLeft     StepKind = "filled left"     // names of the items
+	HandlerEntered StepKind = "handler entered" // name of the event
+	HandlerLeft    StepKind = "handler left"    // name of the event
+	Queued         StepKind = "queued"          // what the prompt says
+	InputBegun     StepKind = "input begun"     // what is waited for: "dtmf", "voice", both
+	InputEnded     StepKind = "input ended"     // mode of what was understood, or the event
 )
 
 // End tells how a session ended.
@@ -240,6 +273,7 @@ func (in *Interpreter) witness(start Start) witness {
 			start.Trace(TraceEvent{e.Kind, w.secrets.Conceal(e.Text)})
 		}
 	}
+	w.teller = start.Steps
 	return w
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,8 @@ type Destination struct {
 	Headers  map[string]string
 	// Patience bounds the time until the answer. Zero: SIP's own bounds.
 	Patience time.Duration
+	// Log is told of the party. Nil: the call's.
+	Log *slog.Logger
 }
 
 // ErrNoAnswer is why a party that took too long was given up.
@@ -56,6 +59,9 @@ type Party struct {
 func (c *Call) Dial(to Destination) (*Party, error) {
 	if c.server.dialler == nil {
 		return nil, errNoDialler
+	}
+	if to.Log == nil {
+		to.Log = c.log
 	}
 	p := &Party{
 		call: c, to: to,
@@ -157,7 +163,7 @@ func (c *Call) performParty(e PartyEffect, m message) {
 	case CancelInvite:
 		p.cancel()
 	case TellAnswered:
-		c.log.Info("party answered", "to", p.to.To, "leg", p.side.leg.Name(), "codec", p.side.agreed().Name)
+		p.to.Log.Info("party answered", "to", p.to.To, "leg", p.side.leg.Name(), "codec", p.side.agreed().Name)
 		close(p.answered)
 		c.attend(p, true)
 	case HangUpParty:
@@ -181,7 +187,7 @@ func (c *Call) invite(p *Party) {
 		ctx, expire = context.WithTimeoutCause(ctx, p.to.Patience, ErrNoAnswer)
 		p.cancel = func() { cancel(); expire() }
 	}
-	c.log.Info("calling", "to", p.to.To, "leg", p.side.leg.Name())
+	p.to.Log.Info("calling", "to", p.to.To, "leg", p.side.leg.Name())
 	c.beside(func() {
 		defer p.cancel()
 		c.message(false, "INVITE "+p.to.To)
@@ -280,7 +286,7 @@ func (c *Call) forgetParty(p *Party) {
 	if !p.Since().IsZero() {
 		c.attend(p, false)
 	}
-	c.log.Info("party gone", args...)
+	p.to.Log.Info("party gone", args...)
 	close(p.gone)
 }
 

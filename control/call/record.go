@@ -41,11 +41,13 @@ func (c *Call) Trail() *reporting.Trail { return c.trail }
 func (c *Call) offered() {
 	r := c.life.facts.record
 	c.trail = c.server.recorder.Begin(r)
-	c.trail.Step("incall_initiated", r.Parties.Remote)
+	c.trail.Step(reporting.StepCall, r.ID)
+	c.trail.Step(reporting.StepLeg, "caller "+r.Parties.Remote)
+	c.trail.Step(reporting.StepInitiated, r.Parties.Remote)
 	if !c.placed() {
 		c.message(true, "INVITE "+r.Parties.Request)
 	}
-	c.trail.Step("call_reference", strings.Join([]string{r.SIPCallID, r.Session, r.Tenant, r.Profile}, "|"))
+	c.trail.Step(reporting.StepReference, strings.Join([]string{r.SIPCallID, r.Session, r.Tenant, r.Profile}, "|"))
 }
 
 // tracked tells of the steps of the call.
@@ -62,7 +64,7 @@ func (c *Call) tracked(m message) {
 			c.message(true, "200 OK")
 		}
 		c.message(!c.placed(), "ACK")
-		c.trail.Step("incall_begin", r.Parties.Local)
+		c.trail.Step(reporting.StepBegun, r.Parties.Local)
 	}
 }
 
@@ -182,7 +184,8 @@ func (c *Call) finish() {
 		f.end = &reporting.End{Cause: reporting.PlatformError, By: reporting.Fault}
 	}
 	f.record.Finish(time.Now(), *f.end)
-	c.trail.Step("incall_end", string(f.end.Cause))
+	c.trail.Complete(f.record)
+	c.trail.Step(reporting.StepEnded, string(f.end.Cause))
 	c.server.metrics.end(f.record)
 	if err := c.server.recorder.Record(context.Background(), f.record); err != nil {
 		c.log.Error("the call's record could not be kept", "record", f.record, "error", err)

@@ -23,7 +23,7 @@ type Recording interface {
 	// Silence has silence recorded instead of what is said, for a reason such as
 	// private input, until that and all other reasons have gone.
 	Silence(reason string, on bool)
-	// Stop ends it; it may be called twice and does not wait.
+	// Stop ends it, for good, and puts it into the call's record. It may be called twice.
 	Stop()
 }
 

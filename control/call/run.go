@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcp/control/media"
+	"mcp/control/reporting"
 	"mcp/control/sip"
 )
 
@@ -135,8 +136,10 @@ func (c *Call) prepare(parent context.Context) {
 func (c *Call) ready(ctx context.Context) (Program, error) {
 	choice, err := c.server.selector.Select(c.dialog)
 	if err != nil {
+		c.trail.Step(reporting.StepRoute, "refused")
 		return nil, err
 	}
+	c.trail.Step(reporting.StepRoute, choice.Service.Name())
 	c.request = choice.Request
 	if err := c.openCaller(); err != nil {
 		return nil, err

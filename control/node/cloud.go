@@ -128,5 +128,5 @@ func (n *Node) openNexus(name string, cfg Nexus) (voicexml.Engine, error) {
 	n.opened("speech engine "+name, client.Close)
 	engine := nexus.New(nexus.Config{Name: name, Settle: cfg.Settle}, client, n.log)
 	n.metrics.MustRegister(engine)
-	return voicexml.Engine{Attached: engine}, nil
+	return voicexml.Engine{Attached: engine, Bot: true}, nil
 }

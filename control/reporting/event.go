@@ -18,30 +18,34 @@ type Event struct {
 	Text string `json:"text,omitempty"` // what was logged, without what the caller gave in private; at most 8 KiB
 }
 
-// The steps that tell what went over the network, beside those by which the product's
-// call logs know what an application does. Their text is a message's first line, and
-// more of a fetch; what may be private in it is left out.
-const (
-	StepReceived       = "sip_received"
-	StepSent           = "sip_sent"
-	StepFetched        = "fetched"
-	StepSpeechReceived = "mrcp_received"
-	StepSpeechSent     = "mrcp_sent"
-)
+// maxURI bounds the addresses in a record.
+const maxURI = 1024
 
 // maxText bounds what an application can put into one record.
 const maxText = 8 << 10
 
-// Trail makes the events of one call. Its methods may be called from any
-// goroutine, and of a nil Trail too, which makes none.
+// Trail makes the events of one call, and collects what was done in it for its
+// record. Its methods may be called from any goroutine, and of a nil Trail too,
+// which makes none.
 type Trail struct {
-	sink  func(Event)
-	start time.Time
+	sink   func(Event)
+	traces bool // somebody wants steps
+	start  time.Time
 
 	mu   sync.Mutex
 	head Head
 	n    int
+	done deeds
 }
+
+// deeds are what is listed in a call's record.
+type deeds struct {
+	transfers  []Transfer
+	recordings []Recording
+}
+
+// maxDeeds bounds how many of each a record lists: the first.
+const maxDeeds = 100
 
 // Serve says which application serves the call.
 func (t *Trail) Serve(application string) {
@@ -56,9 +60,52 @@ func (t *Trail) Serve(application string) {
 // Custom records what an application logs under a label.
 func (t *Trail) Custom(label, text string) { t.event(KindCustom, label, text) }
 
-// Step records a step of the call by the name it has in the product's own call
-// logs: incall_begin, form_enter, prompt_start and the like.
-func (t *Trail) Step(name, text string) { t.event(KindTrace, name, text) }
+// Step tells of a step of the call, if anybody wants to know.
+func (t *Trail) Step(name Step, text string) {
+	if t.Traces() {
+		t.event(KindTrace, string(name), text)
+	}
+}
+
+// Traces tells whether anybody wants to know of steps.
+func (t *Trail) Traces() bool { return t != nil && t.traces }
+
+// Transferred notes an attempt to connect the caller with somebody else, once it
+// is known what came of it.
+func (t *Trail) Transferred(one Transfer) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.done.transfers) < maxDeeds {
+		one.To = shorten(one.To, maxURI)
+		t.done.transfers = append(t.done.transfers, one)
+	}
+}
+
+// Recorded notes something that was recorded, once it is whole.
+func (t *Trail) Recorded(one Recording) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.done.recordings) < maxDeeds {
+		one.URI = shorten(one.URI, maxURI)
+		t.done.recordings = append(t.done.recordings, one)
+	}
+}
+
+// Complete puts into the call's record what was noted.
+func (t *Trail) Complete(r *Record) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.Transfers, r.Recordings = t.done.transfers, t.done.recordings
+}
 
 func (t *Trail) event(kind Kind, name, text string) {
 	if t == nil {

@@ -193,13 +193,13 @@ func (d *Dialogue) bounded() *Dialogue {
 type Transfer struct {
 	Kind     string `json:"kind"` // "blind", "bridge" or "consultation"
 	To       string `json:"to"`
-	Result   string `json:"result"` // as VoiceXML names it, such as far_end_disconnect
-	Duration int64  `json:"duration_ms"`
+	Result   string `json:"result"`      // as VoiceXML names it: of the form item, such as far_end_disconnect, or the event
+	Duration int64  `json:"duration_ms"` // that the two were connected
 }
 
 // Recording is where something recorded in the call was left.
 type Recording struct {
 	ID       string `json:"id,omitempty"`
-	URI      string `json:"uri"`
+	URI      string `json:"uri,omitempty"` // of the file; absent: the application has taken it
 	Duration int64  `json:"duration_ms"`
 }

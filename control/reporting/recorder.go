@@ -149,7 +149,8 @@ func (r *Recorder) Begin(rec *Record) *Trail {
 	if r.config.Watcher != nil {
 		r.config.Watcher.Begun(rec)
 	}
-	return &Trail{sink: r.event, start: rec.StartedAt, head: rec.Head}
+	traces := r.config.Trace || r.config.Watcher != nil
+	return &Trail{sink: r.event, traces: traces, start: rec.StartedAt, head: rec.Head}
 }
 
 // Serve counts a call whose application is known.
@@ -164,7 +165,7 @@ func (r *Recorder) Answered(rec *Record) { r.roster.hold(rec) }
 // withoutQuery leaves out of a URL what may be private in it.
 func withoutQuery(url string) string {
 	url, _, _ = strings.Cut(url, "?")
-	return shorten(url, 1024)
+	return shorten(url, maxURI)
 }
 
 // Record returns once the record of a call is durable, and with it the custom

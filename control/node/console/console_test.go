@@ -55,7 +55,7 @@ func parts(t *testing.T) Parts {
 	r := reporting.Begin("one", time.Now())
 	r.Parties.Remote = `sip:<script>alert(1)</script>@h`
 	calls.Begun(r)
-	calls.Happened(reporting.Event{Call: "one", Name: reporting.StepReceived, Text: "INVITE"})
+	calls.Happened(reporting.Event{Call: "one", Name: string(reporting.StepReceived), Text: "INVITE"})
 	return Parts{Calls: calls, Engine: engine, Active: func() int { return 1 }, SIP: []string{"tcp:127.0.0.1:5070"}, Log: log}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 	"mcp/control/media/record"
 	"mcp/control/media/record/store"
 	"mcp/control/node/sealing"
+	"mcp/control/reporting"
 	"mcp/control/sdp"
 	"mcp/control/service/siprec"
 )
@@ -175,7 +177,25 @@ func (r *Recordings) Begin(_ context.Context, c *call.Call) (call.Recording, err
 		rec.Stop()
 		return nil, err
 	}
-	return rec, nil
+	return &called{Recording: rec, trail: c.Trail()}, nil
+}
+
+// called is the recording of a call.
+type called struct {
+	*store.Recording
+	trail *reporting.Trail
+	once  sync.Once
+}
+
+// Stop implements call.Recording. It waits until it is known for how long was
+// recorded, which the call's record tells.
+func (c *called) Stop() {
+	c.once.Do(func() {
+		c.Recording.Stop()
+		<-c.Done()
+		result, _ := c.Result() // the store logs what went wrong
+		c.trail.Recorded(reporting.Recording{ID: c.ID, URI: c.URI(), Duration: result.Duration.Milliseconds()})
+	})
 }
 
 // Run keeps the certificates fresh until ctx ends.

@@ -98,7 +98,7 @@ func (c *Calls) Happened(e reporting.Event) {
 	if e.Application != "" {
 		d.Application = e.Application
 	}
-	if e.Name == stepUp && d.Answered == nil {
+	if e.Name == string(reporting.StepBegun) && d.Answered == nil {
 		at := e.At
 		d.Answered = &at
 	}
@@ -108,9 +108,6 @@ func (c *Calls) Happened(e reporting.Event) {
 	}
 	d.Events = append(d.Events, Event{Offset: e.Offset, Name: e.Name, Text: shorten(e.Text)})
 }
-
-// stepUp is the step by which a call is up.
-const stepUp = "incall_begin"
 
 // Ended implements reporting.Watcher.
 func (c *Calls) Ended(r *reporting.Record) {

@@ -232,7 +232,9 @@ func (t *take) keep(ctx context.Context, end string) error {
 	switch {
 	case end == "terminate.cancelled", end == "record.failed.prespeech", end == "nospeech":
 		return errors.Join(os.Remove(t.recording.Path), os.Remove(t.recording.Path+".json"))
-	case strings.HasPrefix(t.dest(), "http"):
+	}
+	noteRecording(t.d.on.owner.call.Trail(), t.recording)
+	if strings.HasPrefix(t.dest(), "http") {
 		return t.upload(ctx)
 	}
 	return nil

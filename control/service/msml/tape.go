@@ -8,6 +8,7 @@ import (
 
 	"mcp/control/media/record"
 	"mcp/control/media/record/store"
+	"mcp/control/reporting"
 	"mcp/control/service/msml/doc"
 )
 
@@ -15,6 +16,7 @@ import (
 type tape struct {
 	recording *store.Recording
 	unhear    func()
+	trail     *reporting.Trail
 }
 
 // stop ends the recording and waits until it is whole.
@@ -23,6 +25,13 @@ func (t *tape) stop() {
 	<-t.recording.Done()
 	t.unhear()
 	<-t.recording.Finished()
+	noteRecording(t.trail, t.recording)
+}
+
+// noteRecording puts a finished recording into a call's record.
+func noteRecording(trail *reporting.Trail, r *store.Recording) {
+	result, _ := r.Result() // the store logs what went wrong
+	trail.Recorded(reporting.Recording{ID: r.ID, URI: r.URI(), Duration: result.Duration.Milliseconds()})
 }
 
 // steer does what a <gvp:recorder> within an element asks.
@@ -85,7 +94,7 @@ func (o *object) tapeFrom(n *doc.Node) error {
 	if err != nil {
 		return doc.Faultf(doc.NoResource, "%v", err)
 	}
-	t := &tape{recording: recording}
+	t := &tape{recording: recording, trail: o.owner.call.Trail()}
 	if t.unhear, err = o.stage.hear(recording.Recorder); err == nil && o.room == nil {
 		err = recording.Overhear(format.Channels-1, o.owner.call.Caller())
 	}

@@ -86,5 +86,6 @@ func (p *program) Run(ctx context.Context) call.Ending {
 		return call.Ending{Cause: reporting.PlatformError, Err: err}
 	}
 	p.call.Log().Info("recorded", "recording", r.ID, "duration", result.Duration)
+	p.call.Trail().Recorded(reporting.Recording{ID: r.ID, URI: r.URI(), Duration: result.Duration.Milliseconds()})
 	return call.Ending{Cause: reporting.Completed}
 }

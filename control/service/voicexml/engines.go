@@ -64,6 +64,7 @@ type voices struct {
 	caller *media.Leg
 	spoken func() codec.Codec
 	own    func() (speech.Particulars, error) // the call's
+	watch  watcher
 	log    *slog.Logger
 
 	mu   sync.Mutex
@@ -90,7 +91,7 @@ func (v *voices) get(named, otherwise string) (*voice, error) {
 	if v.open[name] == nil {
 		v.open[name] = &voice{
 			name: name, engine: engine, line: v.line,
-			media: v.media, caller: v.caller, spoken: v.spoken, own: v.own, log: v.log,
+			media: v.media, caller: v.caller, spoken: v.spoken, own: v.own, watch: v.watch, log: v.log,
 		}
 	}
 	return v.open[name], nil

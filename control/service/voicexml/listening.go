@@ -3,7 +3,9 @@ package voicexml
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"mcp/control/reporting"
 	"mcp/control/service/voicexml/transcript"
 	"mcp/speech"
 	"mcp/vxml"
@@ -61,6 +63,7 @@ func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
 		l.fail(ctx, err)
 		return
 	}
+	l.phone.step(reporting.StepASRStart, l.language)
 	started := recognizing.Started()
 	for {
 		select {
@@ -115,6 +118,7 @@ func (l *listening) fail(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
+	l.phone.step(reporting.StepASREnd, "failed")
 	l.events <- vxml.SpeechResult{Outcome: vxml.Failed, Err: l.phone.failed("recognize", err)}
 }
 
@@ -137,6 +141,7 @@ func (l *listening) result(ctx context.Context, r speech.Recognizing) {
 	l.phone.forgetKeys()
 	l.phone.used.outcomes[out.Outcome].Add(1)
 	l.noteResult(out)
+	l.phone.step(reporting.StepASREnd, outcomeNames[out.Outcome])
 	l.events <- out
 }
 
@@ -171,10 +176,12 @@ func (l *listening) noteResult(r vxml.SpeechResult) {
 	}
 	l.phone.note("understood", "outcome", outcomeNames[r.Outcome],
 		"utterance", best.Utterance, "confidence", best.Confidence)
+	l.phone.step(reporting.StepASRTrace, fmt.Sprintf("%s|%.2f|%s", outcomeNames[r.Outcome], best.Confidence, best.Utterance))
 }
 
 // abandon stops the recognizer, which would otherwise hold its resources.
 func (l *listening) abandon(r speech.Recognizing) {
+	l.phone.step(reporting.StepASREnd, "stopped")
 	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
 	defer cancel()
 	if err := r.Stop(ctx); err != nil && !errors.Is(err, speech.ErrClosed) {

@@ -7,6 +7,7 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/media"
+	"mcp/control/reporting"
 )
 
 // party is who a transfer has called, as the caller meets it.
@@ -23,11 +24,12 @@ type party struct {
 func (t *transfer) dial(ctx context.Context, early bool) (*party, error) {
 	c := t.phone.call
 	called, err := c.Dial(call.Destination{
-		To: t.to, From: callerAddress(c), Patience: t.req.ConnectTimeout,
+		To: t.to, From: callerAddress(c), Patience: t.req.ConnectTimeout, Log: t.phone.log,
 	})
 	if err != nil {
 		return nil, err
 	}
+	t.phone.step(reporting.StepLeg, called.Leg().Name()+" "+t.to)
 	p := &party{Party: called, transfer: t}
 	waiting := t.entertain(ctx)
 	defer waiting()
@@ -40,7 +42,7 @@ func (t *transfer) dial(ctx context.Context, early bool) (*party, error) {
 		case <-sounds:
 			sounds = nil
 			if err := p.hear(); err != nil {
-				c.Log().Info("early media is not heard", "error", err)
+				t.phone.log.Info("early media is not heard", "error", err)
 			}
 		case <-called.Answered():
 			return p, nil
@@ -67,7 +69,7 @@ func (t *transfer) entertain(ctx context.Context) (stop func()) {
 	}
 	playing, err := t.phone.Play(ctx, t.req.Audio)
 	if err != nil {
-		t.phone.call.Log().Warn("transferaudio is not heard", "error", err)
+		t.phone.log.Warn("transferaudio is not heard", "error", err)
 		return func() {}
 	}
 	return func() {
@@ -100,7 +102,7 @@ func (p *party) meet(ctx context.Context) error {
 		if p.bypassed = err == nil; p.bypassed {
 			return nil
 		}
-		c.Log().Warn("the audio goes through the platform", "error", err)
+		t.phone.log.Warn("the audio goes through the platform", "error", err)
 	}
 	if err := errors.Join(p.hear(), c.Media().Join(c.Caller(), p.Leg())); err != nil {
 		if errors.Is(err, media.ErrClosed) {
@@ -121,7 +123,7 @@ func (p *party) handOn(ctx context.Context, keys <-chan media.Digit, to *media.L
 		case d := <-keys:
 			err := to.SendDigits(ctx, string(rune(d.Key)))
 			if err != nil && !errors.Is(err, media.ErrNoEvents) && !errors.Is(err, media.ErrClosed) && ctx.Err() == nil {
-				p.transfer.phone.call.Log().Info("key not handed on", "leg", to.Name(), "error", err)
+				p.transfer.phone.log.Info("key not handed on", "leg", to.Name(), "error", err)
 			}
 		case <-p.Gone():
 			return
@@ -151,7 +153,7 @@ func (p *party) leave() {
 	if p.bypassed {
 		ctx, cancel := context.WithTimeout(context.Background(), tellServer)
 		if err := c.Restore(ctx); err != nil && !hungUp(c) {
-			c.Log().Warn("the caller is not heard any more", "error", err)
+			p.transfer.phone.log.Warn("the caller is not heard any more", "error", err)
 		}
 		cancel()
 	}

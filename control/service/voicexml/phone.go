@@ -73,8 +73,8 @@ func (q *queue) after(done chan struct{}) <-chan struct{} {
 
 // usage counts what the call asked of the speech server.
 type usage struct {
-	syntheses, recognitions, failures atomic.Int64
-	outcomes                          [vxml.Failed + 1]atomic.Int64
+	syntheses, recognitions, failures, bots atomic.Int64
+	outcomes                                [vxml.Failed + 1]atomic.Int64
 }
 
 func (u *usage) report() *reporting.Speech {
@@ -85,6 +85,7 @@ func (u *usage) report() *reporting.Speech {
 		NoInputs:     int(u.outcomes[vxml.NoInput].Load()),
 		Syntheses:    int(u.syntheses.Load()),
 		Failures:     int(u.failures.Load()),
+		Bots:         int(u.bots.Load()),
 	}
 	if *s == (reporting.Speech{}) {
 		return nil
@@ -100,7 +101,7 @@ func (s *Service) newPhone(c *call.Call) *phone {
 	p.log = p.secrets.Logger(c.Log())
 	p.voices = &voices{
 		speech: s.config.Speech, line: &line{phone: p}, open: map[string]*voice{},
-		media: c.Media(), caller: c.Caller(), spoken: c.Codec, own: p.particulars, log: p.log,
+		media: c.Media(), caller: c.Caller(), spoken: c.Codec, own: p.particulars, watch: p, log: p.log,
 	}
 	return p
 }
@@ -202,7 +203,7 @@ func (p *phone) Info() vxml.ConnectionInfo { return info(p.call.Invite(), p.call
 // taken: only then is it known whether they are private.
 func (p *phone) trace(e vxml.TraceEvent) {
 	p.shown.Tell(string(e.Kind), e.Text)
-	p.step(e)
+	p.told(e)
 	switch e.Kind {
 	case vxml.Heard:
 		if keys, ok := strings.CutPrefix(e.Text, "dtmf: "); ok {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcp/control/media"
+	"mcp/control/reporting"
 	"mcp/speech"
 	"mcp/vxml"
 )
@@ -108,13 +109,28 @@ func (b *playback) endLocked() {
 
 func (b *playback) run(ctx context.Context, prompts []vxml.Prompt) error {
 	for _, prompt := range prompts {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b.phone.step(reporting.StepPromptStart, prompt.Language)
 		for _, segment := range prompt.Segments {
 			if err := b.segment(ctx, prompt, segment); err != nil {
+				b.phone.step(reporting.StepPromptStop, reason(err))
 				return err
 			}
 		}
+		b.phone.step(reporting.StepPromptEnd, "")
 	}
 	return nil
+}
+
+// reason is why a prompt was not played to its end.
+func reason(err error) string {
+	var event *vxml.Event
+	if errors.As(err, &event) {
+		return event.Name
+	}
+	return "interrupted"
 }
 
 func (b *playback) segment(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) error {
@@ -137,6 +153,8 @@ func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
 		return noResource("play", err)
 	}
 	b.phone.note("said", "audio", a.URI)
+	b.phone.step(reporting.StepPromptType, "audio")
+	b.phone.step(reporting.StepPromptPlay, withoutQuery(a.URI))
 	select {
 	case <-playing.Done():
 		return playErr(playing)
@@ -173,6 +191,8 @@ func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment
 		return b.phone.failed("synthesize", err)
 	}
 	b.phone.note("said", "text", s.Text)
+	b.phone.step(reporting.StepPromptType, "tts")
+	b.phone.step(reporting.StepPromptPlay, s.Text)
 	select {
 	case <-speaking.Done():
 		if err := speaking.Err(); err != nil {

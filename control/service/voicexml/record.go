@@ -11,6 +11,7 @@ import (
 	"mcp/control/media/detect"
 	"mcp/control/media/record"
 	"mcp/control/media/tone"
+	"mcp/control/reporting"
 	"mcp/vxml"
 )
 
@@ -101,6 +102,7 @@ func (p *phone) record(ctx context.Context, req vxml.RecordRequest, f record.For
 	if !judge.spoken {
 		return vxml.Recorded{}, nil
 	}
+	p.call.Trail().Recorded(reporting.Recording{Duration: result.Duration.Milliseconds()})
 	return vxml.Recorded{
 		Data: tape.Bytes(), MediaType: f.MediaType(), Duration: result.Duration, MaxTime: result.End == record.Limited,
 	}, nil

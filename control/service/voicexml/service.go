@@ -72,7 +72,7 @@ func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]strin
 	}
 	start := vxml.Start{
 		URL: p.url, Request: request, Vars: genesys(c.Invite(), c.ID()), Logger: c.Log(), Trace: p.phone.trace,
-		Secrets: &p.phone.secrets,
+		Steps: p.phone.steps(), Secrets: &p.phone.secrets,
 	}
 	tell(s.config.Tell, c.Invite(), &start)
 	session, err := s.interpreter.Prepare(p.phone.witnessed(ctx), start, p.phone)
@@ -121,7 +121,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	}
 	outcome, err := p.session.Run(p.phone.witnessed(ctx))
 	p.phone.shown.End(string(outcome.End))
-	p.phone.call.Trail().Step("appl_end", string(outcome.End))
+	p.phone.step(reporting.StepAppEnded, string(outcome.End))
 	stop()
 	p.phone.close()
 	var last sip.Content

@@ -11,6 +11,7 @@ import (
 
 	"mcp/control/media"
 	"mcp/control/media/codec"
+	"mcp/control/reporting"
 	"mcp/speech"
 )
 
@@ -41,6 +42,14 @@ type Engine struct {
 	Codecs []speech.Codec
 	// Attached is an engine that has the call's audio over a connection of its own.
 	Attached speech.Attacher
+	// Bot says that a session with the engine is a conversation with a voicebot.
+	Bot bool
+}
+
+// watcher is told of sessions with engines.
+type watcher interface {
+	step(name reporting.Step, text string)
+	conversing() // with a voicebot
 }
 
 // voice is one call's session with an engine, with its leg if it has one. It opens
@@ -53,12 +62,14 @@ type voice struct {
 	caller *media.Leg
 	spoken func() codec.Codec // what the caller speaks
 	own    func() (speech.Particulars, error)
+	watch  watcher
 	log    *slog.Logger
 
 	mu      sync.Mutex
 	opened  int // sessions opened so far, for the leg's name
 	leg     *media.Leg
 	session speech.Session
+	listens bool // the session has been used to listen
 }
 
 // use returns the open session, opening it if need be.
@@ -76,6 +87,9 @@ func (v *voice) use(ctx context.Context) (speech.Session, error) {
 	}
 	if err := v.openLocked(ctx); err != nil {
 		return nil, err
+	}
+	if v.engine.Bot {
+		v.watch.conversing()
 	}
 	return v.session, nil
 }
@@ -160,6 +174,10 @@ func (v *voice) connectLocked(m speech.Media) error {
 func (v *voice) attend() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if !v.listens {
+		v.listens = true
+		v.watch.step(reporting.StepASROpen, v.name)
+	}
 	if v.leg == nil {
 		return nil
 	}
@@ -202,6 +220,10 @@ func (v *voice) dropLocked(ctx context.Context) {
 			v.log.Warn("close speech session", "error", err)
 		}
 		v.session = nil
+		if v.listens {
+			v.listens = false
+			v.watch.step(reporting.StepASRClose, v.name)
+		}
 	}
 	if v.leg != nil {
 		if err := v.leg.Close(); err != nil {

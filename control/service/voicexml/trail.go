@@ -13,17 +13,8 @@ import (
 )
 
 // PageLog implements vxml.PageLogger: what a page logs under a label, such as
-// com.genesyslab.var.CallResult, becomes a custom event of the call, and orders in
-// the call log are carried out.
-func (p *phone) PageLog(l vxml.PageLog) {
-	custom(p.call.Trail(), &p.secrets, l)
-	if l.Dest != "calllog" {
-		return
-	}
-	if err := p.tape.Obey(l.Text, p.call, p.service.config.Recordings); err != nil {
-		p.log.Warn("an order in the call log is not carried out", "text", l.Text, "error", err)
-	}
-}
+// com.genesyslab.var.CallResult, becomes a custom event of the call.
+func (p *phone) PageLog(l vxml.PageLog) { custom(p.call.Trail(), &p.secrets, l) }
 
 // witnessed has the call's trail hear of what is fetched under the context.
 func (p *phone) witnessed(ctx context.Context) context.Context {
@@ -38,7 +29,7 @@ func (p *phone) witnessed(ctx context.Context) context.Context {
 		case e.Err != nil:
 			outcome = fmt.Sprintf("%d in %d ms", e.Status, e.Took.Milliseconds())
 		}
-		p.call.Trail().Step(reporting.StepFetched, p.secrets.Conceal(e.Method+" "+url)+": "+outcome)
+		p.step(reporting.StepFetched, e.Method+" "+url+": "+outcome)
 	})
 }
 
@@ -48,7 +39,7 @@ func (p *phone) spoken(received bool, message string) {
 	if received {
 		step = reporting.StepSpeechReceived
 	}
-	p.call.Trail().Step(step, message)
+	p.step(step, message)
 }
 
 // custom reports what a page logs, without what the caller gave in private.
@@ -58,27 +49,62 @@ func custom(trail *reporting.Trail, secrets *secrecy.Secrets, l vxml.PageLog) {
 	}
 }
 
-// steps are the names that the product's own call logs have for what a page does.
-var steps = map[vxml.TraceKind]string{
-	vxml.Entered: "goto", vxml.Said: "prompt_start", vxml.Unheard: "prompt_stop", vxml.Heard: "input_end",
-	vxml.Filled: "filled_enter", vxml.Thrown: "event", vxml.Logged: "log", vxml.Waiting: "input_start", vxml.Typing: "dtmf_input",
+// step reports a step of the call by the name it has in the product's own call
+// logs, without what the caller gave in private.
+func (p *phone) step(name reporting.Step, text string) {
+	if trail := p.call.Trail(); trail.Traces() {
+		trail.Step(name, p.secrets.Conceal(text))
+	}
 }
 
-// step reports what a page does to the call's trail; e is concealed already.
-func (p *phone) step(e vxml.TraceEvent) {
-	name, text := steps[e.Kind], e.Text
+// conversing implements watcher.
+func (p *phone) conversing() { p.used.bots.Add(1) }
+
+// transcribed are the names for what stands in transcripts too.
+var transcribed = map[vxml.TraceKind]reporting.Step{
+	vxml.Unheard: reporting.StepPromptStop, vxml.Filled: reporting.StepFilling, vxml.Thrown: reporting.StepEvent, vxml.Logged: reporting.StepLog,
+	vxml.Typing: reporting.StepKey,
+}
+
+// told reports what a transcript has as well; e is concealed already.
+func (p *phone) told(e vxml.TraceEvent) {
+	name, text := transcribed[e.Kind], e.Text
 	switch e.Kind {
 	case vxml.Entered:
-		text, _, _ = strings.Cut(text, "?")
 		if !p.entered {
-			p.entered, name = true, "appl_begin"
+			p.entered, name, text = true, reporting.StepAppBegun, withoutQuery(text)
 		}
 	case vxml.Heard:
 		if keys, ok := strings.CutPrefix(text, "dtmf: "); ok {
-			name, text = "dtmf", keys
+			name, text = reporting.StepKeys, keys
 		}
 	}
 	if name != "" {
 		p.call.Trail().Step(name, text)
 	}
+}
+
+// interpreted are the names for what the interpreter does.
+var interpreted = map[vxml.StepKind]reporting.Step{
+	vxml.Fetching: reporting.StepLookup, vxml.Fetched: reporting.StepFetchEnd, vxml.Compiled: reporting.StepCompiled,
+	vxml.RootEntered: reporting.StepRoot,
+	vxml.Leaving:     reporting.StepGoto, vxml.Called: reporting.StepSubdialog, vxml.Returned: reporting.StepReturn,
+	vxml.DialogEntered: reporting.StepFormEntered, vxml.DialogLeft: reporting.StepFormLeft, vxml.Selected: reporting.StepSelected,
+	vxml.FilledEntered: reporting.StepFilledEntered, vxml.FilledLeft: reporting.StepFilledLeft,
+	vxml.HandlerEntered: reporting.StepHandlerEntered, vxml.HandlerLeft: reporting.StepHandlerLeft,
+	vxml.Queued: reporting.StepPrompt, vxml.InputBegun: reporting.StepInputStart, vxml.InputEnded: reporting.StepInputEnd,
+}
+
+// steps takes the interpreter's steps, where they are recorded.
+func (p *phone) steps() func(vxml.Step) {
+	if trail := p.call.Trail(); trail.Traces() {
+		return func(s vxml.Step) { trail.Step(interpreted[s.Kind], s.Text) }
+	}
+	return nil
+}
+
+// withoutQuery leaves out of an address what may be private in it.
+func withoutQuery(url string) string {
+	url, _, _ = strings.Cut(url, "?")
+	return url
 }

@@ -10,6 +10,7 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/media"
+	"mcp/control/reporting"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
 	"mcp/vxml"
@@ -60,8 +61,26 @@ func (p *phone) Transfer(ctx context.Context, req vxml.TransferRequest) (vxml.Tr
 		defer t.stop()
 		t.result, t.err = run(ctx)
 		p.note("transfer ended", "result", t.result.Result, "duration", t.result.Duration, "error", t.err)
+		p.call.Trail().Transferred(t.entry())
 	})
 	return t, nil
+}
+
+// entry is what the call's record says of the transfer.
+func (t *transfer) entry() reporting.Transfer {
+	to, _, _ := strings.Cut(t.req.Destination, "?")
+	e := reporting.Transfer{
+		Kind: string(t.req.Kind), To: t.phone.secrets.Conceal(to),
+		Result: t.result.Result, Duration: t.result.Duration.Milliseconds(),
+	}
+	var event *vxml.Event
+	switch {
+	case errors.As(t.err, &event):
+		e.Result = event.Name
+	case t.err == nil && e.Result == "":
+		e.Result = "connection.disconnect.transfer"
+	}
+	return e
 }
 
 // destination makes a URI that can be called, with the page's information for the
@@ -136,7 +155,7 @@ func (t *transfer) consult(ctx context.Context) (vxml.Transferred, error) {
 	}
 	note, err := sent.Wait(ctx)
 	if err != nil || note.Status >= 300 {
-		t.phone.call.Log().Warn("the caller was not taken over", "status", note.Status, "error", err)
+		t.phone.log.Warn("the caller was not taken over", "status", note.Status, "error", err)
 		return vxml.Transferred{Result: "unknown"}, nil
 	}
 	return vxml.Transferred{}, nil
@@ -182,7 +201,7 @@ func (t *transfer) failed(err error) (vxml.Transferred, error) {
 	case errors.As(err, &unknown):
 		return vxml.Transferred{}, &vxml.Event{Name: "error.connection.noroute", Message: err.Error()}
 	case errors.Is(err, media.ErrClosed), !errors.As(err, &refused):
-		t.phone.call.Log().Warn("transfer failed", "error", err)
+		t.phone.log.Warn("transfer failed", "error", err)
 		return vxml.Transferred{Result: "network_busy"}, nil
 	}
 	if event := t.refusals()[refused.Status]; event != "" {

@@ -67,6 +67,9 @@ type Recording struct {
 	done chan struct{}
 }
 
+// URI is where the recording is on this machine.
+func (r *Recording) URI() string { return "file://" + filepath.ToSlash(r.Path) }
+
 // Finished is closed when the recording is done and its metadata in place.
 func (r *Recording) Finished() <-chan struct{} { return r.done }
 
