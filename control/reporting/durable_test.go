@@ -30,11 +30,16 @@ const victimDir = "MCP_TEST_RECORDS_VICTIM"
 // longCalls are the calls that never end of a platform that is going to be killed.
 const longCalls = 3
 
-// noted is how many calls are up in a roster's file.
-func (r *roster) noted() int {
+// noted is how many calls of a name are up in a roster's file.
+func (r *roster) noted(name string) (n int) {
 	reader := roster{journal: r.journal, log: r.log}
 	s, _ := reader.recall()
-	return len(s.up)
+	for id := range s.up {
+		if strings.HasPrefix(id, name) {
+			n++
+		}
+	}
+	return n
 }
 
 // ended is a record of a call that has ended.
@@ -57,10 +62,11 @@ func TestVictim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	name := fmt.Sprintf("up-%d-", os.Getpid())
 	for i := range longCalls {
-		r.Begin(Begin(fmt.Sprintf("up-%d-%d", os.Getpid(), i), time.Now()))
+		r.Begin(Begin(fmt.Sprint(name, i), time.Now()))
 	}
-	until(t, "the note of the calls that are up", func() bool { return r.roster.noted() >= longCalls })
+	until(t, "the note of the calls that are up", func() bool { return r.roster.noted(name) == longCalls })
 	for worker := range 8 {
 		go func() {
 			for i := 0; ; i++ {

@@ -565,5 +565,8 @@ func TestRecordService(t *testing.T) {
 	if !slices.Equal(got[0], []float64{1300}) || filepath.Base(paths[0]) != "call-9.wav" {
 		t.Errorf("recorded %v in %v", got, paths)
 	}
+	if rec := r.record(1).Recordings; len(rec) != 1 || rec[0].ID != "call-9" || rec[0].URI != "file://"+paths[0] || rec[0].Duration < 400 {
+		t.Errorf("the call's record has %+v", rec)
+	}
 	r.nothingLeft()
 }

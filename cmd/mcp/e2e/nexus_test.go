@@ -80,7 +80,7 @@ func TestBotFillsFields(t *testing.T) {
 	if n := len(session.Messages("playback_completed")); n != 2 { // the last is heard when the session is over
 		t.Errorf("the bot was told of %d playbacks", n)
 	}
-	if rec := r.record(1); rec.Speech == nil || rec.Speech.Matches != 2 {
+	if rec := r.record(1); rec.Speech == nil || rec.Speech.Matches != 2 || rec.Speech.Bots != 1 {
 		t.Errorf("record: %+v", rec.Speech)
 	}
 	r.nothingLeft()

@@ -151,6 +151,15 @@ func TestBridge(t *testing.T) {
 	r.nothingLeft()
 }
 
+// wantTransfer holds the call's record to the one transfer that there was.
+func (r *rig) wantTransfer(kind, to, result string) {
+	r.t.Helper()
+	got := r.record(1).Transfers
+	if len(got) != 1 || got[0].Kind != kind || got[0].To != to || got[0].Result != result {
+		r.t.Errorf("the record has the transfers %+v, want %s to %s: %s", got, kind, to, result)
+	}
+}
+
 func TestBridgeEnds(t *testing.T) {
 	grammar := `<grammar mode="dtmf" version="1.0" root="r" type="application/srgs+xml"><rule id="r"><item>*</item></rule></grammar>`
 	for _, tt := range []struct {
@@ -179,7 +188,7 @@ func TestBridgeEnds(t *testing.T) {
 			if _, err := r.dial(t.Context(), r.target(), tt.script); err != nil && !errors.Is(err, caller.ErrHungUp) {
 				t.Fatal(err)
 			}
-			r.record(1)
+			r.wantTransfer("bridge", b.uri(), strings.Fields(tt.want)[0])
 			if told, _ := r.told(); told != tt.want {
 				t.Errorf("the page told %q, want %q", told, tt.want)
 			}
@@ -295,6 +304,7 @@ func TestBlindTransfer(t *testing.T) {
 				t.Errorf("referred to %q", to.URI)
 			}
 			rec := r.record(1)
+			r.wantTransfer("blind", b.uri(), strings.Replace(tt.want, "sent", "connection.disconnect.transfer", 1))
 			if told, _ := r.told(); told != tt.want {
 				t.Errorf("the page told %q, want %q", told, tt.want)
 			}
@@ -320,6 +330,7 @@ func TestConsultationTransfer(t *testing.T) {
 	if _, err := phone.Call(t.Context(), []caller.Step{{Verb: caller.Await}}); err != nil {
 		t.Fatal(err)
 	}
+	r.wantTransfer("consultation", b.uri(), "connection.disconnect.transfer")
 	if to := <-targets; !strings.HasPrefix(to.Query, "Replaces=") {
 		t.Errorf("referred to %+v", to)
 	}
