@@ -29,6 +29,8 @@ type Destination struct {
 	Patience time.Duration
 	// Log is told of the party. Nil: the call's.
 	Log *slog.Logger
+	// Conceal hides in the call's steps what is private. Nil: nothing is.
+	Conceal func(string) string
 }
 
 // ErrNoAnswer is why a party that took too long was given up.
@@ -62,6 +64,9 @@ func (c *Call) Dial(to Destination) (*Party, error) {
 	}
 	if to.Log == nil {
 		to.Log = c.log
+	}
+	if to.Conceal == nil {
+		to.Conceal = func(text string) string { return text }
 	}
 	p := &Party{
 		call: c, to: to,
@@ -190,10 +195,10 @@ func (c *Call) invite(p *Party) {
 	p.to.Log.Info("calling", "to", p.to.To, "leg", p.side.leg.Name())
 	c.beside(func() {
 		defer p.cancel()
-		c.message(false, "INVITE "+p.to.To)
+		c.message(false, p.to.Conceal("INVITE "+p.to.To))
 		d, err := p.place(ctx)
 		if err != nil {
-			c.message(true, "the party does not answer: "+err.Error())
+			c.message(true, p.to.Conceal("the party does not answer: "+err.Error()))
 			p.fail(ctx, err)
 			return
 		}

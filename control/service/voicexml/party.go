@@ -24,7 +24,7 @@ type party struct {
 func (t *transfer) dial(ctx context.Context, early bool) (*party, error) {
 	c := t.phone.call
 	called, err := c.Dial(call.Destination{
-		To: t.to, From: callerAddress(c), Patience: t.req.ConnectTimeout, Log: t.phone.log,
+		To: t.to, From: callerAddress(c), Patience: t.req.ConnectTimeout, Log: t.phone.log, Conceal: t.phone.secrets.Conceal,
 	})
 	if err != nil {
 		return nil, err
