@@ -61,7 +61,7 @@ func (c *Call) Inform(ctx context.Context, content sip.Content) error {
 // Refer asks the far end to call somebody (RFC 3515), in the place of a party
 // whom this call has called, if one is given (RFC 3891).
 func (c *Call) Refer(ctx context.Context, to string, inPlaceOf *Party) (*sip.Subscription, error) {
-	c.message(false, "REFER "+to)
+	c.message(false, "REFER") // where to may be private
 	r := sip.Refer{To: to}
 	if inPlaceOf != nil {
 		if r.Replaces = inPlaceOf.signalling(); r.Replaces == nil {
