@@ -80,7 +80,7 @@ func (s *session) declare(ctx context.Context, a *doc.Var) error {
 	if !script.IsName(a.Name) {
 		return semantic(ctx, a.Pos, errors.New("not the name of a variable: "+a.Name))
 	}
-	var v script.Value
+	v := s.scope().Get(a.Name) // without expr it keeps what it has, if anything (VoiceXML 2.0 section 5.3.1)
 	if a.Expr != "" {
 		var err error
 		if v, err = s.eval(ctx, a.Pos, a.Expr); err != nil {
@@ -313,6 +313,9 @@ func (s *session) clear(ctx context.Context, a *doc.Clear) error {
 		}
 	}
 	for _, name := range names {
+		if own, ok := strings.CutPrefix(name, "dialog."); ok && s.dialog.named(own) != nil {
+			name = own
+		}
 		if s.dialog.named(name) == nil && len(a.Namelist) > 0 {
 			if err := s.scope().Assign(ctx, name, script.Value{}); err != nil {
 				return semantic(ctx, a.Pos, err)

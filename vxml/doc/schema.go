@@ -141,7 +141,8 @@ func (c *compiler) validate(n *xmltree.Node) {
 		return
 	}
 	for _, a := range n.Attrs {
-		if (a.Space == "" || a.Space == xmltree.XMLNamespace) && !slices.Contains(e.attrs, a.Name) {
+		anywhere := a.Name == "xml:space" || a.Name == "xml:id" // whatever the element
+		if (a.Space == "" || a.Space == xmltree.XMLNamespace) && !anywhere && !slices.Contains(e.attrs, a.Name) {
 			c.fail(n, "there is no attribute %q", a.Name)
 		}
 	}

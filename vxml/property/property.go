@@ -135,7 +135,7 @@ func ParseDuration(text string) (time.Duration, error) {
 		number = n
 	}
 	f, err := strconv.ParseFloat(number, 64)
-	if err != nil || !(f >= 0 && f <= 1e6) {
+	if err != nil || !(f >= 0 && f <= 1e6) || strings.Trim(number, "+.0123456789") != "" {
 		return 0, fmt.Errorf("%q is not a time such as 5s or 200ms", text)
 	}
 	return time.Duration(f * float64(unit)), nil

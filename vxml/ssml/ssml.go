@@ -107,6 +107,9 @@ func parse(n *xmltree.Node) (Node, error) {
 		}
 		return &Value{n.Attr("expr"), n.Line}, nil
 	case "mark":
+		if (n.Attr("name") == "") == (n.Attr("nameexpr") == "") {
+			return nil, fault(n, "<mark> needs exactly one of name and nameexpr")
+		}
 		return &Mark{n.Attr("name"), n.Attr("nameexpr")}, nil
 	case "desc", "meta", "metadata", "lexicon":
 		return nil, nil
