@@ -15,6 +15,7 @@ import (
 	"mcp/vxml/dom"
 	"mcp/vxml/fetch"
 	"mcp/vxml/script"
+	"mcp/vxml/xmltree"
 )
 
 // data is <data> (VoiceXML 2.1 section 5): it fetches an XML document and makes
@@ -38,7 +39,7 @@ func (s *session) data(ctx context.Context, a *doc.Data) error {
 	if err != nil || a.Name == "" {
 		return located(a.Pos, err)
 	}
-	d, err := dom.Parse(r.Body)
+	d, err := dom.Parse(xmltree.Labelled(r.Body, r.MediaType))
 	if err != nil {
 		return &Event{Name: "error.badfetch", Message: fmt.Sprintf("%s: %s: %v", a, r.URL, err)}
 	}
@@ -138,12 +139,13 @@ func (s *session) flatten(out []field, f field, v script.Value) []field {
 	return append(out, f)
 }
 
+// encode writes a submission in the encoding of HTML forms, in the page's order.
 func encode(all []field) string {
-	values := make(url.Values)
-	for _, f := range all {
-		values.Add(f.name, f.value)
+	pairs := make([]string, len(all))
+	for i, f := range all {
+		pairs[i] = url.QueryEscape(f.name) + "=" + url.QueryEscape(f.value)
 	}
-	return values.Encode()
+	return strings.Join(pairs, "&")
 }
 
 // form is a submission as multipart/form-data (RFC 7578), recordings as files.

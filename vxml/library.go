@@ -83,8 +83,9 @@ func (l *library) page(ctx context.Context, req fetch.Request) (*doc.Page, error
 
 // compiled compiles a document that was fetched.
 func (l *library) compiled(r *fetch.Resource) (*doc.Page, error) {
-	page, err := shelved(&l.mu, l.pages, edition{r.URL, sha256.Sum256(r.Body)}, func() (*doc.Page, error) {
-		return doc.Compile(r.Body, r.URL)
+	body := xmltree.Labelled(r.Body, r.MediaType)
+	page, err := shelved(&l.mu, l.pages, edition{r.URL, sha256.Sum256(body)}, func() (*doc.Page, error) {
+		return doc.Compile(body, r.URL)
 	})
 	if err != nil {
 		return nil, &Event{Name: "error.badfetch", Message: err.Error()}
@@ -121,7 +122,10 @@ func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (
 		}
 		return out, nil
 	}
-	out.compiled, err = l.compile(r.URL, r.Body, mode)
+	if body := xmltree.Labelled(r.Body, r.MediaType); !bytes.Equal(body, r.Body) {
+		out.resource = &fetch.Resource{URL: r.URL, MediaType: srgsType, Body: body}
+	}
+	out.compiled, err = l.compile(r.URL, out.resource.Body, mode)
 	return out, err
 }
 

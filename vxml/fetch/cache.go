@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"container/list"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -73,7 +74,7 @@ type entry struct {
 	asked    time.Time     // when it was asked for
 	born     time.Time     // when the origin made or confirmed it
 	life     time.Duration // freshness lifetime (RFC 9111 section 4.2.1)
-	must     bool          // must-revalidate or no-cache: never used stale
+	must     bool          // never used stale, though somebody would take it
 }
 
 func (e *entry) size() int64 { return int64(len(e.resource.Body)) + 512 }
@@ -119,13 +120,13 @@ func (e *entry) hit() *Resource {
 }
 
 func (e *entry) judge(now time.Time, control map[string]string) {
-	e.asked, e.born = now, now
-	if age, err := strconv.Atoi(e.header.Get("Age")); err == nil && age > 0 {
-		e.born = now.Add(-time.Duration(age) * time.Second)
-	}
-	_, must := control["must-revalidate"]
+	e.asked, e.born = now, now.Add(-e.age(now))
 	_, noCache := control["no-cache"]
-	e.must = must || noCache
+	for _, name := range []string{"no-cache", "must-revalidate", "proxy-revalidate", "s-maxage"} { // ours is a shared cache
+		if _, given := control[name]; given {
+			e.must = true
+		}
+	}
 	switch {
 	case noCache:
 	case control["s-maxage"] != "":
@@ -141,6 +142,15 @@ func (e *entry) judge(now time.Time, control map[string]string) {
 			e.life = expires.Sub(date)
 		}
 	}
+}
+
+// age is how old an answer was already when it came (RFC 9111 section 4.2.3).
+func (e *entry) age(now time.Time) time.Duration {
+	age := seconds(e.header.Get("Age"))
+	if date, err := http.ParseTime(e.header.Get("Date")); err == nil {
+		age = max(age, now.Sub(date).Truncate(time.Second))
+	}
+	return age
 }
 
 // renewed is e after the server has confirmed it (RFC 9111 section 4.3.4).
@@ -190,13 +200,19 @@ func directives(h http.Header) map[string]string {
 	return out
 }
 
+// seconds is a time in seconds, and 0 when it is none.
 func seconds(s string) time.Duration {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if errors.Is(err, strconv.ErrRange) || n > most {
+		n = most
+	} else if err != nil {
 		return 0
 	}
 	return time.Duration(n) * time.Second
 }
+
+// most is how many seconds a longer time counts as (RFC 9111 section 1.2.2).
+const most = 1 << 31
 
 // flights are the requests under way, by URL.
 type flights struct {

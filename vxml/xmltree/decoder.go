@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"mime"
 	"regexp"
 	"strings"
 	"unicode"
@@ -86,6 +87,43 @@ func decode(data []byte) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// Labelled is a document that came with a media type, in UTF-8 when the type's
+// charset names another encoding: it counts more than what the document itself
+// declares, and less than its byte order mark (RFC 7303 section 3). A document that
+// is not in that encoding is left alone.
+func Labelled(data []byte, mediaType string) []byte {
+	if !strings.Contains(mediaType, "=") { // most servers say nothing of it
+		return data
+	}
+	_, params, err := mime.ParseMediaType(mediaType)
+	label := strings.ToLower(params["charset"])
+	marked := bytes.HasPrefix(data, utf8Mark) || bytes.HasPrefix(data, bigMark) || bytes.HasPrefix(data, smallMark)
+	inside := strings.ToLower(declared(data))
+	if err != nil || label == "" || marked || label == inside || label == "utf-8" && (inside == "" || !utf8.Valid(data)) {
+		return data
+	}
+	encoding, _ := charset.Lookup(label)
+	if encoding == nil {
+		return data
+	}
+	text, err := encoding.NewDecoder().Bytes(data)
+	if err != nil {
+		return data
+	}
+	return undeclared(text)
+}
+
+// undeclared is a document without what its declaration says of the encoding.
+func undeclared(text []byte) []byte {
+	end := bytes.Index(text, []byte("?>"))
+	if declared(text) == "" || end < 0 {
+		return text
+	}
+	return append(encodingPart.ReplaceAll(text[:end:end], nil), text[end:]...)
+}
+
+var encodingPart = regexp.MustCompile(`\s+encoding\s*=\s*(?:"[^"]*"|'[^']*')`)
 
 // declared is the encoding that the declaration, if there is one, names.
 func declared(data []byte) string {
