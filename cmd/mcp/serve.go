@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +30,11 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Answer calls",
 		Long: `Answer calls until interrupted. Without a configuration the platform listens on
-port 5070 (TCP and UDP) and answers with a built-in application.`,
+port 5070 (TCP and UDP) and answers with a built-in application.
+
+SIGTERM drains: no more calls, and the end after the last one. SIGHUP reads the
+configuration again: what can change while calls are up does (mcp config explain KEY
+tells), and the log says what did and what waits for the next start.`,
 		Example: `  mcp serve
   mcp serve --config mcp.yaml
   mcp serve --media-plane socket
@@ -45,7 +52,7 @@ port 5070 (TCP and UDP) and answers with a built-in application.`,
 					return fmt.Errorf("--media-plane: %w", err)
 				}
 			}
-			log, err := cfg.Log.Logger(cmd.ErrOrStderr())
+			log, level, err := cfg.Log.Logger(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -54,7 +61,9 @@ port 5070 (TCP and UDP) and answers with a built-in application.`,
 				return fmt.Errorf("--role: %q is none of %s", role, strings.Join(slices.Sorted(maps.Keys(roles)), ", "))
 			}
 			log.Info("starting", "version", version, "role", role)
-			return run(cmd.Context(), cfg, log)
+			changes, stop := reread(cmd.Context(), func() (node.Config, error) { return loadConfig(file) }, level, log)
+			defer stop()
+			return run(cmd.Context(), cfg, changes, log)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it exists)")
@@ -63,19 +72,56 @@ port 5070 (TCP and UDP) and answers with a built-in application.`,
 	return cmd
 }
 
-func runUploader(ctx context.Context, cfg node.Config, log *slog.Logger) error {
+// reread reads the configuration again on each SIGHUP, until it is stopped. One with
+// faults is told and left alone.
+func reread(ctx context.Context, load func() (node.Config, error), level *slog.LevelVar, log *slog.Logger) (changes <-chan node.Config, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	out := make(chan node.Config)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+			}
+			cfg, err := load()
+			if err == nil {
+				err = cfg.Log.Apply(level)
+			}
+			if err != nil {
+				log.Error("configuration not taken up", "error", err)
+				continue
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case out <- cfg:
+			}
+		}
+	})
+	return out, func() { signal.Stop(hangups); cancel(); reading.Wait() }
+}
+
+func runUploader(ctx context.Context, cfg node.Config, _ <-chan node.Config, log *slog.Logger) error {
 	return uploading.Run(ctx, cfg.Upload, log)
 }
 
-func runSNMPExporter(ctx context.Context, cfg node.Config, log *slog.Logger) error {
+func runSNMPExporter(ctx context.Context, cfg node.Config, _ <-chan node.Config, log *slog.Logger) error {
 	return monitoring.RunExporter(ctx, cfg.Health.SNMP, log)
 }
 
+func runLogExporter(ctx context.Context, cfg node.Config, _ <-chan node.Config, log *slog.Logger) error {
+	return node.RunLogExporter(ctx, cfg, log)
+}
+
 // roles are what one process can be of the platform.
-var roles = map[string]func(context.Context, node.Config, *slog.Logger) error{
+var roles = map[string]func(context.Context, node.Config, <-chan node.Config, *slog.Logger) error{
 	"platform":      node.Run,
 	"uploader":      runUploader,
-	"log-exporter":  node.RunLogExporter,
+	"log-exporter":  runLogExporter,
 	"snmp-exporter": runSNMPExporter,
 }
 

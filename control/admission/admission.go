@@ -50,9 +50,8 @@ type Load struct {
 
 // Gate applies limits.
 type Gate struct {
-	limits Limits
-
 	mu       sync.Mutex
+	limits   Limits
 	draining bool
 	// The rate is counted in a bucket that a Rate of calls fits in and that empties
 	// in a Period: level is what is in it, as of a moment.
@@ -62,10 +61,19 @@ type Gate struct {
 
 // New makes a Gate.
 func New(l Limits) *Gate {
+	g := &Gate{}
+	g.Limit(l)
+	return g
+}
+
+// Limit changes the limits. What was counted for the rate stays counted.
+func (g *Gate) Limit(l Limits) {
 	if l.Period <= 0 {
 		l.Period = time.Second
 	}
-	return &Gate{limits: l}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limits = l
 }
 
 // Drain makes the gate refuse every call from now on.
@@ -119,6 +127,8 @@ func (g *Gate) fullLocked(load Load) Cause {
 
 // Free is how many calls could be taken at once by ports and number.
 func (g *Gate) Free(load Load) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	free := load.FreePorts
 	if g.limits.Ports > 1 {
 		free /= g.limits.Ports

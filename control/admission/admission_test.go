@@ -120,3 +120,24 @@ func BenchmarkAdmit(b *testing.B) {
 		g.Admit(Load{Calls: 1, FreePorts: 10, CPU: c.Share()}, time.Now())
 	}
 }
+
+func TestLimitsChange(t *testing.T) {
+	g := New(Limits{Calls: 10, Rate: 2})
+	now := time.Now()
+	for range 2 {
+		if c := g.Admit(Load{FreePorts: 100}, now); c != None {
+			t.Fatal(c)
+		}
+	}
+	g.Limit(Limits{Calls: 10, Rate: 3})
+	if c := g.Admit(Load{FreePorts: 100}, now); c != None {
+		t.Errorf("a third call within the new rate: %v", c)
+	}
+	if c := g.Admit(Load{FreePorts: 100}, now); c != TooFast {
+		t.Errorf("a fourth: %v: what was counted must stay counted", c)
+	}
+	g.Limit(Limits{Calls: 3})
+	if c := g.Admit(Load{Calls: 3, FreePorts: 100}, now); c != TooMany {
+		t.Errorf("more calls than now allowed: %v", c)
+	}
+}

@@ -1,9 +1,11 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcp/control/admission"
@@ -20,11 +22,18 @@ type Overload struct {
 	RetryAfter time.Duration
 }
 
+func (o Overload) withDefaults() Overload {
+	if o.RetryAfter == 0 {
+		o.RetryAfter = 5 * time.Second
+	}
+	return o
+}
+
 // gatekeeper lets calls in, or not, and says so without flooding the log.
 type gatekeeper struct {
 	gate    *admission.Gate
 	cpu     admission.CPU
-	refusal sip.Refusal
+	refusal atomic.Pointer[sip.Refusal]
 
 	mu      sync.Mutex
 	idle    *sync.Cond // signalled when a call has gone
@@ -35,18 +44,32 @@ type gatekeeper struct {
 const causes = int(admission.NoCPU) + 1
 
 func newGatekeeper(c Config) *gatekeeper {
-	limits := c.Overload.Limits
-	limits.Calls, limits.Ports = c.Max, max(1, limits.Ports)
-	k := &gatekeeper{gate: admission.New(limits), refusal: sip.Refusal{Status: c.Overload.Status}}
+	k := &gatekeeper{gate: admission.New(admission.Limits{})}
 	k.idle = sync.NewCond(&k.mu)
-	if k.refusal.Status == 0 {
-		k.refusal.Status = 503
-	}
-	if k.refusal.Status == 503 {
-		after := max(1, int(c.Overload.RetryAfter.Seconds()))
-		k.refusal.Headers = map[string]string{"Retry-After": fmt.Sprint(after)}
-	}
+	k.limit(c.Max, c.Overload)
 	return k
+}
+
+func (k *gatekeeper) limit(most int, o Overload) {
+	limits := o.Limits
+	limits.Calls, limits.Ports = most, max(1, limits.Ports)
+	k.gate.Limit(limits)
+	refusal := &sip.Refusal{Status: cmp.Or(o.Status, 503)}
+	if refusal.Status == 503 {
+		after := max(1, int(o.RetryAfter.Seconds()))
+		refusal.Headers = map[string]string{"Retry-After": fmt.Sprint(after)}
+	}
+	k.refusal.Store(refusal)
+}
+
+// Limit changes how many calls are served at once and how more are refused, as
+// Config.Max and Config.Overload say at first. Calls that are up go on.
+func (s *Server) Limit(most int, o Overload) {
+	o = o.withDefaults()
+	s.mu.Lock()
+	s.config.Max, s.config.Overload = most, o
+	s.mu.Unlock()
+	s.gate.limit(most, o)
 }
 
 func (s *Server) load() admission.Load {
@@ -66,10 +89,11 @@ func (s *Server) Admit() *sip.Refusal {
 // refusalFor is the configured one, except that a platform which drains is never
 // just busy.
 func (k *gatekeeper) refusalFor(cause admission.Cause) *sip.Refusal {
-	if cause == admission.Draining && k.refusal.Status != 503 {
+	refusal := k.refusal.Load()
+	if cause == admission.Draining && refusal.Status != 503 {
 		return &sip.Refusal{Status: 503}
 	}
-	return &k.refusal
+	return refusal
 }
 
 // turnedAway counts a refusal, and logs at most one line a second.

@@ -56,9 +56,7 @@ func (c Config) withDefaults() Config {
 			{Name: "PCMA", PayloadType: 8, ClockRate: 8000},
 		}
 	}
-	if c.Overload.RetryAfter == 0 {
-		c.Overload.RetryAfter = 5 * time.Second
-	}
+	c.Overload = c.Overload.withDefaults()
 	if c.PrepareTime == 0 {
 		c.PrepareTime = 30 * time.Second
 	}

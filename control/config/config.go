@@ -7,6 +7,8 @@
 //	doc:"meaning"  what the key means, for print-outs
 //	gvp:"name ms"  the option of the Genesys Voice Platform that is the same,
 //	               and how that writes its values
+//	live:"true"    a change takes effect while the platform runs
+//	secret:"true"  changes are not to be shown
 //
 // Values may be strings, booleans, numbers, time.Duration, Size, url.URL, any
 // encoding.TextUnmarshaler such as netip.Addr, and slices, maps with string

@@ -17,6 +17,8 @@ type node struct {
 	// option is the gvp tag: a name of the Genesys Voice Platform and, after a
 	// space, the form of its values.
 	option string
+	live   bool // takes effect while the platform runs
+	secret bool // is not for logs
 	value  reflect.Value
 }
 
@@ -36,7 +38,10 @@ func (n node) children() []node {
 		if key == "" {
 			key = strings.ToLower(f.Name)
 		}
-		out = append(out, node{key: key, path: join(n.path, key), doc: f.Tag.Get("doc"), option: f.Tag.Get("gvp"), value: v.Field(i)})
+		out = append(out, node{
+			key: key, path: join(n.path, key), doc: f.Tag.Get("doc"), option: f.Tag.Get("gvp"), value: v.Field(i),
+			live: f.Tag.Get("live") == "true", secret: f.Tag.Get("secret") == "true",
+		})
 	}
 	return out
 }

@@ -149,6 +149,9 @@ func (p *printer) leaf(n node) {
 	p.line("")
 	p.line("holds a " + kindName(n.value.Type()))
 	p.line("environment variable " + n.variable())
+	if n.live {
+		p.line("takes effect on SIGHUP, others at the next start")
+	}
 	if n.option != "" {
 		o := n.asOption()
 		how := ""

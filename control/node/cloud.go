@@ -74,9 +74,9 @@ func (n *Node) openGoogle(name string, cfg Google) (voicexml.Engine, error) {
 type Nexus struct {
 	URL          string            `yaml:"url" doc:"wss URL of the bot, or ws on loopback; empty: none"`
 	Organization string            `yaml:"organization" doc:"UUID of the organization; empty: the nil UUID"`
-	APIKey       string            `yaml:"api-key" doc:"sent with every request; the page's com.genesyslab.asr.x-api-key goes before it"`
+	APIKey       string            `yaml:"api-key" secret:"true" doc:"sent with every request; the page's com.genesyslab.asr.x-api-key goes before it"`
 	APIKeyFile   string            `yaml:"api-key-file" doc:"file that holds the API key instead"`
-	Secret       string            `yaml:"secret" doc:"base64; requests are signed with it"`
+	Secret       string            `yaml:"secret" secret:"true" doc:"base64; requests are signed with it"`
 	SecretFile   string            `yaml:"secret-file" doc:"file that holds the secret instead"`
 	CA           string            `yaml:"ca" doc:"PEM file of root certificates; empty: the system's"`
 	L16          bool              `yaml:"l16" doc:"offer 16-bit audio alone, rather than mu-law too"`

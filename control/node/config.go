@@ -52,12 +52,12 @@ type SRTP = securing.Config
 
 // Calls is the section of limits.
 type Calls struct {
-	Max        int           `yaml:"max" doc:"calls at once, more are refused; 0: as many as there are ports"`
-	Rate       int           `yaml:"rate" gvp:"sip.call_rate" doc:"new calls in any rate-period, more are refused; 0: any number"`
-	RatePeriod time.Duration `yaml:"rate-period" gvp:"sip.call_rate_period ms" doc:"what rate counts in"`
-	CPU        int           `yaml:"cpu" doc:"percent of the processors in use by the platform above which calls are refused; 0: never"`
-	Refusal    int           `yaml:"refusal" doc:"status of the refusal: 503 with Retry-After, or 486"`
-	RetryAfter time.Duration `yaml:"retry-after" doc:"what a refusal with 503 asks for"`
+	Max        int           `yaml:"max" live:"true" doc:"calls at once, more are refused; 0: as many as there are ports"`
+	Rate       int           `yaml:"rate" live:"true" gvp:"sip.call_rate" doc:"new calls in any rate-period, more are refused; 0: any number"`
+	RatePeriod time.Duration `yaml:"rate-period" live:"true" gvp:"sip.call_rate_period ms" doc:"what rate counts in"`
+	CPU        int           `yaml:"cpu" live:"true" doc:"percent of the processors in use by the platform above which calls are refused; 0: never"`
+	Refusal    int           `yaml:"refusal" live:"true" doc:"status of the refusal: 503 with Retry-After, or 486"`
+	RetryAfter time.Duration `yaml:"retry-after" live:"true" doc:"what a refusal with 503 asks for"`
 	Drain      time.Duration `yaml:"drain" doc:"how long calls may go on once the platform is asked to stop"`
 	Prepare    time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
 	Grace      time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
@@ -104,11 +104,11 @@ type Media struct {
 
 // Application is the section of applications.
 type Application struct {
-	Default string               `yaml:"default" doc:"URL of the application for calls that name none; empty: the built-in one"`
+	Default string               `yaml:"default" live:"true" doc:"URL of the application for calls that name none; empty: the built-in one"`
 	Page    string               `yaml:"defaults" doc:"file of the VoiceXML page whose handlers, links and properties stand around every application; empty: the built-in one"`
 	Tell    []string             `yaml:"tell" doc:"session variables that the first page is asked for with, as the product does: session.connection.local.uri, ...; each call then has a page of its own to fetch and compile"`
 	Trace   string               `yaml:"trace" doc:"directory of the socket by which mcp vxml trace follows calls; empty: none"`
-	Numbers map[string]string    `yaml:"numbers" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml, ors;src=URL"`
+	Numbers map[string]string    `yaml:"numbers" live:"true" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml, ors;src=URL"`
 	ORS     orchestrating.Config `yaml:"ors" doc:"orchestration servers"`
 }
 
@@ -159,7 +159,7 @@ type Health struct {
 
 // Log is the section of the log.
 type Log struct {
-	Level  string    `yaml:"level" doc:"debug, info, warn or error"`
+	Level  string    `yaml:"level" live:"true" doc:"debug, info, warn or error"`
 	Format string    `yaml:"format" doc:"text or json"`
 	Export LogExport `yaml:"export" doc:"counters taken from the log"`
 }

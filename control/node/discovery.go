@@ -18,7 +18,7 @@ import (
 // Discovery is the section of the registration with Consul.
 type Discovery struct {
 	Consul     string            `yaml:"consul" doc:"URL of the Consul agent, such as https://127.0.0.1:8501; empty: no registration"`
-	Token      string            `yaml:"token" doc:"ACL token"`
+	Token      string            `yaml:"token" secret:"true" doc:"ACL token"`
 	TokenFile  string            `yaml:"token-file" doc:"file with the ACL token, read anew each time; goes before token"`
 	CAFile     string            `yaml:"ca-file" doc:"PEM file of the authorities that vouch for the agent; empty: the system's"`
 	CertFile   string            `yaml:"cert-file" doc:"PEM file of our certificate, for an agent that asks for one"`

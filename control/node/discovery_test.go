@@ -29,7 +29,7 @@ func TestPlatformIsRegisteredWhileItRuns(t *testing.T) {
 	var log bytes.Buffer
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := Run(ctx, cfg, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		if err := Run(ctx, cfg, nil, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 			t.Error(err)
 		}
 	})

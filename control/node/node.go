@@ -29,6 +29,7 @@ import (
 
 // Node is a running platform.
 type Node struct {
+	life
 	cfg        Config
 	log        *slog.Logger
 	logged     *logexport.Counter
@@ -42,8 +43,13 @@ type Node struct {
 	recent     recent.Calls    // remembered for the console
 	web        *listen.Server  // nil: none
 	stopping   context.Context // ends when calls should go elsewhere
+}
+
+// life is what goes on while the platform runs, and after.
+type life struct {
 	companions []companion
-	closers    []closer // what was opened, in order
+	followers  []func(Config) // told of a change of the configuration
+	closers    []closer       // what was opened, in order
 }
 
 // companion runs while the platform does, until its last call has ended. One that
@@ -55,14 +61,16 @@ type closer struct {
 	close func() error
 }
 
-// Run builds the platform, answers calls until ctx ends, and takes it down.
-func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+// Run builds the platform, answers calls until ctx ends, and takes it down. Meanwhile
+// it follows the changes of its configuration as far as they can take effect.
+func Run(ctx context.Context, cfg Config, changes <-chan Config, log *slog.Logger) error {
 	n := &Node{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), stopping: ctx}
 	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer n.close()
 	if err := n.build(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	n.companions = append(n.companions, func(running context.Context) error { return n.follow(running, changes) })
 	defer context.AfterFunc(ctx, n.recorder.Stopping)()
 	return n.serve(ctx)
 }
@@ -110,6 +118,7 @@ func (n *Node) build() error {
 		SRTP: n.cfg.Media.SRTP.Policy(), MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace,
 	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: n.openRecordingServer(kept.Calls()), Metrics: n.metrics, Log: n.log})
+	n.followers = append(n.followers, func(c Config) { n.calls.Limit(c.Calls.Max, c.Calls.overload()) })
 	if err := n.openSelfTest(engine); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // Outbound is the section of calls that are asked for over HTTP.
 type Outbound struct {
 	Listen  string        `yaml:"listen" doc:"address of POST /v1/calls, which makes calls, such as 127.0.0.1:8310; empty: nowhere"`
-	Token   string        `yaml:"token" doc:"what requests must bear (Authorization: Bearer); needed for an address that is no loopback"`
+	Token   string        `yaml:"token" secret:"true" doc:"what requests must bear (Authorization: Bearer); needed for an address that is no loopback"`
 	Timeout time.Duration `yaml:"timeout" doc:"until a call is answered, where a request does not say"`
 }
 

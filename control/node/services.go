@@ -50,7 +50,10 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store) (call.Selec
 	steered := msml.New(parts)
 	n.opened("msml", steered.Close)
 	services[route.MSML] = steered
-	return call.Table{Routes: route.Table{Numbers: n.cfg.Application.Numbers}, Services: services}, nil
+	table := &routing{services: services}
+	table.route(n.cfg)
+	n.followers = append(n.followers, table.route, func(c Config) { dialogs.SetDefault(c.Application.Default) })
+	return table, nil
 }
 
 func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store) (*voicexml.Service, error) {

@@ -74,7 +74,7 @@ func (r *rig) start() {
 	r.stop = stop
 	go func() {
 		defer close(r.ended)
-		if err := node.Run(ctx, r.cfg, slog.New(r.log)); err != nil {
+		if err := node.Run(ctx, r.cfg, nil, slog.New(r.log)); err != nil {
 			r.t.Errorf("platform: %v", err)
 		}
 	}()

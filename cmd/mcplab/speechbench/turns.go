@@ -110,7 +110,7 @@ func (t *turns) call(ctx context.Context, server, pages string) error {
 	log := slog.New(slog.DiscardHandler)
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	ended := make(chan error, 2)
-	go func() { ended <- node.Run(ctx, cfg, log) }()
+	go func() { ended <- node.Run(ctx, cfg, nil, log) }()
 	agent, err := sip.New(sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, log)
 	if err != nil {
 		stop()

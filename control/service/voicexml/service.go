@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"mcp/control/call"
 	"mcp/control/reporting"
@@ -40,16 +41,23 @@ type Config struct {
 // Service is the VoiceXML service. It implements call.Service.
 type Service struct {
 	config      Config
+	page        atomic.Pointer[string] // of calls that name none
 	interpreter *vxml.Interpreter
 	clips       *clips
 }
 
 // New makes the service.
 func New(config Config, interpreter *vxml.Interpreter) *Service {
-	if config.Default == "" {
-		config.Default = BuiltinURL
-	}
-	return &Service{config: config, interpreter: interpreter, clips: newClips()}
+	s := &Service{config: config, interpreter: interpreter, clips: newClips()}
+	s.SetDefault(config.Default)
+	return s
+}
+
+// SetDefault changes the page of calls that name none, Config.Default. Calls that are
+// up go on with theirs.
+func (s *Service) SetDefault(url string) {
+	url = cmp.Or(url, BuiltinURL)
+	s.page.Store(&url)
 }
 
 // Name implements call.Service.
@@ -65,7 +73,7 @@ func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, erro
 // Open makes a page ready on a call, which may be up already; the parameters are
 // those of a dialog's Request-URI.
 func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]string) (call.Program, error) {
-	p := &program{phone: s.newPhone(c), url: cmp.Or(asked["voicexml"], s.config.Default)}
+	p := &program{phone: s.newPhone(c), url: cmp.Or(asked["voicexml"], *s.page.Load())}
 	request, err := firstFetch(asked)
 	if err != nil {
 		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Warning: err.Error()}
