@@ -190,6 +190,8 @@ func foreignResults() []foreignResult {
 			"MRCP/2.0 94 START-OF-INPUT 4000000 IN-PROGRESS\r\nChannel-Identifier: {recog}\r\n\r\nMRCP/2.0 80 4000000 200 COMPLETE\r\nChannel-Identifier: {recog}\r\n\r\n" +
 			recogStarted + result("Completion-Cause: 001\r\n", ""), speech.Result{Outcome: speech.NoMatch}, nil},
 		{"grammar would not compile", recogStarted + result("Completion-Cause: 005 grammar-compilation-failure\r\n", ""), speech.Result{}, speech.ErrGrammar},
+		{"no channel named", "MRCP/2.0 83 {id} 200 IN-PROGRESS\r\n\r\nMRCP/2.0 94 START-OF-INPUT {id} IN-PROGRESS\r\n\r\n" +
+			"MRCP/2.0 99 RECOGNITION-COMPLETE {id} COMPLETE\r\nCompletion-Cause: 001 no-match\r\n\r\n", speech.Result{Outcome: speech.NoMatch}, nil},
 		{"success without a result", recogStarted + result("Completion-Cause: 000 success\r\n", ""), speech.Result{}, errAny},
 	}
 }

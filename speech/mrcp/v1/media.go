@@ -42,6 +42,9 @@ func describe(media speech.Media, resources []string) *sdp.Description {
 // agree is what SETUP's response says of the audio: in its description or, where
 // there is none, in its Transport. The server is at address, host and port.
 func agree(offered speech.Media, response *rtsp.Message, address string) (speech.Media, error) {
+	if carried := strings.ToLower(response.Header.Get(rtsp.HeaderTransport)); strings.Contains(carried, "interleaved") {
+		return speech.Media{}, fmt.Errorf("%w: the server would send its audio over RTSP", speech.ErrUnavailable)
+	}
 	if len(response.Body) == 0 {
 		return agreeTransport(offered, response.Header.Get(rtsp.HeaderTransport), address)
 	}

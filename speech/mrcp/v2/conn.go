@@ -124,12 +124,28 @@ func (c *conn) readAll(r *wire.Reader) {
 func (c *conn) deliver(m *wire.Message) {
 	c.mu.Lock()
 	r := c.receivers[strings.ToLower(m.Channel())]
+	if r == nil && m.Channel() == "" {
+		r = c.onlyLocked()
+	}
 	c.mu.Unlock()
 	if r == nil {
 		c.log.Debug("mrcp message for no session", "message", m.String(), "channel", m.Channel())
 		return
 	}
 	r.receive(m)
+}
+
+// onlyLocked is the session of the connection if it is the only one: then it is clear
+// whom a message is for that names no channel, as some servers' do.
+func (c *conn) onlyLocked() receiver {
+	var only receiver
+	for _, r := range c.receivers {
+		if only != nil && only != r {
+			return nil
+		}
+		only = r
+	}
+	return only
 }
 
 // fail ends the connection and tells its sessions; only the first reason counts.
