@@ -28,6 +28,7 @@ func TestCausesBecomeEvents(t *testing.T) {
 		"language not understood":  {listens, "RECOGNIZE=cause:10", "error.unsupported.language"},
 		"grammar refused":          {listens, "DEFINE-GRAMMAR=status:407", "error.noresource"},
 		"speech refused":           {speaks, "SPEAK=status:501", "error.noresource"},
+		"outcome not known":        {listens, "RECOGNIZE=cause:77", "error.noresource"},
 		"connection lost, MRCPv1":  {listens, "RECOGNIZE=drop", "error.noresource"},
 		"grammar not used, MRCPv1": {listens, "RECOGNIZE=cause:5", "error.grammar"},
 	}
@@ -50,9 +51,18 @@ func TestCausesBecomeEvents(t *testing.T) {
 			if want := "/caught.vxml?event=" + c.event; asked[len(asked)-1] != want {
 				t.Errorf("pages asked for: %v, want the last to be %s", asked, want)
 			}
-			r.log.wait(t, "speech failed")
+			r.toldOnce()
 			r.nothingLeft()
 		})
+	}
+}
+
+// toldOnce checks that what went wrong with speech is in the log, and once.
+func (r *rig) toldOnce() {
+	r.t.Helper()
+	r.log.wait(r.t, "speech failed")
+	if n := len(r.log.lines("speech failed")); n != 1 {
+		r.t.Errorf("%d lines of it in the log", n)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -62,6 +63,9 @@ func newRig(t *testing.T, change func(*node.Config)) *rig {
 	r.cfg.Upload.Folder = t.TempDir()
 	r.cfg.Application.Default = r.pages.server.URL + "/main.vxml"
 	r.cfg.Speech.MRCP.URI = r.speech.uri()
+	if pins := os.Getenv(onKernel); pins != "" {
+		r.cfg.Media.Plane, r.cfg.Media.Interfaces, r.cfg.Media.Pins = "xdp-generic", []string{"lo"}, pins
+	}
 	if change != nil {
 		change(&r.cfg)
 	}
@@ -143,9 +147,10 @@ func (r *rig) records() (records []*reporting.Record) {
 	return records
 }
 
-// nothingLeft checks the platform's own gauges.
+// nothingLeft checks the platform's own gauges, and the counters of its speech.
 func (r *rig) nothingLeft() {
 	r.t.Helper()
+	r.staysInKernel()
 	for _, gauge := range []string{"mcp_calls_active", "mcp_media_legs", "mcp_media_ports_used"} {
 		await(r.t, gauge+" to be 0", func() bool { return r.metric(gauge) == "0" })
 	}

@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"mcp/bpf/bpftest"
+)
+
+// onKernel tells this test's binary, in the environment, to run its platforms on the
+// kernel's plane, and where that is pinned.
+const onKernel = "MCP_E2E_PINS"
+
+// TestSpeechStaysInTheKernel runs the dialogues with speech servers again, on the XDP
+// plane in a network namespace of their own, where each call's counters must show
+// that no speech entered userspace.
+func TestSpeechStaysInTheKernel(t *testing.T) {
+	if os.Getenv(onKernel) != "" {
+		t.Skip("this is such a run")
+	}
+	dialogues := []string{"TestSpokenAndKeyedDialogue", "TestDialogueOverMRCPv1", "TestMarksAndNBestReachThePage"}
+	ns := bpftest.NewNetNS(t)
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.timeout=3m", "-test.run=^("+strings.Join(dialogues, "|")+")$")
+	cmd.Env = append(os.Environ(), onKernel+"="+bpftest.BPFFS(t)+"/plane")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := ns.Do(cmd.Start); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	for _, name := range dialogues {
+		if !strings.Contains(out.String(), "--- PASS: "+name+" ") {
+			t.Errorf("%s has not passed", name)
+		}
+	}
+	if err != nil || t.Failed() {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+}
+
+// staysInKernel checks, where the plane is the kernel's, that what a call heard from
+// its speech server and said to it was relayed without entering userspace.
+func (r *rig) staysInKernel() {
+	r.t.Helper()
+	if r.cfg.Media.Plane == "socket" {
+		return
+	}
+	var spoken uint64
+	for _, leg := range r.record(1).Media {
+		if leg.Name != "caller" {
+			spoken += leg.Received.Packets
+			if leg.Received.User > 0 {
+				r.t.Errorf("leg %s: %d of %d packets of speech went to userspace", leg.Name, leg.Received.User, leg.Received.Packets)
+			}
+		}
+		if leg.Sent.Relayed != leg.Sent.Packets || leg.Name == "caller" && leg.Sent.Relayed == 0 {
+			r.t.Errorf("leg %s: %d of %d packets sent were relayed", leg.Name, leg.Sent.Relayed, leg.Sent.Packets)
+		}
+	}
+	if spoken == 0 {
+		r.t.Error("no speech was received")
+	}
+}
