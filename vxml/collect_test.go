@@ -464,3 +464,34 @@ func TestLastResult(t *testing.T) {
 		})
 	}
 }
+
+// A session may begin with properties of its own, which pages set as they please.
+func TestPropertiesOfASession(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+	}{
+		{"in force", pin},
+		{"the page's counts", `<property name="timeout" value="2s"/>` + pin},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var silent []time.Duration
+				for _, properties := range []map[string]string{{"timeout": "3s"}, {"timeout": "4s"}} {
+					p := newPhone()
+					_, err := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: page("<form>" + tt.body + "</form>").client()})}).Run(
+						t.Context(), vxml.Start{URL: "http://site/a.vxml", Properties: properties, Trace: func(e vxml.TraceEvent) {
+							if e.Kind == vxml.Thrown {
+								silent = append(silent, p.since())
+							}
+						}}, p)
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if len(silent) != 2 || silent[1]-silent[0] != map[bool]time.Duration{true: time.Second}[tt.body == pin] {
+					t.Errorf("noinput after %v", silent)
+				}
+			})
+		})
+	}
+}

@@ -128,9 +128,11 @@ type Start struct {
 	Request fetch.Request
 	// Vars become members of the page's session object; a name with dots makes
 	// nested objects.
-	Vars   map[string]any
-	Logger *slog.Logger // default: the interpreter's
-	Trace  func(TraceEvent)
+	Vars map[string]any
+	// Properties stand in for the platform's of the same name.
+	Properties map[string]string
+	Logger     *slog.Logger // default: the interpreter's
+	Trace      func(TraceEvent)
 	// Steps, when set, is told what the interpreter does, in more detail than a
 	// transcript wants.
 	Steps func(Step)
@@ -283,7 +285,7 @@ func (in *Interpreter) session(start Start, platform Platform) (*session, error)
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	s := &session{
-		in: in, platform: platform, jar: jar,
+		in: in.with(start.Properties), platform: platform, jar: jar,
 		machine: script.NewMachine(in.script, in.scripts),
 		stage:   &stage{},
 		witness: in.witness(start),
@@ -296,6 +298,16 @@ func (in *Interpreter) session(start Start, platform Platform) (*session, error)
 		start.Inspect(s.inspect)
 	}
 	return s, s.describe(start.Vars)
+}
+
+// with is an interpreter whose properties are others where nobody sets them.
+func (in *Interpreter) with(properties map[string]string) *Interpreter {
+	if len(properties) == 0 {
+		return in
+	}
+	own := *in
+	own.properties = in.properties.Within(properties)
+	return &own
 }
 
 // inspect is the value of an expression, or why it has none.

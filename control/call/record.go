@@ -21,13 +21,14 @@ type facts struct {
 	end    *reporting.End
 }
 
-func (f *facts) begin(id string, d Dialog) {
+func (f *facts) begin(id string, d Dialog, attached *reporting.Attached) {
 	f.record = reporting.Begin(id, time.Now())
 	f.record.SIPCallID = d.CallID()
 	h := d.Headers()
 	f.record.Session = sessionID(h)
 	f.record.Tenant = cmp.Or(sessionParameter(h, "gvp.rm.tenant-id"), first(h, "gvp-tenant-id"), d.RequestURI().Params["gvp-tenant-id"])
 	f.record.Profile = first(h, "x-genesys-gsw-ivr-profile-id")
+	f.record.Attached = attached
 	f.record.Parties = reporting.Parties{
 		Local: d.LocalURI(), Remote: d.RemoteURI(), Request: requestURI(d.RequestURI()),
 		DNIS: userPart(d.LocalURI()), ANI: userPart(d.RemoteURI()),

@@ -43,6 +43,9 @@ type Config struct {
 	// MediaTimeout is how long a caller's audio may stay away, HoldTimeout while it
 	// was agreed that none comes. Zero: for ever.
 	MediaTimeout, HoldTimeout time.Duration
+	// Overrides are the options, "section.option" or "section.*", that whoever sends a
+	// call may set for it by its Request-URI. None.
+	Overrides []string
 	// PrepareTime bounds the time between INVITE and answer. 30 s.
 	PrepareTime time.Duration
 	// Grace is how long a program may go on after the far end has hung up. 10 s.
@@ -139,21 +142,21 @@ func (s *Server) Serve(ctx context.Context, d Dialog) {
 
 func (s *Server) newCall(d Dialog) *Call {
 	id := uuid.Must(uuid.NewV7()).String()
+	known := genesys.Read(d.Headers())
 	c := &Call{
 		id: id, dialog: d, server: s, session: s.engine.NewSession(id),
-		log:   s.log.With(identifiers(id, d)...),
+		log:   s.log.With(identifiers(id, d.CallID(), known)...),
 		inbox: make(chan message, 8), hungUp: make(chan struct{}),
 	}
 	c.life.gone, c.life.parties = make(chan struct{}), map[*Party]struct{}{}
-	c.life.facts.begin(id, d)
+	c.life.facts.begin(id, d, s.attached(c.log, known, d.RequestURI()))
 	return c
 }
 
 // identifiers are what every line of a call's log carries: our name for it, SIP's,
 // and those of the Resource Manager and SIP Server if they gave it one.
-func identifiers(id string, d Identity) []any {
-	args := []any{"call", id, "sip_call_id", d.CallID()}
-	known := genesys.Read(d.Headers())
+func identifiers(id, sipID string, known genesys.Call) []any {
+	args := []any{"call", id, "sip_call_id", sipID}
 	if known.Session != "" {
 		args = append(args, "gvp_session", known.Session)
 	}

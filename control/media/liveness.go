@@ -44,6 +44,19 @@ type vigil struct {
 type watched struct {
 	Watch
 	since time.Time
+	heard time.Time // when it was last looked for; zero: not then
+}
+
+// due tells how long a leg's far end has been silent by what is known of it, and
+// whether that is too long.
+func (w watched) due(l *Leg, now time.Time) (time.Duration, bool) {
+	state := l.state.Load()
+	if state == nil {
+		return 0, false
+	}
+	silent := silence(now, w.heard, w.since, state.since)
+	limit := w.limit(state.far.Receive)
+	return silent, limit > 0 && silent >= limit
 }
 
 func newVigil(plane Plane) *vigil {
@@ -79,7 +92,7 @@ func (l *Leg) Watch(w Watch) {
 	v := l.session.engine.vigil
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.watched[l] = watched{w, time.Now()}
+	v.watched[l] = watched{Watch: w, since: time.Now()}
 }
 
 func (v *vigil) forget(l *Leg) {
@@ -88,26 +101,44 @@ func (v *vigil) forget(l *Leg) {
 	delete(v.watched, l)
 }
 
-// judge tells of those that have been silent for too long.
+// judge tells of those that have been silent for too long. The plane is asked only
+// when one may have been: to look at all legs takes long when there are many.
 func (v *vigil) judge(now time.Time) {
 	v.mu.Lock()
 	legs := maps.Clone(v.watched)
 	v.mu.Unlock()
-	if len(legs) == 0 {
+	if !anyDue(legs, now) {
 		return
 	}
-	heard := v.heard(legs)
-	for l, w := range legs {
-		at, known := heard[l]
-		state := l.state.Load()
-		if !known || state == nil {
-			continue
-		}
-		silent := silence(now, at, w.since, state.since)
-		if limit := w.limit(state.far.Receive); limit > 0 && silent >= limit {
+	for l, at := range v.heard(legs) {
+		w := legs[l]
+		w.heard = at
+		silent, due := w.due(l, now)
+		if due {
 			v.forget(l)
 			w.Silent(silent)
+			continue
 		}
+		v.note(l, at)
+	}
+}
+
+func anyDue(legs map[*Leg]watched, now time.Time) bool {
+	for l, w := range legs {
+		if _, due := w.due(l, now); due {
+			return true
+		}
+	}
+	return false
+}
+
+// note keeps when a leg that is still watched was last heard.
+func (v *vigil) note(l *Leg, at time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if w, ok := v.watched[l]; ok {
+		w.heard = at
+		v.watched[l] = w
 	}
 }
 

@@ -61,6 +61,7 @@ type Calls struct {
 	Drain      time.Duration `yaml:"drain" doc:"how long calls may go on once the platform is asked to stop"`
 	Prepare    time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
 	Grace      time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
+	Overrides  []string      `yaml:"overrides" doc:"options that the Resource Manager may set for a call by gvp.config.SECTION.OPTION in the Request-URI: SECTION.OPTION or SECTION.*; property.NAME is the VoiceXML property NAME; default: none"`
 	Outbound   Outbound      `yaml:"outbound" doc:"calls that are asked for over HTTP"`
 }
 

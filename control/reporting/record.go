@@ -17,6 +17,7 @@ type Record struct {
 	Head                   // its id is the call's own: a UUID made when the INVITE arrived
 	SIPCallID  string      `json:"sip_call_id"` // Call-ID of the caller's dialog
 	Parties    Parties     `json:"parties"`
+	Attached   *Attached   `json:"attached,omitempty"`
 	StartedAt  time.Time   `json:"started_at"`            // INVITE
 	AnsweredAt *time.Time  `json:"answered_at,omitempty"` // ACK of the answer; absent when never answered
 	EndedAt    time.Time   `json:"ended_at"`
@@ -59,6 +60,14 @@ type Parties struct {
 	Request string `json:"request_uri"`
 	DNIS    string `json:"dnis,omitempty"` // number dialled: user part of the To URI
 	ANI     string `json:"ani,omitempty"`  // number calling: user part of the From URI
+}
+
+// Attached is what the systems around sent along with the call.
+type Attached struct {
+	CallUUID    string            `json:"call_uuid,omitempty"`    // X-Genesys-CallUUID
+	SessionData []string          `json:"session_data,omitempty"` // parts of X-Genesys-GVP-Session-Data
+	UserData    map[string]string `json:"user_data,omitempty"`    // X-Genesys-*, by what follows in lower case; passwords are left out
+	Overrides   map[string]string `json:"overrides,omitempty"`    // options set for this call: gvp.config.<section>.<option>
 }
 
 // Durations are whole milliseconds on the monotonic clock.

@@ -36,11 +36,11 @@ var (
 	NuanceAddr = netip.MustParseAddr("10.0.2.2")
 )
 
-// The interfaces of MCP, named for what is at the other end.
+// The interfaces, named for what is at the other end.
 const (
 	ToSBC    = "sbc0"
 	ToNuance = "nuance0"
-	toMCP    = "mcp0" // of the others
+	ToMCP    = "mcp0" // of the others
 )
 
 // ErrExists says that a namespace of that name is there already.
@@ -166,12 +166,12 @@ func (l *Lab) join(ctx context.Context) error {
 		if err := raise(l.MCP, cable.local, cable.localAddr); err != nil {
 			return fmt.Errorf("raise %s in %s: %w", cable.local, l.MCP, err)
 		}
-		if err := raise(cable.far, toMCP, cable.peerAddr); err != nil {
-			return fmt.Errorf("raise %s in %s: %w", toMCP, cable.far, err)
+		if err := raise(cable.far, ToMCP, cable.peerAddr); err != nil {
+			return fmt.Errorf("raise %s in %s: %w", ToMCP, cable.far, err)
 		}
 		// Without GRO, or a program of its own, an end of a veth pair drops what
 		// the other end sends by XDP.
-		out, err := l.Command(ctx, cable.far, "ethtool", "-K", toMCP, "gro", "on").CombinedOutput()
+		out, err := l.Command(ctx, cable.far, "ethtool", "-K", ToMCP, "gro", "on").CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("switch GRO on in %s: %w: %s", cable.far, err, out)
 		}
@@ -189,7 +189,7 @@ func (l *Lab) lay(far, name string) error {
 	return within(l.MCP, func(h *netlink.Handle) error {
 		attributes := netlink.NewLinkAttrs()
 		attributes.Name = name
-		return h.LinkAdd(&netlink.Veth{LinkAttrs: attributes, PeerName: toMCP, PeerNamespace: netlink.NsFd(peer)})
+		return h.LinkAdd(&netlink.Veth{LinkAttrs: attributes, PeerName: ToMCP, PeerNamespace: netlink.NsFd(peer)})
 	})
 }
 

@@ -56,7 +56,7 @@ func TestLabIsBuiltAndTakenDown(t *testing.T) {
 			t.Errorf("%s does not reach %s: %v", ping.from, ping.to, err)
 		}
 	}
-	if out, err := lab.Command(t.Context(), lab.SBC, "ethtool", "-k", toMCP).Output(); err != nil || !strings.Contains(string(out), "generic-receive-offload: on") {
+	if out, err := lab.Command(t.Context(), lab.SBC, "ethtool", "-k", ToMCP).Output(); err != nil || !strings.Contains(string(out), "generic-receive-offload: on") {
 		t.Errorf("GRO: %v\n%s", err, out)
 	}
 	if _, err := Build(t.Context(), p); !errors.Is(err, ErrExists) {

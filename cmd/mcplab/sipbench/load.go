@@ -6,7 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,38 +15,36 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"mcp/cmd/mcplab/netlab"
 )
 
 // server is a callee that runs.
 type server struct {
-	addr string
+	road *road
 	dir  string
 	cmd  *exec.Cmd
 }
 
-// start runs a callee on the first core and waits until it answers.
-func (c contender) start(ctx context.Context) (*server, error) {
+// start runs a callee on a core and waits until it answers.
+func (c contender) start(ctx context.Context, r *road, core int) (*server, error) {
 	dir, err := os.MkdirTemp("", "sipbench")
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	s := &server{road: r, dir: dir}
+	args, err := c.command(r, dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{addr: fmt.Sprintf("127.0.0.1:%d", port), dir: dir}
-	args, err := c.command(s.addr, dir)
-	if err != nil {
-		return nil, err
-	}
-	s.cmd = pinned(ctx, 0, args)
+	s.cmd = r.command(ctx, r.lab.MCP, core, args)
 	var log bytes.Buffer
 	s.cmd.Stderr = &log
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", args[0], err)
 	}
 	for range 100 {
-		if s.answers() {
+		if s.answers(ctx) {
 			return s, nil
 		}
 	}
@@ -55,14 +53,14 @@ func (c contender) start(ctx context.Context) (*server, error) {
 }
 
 // answers asks for a sign of life.
-func (s *server) answers() bool {
-	conn, err := net.Dial("udp", s.addr)
+func (s *server) answers(ctx context.Context) bool {
+	conn, err := s.road.lab.Dial(ctx, s.road.lab.SBC, "udp", netip.MustParseAddrPort(callee))
 	if err != nil {
 		return false
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "OPTIONS sip:x@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%d;rport\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:x@y>\r\n"+
-		"Call-ID: %d\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", s.addr, conn.LocalAddr(), time.Now().UnixNano(), time.Now().UnixNano())
+		"Call-ID: %d\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", callee, conn.LocalAddr(), time.Now().UnixNano(), time.Now().UnixNano())
 	_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	n, err := conn.Read(make([]byte, 2048))
 	if n == 0 || err != nil {
@@ -114,18 +112,20 @@ func (s *server) resident() float64 {
 type callers struct {
 	rate, calls int
 	hold        time.Duration
+	core        int // where it runs; -1: anywhere
 }
 
 // load is what the callers saw.
 type load struct {
 	rate           int
 	failed, resent int
-	p50, p99       float64 // of the set-up, in milliseconds
+	p50, p99       float64       // of the set-up, in milliseconds
+	spent          time.Duration // of CPU time by SIPp
 }
 
 func (l load) clean() bool { return l.failed == 0 && l.resent == 0 }
 
-// place runs SIPp on the second core until every call is over.
+// place runs SIPp until every call is over.
 func (s *server) place(ctx context.Context, c callers) (load, error) {
 	dir, err := os.MkdirTemp(s.dir, "callers")
 	if err != nil {
@@ -135,16 +135,22 @@ func (s *server) place(ctx context.Context, c callers) (load, error) {
 	if err := os.WriteFile(file, scenario, 0o600); err != nil {
 		return load{}, err
 	}
-	cmd := pinned(ctx, 1, []string{"sipp", s.addr, "-sf", file, "-i", "127.0.0.1", "-t", "u1", "-nostdin", "-s", "ivr",
-		"-r", fmt.Sprint(c.rate), "-m", fmt.Sprint(c.calls), "-l", "20000", "-d", fmt.Sprint(c.hold.Milliseconds()),
-		"-trace_stat", "-fd", "1", "-stf", "stat.csv", "-trace_rtt", "-rtt_freq", "1", "-timeout", "60s"})
+	cmd := s.road.command(ctx, s.road.lab.SBC, c.core, []string{
+		"sipp", callee, "-sf", file, "-i", netlab.SBCAddr.String(), "-t", "u1", "-nostdin", "-s", "ivr",
+		"-key", "ear", hearing, "-key", "port", fmt.Sprint(farPort),
+		"-r", fmt.Sprint(c.rate), "-m", fmt.Sprint(c.calls), "-l", "30000", "-d", fmt.Sprint(c.hold.Milliseconds()),
+		"-trace_stat", "-fd", "1", "-stf", "stat.csv", "-trace_rtt", "-rtt_freq", "1", "-timeout", "90s",
+	})
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TERM=dumb")
 	err = cmd.Run() // a status other than 0 says that calls failed, which the statistics say better
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return load{}, fmt.Errorf("sipp: %w", err)
 	}
-	return read(dir)
+	l, err := read(dir)
+	l.rate = c.rate
+	l.spent = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return l, err
 }
 
 // read takes the outcome from SIPp's files.

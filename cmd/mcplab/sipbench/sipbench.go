@@ -1,8 +1,9 @@
 // Package sipbench measures signalling: at which rate calls are answered without
 // one that fails or is sent again, how long setting one up takes, and what a call
 // costs in CPU time and memory; for the platform with a VoiceXML application that
-// plays a prompt, and beside it, on the same core, for the plainest callee that the
-// SIP library makes. The callers are SIPp's, on another core.
+// plays a prompt from the kernel, and beside it, on the same core, for the plainest
+// callee that the SIP library makes. The callers are SIPp's, on another core and in
+// another network namespace.
 package sipbench
 
 import (
@@ -12,9 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"text/tabwriter"
@@ -52,35 +51,43 @@ type report struct {
 const (
 	firstRate = 50
 	stepTime  = 4 * time.Second
-	held      = 1000 // calls that memory is measured with
 )
+
+// vxml is the platform, in the results.
+const vxml = "sip.vxml"
 
 // contender is a callee.
 type contender struct {
 	name    string
-	command func(addr, dir string) ([]string, error)
+	held    int // calls that memory is measured with
+	command func(r *road, dir string) ([]string, error)
 }
 
 // Run measures both contenders and writes sip.json.
-func Run(ctx context.Context, out io.Writer, o Options) error {
+func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 	r := report{Commit: o.Commit, Machine: map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH, "go": runtime.Version()}}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
+	way, err := openRoad(ctx, pages())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, way.close()) }()
 	for _, c := range []contender{
-		{"sip.bare", func(addr, _ string) ([]string, error) { return []string{self, "bare", "--listen", addr}, nil }},
-		{"sip.vxml", func(addr, dir string) ([]string, error) { return platform(o.Platform, addr, dir) }},
+		{"sip.bare", 1000, func(*road, string) ([]string, error) { return []string{self, "bare", "--listen", callee}, nil }},
+		{vxml, 10_000, func(r *road, dir string) ([]string, error) { return r.application(o.Platform, dir) }},
 	} {
 		fmt.Fprintf(o.Progress, "%s ...\n", c.name)
-		results, err := c.measure(ctx, o.Progress)
+		results, err := c.measure(ctx, way, o.Progress)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		r.Results = append(r.Results, results...)
 	}
 	r.compare()
-	if err := r.write(o.Out); err != nil {
+	if err := r.write(o.Out, "sip.json"); err != nil {
 		return err
 	}
 	return r.print(out)
@@ -94,14 +101,14 @@ func (r *report) compare() {
 		values[one.Name] = one.Value
 	}
 	for i, one := range r.Results {
-		if one.Name == "sip.vxml.cps" && values["sip.bare.cps"] > 0 {
+		if one.Name == vxml+".cps" && values["sip.bare.cps"] > 0 {
 			r.Results[i].Against, r.Results[i].Goal = "sip.bare.cps", 0.6
 			r.Results[i].Ratio = one.Value / values["sip.bare.cps"]
 		}
 	}
 }
 
-func (r *report) write(dir string) error {
+func (r *report) write(dir, name string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
@@ -109,7 +116,7 @@ func (r *report) write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
-	return os.WriteFile(filepath.Join(dir, "sip.json"), append(b, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o644)
 }
 
 func (r *report) print(out io.Writer) error {
@@ -126,39 +133,39 @@ func (r *report) print(out io.Writer) error {
 
 // measure climbs to the highest rate that is served without fault, and looks at
 // what a call costs on the way.
-func (c contender) measure(ctx context.Context, progress io.Writer) ([]Result, error) {
-	var best load
-	var cost float64
+func (c contender) measure(ctx context.Context, r *road, progress io.Writer) ([]Result, error) {
+	var best trial
 	_, err := climb(func(rate int) (bool, error) {
-		l, cpu, err := c.try(ctx, rate, stepTime)
+		t, err := c.try(ctx, r, callers{rate: rate, calls: rate * int(stepTime/time.Second), hold: time.Second, core: 1}, 0)
 		if err != nil {
 			return false, err
 		}
-		fmt.Fprintf(progress, "  %d calls/s: %d failed, %d sent again, set-up %.0f ms, 99 %% within %.0f ms\n", rate, l.failed, l.resent, l.p50, l.p99)
-		if l.clean() {
-			best, cost = l, cpu
-			best.rate = rate
+		fmt.Fprintf(progress, "  %d calls/s: %s\n", rate, t)
+		if t.clean() {
+			best = t
 		}
-		return l.clean(), nil
+		return t.clean(), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	kib, err := c.hold(ctx)
+	held, err := c.hold(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	memory := c.name + ".call_kib"
-	if c.name == "sip.vxml" {
-		memory = "call.kib"
-	}
-	return []Result{
+	results := append([]Result{
 		{Name: c.name + ".cps", Value: float64(best.rate), Unit: "calls/s"},
 		{Name: c.name + ".setup_p50_ms", Value: best.p50, Unit: "ms"},
 		{Name: c.name + ".setup_p99_ms", Value: best.p99, Unit: "ms"},
-		{Name: c.name + ".call_cpu_us", Value: cost, Unit: "us/call"},
-		{Name: memory, Value: kib, Unit: "KiB/call"},
-	}, nil
+		{Name: c.name + ".call_cpu_us", Value: best.callee, Unit: "us/call"},
+		{Name: c.name + ".caller_cpu_us", Value: best.caller, Unit: "us/call"},
+	}, held...)
+	if c.name != vxml {
+		return results, nil
+	}
+	fmt.Fprintln(progress, "  calls of ten seconds, callee and callers on any core")
+	long, err := c.long(ctx, r, progress)
+	return append(results, long...), err
 }
 
 // climb finds the highest rate that is served, to a sixteenth: it doubles until one
@@ -186,60 +193,103 @@ func climb(served func(rate int) (bool, error)) (int, error) {
 	}
 }
 
-// try runs one rate against a fresh callee and returns what the callers saw and
-// what a call cost in microseconds of CPU time.
-func (c contender) try(ctx context.Context, rate int, d time.Duration) (load, float64, error) {
-	s, err := c.start(ctx)
+// trial is one load on a fresh callee.
+type trial struct {
+	load
+	callee, caller float64 // CPU time of a call, in microseconds
+	heard          float64 // of a second of audio, how much each call heard of each second
+}
+
+func (t trial) String() string {
+	return fmt.Sprintf("%d failed, %d sent again, set-up %.0f ms, 99 %% within %.0f ms, %.0f us of CPU time, %.0f of the caller's, %.0f %% of the audio heard",
+		t.failed, t.resent, t.p50, t.p99, t.callee, t.caller, 100*t.heard)
+}
+
+// try places calls with a fresh callee, which runs on a core.
+func (c contender) try(ctx context.Context, r *road, by callers, core int) (t trial, err error) {
+	s, err := c.start(ctx, r, core)
 	if err != nil {
-		return load{}, 0, err
+		return t, err
 	}
 	defer s.stop()
-	calls := rate * int(d/time.Second)
 	before := s.cpu()
-	l, err := s.place(ctx, callers{rate: rate, calls: calls, hold: time.Second})
+	seen, err := r.ears.Seen()
 	if err != nil {
-		return load{}, 0, err
+		return t, err
 	}
-	return l, float64((s.cpu() - before).Microseconds()) / float64(calls), nil
+	if t.load, err = s.place(ctx, by); err != nil {
+		return t, err
+	}
+	heard, err := r.ears.Seen()
+	n := float64(by.calls)
+	t.callee, t.caller = float64((s.cpu()-before).Microseconds())/n, float64(t.spent.Microseconds())/n
+	t.heard = float64(heard-seen) / (n * by.hold.Seconds() * packetsPerSecond)
+	return t, err
 }
 
-// hold has many calls up at once and returns the memory of one.
-func (c contender) hold(ctx context.Context) (float64, error) {
-	s, err := c.start(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer s.stop()
-	before := s.resident()
-	grown := make(chan float64, 1)
-	timer := time.AfterFunc(13*time.Second, func() { grown <- s.resident() - before })
-	defer timer.Stop()
-	if _, err := s.place(ctx, callers{rate: held / 10, calls: held, hold: 18 * time.Second}); err != nil {
-		return 0, err
-	}
-	return <-grown / held, nil
-}
+// packetsPerSecond is how many a prompt has.
+const packetsPerSecond = 50
 
-// platform writes the configuration and the application that one is measured with.
-func platform(binary, addr, dir string) ([]string, error) {
-	page := filepath.Join(dir, "main.vxml")
-	config := filepath.Join(dir, "mcp.yaml")
-	probes, err := freePort()
+// hold has many calls up at once and tells the memory of one.
+func (c contender) hold(ctx context.Context, r *road) ([]Result, error) {
+	s, err := c.start(ctx, r, 0)
 	if err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf(`
-sip: {listen: ["udp:%s"]}
-calls: {cpu: 0, drain: 0s}
-media: {plane: socket, timeout: 0s}
-application: {default: "file://%s"}
-reporting: {journal: %s}
-health: {listen: "127.0.0.1:%d"}
-log: {level: error}
-`, addr, page, filepath.Join(dir, "journal"), probes)
-	return []string{binary, "serve", "--config", config}, errors.Join(
-		os.WriteFile(config, []byte(text), 0o600), os.WriteFile(page, []byte(application), 0o600),
-		os.WriteFile(filepath.Join(dir, "prompt.wav"), prompt(30), 0o600))
+	defer s.stop()
+	const rate = 250
+	arrival := time.Duration(c.held/rate) * time.Second
+	before := s.resident()
+	grown := make(chan float64, 1)
+	timer := time.AfterFunc(arrival+2*time.Second, func() { grown <- s.resident() })
+	defer timer.Stop()
+	l, err := s.place(ctx, callers{rate: rate, calls: c.held, hold: arrival + 6*time.Second, core: 1})
+	if err != nil {
+		return nil, err
+	}
+	memory := c.name + ".call_kib"
+	if c.name == vxml {
+		memory = "call.kib"
+	}
+	all := <-grown
+	return []Result{
+		{Name: c.name + ".held", Value: float64(c.held - l.failed), Unit: "calls at once"},
+		{Name: c.name + ".held_mib", Value: all / 1024, Unit: "MiB"},
+		{Name: memory, Value: (all - before) / float64(c.held), Unit: "KiB/call"},
+	}, nil
+}
+
+// long looks for the rate at which calls of ten seconds are served, when callers and
+// callee share all cores.
+func (c contender) long(ctx context.Context, r *road, progress io.Writer) ([]Result, error) {
+	var best trial
+	for rate := 200; ; rate += 100 {
+		t, err := c.try(ctx, r, callers{rate: rate, calls: 15 * rate, hold: 10 * time.Second, core: -1}, -1)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(progress, "  %d calls/s: %s\n", rate, t)
+		if t.failed > 0 || rate > 1500 {
+			break
+		}
+		best = t
+	}
+	return []Result{
+		{Name: c.name + ".ten_seconds_cps", Value: float64(best.rate), Unit: "calls/s"},
+		{Name: c.name + ".ten_seconds_caller_cpu_us", Value: best.caller, Unit: "us/call"},
+		{Name: c.name + ".ten_seconds_call_cpu_us", Value: best.callee, Unit: "us/call"},
+	}, nil
+}
+
+// application is the command of a platform whose callers hear a prompt until they
+// press a key. It gets the page from a web server and keeps it.
+func (r *road) application(binary, dir string) ([]string, error) {
+	return r.platform(binary, dir, "http://"+r.web.addr+"/main.vxml")
+}
+
+// pages are what the web server has.
+func pages() map[string][]byte {
+	return map[string][]byte{"/main.vxml": []byte(application), "/prompt.wav": prompt(30 * time.Second)}
 }
 
 const application = `<vxml version="2.1" xmlns="http://www.w3.org/2001/vxml"><property name="inputmodes" value="dtmf"/>
@@ -247,9 +297,9 @@ const application = `<vxml version="2.1" xmlns="http://www.w3.org/2001/vxml"><pr
 <rule id="d"><one-of><item>1</item><item>2</item></one-of></rule></grammar>
 <prompt timeout="60s"><audio src="prompt.wav"/></prompt></field></form></vxml>`
 
-// prompt is so many seconds of mu-law as a WAV file.
-func prompt(seconds int) []byte {
-	n := seconds * 8000
+// prompt is so much mu-law as a WAV file.
+func prompt(length time.Duration) []byte {
+	n := int(length.Seconds() * 8000)
 	head := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x12\x00\x00\x00\x07\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00\x00\x00data")
 	put := func(at int, v int) {
 		for i := range 4 {
@@ -264,18 +314,4 @@ func prompt(seconds int) []byte {
 		body[i] = byte(i*37) | 0x80
 	}
 	return append(head, body...)
-}
-
-func freePort() (int, error) {
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).Port, nil
-}
-
-// pinned runs a command on one core.
-func pinned(ctx context.Context, core int, args []string) *exec.Cmd {
-	return exec.CommandContext(ctx, "taskset", append([]string{"-c", fmt.Sprint(core % runtime.NumCPU())}, args...)...)
 }

@@ -199,9 +199,10 @@ func unescape(text string) string {
 
 // genesys are the session variables of the Genesys platform; own is our name for
 // the call.
-func genesys(invite call.Identity, own string) map[string]any {
+func genesys(invite call.Identity, own string, overrides map[string]string) map[string]any {
 	headers, uri := invite.Headers(), invite.RequestURI()
 	vars := map[string]any{
+		"com.genesyslab.config":    texts(overrides),
 		"connection.callidref":     invite.CallID(),
 		"com.genesyslab.userdata":  userdata(headers, written(invite)),
 		"com.genesyslab.sessionid": sessionID(headers, own),
@@ -222,10 +223,43 @@ func genesys(invite call.Identity, own string) map[string]any {
 			vars[name] = value
 		}
 	}
+	if data := first(headers["x-genesys-gvp-session-data"]); data != "" {
+		vars["com.genesyslab.sessiondata"] = parts(data)
+	}
 	if v := jsonParam(uri, "ccxml"); v != nil {
 		vars["connection.ccxml"] = v
 	}
 	return vars
+}
+
+// parts are what stands between semicolons.
+func parts(text string) []any {
+	var out []any
+	for part := range strings.SplitSeq(text, ";") {
+		out = append(out, part)
+	}
+	return out
+}
+
+// texts are options as the page sees them: by "section.option".
+func texts(options map[string]string) map[string]any {
+	out := make(map[string]any, len(options))
+	for name, value := range options {
+		out[name] = value
+	}
+	return out
+}
+
+// properties are the VoiceXML properties among the options that were set for a call:
+// gvp.config.property.<name> has a value other than the platform's for it.
+func properties(overrides map[string]string) map[string]string {
+	set := map[string]string{}
+	for option, value := range overrides {
+		if name, ok := strings.CutPrefix(option, "property."); ok {
+			set[name] = value
+		}
+	}
+	return set
 }
 
 // diverted names the number first called, the one that sent the call on, and why

@@ -41,6 +41,9 @@ func (l listener) Info() vxml.ConnectionInfo {
 	return info(l.invite, func() codec.Codec { return codec.PCMU })
 }
 
+// overridden are options set for the call.
+var overridden = map[string]string{"vrm.nsssessionxml": "file:///x", "property.timeout": "17s"}
+
 // say is what a page says of a call that came with the INVITE.
 func say(t *testing.T, i invite, expr string) string {
 	t.Helper()
@@ -51,7 +54,7 @@ func say(t *testing.T, i invite, expr string) string {
 	var out bytes.Buffer
 	caller := sim.New(strings.NewReader(""), &out)
 	in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: server.Client()})})
-	if _, err := in.Run(t.Context(), vxml.Start{URL: server.URL, Vars: genesys(i, "own"), Trace: caller.Trace}, listener{caller, i}); err != nil {
+	if _, err := in.Run(t.Context(), vxml.Start{URL: server.URL, Vars: genesys(i, "own", overridden), Properties: properties(overridden), Trace: caller.Trace}, listener{caller, i}); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(out.String(), "\n") {
@@ -71,7 +74,7 @@ func TestSessionVariables(t *testing.T) {
 		}},
 		headers: map[string][]string{
 			"call-id": {"abc@host"}, "via": {"one", "two"}, "x-genesys-calluuid": {"U1"}, "x-genesys-customer": {"Ann B"},
-			"x-genesys-gvp-session-id": {"S1;gvp.rm.datanodes=1"}, "privacy": {"none"},
+			"x-genesys-gvp-session-id": {"S1;gvp.rm.datanodes=1"}, "x-genesys-gvp-session-data": {"callsession=9;2;1"}, "privacy": {"none"},
 			"history-info": {`<sip:first@a?Reason=SIP%3Bcause%3D302>;index=1, <sip:last@b?Privacy=history>;index=1.1;si=5`},
 			"diversion":    {`"B, C" <sip:222@b>;reason=no-answer`, `<sip:111@a>;reason=unconditional`},
 		},
@@ -108,6 +111,8 @@ func TestSessionVariables(t *testing.T) {
 		{"session.connection.siplocaltag", "tag1"},
 		{"session.com.genesyslab.sessionid", "S1"},
 		{"session.com.genesyslab.userdata.Customer", "Ann B"},
+		{"session.com.genesyslab.sessiondata[0] + session.com.genesyslab.sessiondata.length", "callsession=93"},
+		{"session.com.genesyslab.config['vrm.nsssessionxml']", "file:///x"},
 		{"session.com.genesyslab.userdata.customer", "Ann B"},
 		{"(function(){ session.connection.dn = 'x'; return session.connection.dn })()", "7001"},
 	}
@@ -159,7 +164,7 @@ func TestTell(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.start.Vars = genesys(i, "own")
+			tt.start.Vars = genesys(i, "own", nil)
 			tell(tt.names, i, &tt.start)
 			if tt.start.URL != tt.url || string(tt.start.Request.Body) != tt.body {
 				t.Errorf("%s with %q, want %s with %q", tt.start.URL, tt.start.Request.Body, tt.url, tt.body)

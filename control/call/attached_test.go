@@ -1,0 +1,65 @@
+package call
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+
+	"mcp/control/reporting"
+	"mcp/control/sip"
+	"mcp/control/sip/genesys"
+)
+
+// What the Resource Manager sends along is in the log and the record, and nothing
+// that a caller may not set is set.
+func TestAttached(t *testing.T) {
+	var text bytes.Buffer
+	s := &Server{config: Config{Overrides: []string{"property.*", "vrm.nsssessionxml"}}}
+	got := s.attached(slog.New(slog.NewTextHandler(&text, nil)), genesys.Read(map[string][]string{
+		"x-genesys-calluuid": {"U1"}, "x-genesys-gvp-session-data": {"callsession=9;2"},
+		"x-genesys-customer": {"Ann"}, "x-genesys-cs-password": {"s3cret"},
+	}), sip.URI{Params: map[string]string{
+		"gvp.config.property.timeout": "17s", "gvp.config.VRM.NSSsessionXML": "file:///x", "gvp.config.log.level": "debug", "voicexml": "http://web",
+	}})
+	want := &reporting.Attached{
+		CallUUID: "U1", SessionData: []string{"callsession=9", "2"}, UserData: map[string]string{"customer": "Ann"},
+		Overrides: map[string]string{"property.timeout": "17s", "vrm.nsssessionxml": "file:///x"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	for _, there := range []string{"options=[log.level]", "customer:Ann", "callsession=9", "property.timeout:17s"} {
+		if !strings.Contains(text.String(), there) {
+			t.Errorf("the log lacks %q: %s", there, text.String())
+		}
+	}
+	if strings.Contains(text.String(), "s3cret") {
+		t.Error("the log has the password")
+	}
+	if nothing := s.attached(slog.New(slog.DiscardHandler), genesys.Read(nil), sip.URI{}); nothing != nil {
+		t.Errorf("of a call with nothing: %+v", nothing)
+	}
+}
+
+// A call has them from its INVITE to its record.
+func TestOverridesReachServiceAndRecord(t *testing.T) {
+	seen := make(chan map[string]string, 1)
+	b := newBench(t, Config{Overrides: []string{"property.timeout"}}, &scripted{run: func(_ context.Context, c *Call) Ending {
+		seen <- c.Overrides()
+		return Ending{Cause: reporting.Completed}
+	}})
+	b.target = strings.Replace(b.target, ";transport", ";gvp.config.property.timeout=17s;gvp.config.a.b=c;transport", 1)
+	if _, err := b.dial(offer()); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"property.timeout": "17s"}
+	if got := <-seen; !reflect.DeepEqual(got, want) {
+		t.Errorf("the service sees %v", got)
+	}
+	if r := b.record(); r.Attached == nil || !reflect.DeepEqual(r.Attached.Overrides, want) {
+		t.Errorf("the record has %+v", r.Attached)
+	}
+}
