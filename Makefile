@@ -7,7 +7,7 @@ BUILD    := build
 SHELL    := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-platform test test-quick race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip fuzz conformance model generate generate-check fmt-check deploy-check vet clean
+.PHONY: help setup build demo demo-platform test test-quick race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip bench-ports fuzz conformance model generate generate-check fmt-check deploy-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ bench-speech: build ## what sessions with speech servers cost
 
 bench-vxml: build ## what the VoiceXML interpreter costs
 	@$(BUILD)/mcp vxml bench --out $(BUILD)/bench
+
+bench-ports: build ## how many callers a core serves who press keys (needs root)
+	@scripts/setup.sh test
+	@$(BUILD)/mcplab bench-ports --platform $(BUILD)/mcp --out $(BUILD)/bench
 
 bench-reporting: build ## what records cost: durable, at the end of a call, delivered to ActiveMQ
 	@scripts/setup.sh reporting

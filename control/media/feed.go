@@ -160,8 +160,8 @@ func (s *Session) linkLocked(g *Graph) {
 		g.Edges = append(g.Edges, Edge{f.from.name, f.foreign()})
 		if !f.paused.Load() {
 			g.Legs[f.foreign()] = f.leg.spoken()
-			g.Apart[f.foreign()] = f.leg.carrier.Load().apart
-			g.Monitored[f.foreign()] = len(f.leg.monitors.all()) > 0
+			mark(&g.Apart, f.foreign(), f.leg.carrier.Load().apart)
+			mark(&g.Monitored, f.foreign(), len(f.leg.monitors.all()) > 0)
 		}
 	}
 }

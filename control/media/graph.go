@@ -116,7 +116,7 @@ func (g Graph) byRank() []Edge {
 }
 
 func (g Graph) check() error {
-	heard := map[string]string{}
+	heard := make(map[string]string, len(g.Edges))
 	for _, e := range g.Edges {
 		if e.From == e.To {
 			return fmt.Errorf("leg %s cannot hear itself", e.From)

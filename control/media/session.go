@@ -260,24 +260,31 @@ func (s *Session) played(b *Playback) {
 }
 
 func (s *Session) graphLocked() Graph {
-	g := Graph{
-		Legs: map[string]codec.Codec{}, Edges: s.edges, Playing: map[string]bool{},
-		Fed: map[string]bool{}, Tapped: map[string]bool{}, Monitored: map[string]bool{}, Aside: map[string]bool{},
-		Apart: map[string]bool{},
-	}
+	g := Graph{Legs: make(map[string]codec.Codec, len(s.legs)), Edges: s.edges}
 	for name, l := range s.legs {
 		g.Legs[name] = l.spoken()
-		g.Tapped[name], g.Monitored[name] = len(l.taps.all()) > 0 || l.hearsKeys(l.state.Load()), len(l.monitors.all()) > 0
-		g.Fed[name], g.Apart[name] = s.fed[name] != nil, l.carrier.Load().apart
-		if l.aside.Load() {
-			g.Aside[name] = true
-		}
+		mark(&g.Tapped, name, len(l.taps.all()) > 0 || l.hearsKeys(l.state.Load()))
+		mark(&g.Monitored, name, len(l.monitors.all()) > 0)
+		mark(&g.Fed, name, s.fed[name] != nil)
+		mark(&g.Aside, name, l.aside.Load())
+		mark(&g.Apart, name, l.carrier.Load().apart)
 	}
 	s.linkLocked(&g)
 	for name := range s.playing {
-		g.Playing[name] = true
+		mark(&g.Playing, name, true)
 	}
 	return g
+}
+
+// mark puts a name that belongs there into a set, which few sessions need.
+func mark(set *map[string]bool, name string, belongs bool) {
+	if !belongs {
+		return
+	}
+	if *set == nil {
+		*set = map[string]bool{}
+	}
+	(*set)[name] = true
 }
 
 // applyLocked plans the graph and changes what differs from what is in force.

@@ -45,6 +45,18 @@ func patientCallee(ctx context.Context, d *Dialog) {
 	}
 }
 
+// referredCallee answers, and says of everybody whom it is to call that they did.
+func referredCallee(ctx context.Context, d *Dialog) {
+	if d.Answer(ctx, []byte(someSDP)) != nil {
+		return
+	}
+	for e := range d.Events() {
+		if r, is := e.(*Referral); is && r.Accept(ctx) == nil {
+			_ = r.Notify(ctx, 200, "") // the scenario says what is missing
+		}
+	}
+}
+
 // ringingCallee never answers.
 func ringingCallee(ctx context.Context, d *Dialog) {
 	if d.Ring(ctx) == nil {
@@ -66,6 +78,11 @@ func TestSIPpCalls(t *testing.T) {
 		{"uac_cancel.xml", ringingCallee},
 		{"uac_hears_bye.xml", hangingUpCallee},
 		{"uac_options.xml", patientCallee},
+		{"uac_prack.xml", patientCallee},
+		{"uac_update.xml", patientCallee},
+		{"uac_session_timer.xml", patientCallee},
+		{"uac_session_too_short.xml", patientCallee},
+		{"uac_refer.xml", referredCallee},
 	} {
 		for _, mode := range []string{"u1", "t1", "tn"} {
 			t.Run(tc.scenario+"/"+mode, func(t *testing.T) {

@@ -271,16 +271,20 @@ func (c *telephones) call(ctx context.Context) (one, error) {
 	}()
 	select {
 	case <-over:
-		return o, errEarly
 	case <-pressed:
+		select {
+		case <-over:
+		case <-time.After(goodbye):
+			return o, errors.Join(errNever, d.Bye(ctx, nil))
+		}
 	case <-ctx.Done():
 		return o, errors.Join(ctx.Err(), d.Bye(context.WithoutCancel(ctx), nil))
 	}
+	o.length = time.Since(answered)
 	select {
-	case <-over:
-		o.length = time.Since(answered)
+	case <-pressed:
 		return o, nil
-	case <-time.After(goodbye):
-		return o, errors.Join(errNever, d.Bye(ctx, nil))
+	default:
+		return o, errEarly
 	}
 }
