@@ -54,13 +54,13 @@ func (c contender) start(ctx context.Context, r *road, core int) (*server, error
 
 // answers asks for a sign of life.
 func (s *server) answers(ctx context.Context) bool {
-	conn, err := s.road.lab.Dial(ctx, s.road.lab.SBC, "udp", netip.MustParseAddrPort(callee))
+	conn, err := s.road.lab.Dial(ctx, s.road.lab.SBC, "udp", netip.MustParseAddrPort(callee()))
 	if err != nil {
 		return false
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "OPTIONS sip:x@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%d;rport\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:x@y>\r\n"+
-		"Call-ID: %d\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", callee, conn.LocalAddr(), time.Now().UnixNano(), time.Now().UnixNano())
+		"Call-ID: %d\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", callee(), conn.LocalAddr(), time.Now().UnixNano(), time.Now().UnixNano())
 	_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	n, err := conn.Read(make([]byte, 2048))
 	if n == 0 || err != nil {
@@ -136,8 +136,8 @@ func (s *server) place(ctx context.Context, c callers) (load, error) {
 		return load{}, err
 	}
 	cmd := s.road.command(ctx, s.road.lab.SBC, c.core, []string{
-		"sipp", callee, "-sf", file, "-i", netlab.SBCAddr.String(), "-t", "u1", "-nostdin", "-s", "ivr",
-		"-key", "ear", hearing, "-key", "port", fmt.Sprint(farPort),
+		"sipp", callee(), "-sf", file, "-i", netlab.SBCAddr.String(), "-t", "u1", "-nostdin", "-s", "ivr",
+		"-key", "ear", hearing(), "-key", "port", fmt.Sprint(farPort),
 		"-r", fmt.Sprint(c.rate), "-m", fmt.Sprint(c.calls), "-l", "30000", "-d", fmt.Sprint(c.hold.Milliseconds()),
 		"-trace_stat", "-fd", "1", "-stf", "stat.csv", "-trace_rtt", "-rtt_freq", "1", "-timeout", "90s",
 	})

@@ -247,7 +247,7 @@ func (c *telephones) call(ctx context.Context) (one, error) {
 		Addr: netip.AddrPortFrom(netlab.NuanceAddr, farPort), Codecs: sdp.DefaultCodecs()[:1], Events: keypad.PayloadType,
 		SessionID: uint64(began.UnixNano()), Version: 1,
 	}
-	d, err := c.agent.Invite(ctx, sip.Outgoing{To: "sip:app@" + callee, Offer: sdp.Offer(offer)})
+	d, err := c.agent.Invite(ctx, sip.Outgoing{To: "sip:app@" + callee(), Offer: sdp.Offer(offer)})
 	if err != nil {
 		return one{setup: time.Since(began)}, err
 	}

@@ -22,12 +22,13 @@ import (
 	"mcp/cmd/mcplab/netlab"
 )
 
-// Where the callee is called, and where what it plays goes.
-var (
-	callee  = netlab.MCPToSBC.String() + ":5070"
-	probes  = "127.0.0.1:8300"
-	hearing = netlab.NuanceAddr.String()
-)
+const probes = "127.0.0.1:8300"
+
+// callee is where the callee is called.
+func callee() string { return netlab.MCPToSBC.String() + ":5070" }
+
+// hearing is where what it plays goes.
+func hearing() string { return netlab.NuanceAddr.String() }
 
 // farPort is where callers say that they hear.
 const farPort = 4000
@@ -147,7 +148,7 @@ log: {level: error}
 // platform writes the platform's configuration and returns the command that runs it.
 func (r *road) platform(binary, dir, application string) ([]string, error) {
 	config := filepath.Join(dir, "mcp.yaml")
-	text := fmt.Sprintf(platformConfig, callee, netlab.ToSBC, netlab.ToNuance, filepath.Join(r.pins, "plane"),
+	text := fmt.Sprintf(platformConfig, callee(), netlab.ToSBC, netlab.ToNuance, filepath.Join(r.pins, "plane"),
 		netlab.MCPToVoice, application, filepath.Join(dir, "journal"), probes)
 	return []string{binary, "serve", "--config", config}, os.WriteFile(config, []byte(text), 0o600)
 }

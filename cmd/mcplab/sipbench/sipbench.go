@@ -76,7 +76,7 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, way.close()) }()
 	for _, c := range []contender{
-		{"sip.bare", 1000, func(*road, string) ([]string, error) { return []string{self, "bare", "--listen", callee}, nil }},
+		{"sip.bare", 1000, func(*road, string) ([]string, error) { return []string{self, "bare", "--listen", callee()}, nil }},
 		{vxml, 10_000, func(r *road, dir string) ([]string, error) { return r.application(o.Platform, dir) }},
 	} {
 		fmt.Fprintf(o.Progress, "%s ...\n", c.name)
