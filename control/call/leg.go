@@ -30,6 +30,9 @@ type side struct {
 // errNegotiation marks a failure to agree on media after the answer was sent.
 var errNegotiation = errors.New("no agreement on media")
 
+// errInsecure marks a far end that signalling wanted protected and media cannot.
+var errInsecure = errors.New("audio cannot be protected")
+
 func (l *side) agreed() codec.Codec {
 	if c := l.codec.Load(); c != nil {
 		return *c

@@ -169,6 +169,7 @@ func (c *Call) performParty(e PartyEffect, m message) {
 		p.cancel()
 	case TellAnswered:
 		p.to.Log.Info("party answered", "to", p.to.To, "leg", p.side.leg.Name(), "codec", p.side.agreed().Name)
+		p.side.leg.Watch(media.Watch{Insecure: func(error) { c.beside(p.HangUp) }})
 		close(p.answered)
 		c.attend(p, true)
 	case HangUpParty:

@@ -102,7 +102,11 @@ func (f *facts) note(s State, m message) {
 	case HangUp:
 		f.ended(reporting.End{Cause: reporting.Disconnected, By: reporting.Application, SIPStatus: 200})
 	case MediaSilent:
-		f.ended(reporting.End{Cause: reporting.MediaTimeout, By: reporting.Fault, SIPStatus: 200, Error: m.err.Error()})
+		cause := reporting.MediaTimeout
+		if errors.Is(m.err, errInsecure) {
+			cause = reporting.NoMedia
+		}
+		f.ended(reporting.End{Cause: cause, By: reporting.Fault, SIPStatus: 200, Error: m.err.Error()})
 	case ShutDown:
 		f.ended(reporting.End{Cause: reporting.ShutDown, By: reporting.Platform, SIPStatus: 503})
 	case ServiceEnded:
@@ -243,7 +247,10 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 // byeReason tells the far end why a call ends that nobody chose to end (RFC 3326).
 func (f *facts) byeReason() map[string]string {
-	if f.end == nil || f.end.Cause != reporting.MediaTimeout {
+	switch {
+	case f.end != nil && f.end.Cause == reporting.NoMedia:
+		return map[string]string{"Reason": `SIP;cause=488;text="media could not be protected"`}
+	case f.end == nil || f.end.Cause != reporting.MediaTimeout:
 		return nil
 	}
 	return map[string]string{"Reason": `Q.850;cause=102;text="media timeout"`}

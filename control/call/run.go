@@ -195,7 +195,7 @@ func (c *Call) startService() {
 	program := c.life.program
 	c.log.Info("call answered", "codec", c.Codec().Name)
 	c.caller.leg.Watch(media.Watch{
-		Timeout: c.server.config.MediaTimeout, HoldTimeout: c.server.config.HoldTimeout, Silent: c.silent,
+		Timeout: c.server.config.MediaTimeout, HoldTimeout: c.server.config.HoldTimeout, Silent: c.silent, Insecure: c.insecure,
 	})
 	c.beside(func() {
 		defer stop()
@@ -219,6 +219,11 @@ func (c *Call) replace() {
 		c.log.Info("takes another call's place", "replaced", replaced.CallID())
 		c.beside(func() { c.warn("end the replaced call", replaced.Bye(context.Background(), nil)) })
 	}
+}
+
+// insecure is told by the media that no keys could be made with the caller.
+func (c *Call) insecure(err error) {
+	c.beside(func() { c.tell(message{trigger: MediaSilent, err: fmt.Errorf("%w: %w", errInsecure, err)}) })
 }
 
 // silent is told by the media that the caller's audio has stayed away.

@@ -29,7 +29,6 @@ type Leg struct {
 	digits  chan Digit
 	control control
 
-	carrier atomic.Pointer[carrier]
 	state   atomic.Pointer[legState]     // what is agreed with the far end
 	forward atomic.Pointer[[]*forwarder] // legs that userspace sends this one's audio to
 	relayed atomic.Pointer[Leg]          // that the plane relays this one's audio to
@@ -39,7 +38,14 @@ type Leg struct {
 	inBand atomic.Bool // keys are wanted that are in the audio
 	aside  atomic.Bool // it only takes a copy
 
+	carriage
 	reception
+}
+
+// carriage is who carries a leg, and how well it is protected there.
+type carriage struct {
+	carrier atomic.Pointer[carrier]
+	secured atomic.Pointer[secured] // how the latest handshake ended; nil: it has not
 }
 
 // reception is what the plane's receiver is at.
@@ -187,7 +193,27 @@ func (l *Leg) protection() srtp.Profile {
 	if s == nil || s.far.Secure == nil {
 		return ""
 	}
-	return s.far.Secure.Profile()
+	if done := l.secured.Load(); done != nil && s.far.Secure.Handshake.Identity != nil {
+		return done.profile
+	}
+	return s.far.Secure.Send.Profile()
+}
+
+// secured is how a handshake ended.
+type secured struct {
+	profile srtp.Profile
+	err     error
+}
+
+// Keyed implements Keyed: it logs how a handshake has ended, and tells who watches.
+func (l *Leg) Keyed(p srtp.Profile, err error) {
+	l.secured.Store(&secured{p, err})
+	if err == nil {
+		l.session.log.Info("audio is protected", "leg", l.name, "profile", p)
+		return
+	}
+	l.session.log.Warn("audio cannot be protected", "leg", l.name, "error", err)
+	l.session.engine.vigil.insecure(l, err)
 }
 
 // homeLocked has a leg carried where it can be protected as is agreed. A leg that

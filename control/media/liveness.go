@@ -15,6 +15,7 @@ type Watch struct {
 	Timeout     time.Duration       // zero: for ever
 	HoldTimeout time.Duration       // while it was agreed that it sends nothing; zero: for ever
 	Silent      func(time.Duration) // told once, with how long it has been silent; must not block
+	Insecure    func(error)         // told why the far end's audio cannot be protected; must not block; nil: nobody
 }
 
 // limit is what applies to a far end that is to send, or not.
@@ -93,6 +94,18 @@ func (l *Leg) Watch(w Watch) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.watched[l] = watched{Watch: w, since: time.Now()}
+	if done := l.secured.Load(); done != nil && done.err != nil && w.Insecure != nil {
+		w.Insecure(done.err)
+	}
+}
+
+// insecure tells who watches a leg that it cannot be protected.
+func (v *vigil) insecure(l *Leg, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if w := v.watched[l]; w.Insecure != nil {
+		w.Insecure(err)
+	}
 }
 
 func (v *vigil) forget(l *Leg) {

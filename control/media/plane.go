@@ -128,6 +128,13 @@ type Receiver interface {
 	RTCP(p []byte, at time.Time) // a whole compound RTCP packet
 }
 
+// Keyed is a Receiver that wants to know how the far end's handshake ends that makes
+// the keys of a protected leg (RFC 5764): with a profile, or with an error, after
+// which nothing will be heard. It must not block.
+type Keyed interface {
+	Keyed(srtp.Profile, error)
+}
+
 // Payload is one packet to send, before its stream's stamp.
 type Payload struct {
 	PayloadType uint8

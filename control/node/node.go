@@ -113,9 +113,13 @@ func (n *Node) build() error {
 	if err != nil {
 		return err
 	}
+	protection, err := n.cfg.Media.SRTP.Policy()
+	if err != nil {
+		return fmt.Errorf("media: srtp: %w", err)
+	}
 	n.calls = call.NewServer(call.Config{
 		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.codecs(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
-		SRTP: n.cfg.Media.SRTP.Policy(), MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
+		SRTP: protection, MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace, Overrides: n.cfg.Calls.Overrides,
 	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: n.openRecordingServer(kept.Calls()), Metrics: n.metrics, Log: n.log})
 	n.followers = append(n.followers, func(c Config) { n.calls.Limit(c.Calls.Max, c.Calls.overload()) })

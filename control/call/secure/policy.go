@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"mcp/control/media/srtp"
 	"mcp/control/sdp"
@@ -28,6 +29,11 @@ type Policy struct {
 	Mode     Mode
 	Profiles []srtp.Profile // taken and offered, by preference
 	SDES     bool           // keys in the session description (RFC 4568)
+	// Identity is what DTLS makes keys with (RFC 5763); nil: it does not. First says
+	// that DTLS is preferred where a far end has both.
+	Identity *srtp.Identity
+	First    bool
+	Limit    time.Duration // for a handshake
 	// Clear lets keys travel in signalling that is not encrypted, too.
 	Clear bool
 }

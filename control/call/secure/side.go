@@ -16,6 +16,7 @@ type Side struct {
 
 	agreed  *srtp.Agreement // nil: nothing is protected
 	tag     int             // of the line that was agreed on
+	id      string          // the far end's of the DTLS association
 	offered []offered       // in our latest offer
 }
 
@@ -34,10 +35,11 @@ type Choice struct {
 	Keying    sdp.Keying // of our description
 	Agreement *srtp.Agreement
 	tag       int
+	id        string
 }
 
 // Settle puts a choice in force.
-func (s *Side) Settle(c Choice) { s.agreed, s.tag = c.Agreement, c.tag }
+func (s *Side) Settle(c Choice) { s.agreed, s.tag, s.id = c.Agreement, c.tag, c.id }
 
 // Answer works out how an offer is answered, and has the stream of it count that is
 // to be taken. It fails with ErrRefused.
@@ -52,7 +54,7 @@ func (s *Side) Answer(offer *sdp.Session) (Choice, error) {
 	if s.mode() == Off || !theirs.Offered() && !theirs.Demanded() {
 		return Choice{}, nil
 	}
-	choice, err := s.answerCrypto(theirs)
+	choice, err := s.answerKeys(theirs)
 	if err != nil && s.mode() == Optional && !theirs.Demanded() {
 		return Choice{}, nil // RFC 8643 section 3.2: it need not be taken
 	}
@@ -64,6 +66,14 @@ func (s *Side) mode() Mode {
 		return Off
 	}
 	return s.Policy.Mode
+}
+
+// answerKeys takes the one way or the other to agree on keys.
+func (s *Side) answerKeys(theirs sdp.Keying) (Choice, error) {
+	if s.overDTLS(theirs) {
+		return s.answerDTLS(theirs.DTLS)
+	}
+	return s.answerCrypto(theirs)
 }
 
 // answerCrypto takes a line of theirs. Our own key stays as long as theirs does: a
@@ -92,35 +102,51 @@ func lineOf(tag int, k srtp.Key) sdp.Crypto {
 // profile.
 func (s *Side) Offer() (sdp.Keying, error) {
 	s.offered = nil
-	if s.mode() == Off || !s.Policy.SDES || !s.Confidential && !s.Policy.Clear {
-		if s.mode() == Required {
-			return sdp.Keying{}, fmt.Errorf("%w: nothing may be offered over signalling that is not encrypted", ErrRefused)
-		}
+	crypto := s.Policy.SDES && (s.Confidential || s.Policy.Clear)
+	dtls := s.Policy.Identity != nil
+	switch {
+	case s.mode() == Off:
 		return sdp.Keying{}, nil
+	case s.agreed != nil:
+		crypto, dtls = s.agreed.Handshake.Identity == nil, s.agreed.Handshake.Identity != nil
+	case s.mode() == Required && crypto && dtls: // a transport is of one or the other
+		crypto, dtls = !s.Policy.First, s.Policy.First
+	case s.mode() == Required && !crypto && !dtls:
+		return sdp.Keying{}, fmt.Errorf("%w: nothing may be offered over signalling that is not encrypted", ErrRefused)
 	}
+	k := sdp.Keying{Transport: "RTP/AVP"} // RFC 8643
+	if s.mode() == Required || s.agreed != nil {
+		k.Transport = "RTP/SAVP"
+		if dtls {
+			k.Transport = "UDP/TLS/RTP/SAVP"
+		}
+	}
+	if dtls {
+		k.DTLS = s.ourDTLS("actpass")
+	}
+	if crypto {
+		return k, s.offerCrypto(&k)
+	}
+	return k, nil
+}
+
+// offerCrypto adds the key that is in force, or one for each profile.
+func (s *Side) offerCrypto(k *sdp.Keying) error {
 	if s.agreed != nil {
 		s.offered = []offered{{s.tag, s.agreed.Send}}
 	} else {
 		for i, p := range s.Policy.Profiles {
-			k, err := srtp.RandomKey(p)
+			key, err := srtp.RandomKey(p)
 			if err != nil {
-				return sdp.Keying{}, err
+				return err
 			}
-			s.offered = append(s.offered, offered{i + 1, k})
+			s.offered = append(s.offered, offered{i + 1, key})
 		}
-	}
-	return s.keying(), nil
-}
-
-func (s *Side) keying() sdp.Keying {
-	k := sdp.Keying{Transport: "RTP/AVP"} // RFC 8643
-	if s.mode() == Required || s.agreed != nil {
-		k.Transport = "RTP/SAVP"
 	}
 	for _, o := range s.offered {
 		k.Crypto = append(k.Crypto, lineOf(o.tag, o.key))
 	}
-	return k
+	return nil
 }
 
 // Take works out what the answer to our latest offer agrees on. It fails with
@@ -130,13 +156,16 @@ func (s *Side) Take(answer *sdp.Session) (Choice, error) {
 		return Choice{}, nil // not for us to refuse
 	}
 	theirs := answer.Audio.Keying
+	if s.mode() != Off && s.overDTLS(theirs) {
+		return s.takeDTLS(theirs.DTLS)
+	}
 	if len(theirs.Crypto) == 0 && !theirs.Demanded() {
 		if s.mode() == Required {
 			return Choice{}, fmt.Errorf("%w: the answer is in the clear", ErrRefused)
 		}
 		return Choice{}, nil
 	}
-	if len(s.offered) == 0 {
+	if len(s.offered) == 0 { // in the clear, or DTLS alone
 		return Choice{}, fmt.Errorf("%w: the answer has keys, the offer had none", ErrRefused)
 	}
 	line, receive, err := s.Policy.takes(theirs.Crypto, s.Confidential)

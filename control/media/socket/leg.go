@@ -28,7 +28,7 @@ type leg struct {
 	readers  sync.WaitGroup
 	handing  sync.Mutex // the receiver is called from one goroutine at a time
 	out      stream
-	guard    atomic.Pointer[srtp.Guard] // nil: everything is in the clear
+	security
 
 	mu      sync.Mutex // guards what follows
 	far     media.FarEnd
@@ -37,6 +37,12 @@ type leg struct {
 	ingress rtpstream.Ingress
 	stats   media.LegStats
 	closed  bool
+}
+
+// security is how the leg's packets are protected.
+type security struct {
+	guard   atomic.Pointer[srtp.Guard]     // nil: everything is in the clear
+	shaking atomic.Pointer[netip.AddrPort] // where the latest packet of a handshake came from
 }
 
 // sockets are those of a leg's two ports.
@@ -67,6 +73,17 @@ func (l *leg) Connect(far media.FarEnd) error {
 	if far.RTP.IsValid() && far.RTP.Addr().Is4() != l.isIPv4() {
 		return fmt.Errorf("connect leg: far end %s is of the other IP version", far.RTP)
 	}
+	if err := l.agree(far); err != nil {
+		return err
+	}
+	if err := l.protect(far.Secure); err != nil {
+		return fmt.Errorf("connect leg: %w", err)
+	}
+	return nil
+}
+
+// agree takes where the far end is.
+func (l *leg) agree(far media.FarEnd) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -75,8 +92,8 @@ func (l *leg) Connect(far media.FarEnd) error {
 	if err := l.markLocked(far.DSCP); err != nil {
 		return err
 	}
-	if err := l.protect(far.Secure); err != nil {
-		return fmt.Errorf("connect leg: %w", err)
+	if far.RTP != l.far.RTP {
+		l.shaking.Store(nil)
 	}
 	l.far = far
 	l.gate.Connect(peerOf(far), time.Now())
@@ -166,6 +183,9 @@ func (l *leg) Close() (media.LegStats, error) {
 		err = errors.Join(l.rtp.Close(), l.rtcp.Close())
 	}
 	l.readers.Wait()
+	if g := l.guard.Load(); g != nil {
+		g.Close()
+	}
 	stats, _ := l.Stats()
 	return stats, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"mcp/control/media"
 	"mcp/control/media/rtpstream"
+	"mcp/control/media/srtp"
 )
 
 // read takes packets from one of the leg's sockets until the leg closes.
@@ -28,6 +29,10 @@ func (l *leg) read(conn *net.UDPConn, take func(p []byte, from netip.AddrPort, n
 
 // media takes what came to the RTP port. RTCP may share it (RFC 5761).
 func (l *leg) media(p []byte, from netip.AddrPort, now time.Time) {
+	if srtp.IsDTLS(p) {
+		l.handshake(p, from, now)
+		return
+	}
 	if l.unfit(p) {
 		return
 	}

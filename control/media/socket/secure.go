@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"mcp/control/media"
 	"mcp/control/media/rtpstream"
 	"mcp/control/media/srtp"
 )
@@ -18,22 +19,62 @@ const (
 	unkeyed  rtpstream.Refusal = "srtp_pending" // there are no keys yet
 )
 
-// protect takes what was agreed on protection: nothing, keys, or other keys.
+// protect takes what was agreed on protection: nothing, keys, or how to make them.
+// It waits for a handshake that it ends, which may be sending: without locks.
 func (l *leg) protect(a *srtp.Agreement) error {
 	g := l.guard.Load()
-	switch {
-	case a == nil:
-		l.guard.Store(nil)
+	if a == nil {
+		if g != nil {
+			l.guard.Store(nil)
+			g.Close()
+		}
 		return nil
-	case g != nil:
-		return g.Agree(*a)
 	}
-	g, err := srtp.NewGuard(*a)
-	if err != nil {
-		return err
+	if g == nil {
+		g = srtp.NewGuard(srtp.Wire{Send: l.shake, Keyed: l.keyed})
+		l.guard.Store(g)
 	}
-	l.guard.Store(g)
-	return nil
+	return g.Agree(*a)
+}
+
+// shake sends a packet of a handshake: to where one came from last, or else to
+// where signalling said.
+func (l *leg) shake(p []byte) error {
+	to := l.shaking.Load()
+	if to == nil {
+		l.mu.Lock()
+		far := l.far.RTP
+		l.mu.Unlock()
+		to = &far
+	}
+	_, err := l.rtp.WriteToUDPAddrPort(p, *to)
+	return err
+}
+
+// keyed tells the receiver how a handshake has ended.
+func (l *leg) keyed(p srtp.Profile, err error) {
+	if r, ok := l.receiver.(media.Keyed); ok {
+		r.Keyed(p, err)
+	}
+}
+
+// handshake takes a packet of DTLS, if it comes from where the far end may be.
+func (l *leg) handshake(p []byte, from netip.AddrPort, now time.Time) {
+	g := l.guard.Load()
+	l.mu.Lock()
+	why := l.gate.Plausible(from, now)
+	l.mu.Unlock()
+	switch {
+	case g == nil:
+		l.drop(notRTP)
+	case why != "":
+		l.drop(why)
+	default:
+		if to := l.shaking.Load(); to == nil || *to != from {
+			l.shaking.Store(&from)
+		}
+		g.DTLS(p)
+	}
 }
 
 // open takes the protection off a packet. Only what comes from where the far end

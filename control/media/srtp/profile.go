@@ -38,6 +38,19 @@ func Profiles() []Profile {
 // Known tells whether packets can be protected so.
 func (p Profile) Known() bool { return slices.Contains(Profiles(), p) }
 
+// profileOf is the profile of a number in DTLS; empty: none that we know.
+func profileOf(number pion.ProtectionProfile) Profile {
+	for p, n := range numbers {
+		if n == number {
+			return p
+		}
+	}
+	return ""
+}
+
+// overDTLS tells whether DTLS can agree on it.
+func (p Profile) overDTLS() bool { return p != AES256SHA80 && p != AES256SHA32 }
+
 // lengths are those of the master key and the master salt, in octets.
 func (p Profile) lengths() (key, salt int) {
 	key, err := numbers[p].KeyLen()

@@ -55,10 +55,11 @@ type Inbound struct {
 
 // Outbound protects what is sent. The zero value has no key.
 type Outbound struct {
-	mu     sync.Mutex // guards what follows
-	now    *pion.Context
-	header rtp.Header
-	report rtcp.Header
+	mu      sync.Mutex // guards what follows
+	now     *pion.Context
+	profile Profile
+	header  rtp.Header
+	report  rtcp.Header
 }
 
 // opener is one key's state for what arrives.
@@ -112,7 +113,7 @@ func (o *Outbound) Rekey(k Key) error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.now = c
+	o.now, o.profile = c, k.profile
 	return nil
 }
 

@@ -23,6 +23,8 @@ func TestSection(t *testing.T) {
 		{"unknown mode", func(c *Config) { c.Mode = "maybe" }, false},
 		{"unknown profile", func(c *Config) { c.Profiles = []string{"NULL_HMAC_SHA1_80"} }, false},
 		{"unknown keys", func(c *Config) { c.Keys = []string{"zrtp"} }, false},
+		{"certificate without key", func(c *Config) { c.Certificate = "x" }, false},
+		{"no time", func(c *Config) { c.Handshake = 0 }, false},
 		{"no keys", func(c *Config) { c.Mode, c.Keys = "optional", nil }, false},
 		{"no profiles", func(c *Config) { c.Mode, c.Profiles = "optional", nil }, false},
 	} {
@@ -50,7 +52,7 @@ func TestOpen(t *testing.T) {
 	if p == nil || p.Mode() != "socket" || !strings.Contains(said.String(), "level=WARN") {
 		t.Errorf("%v, %s", p, said.String())
 	}
-	if policy := c.Policy(); policy.Mode != secure.Optional || !policy.SDES || !policy.Clear || len(policy.Profiles) != len(c.Profiles) {
+	if policy, err := c.Policy(); err != nil || policy.Identity == nil || !policy.First || policy.Mode != secure.Optional || !policy.SDES || !policy.Clear || len(policy.Profiles) != len(c.Profiles) {
 		t.Errorf("%+v", policy)
 	}
 }
