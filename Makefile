@@ -82,6 +82,11 @@ MODEL_PACKETS ?= 10000000
 model: ## compare the relay with its model on ten million hostile packets (needs root)
 	MODEL_PACKETS=$(MODEL_PACKETS) $(GO) test -count 1 -v -run ProgramAgreesWithModel -timeout 30m ./bpf
 
+.PHONY: console-check
+console-check: ## the console's pages in a headless browser, which is installed (needs root)
+	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium
+	$(GO) test -count 1 -v -run Browser -timeout 5m ./control/node/console
+
 generate: ## rebuild the kernel objects and their Go types with clang
 	$(GO) generate ./bpf/...
 

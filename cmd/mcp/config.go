@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"reflect"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -14,7 +16,7 @@ import (
 func configCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Show, check and explain the configuration"}
 	var file string
-	cmd.PersistentFlags().StringVarP(&file, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it exists)")
+	cmd.PersistentFlags().StringVarP(&file, "config", "c", "", "configuration `file`; "+defaultConfigFile+" where it exists")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "defaults", Short: "Print every key with its default and its meaning", Args: cobra.NoArgs,
@@ -24,7 +26,7 @@ func configCommand() *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "check", Short: "Print the configuration in force, or everything that is wrong with it", Args: cobra.NoArgs,
+			Use: "check", Short: "Print the configuration in force, or what is wrong with it", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				cfg, err := loadConfig(file)
 				if err != nil {
@@ -34,18 +36,23 @@ func configCommand() *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "explain KEY", Short: "Tell what a key means, holds and how it is set", Args: cobra.ExactArgs(1),
-			Example: "  mcp config explain media.port-min\n  mcp config explain speech\n  mcp config explain sip.call_rate",
+			Use: "explain [KEY]", Short: "Tell what a key means, holds and how it is set", Args: cobra.MaximumNArgs(1),
+			Long: `Tell what a key means, what it holds and how it is set, in the file and in the
+environment. For a section its keys are told, and without a key the sections.`,
+			Example: "  mcp config explain\n  mcp config explain media.port-min\n  mcp config explain speech\n  mcp config explain sip.call_rate",
 			RunE: func(cmd *cobra.Command, args []string) error {
 				cfg, err := loadConfig(file)
 				if err != nil {
 					return fmt.Errorf("the configuration in force: %w", err)
 				}
+				if len(args) == 0 {
+					return printSections(cmd.OutOrStdout(), &cfg)
+				}
 				return config.Explain(cmd.OutOrStdout(), &cfg, args[0])
 			},
 		},
 		&cobra.Command{
-			Use: "options", Short: "List the Genesys Voice Platform's options that are known, and their keys", Args: cobra.NoArgs,
+			Use: "options", Short: "List the Genesys options that are known, and their keys", Args: cobra.NoArgs,
 			Long: `List the options of the Genesys Voice Platform that have a key here. They can be set in
 the section gvp of the configuration file, by the names and in the units they have there:
 
@@ -56,6 +63,16 @@ the section gvp of the configuration file, by the names and in the units they ha
 		},
 	)
 	return cmd
+}
+
+// printSections lists the sections of the configuration.
+func printSections(out io.Writer, cfg *node.Config) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for field := range reflect.TypeOf(cfg).Elem().Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		fmt.Fprintf(t, "%s\t%s\n", key, field.Tag.Get("doc"))
+	}
+	return t.Flush()
 }
 
 func printOptions(out io.Writer) error {

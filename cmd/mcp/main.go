@@ -29,13 +29,22 @@ func main() {
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "mcp",
-		Short:         "Media control platform: answers SIP calls and runs voice applications on them",
-		Version:       version,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Use:   "mcp",
+		Short: "Media control platform: answers SIP calls and runs voice applications on them",
+		Long: `The media control platform answers SIP calls and runs voice applications on them:
+VoiceXML, MSML and NETANN. This is the platform and its tools.`,
+		Example: `  mcp doctor                   # can this machine run it?
+  mcp serve                    # answer calls on port 5070
+  mcp top                      # the calls that are up
+  mcp config defaults > mcp.yaml && mcp serve --config mcp.yaml
+  mcp vxml run main.vxml       # try a VoiceXML application on the terminal`,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:           version,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
 	}
 	root.AddCommand(serveCommand(), doctorCommand(), top.Command(), planeCommand(), legsCommand(), streamsCommand(), captureCommand(),
 		author.Command(version), cdrCommand(), configCommand())
+	fitHelp(root)
 	return root
 }

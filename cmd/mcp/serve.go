@@ -30,11 +30,20 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Answer calls",
 		Long: `Answer calls until interrupted. Without a configuration the platform listens on
-port 5070 (TCP and UDP) and answers with a built-in application.
+port 5070 (TCP and UDP) and answers with a built-in application, which reads back
+the keys that are pressed. Call it with any SIP phone: sip:anything@HOST:5070.
+
+The log on standard error says where it listens, which media plane carries the
+audio and why, and the address of the console for a browser. "mcp doctor" examines
+the machine first; "mcp config defaults" prints every key that can be set.
 
 SIGTERM drains: no more calls, and the end after the last one. SIGHUP reads the
 configuration again: what can change while calls are up does (mcp config explain KEY
-tells), and the log says what did and what waits for the next start.`,
+tells), and the log says what did and what waits for the next start.
+
+The roles are platform, which does everything in one process; uploader, which sends
+recordings away; log-exporter, which counts what a log file tells; snmp-exporter,
+which shows SNMP agents' answers as metrics.`,
 		Example: `  mcp serve
   mcp serve --config mcp.yaml
   mcp serve --media-plane socket
@@ -66,9 +75,9 @@ tells), and the log says what did and what waits for the next start.`,
 			return run(cmd.Context(), cfg, changes, log)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it exists)")
-	cmd.Flags().StringVar(&plane, "media-plane", "", "auto, xdp, xdp-generic or socket; overrides media.plane")
-	cmd.Flags().StringVar(&role, "role", "platform", "what this process is: platform (everything), uploader (sends recordings away), log-exporter (counts what a log file tells) or snmp-exporter (shows SNMP agents' answers as metrics)")
+	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration `file`; "+defaultConfigFile+" where it exists")
+	cmd.Flags().StringVar(&plane, "media-plane", "", "auto, xdp, xdp-generic or socket")
+	cmd.Flags().StringVar(&role, "role", "platform", "what this process is")
 	return cmd
 }
 
@@ -134,5 +143,9 @@ func loadConfig(file string) (node.Config, error) {
 		}
 		file = defaultConfigFile
 	}
-	return cfg, config.Load(&cfg, config.Source{File: file, Environ: os.Environ()})
+	err := config.Load(&cfg, config.Source{File: file, Environ: os.Environ()})
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%w; mcp config defaults > %s writes one to begin with", err, file)
+	}
+	return cfg, err
 }

@@ -76,6 +76,9 @@ func explainOption(w io.Writer, named []node) error {
 	return p.out.Flush()
 }
 
+// lineWidth is that of comments: what a terminal shows that nobody has made wider.
+const lineWidth = 80
+
 // printer keeps the first error.
 type printer struct {
 	out *bufio.Writer
@@ -89,8 +92,16 @@ func (p *printer) line(s string) {
 }
 
 func (p *printer) comment(n node, indent string) {
-	if n.doc != "" {
-		p.line(indent + "# " + n.doc)
+	line := ""
+	for _, word := range strings.Fields(n.doc) {
+		if line != "" && len(indent)+len("# ")+len(line)+1+len(word) > lineWidth {
+			p.line(indent + "# " + line)
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	if line != "" {
+		p.line(indent + "# " + line)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 func checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE-OR-URL...",
-		Short: "Say what is wrong with an application, with document, line and element",
+		Short: "Say what is wrong with an application, and where",
 		Long: `Reads the pages, and every page, script, grammar and recording that they name,
 and prints all that is wrong with them. Addresses that pages compute, and what
 is posted, are not followed.`,

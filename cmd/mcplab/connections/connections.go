@@ -37,6 +37,10 @@ func ofCalls() []Connection {
 			{Package: e2e, Tests: []string{"TestBotFillsFields", "TestAssistantHearsBothSides"}},
 			{Package: "speech/nexus", Tests: []string{"TestTurnsOfAConversation", "TestAssistantsHearBothSides"}},
 		}, "a stand-in that follows the public AudioHook and Audio Connector protocol"},
+		{3, "ORS", "HTTP", []Proof{
+			{Package: e2e, Tests: []string{"TestTreatmentsOfAnOrchestrationSession", "TestOrchestrationServersThatFail", "TestOrchestrationAcrossNamespaces"}},
+			{Package: "control/ors", Tests: []string{"TestSession", "TestFailOver", "TestHostileServers"}},
+		}, "a stand-in that follows the REST interface's URLs"},
 		{4, "DAS", "HTTP", []Proof{
 			{Package: e2e, Tests: []string{"TestFirstPageIsFetchedAsAsked", "TestSpokenAndKeyedDialogue"}},
 		}, "a web server"},
@@ -77,6 +81,8 @@ func ofOperators() []Connection {
 		}, "files, rotated and truncated"},
 		{13, "kubelet", "service handler", []Proof{
 			{Package: "control/health", Tests: []string{"TestProbesReportTheirChecks"}},
+			{Package: e2e, Tests: []string{"TestSelfTestCalls", "TestSelfTestWhenFullAndDraining"}},
+			{Package: "control/service/selftest", Tests: []string{"TestStages"}},
 		}, "an HTTP client"},
 		{14, "kubelet", "uploader", []Proof{
 			{Package: "control/node/uploading", Tests: []string{"TestUploaderRole"}},

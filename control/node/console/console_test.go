@@ -61,10 +61,13 @@ func parts(t *testing.T) Parts {
 
 func open(t *testing.T, cfg Config) *Console {
 	t.Helper()
-	if cfg.Listen == "" {
-		cfg.Listen = "127.0.0.1:0"
-	}
-	c, err := Open(cfg, parts(t))
+	cfg.Listen = "127.0.0.1:0"
+	return openWith(t, cfg, parts(t))
+}
+
+func openWith(t *testing.T, cfg Config, p Parts) *Console {
+	t.Helper()
+	c, err := Open(cfg, p)
 	if err != nil {
 		t.Fatal(err)
 	}
