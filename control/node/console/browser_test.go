@@ -50,9 +50,9 @@ func TestBrowserDrawsTheConsole(t *testing.T) {
 	p := parts(t)
 	c := openWith(t, Config{Listen: "127.0.0.1:0"}, p)
 	for i, e := range []struct{ name, text string }{
-		{reporting.StepSent, "200 OK"}, {reporting.StepReceived, "ACK"}, {"incall_begin", ""},
-		{reporting.StepFetched, "GET http://web/main.vxml: 200 in 3 ms, 812 bytes"}, {"prompt_start", `<img src=x onerror="document.title='owned'">`},
-		{reporting.StepSpeechSent, "RECOGNIZE 1"}, {reporting.StepSpeechReceived, "1 407 COMPLETE"}, {reporting.StepReceived, "BYE"},
+		{string(reporting.StepSent), "200 OK"}, {string(reporting.StepReceived), "ACK"}, {"incall_begin", ""},
+		{string(reporting.StepFetched), "GET http://web/main.vxml: 200 in 3 ms, 812 bytes"}, {"form_enter", "not shown"}, {string(reporting.StepPromptPlay), `<img src=x onerror="document.title='owned'">`},
+		{string(reporting.StepSpeechSent), "RECOGNIZE 1"}, {string(reporting.StepSpeechReceived), "1 407 COMPLETE"}, {string(reporting.StepReceived), "BYE"},
 	} {
 		p.Calls.Happened(reporting.Event{Call: "one", Name: e.name, Text: e.text, Offset: int64(i) * 900})
 	}

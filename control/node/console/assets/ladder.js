@@ -9,14 +9,20 @@ const wires = {
   mrcp_sent: { kind: "speech", from: "platform", to: "speech" },
 };
 
-// What the other steps are called for people; those of null are not shown.
+// What steps of the call and its dialogue are called for people: the label, and whether
+// it is the dialogue's.
 const notes = {
-  incall_initiated: null, call_reference: null, incall_begin: ["call is up", false], incall_end: ["call ends", false],
-  appl_begin: ["application", true], appl_end: ["application ends", true], goto: ["page", true],
-  prompt_start: ["says", true], prompt_stop: ["not heard", true], input_start: ["listens for", true],
-  input_end: ["hears", true], dtmf: ["key", true], dtmf_input: ["keys so far", true], filled_enter: ["filled", true],
-  event: ["event", true], log: ["log", true],
+  incall_begin: ["call is up", false], incall_end: ["call ends", false], route_result: ["is for", false],
+  appl_begin: ["application", true], appl_end: ["application ends", true], subdialog_start: ["subdialog", true],
+  goto: ["goes to", true], prompt_play: ["says", true], prompt_stop: ["not heard", true], input_start: ["listens for", true],
+  input_end: ["understood by", true], asr_trace: ["hears", true], dtmf: ["key", true], dtmf_input: ["keys so far", true],
+  filling: ["filled", true], event: ["event", true], log: ["log", true],
 };
+
+// Steps that say more than a diagram has room for.
+const hidden = new Set(("CMCall CMCallLeg incall_initiated call_reference root_appl wf_lookup fetch_end compile_done " +
+  "subdialog_return form_enter form_exit form_select filled_enter filled_exit event_handler_enter event_handler_exit " +
+  "prompt prompt_start prompt_type prompt_end asr_open asr_start asr_end asr_close").split(" "));
 
 const titles = { caller: "Caller", platform: "MCP", web: "Web server", speech: "Speech server" };
 
@@ -43,9 +49,8 @@ function rowOf(event) {
     const short = event.name === "fetched" ? brief(text) : text;
     return { at: event.offset_ms, ...wire, text, short, failed: /^[3-6]|failed/.test(status[1] || "") && !/^3\d\d|^0/.test(status[1]) || /does not answer/.test(text) };
   }
-  const known = notes[event.name];
-  if (known === null) return undefined;
-  const [label, dialogue] = known || [event.name, true];
+  if (hidden.has(event.name)) return undefined;
+  const [label, dialogue] = notes[event.name] || [event.name, true];
   return {
     at: event.offset_ms, note: true, dialogue, text: text && label !== "call is up" ? `${label}: ${text}` : label,
     failed: event.name === "event" && text.startsWith("error"),
