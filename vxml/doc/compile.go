@@ -3,7 +3,6 @@ package doc
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"mcp/vxml/fetch"
@@ -48,6 +47,8 @@ type compiler struct {
 	problems []error
 	internal int // internal names given so far
 	order    int // of grammars and <filled> elements
+	made     int // grammars made of choices, options and keys
+	words    int // in those of them that take parts of a phrase
 }
 
 // next counts what is of interest in the order of the document.
@@ -57,9 +58,6 @@ func (c *compiler) next() int {
 }
 
 func (c *compiler) report() error {
-	if len(c.problems) > maxProblems {
-		c.problems = c.problems[:maxProblems]
-	}
 	return errors.Join(c.problems...)
 }
 
@@ -216,10 +214,13 @@ func (c *compiler) form(n *xmltree.Node) *Form {
 
 // triggers checks that what the form's <filled> elements wait for can be filled.
 func (c *compiler) triggers(f *Form) {
+	fills := make(map[string]bool)
+	for _, item := range f.Items {
+		fills[item.Base().Name] = Input(item)
+	}
 	for _, filled := range f.Filled {
 		for _, name := range filled.Namelist {
-			fills := func(item Item) bool { return item.Base().Name == name && Input(item) }
-			if !slices.ContainsFunc(f.Items, fills) {
+			if !fills[name] {
 				c.fail(&xmltree.Node{Name: "filled", Line: filled.Line}, "%q is no input item: nothing fills it", name)
 			}
 		}

@@ -106,41 +106,71 @@ func (c *compiler) option(n *xmltree.Node, f *Field) {
 	}
 }
 
+// What a page may have made of its choices, options and keys.
+const (
+	maxMade  = 2000  // grammars
+	maxParts = 40    // words of a phrase that is taken in parts
+	maxWords = 10000 // of all parts of all such phrases
+)
+
 // phrase is the grammar of a choice's or option's text; approximate takes any
 // part of the phrase in order (VoiceXML 2.0 section 2.2.5).
 func (c *compiler) phrase(n *xmltree.Node, text, value string, approximate bool) *Grammar {
 	words := grammar.Voice.Tokens(text)
-	var b strings.Builder
-	b.WriteString("<one-of>")
+	if !approximate {
+		return c.generated(n, grammar.Voice, srgs("item", strings.Join(words, " ")), value)
+	}
+	if c.words += len(words) * (len(words) + 1) / 2 * (len(words) + 2) / 3; len(words) > maxParts || c.words > maxWords {
+		c.fail(n, "has too many parts to be taken approximately")
+		return &Grammar{Pos: c.pos(n)}
+	}
+	parts := srgs("one-of", "")
 	for i := range words {
 		for j := len(words); j > i; j-- {
-			if approximate || i == 0 && j == len(words) {
-				b.WriteString("<item>" + xmltree.Escape(strings.Join(words[i:j], " ")) + "</item>")
-			}
+			parts.Children = append(parts.Children, srgs("item", strings.Join(words[i:j], " ")))
 		}
 	}
-	b.WriteString("</one-of>")
-	return c.generated(n, grammar.Voice, b.String(), value)
+	return c.generated(n, grammar.Voice, parts, value)
 }
 
 // keys is the grammar of a dtmf attribute.
 func (c *compiler) keys(n *xmltree.Node, keys, value string) *Grammar {
-	return c.generated(n, grammar.DTMF, "<item>"+xmltree.Escape(keys)+"</item>", value)
+	return c.generated(n, grammar.DTMF, srgs("item", keys), value)
 }
 
-func (c *compiler) generated(n *xmltree.Node, mode grammar.Mode, expansion, value string) *Grammar {
-	tag := ""
-	if value != "" {
-		tag = "<tag>" + xmltree.Escape(value) + "</tag>"
+// srgs makes an element of a grammar with the text, if there is any.
+func srgs(name, text string) *xmltree.Node {
+	n := &xmltree.Node{Name: name, Space: grammar.Namespace}
+	if text != "" {
+		n.Children = []*xmltree.Node{{Text: text}}
+	}
+	return n
+}
+
+// generated is the grammar of an expansion; its meaning is the value, if there is one.
+func (c *compiler) generated(n *xmltree.Node, mode grammar.Mode, expansion *xmltree.Node, value string) *Grammar {
+	if c.made++; c.made > maxMade {
+		c.fail(n, "there are more than %d grammars of choices, options and keys in the page", maxMade)
+		return &Grammar{Pos: c.pos(n)}
 	}
 	language := c.language
 	if language == "" {
 		language = DefaultLanguage
 	}
-	source := fmt.Sprintf(`<grammar xmlns=%q version="1.0" mode=%q xml:lang=%q root="root" tag-format="semantics/1.0-literals">`+
-		`<rule id="root" scope="public">%s%s</rule></grammar>`, grammar.Namespace, mode, language, expansion, tag)
-	g := &Grammar{Pos: c.pos(n), Source: source, Type: srgsType, Mode: mode.String(), Weight: 1, Order: c.next()}
-	compiled, err := grammar.Parse([]byte(source), grammar.Defaults{URI: c.page.Base})
+	rule := srgs("rule", "")
+	rule.Attrs = []xmltree.Attr{{Name: "id", Value: "root"}, {Name: "scope", Value: "public"}}
+	rule.Children = []*xmltree.Node{expansion}
+	if value != "" {
+		rule.Children = append(rule.Children, srgs("tag", value))
+	}
+	root := srgs("grammar", "")
+	root.Children = []*xmltree.Node{rule}
+	root.Attrs = []xmltree.Attr{
+		{Name: "version", Value: "1.0"}, {Name: "mode", Value: mode.String()}, {Name: "xml:lang", Space: xmltree.XMLNamespace, Value: language},
+		{Name: "root", Value: "root"}, {Name: "tag-format", Value: "semantics/1.0-literals"},
+	}
+	g := &Grammar{Pos: c.pos(n), Source: xmltree.Write(root), Type: srgsType, Mode: mode.String(), Weight: 1, Order: c.next()}
+	compiled, err := grammar.Compile(root, grammar.Defaults{URI: c.page.Base})
 	if err != nil {
 		c.fail(n, "%v", err)
 	}

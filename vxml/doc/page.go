@@ -281,5 +281,8 @@ func (e *Error) Error() string {
 }
 
 func (c *compiler) fail(n *xmltree.Node, format string, args ...any) {
+	if len(c.problems) >= maxProblems {
+		return
+	}
 	c.problems = append(c.problems, &Error{URL: c.page.URL, Line: n.Line, Element: n.Name, Text: fmt.Sprintf(format, args...)})
 }

@@ -37,6 +37,7 @@ type abnf struct {
 	lines   int
 	depth   int // of brackets
 	root    *xmltree.Node
+	nodes   int
 	err     *Error
 }
 
@@ -164,6 +165,9 @@ func (p *abnf) angle() string {
 
 // node makes an element of attributes name, value, name, value.
 func (p *abnf) node(name string, attrs ...string) *xmltree.Node {
+	if p.nodes++; p.nodes > xmltree.MaxElements {
+		p.fail("there are more than %d elements", xmltree.MaxElements)
+	}
 	n := &xmltree.Node{Name: name, Space: Namespace, Line: p.line()}
 	for i := 0; i < len(attrs); i += 2 {
 		setAttr(n, attrs[i], attrs[i+1])

@@ -135,49 +135,71 @@ func (l *Linked) lookup(in inst) *rule {
 	return r
 }
 
-// endless finds a rule that only leads back to itself, and so can match nothing:
-// rules are marked that have a way to their end through rules marked before.
+// endless finds a rule that only leads back to itself, and so can match nothing: one
+// of which no way leads to its end.
 func (l *Linked) endless() error {
-	ends := make(map[*rule]bool)
-	for found := true; found; {
-		found = false
-		for _, g := range l.foreign {
-			for _, r := range g.rules {
-				if !ends[r] && l.ends(r, ends) {
-					ends[r], found = true, true
-				}
-			}
-		}
-	}
+	e := ending{linked: l, ends: make(map[*rule]bool), waiting: make(map[*rule][]spot), seen: make(map[*rule][]bool)}
 	for _, g := range l.foreign {
 		for _, r := range g.rules {
-			if !ends[r] {
-				return &Error{URI: g.URI, Line: r.line, Text: fmt.Sprintf("rule %q refers to itself without end", r.id)}
-			}
+			e.seen[r] = make([]bool, len(r.code))
+			e.pending = append(e.pending, spot{r, 0})
+		}
+	}
+	for len(e.pending) > 0 {
+		last := len(e.pending) - 1
+		at := e.pending[last]
+		e.pending = e.pending[:last]
+		e.visit(at)
+	}
+	for r := range e.seen {
+		if !e.ends[r] {
+			return &Error{URI: r.grammar.URI, Line: r.line, Text: fmt.Sprintf("rule %q refers to itself without end", r.id)}
 		}
 	}
 	return nil
 }
 
-func (l *Linked) ends(r *rule, known map[*rule]bool) bool {
-	seen := make([]bool, len(r.code))
-	pending := []int{0}
-	for len(pending) > 0 {
-		pc := pending[len(pending)-1]
-		pending = pending[:len(pending)-1]
-		if seen[pc] {
-			continue
-		}
-		seen[pc] = true
-		switch in := r.code[pc]; {
-		case in.op == opReturn, in.op == opVoid:
-			return true
-		case in.op == opSplit:
-			pending = append(pending, in.to...)
-		case in.op == opCall && !known[r.grammar.rules[in.text]], in.op == opForeign && !known[l.lookup(in)]:
-		default:
-			pending = append(pending, pc+1)
-		}
+// spot is a place in a rule.
+type spot struct {
+	rule *rule
+	pc   int
+}
+
+// ending follows all rules to their ends, each place once. Where a rule is called
+// whose end is not known yet, it waits for that.
+type ending struct {
+	linked  *Linked
+	ends    map[*rule]bool
+	waiting map[*rule][]spot
+	seen    map[*rule][]bool
+	pending []spot
+}
+
+func (e *ending) visit(at spot) {
+	if e.seen[at.rule][at.pc] || e.ends[at.rule] {
+		return
 	}
-	return false
+	e.seen[at.rule][at.pc] = true
+	next := spot{at.rule, at.pc + 1}
+	switch in := at.rule.code[at.pc]; in.op {
+	case opReturn, opVoid:
+		e.ends[at.rule] = true
+		e.pending = append(e.pending, e.waiting[at.rule]...)
+	case opSplit:
+		for _, pc := range in.to {
+			e.pending = append(e.pending, spot{at.rule, pc})
+		}
+	case opCall, opForeign:
+		callee := at.rule.grammar.rules[in.text]
+		if in.op == opForeign {
+			callee = e.linked.lookup(in)
+		}
+		if !e.ends[callee] {
+			e.waiting[callee] = append(e.waiting[callee], next)
+			return
+		}
+		e.pending = append(e.pending, next)
+	default:
+		e.pending = append(e.pending, next)
+	}
 }

@@ -26,8 +26,11 @@ type Matcher struct {
 	steps   int // left
 }
 
-// maxSteps bounds the work on one input.
-const maxSteps = 1 << 18
+// maxSteps bounds the work on one input, of which a call of a rule takes more.
+const (
+	maxSteps  = 1 << 17
+	callSteps = 8
+)
 
 // A thread is a place in a rule, with the rules it was called from.
 type thread struct {
@@ -211,6 +214,7 @@ func (m *Matcher) frame(t thread) *frame {
 	if known == nil {
 		known = &f
 		m.frames[f] = known
+		m.steps -= callSteps
 	}
 	return known
 }

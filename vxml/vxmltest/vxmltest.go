@@ -86,11 +86,11 @@ func Read(tb testing.TB, name string) []byte {
 // Within runs f, which reads one input, and fails when that costs more than
 // MaxTime or MaxBytes. Time is what the process had of the processors, so that a
 // busy machine faults nobody; since the runtime's own work counts in it too, an
-// input that seems dear is tried again, and the cheapest try counts.
+// input that seems dear is tried again and again, and the cheapest try counts.
 func Within(tb testing.TB, f func()) {
 	tb.Helper()
 	var least cost
-	for try := range 3 {
+	for try := range 8 {
 		c := measure(f)
 		if try == 0 {
 			least = c

@@ -13,7 +13,7 @@ import (
 const (
 	MaxSize     = 1 << 20
 	MaxDepth    = 256
-	MaxElements = 100000
+	MaxElements = 20000
 )
 
 // Parse reads a document and returns its root element. Every error is an *Error.

@@ -158,7 +158,7 @@ func TestShapes(t *testing.T) {
 		"large":                {"<a>" + many("x", MaxSize) + "</a>", false},
 		"text in pieces":       {"<a>" + many("x<!---->", 100000) + "</a>", true},
 		"sections":             {"<a>" + many("<![CDATA[x]]>", 70000) + "</a>", true},
-		"siblings":             {"<a>" + many("<b/>", 90000) + "</a>", true},
+		"siblings":             {"<a>" + many("<b/>", MaxElements-1) + "</a>", true},
 		"too many siblings":    {"<a>" + many("<b/>", 200000) + "</a>", false},
 		"namespaces":           {"<a " + many(`xmlns:b="u" `, 50000) + "/>", false},
 		"comment":              {"<!--" + many("x", MaxSize/2) + "--><a/>", true},
