@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mcp/vxml/doc"
@@ -28,8 +29,6 @@ type Report struct {
 // Run checks the application that begins at the address.
 func Run(ctx context.Context, fetcher *fetch.Fetcher, address string) (Report, error) {
 	c := &checker{fetcher: fetcher, seen: make(map[string]bool), pages: make(map[string]*doc.Page)}
-	c.machine = script.NewMachine(script.Limits{}, script.NewCache())
-	c.scope = c.machine.NewScope(nil, "session")
 	url, fragment, err := fetch.Resolve("", address)
 	if err != nil {
 		return c.report, err
@@ -43,13 +42,12 @@ func Run(ctx context.Context, fetcher *fetch.Fetcher, address string) (Report, e
 			return c.report, ctx.Err()
 		}
 	}
+	slices.SortStableFunc(c.report.Problems, byPlace)
 	return c.report, nil
 }
 
 type checker struct {
 	fetcher *fetch.Fetcher
-	machine *script.Machine
-	scope   *script.Scope
 	seen    map[string]bool
 	pages   map[string]*doc.Page // nil when it cannot be used
 	queue   []reference
@@ -113,12 +111,10 @@ func (c *checker) read(ctx context.Context, r reference, got *fetch.Resource) {
 		}
 		// What a page that cannot be used refers to is looked at all the same.
 		if root, err := xmltree.Parse(got.Body); err == nil {
-			c.walk(ctx, root, place{got.URL, got.URL})
+			c.walk(root, place{got.URL, got.URL})
 		}
 	case code:
-		if err := c.syntax(ctx, "function(){"+string(got.Body)+"\n}"); err != nil {
-			c.problem(fmt.Errorf("%s: %w", got.URL, err))
-		}
+		c.script(string(got.Body), doc.Error{URL: got.URL, Line: 1})
 	case grammars:
 		if !strings.HasPrefix(strings.TrimSpace(string(got.Body)), "<") {
 			return // only a recognizer can read it
@@ -141,12 +137,21 @@ func (c *checker) all(err error) {
 	}
 }
 
-// syntax tells whether an expression could be evaluated, without doing it.
-func (c *checker) syntax(ctx context.Context, expr string) error {
-	_, err := c.scope.Eval(ctx, script.Source{Text: expr})
-	var wrong *script.Error
-	if errors.As(err, &wrong) {
-		return errors.New(wrong.Message)
+// script looks at a script that begins at a place.
+func (c *checker) script(text string, at doc.Error) {
+	var wrong *script.SyntaxError
+	if errors.As(script.Syntax(text, false), &wrong) {
+		at.Line, at.Text = at.Line+wrong.Line-1, wrong.Message
+		c.problem(&at)
 	}
-	return err
+}
+
+// byPlace sorts the problems of a document by line; those that stand nowhere in
+// particular stay where they are.
+func byPlace(a, b error) int {
+	var x, y *doc.Error
+	if !errors.As(a, &x) || !errors.As(b, &y) || x.URL != y.URL {
+		return 0
+	}
+	return x.Line - y.Line
 }

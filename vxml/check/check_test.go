@@ -40,8 +40,8 @@ func TestRun(t *testing.T) {
 	}
 	text := strings.Join(all, "\n")
 	for _, want := range []string{
-		"b.vxml:2: <link>: fetch gone.vxml", "bad.grxml", `b.vxml:3: <block>: cond="1 +": `, "bad.js: ", `b.vxml:3: <goto>: b.vxml has no dialog "three"`,
-		"b.vxml:4: <audio>: fetch silence.wav", "b.vxml:4: <script>: ", "c.vxml:2: <blok>: VoiceXML has no such element",
+		"b.vxml:2: <link>: fetch gone.vxml", "bad.grxml", `b.vxml:3: <block>: cond="1 +": `, "bad.js:1: Unexpected token", `b.vxml:3: <goto>: b.vxml has no dialog "three"`,
+		"b.vxml:4: <audio>: fetch silence.wav", "b.vxml:4: <script>: Unexpected token", "c.vxml:2: <blok>: VoiceXML has no such element",
 		`c.vxml:2: <assign>: the attribute "expr" is missing`,
 	} {
 		if !strings.Contains(text, want) {

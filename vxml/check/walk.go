@@ -1,13 +1,14 @@
 package check
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
 	"mcp/vxml/grammar"
+	"mcp/vxml/script"
 	"mcp/vxml/xmltree"
 )
 
@@ -29,7 +30,7 @@ var (
 )
 
 // walk looks at what an element and everything in it refers to.
-func (c *checker) walk(ctx context.Context, n *xmltree.Node, at place) {
+func (c *checker) walk(n *xmltree.Node, at place) {
 	if base := n.Attr("xml:base"); base != "" {
 		if abs, _, err := fetch.Resolve(at.base, base); err == nil {
 			at.base = abs
@@ -40,7 +41,7 @@ func (c *checker) walk(ctx context.Context, n *xmltree.Node, at place) {
 		if !slices.Contains(expressions, a.Name) || a.Space != "" {
 			continue
 		}
-		if err := c.syntax(ctx, "function(){return ("+a.Value+"\n)}"); err != nil {
+		if err := script.Syntax(a.Value, true); err != nil {
 			wrong := here
 			wrong.Text = fmt.Sprintf("%s=%q: %v", a.Name, a.Value, err)
 			c.problem(&wrong)
@@ -50,18 +51,14 @@ func (c *checker) walk(ctx context.Context, n *xmltree.Node, at place) {
 		c.refer(n.Attr(r.attr), reference{kind: r.kind, from: &here}, at)
 	}
 	if n.Name == "script" && n.HasContent() {
-		if err := c.syntax(ctx, "function(){"+n.Content()+"\n}"); err != nil {
-			wrong := here
-			wrong.Text = err.Error()
-			c.problem(&wrong)
-		}
+		c.script(n.Content(), here)
 	}
 	if n.Name == "grammar" {
 		c.inline(n, at)
 		return
 	}
 	for _, child := range n.Elements() {
-		c.walk(ctx, child, at)
+		c.walk(child, at)
 	}
 }
 
@@ -88,7 +85,9 @@ func (c *checker) inline(n *xmltree.Node, at place) {
 	if len(n.Elements()) == 0 {
 		return
 	}
-	if _, err := grammar.Compile(n, grammar.Defaults{URI: at.base, Inline: true}); err != nil {
-		c.problem(err)
+	_, err := grammar.Compile(n, grammar.Defaults{URI: at.base, Inline: true})
+	var wrong *grammar.Error
+	if errors.As(err, &wrong) {
+		c.problem(&doc.Error{URL: at.url, Line: max(wrong.Line, n.Line), Element: n.Name, Text: wrong.Text})
 	}
 }

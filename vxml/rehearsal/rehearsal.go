@@ -68,6 +68,14 @@ type line struct {
 
 func (l line) String() string { return l.verb + ": " + l.what }
 
+// step is the line in the words of package sim.
+func (l line) step() string {
+	if l.what == "" {
+		return l.verb
+	}
+	return l.verb + ":" + l.what
+}
+
 // dialogue is a rehearsal under way.
 type dialogue struct {
 	page       string
@@ -97,7 +105,12 @@ func read(text string) (*dialogue, error) {
 			d.never = append(d.never, l)
 		case "end", "event":
 			d.last = append(d.last, l)
+		case "hear", "filled":
+			d.rest = append(d.rest, l)
 		default:
+			if !sim.Step(l.step()) {
+				return nil, fmt.Errorf("line %d: unknown step %q: it is neither an expectation nor what a caller does", l.number, l.step())
+			}
 			d.rest = append(d.rest, l)
 		}
 	}
@@ -172,10 +185,7 @@ func (d *dialogue) answer([]string) string {
 	}
 	next := d.rest[0]
 	d.rest = d.rest[1:]
-	if next.what == "" {
-		return next.verb
-	}
-	return next.verb + ":" + next.what
+	return next.step()
 }
 
 // expect looks for what the next lines say was heard or filled.

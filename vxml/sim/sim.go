@@ -152,6 +152,17 @@ func (c *Caller) next() string {
 	return strings.TrimPrefix(step, "barge ")
 }
 
+// Step tells whether a line is one that a caller can do.
+func Step(line string) bool {
+	verb, _, _ := strings.Cut(strings.TrimPrefix(line, "barge "), ":")
+	verb, _, _ = strings.Cut(verb, "(")
+	switch strings.TrimSpace(verb) {
+	case "say", "talk", "cut", "dtmf", "far", "message", "silence", "hangup", "show":
+		return true
+	}
+	return false
+}
+
 // act does one step.
 func (c *Caller) act(step string) {
 	verb, what, _ := strings.Cut(step, ":")

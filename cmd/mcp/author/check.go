@@ -23,8 +23,9 @@ func checkCommand() *cobra.Command {
 		Long: `Reads the pages, and every page, script, grammar and recording that they name,
 and prints all that is wrong with them. Addresses that pages compute, and what
 is posted, are not followed.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: check,
+		Example: "  mcp vxml check main.vxml\n  mcp vxml check http://web.example/main.vxml http://web.example/night.vxml",
+		Args:    cobra.MinimumNArgs(1),
+		RunE:    check,
 	}
 }
 
@@ -65,8 +66,9 @@ func testCommand() *cobra.Command {
   filled: n = "2"         a form item's value
   never: Sorry            what the caller never hears
   end:  exit              how the session ends`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return rehearse(cmd, args, junit) },
+		Example: "  mcp vxml test dialogues/\n  mcp vxml test --junit report.xml dialogues/ night.call",
+		Args:    cobra.MinimumNArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return rehearse(cmd, args, junit) },
 	}
 	cmd.Flags().StringVar(&junit, "junit", "", "write a JUnit report to this file")
 	return cmd

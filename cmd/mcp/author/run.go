@@ -45,8 +45,9 @@ caller does is read line by line from the script, or from the terminal:
   show:x + 1    prints a variable's value, or any expression's
 
 After the last line the caller hangs up.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return run.run(cmd, args[0]) },
+		Example: "  mcp vxml run main.vxml\n  mcp vxml run --script caller.txt --vars com.genesyslab.userdata.city=Bonn http://web.example/main.vxml",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return run.run(cmd, args[0]) },
 	}
 	cmd.Flags().StringVar(&run.script, "script", "", "file with the caller's lines (default: the terminal)")
 	cmd.Flags().StringToStringVar(&run.vars, "vars", nil, "members of the page's session object: name=value,...")
