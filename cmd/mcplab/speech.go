@@ -10,14 +10,8 @@ import (
 	"mcp/cmd/mcplab/speechserver"
 )
 
-func speechCommand() *cobra.Command {
-	var config speechserver.Config
-	var addr string
-	var logs logFlags
-	cmd := &cobra.Command{
-		Use:   "speech",
-		Short: "Run an MRCPv2 and MRCPv1 speech server over flite, espeak-ng and pocketsphinx",
-		Long: `Run a speech server until interrupted: MRCPv2 (RFC 6787) over SIP and TCP, MRCPv1
+// speechHelp is what the server can do, and how to use it.
+const speechHelp = `Run a speech server until interrupted: MRCPv2 (RFC 6787) over SIP and TCP, MRCPv1
 (RFC 4463) over RTSP, both over TLS with --certificate. flite speaks English,
 espeak-ng other languages; pocketsphinx recognizes American English against SRGS
 grammars in XML, inline, by URI, or builtin:grammar/boolean and /digits. Tags of
@@ -29,9 +23,27 @@ Its confidences are ranks, not probabilities: 0.9 and 0.6 for words that win
 against any other sequence of sounds, strictly or leniently judged, and 0.3 for
 words that are only the nearest the grammar has.
 
+A platform uses it with
+
+  speech: {mrcp: {uri: "sip:mresources@10.0.2.2:5060;transport=tcp"}}   # MRCPv2
+  speech: {mrcp: {uri: "rtsp://10.0.2.2:1554"}}                         # MRCPv1
+
+and any other MRCP client with any user part, and with /media/speechsynthesizer,
+/media/speechrecognizer and /media/recorder under the RTSP URL. OPTIONS is
+answered with 503 when it takes no sessions.
+
 To see how a client bears it, the server does wrong what it is told to, by --fault
 or, with --control, over HTTP while it runs. A fault is "refuse" (no more sessions),
-or METHOD= and one of silent, drop, slow:3s, status:407, cause:6.`,
+or METHOD= and one of silent, drop, slow:3s, status:407, cause:6.`
+
+func speechCommand() *cobra.Command {
+	var config speechserver.Config
+	var addr string
+	var logs logFlags
+	cmd := &cobra.Command{
+		Use:   "speech",
+		Short: "Run an MRCPv2 and MRCPv1 speech server over flite, espeak-ng and pocketsphinx",
+		Long:  speechHelp,
 		Example: `  mcplab speech
   mcplab speech --addr 10.0.2.2 --rtsp-port 4900
   mcplab speech --addr 10.0.2.2 --listen tcp:10.0.2.2:5070 --voice slt

@@ -280,3 +280,28 @@ func TestAssistantOfEveryCall(t *testing.T) {
 		})
 	}
 }
+
+// TestAssistantOfPagesThatMSMLBegins has whoever steers a call by MSML run a page on
+// it: the assistant comes and goes with that.
+func TestAssistantOfPagesThatMSMLBegins(t *testing.T) {
+	server, add := withBot(t, nexustest.Config{})
+	r := newRig(t, func(c *node.Config) {
+		uri := c.Speech.MRCP.URI
+		add(c)
+		c.Speech.MRCP.URI, c.Speech.ASR, c.Speech.TTS, c.Speech.Assist = uri, "mrcp", "mrcp", "nexus"
+	})
+	r.pages.tunes()
+	r.pages.page("/page.vxml", `<form><field name="pin"><prompt><audio src="/400/300ms"/></prompt>`+dtmfGrammar+`<filled><exit namelist="pin"/></filled></field></form>`)
+	s, p := r.steer(t), r.participate(t, "listen; wait 300ms; dtmf 2749; wait 500ms")
+	s.ask(`<dialogstart target="` + p.id + `" name="v" type="application/vxml+xml" src="` + r.pages.server.URL + `/page.vxml"/>`)
+	if exit := s.event("msml.dialog.exit", p.id+"/dialog:v"); exit.value("pin") != "2749" {
+		t.Errorf("%+v", exit)
+	}
+	await(t, "the assistant to go with the page", func() bool { return server.Open() == 0 })
+	if sessions := server.Sessions(); len(sessions) != 1 || len(sessions[0].Audio()) == 0 {
+		t.Errorf("%d assistants", len(sessions))
+	}
+	p.end()
+	s.hangUp()
+	r.nothingLeft()
+}

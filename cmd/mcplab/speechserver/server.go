@@ -132,6 +132,17 @@ func (s *Server) Invite(ctx context.Context, d *sip.Dialog) {
 	log.Info("session closed", "session", session.ID(), "rtp_sent", sent, "rtp_received", received)
 }
 
+// Admit implements sip.Gate: whether a session is taken is found out from its offer.
+func (s *Server) Admit() *sip.Refusal { return nil }
+
+// Capacity implements sip.Gate: OPTIONS is told whether sessions are taken.
+func (s *Server) Capacity() (headers map[string]string, refused *sip.Refusal) {
+	if s.mrcp.Available() != nil {
+		return nil, &sip.Refusal{Status: 503}
+	}
+	return nil, nil
+}
+
 func (s *Server) refuse(ctx context.Context, d *sip.Dialog, err error, log *slog.Logger) {
 	refusal := &mrcptest.Refusal{Status: 500, Reason: "Server Internal Error"}
 	errors.As(err, &refusal)

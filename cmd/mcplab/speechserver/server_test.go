@@ -376,11 +376,20 @@ func TestFaultsOnRequest(t *testing.T) {
 	if err := say(); !errors.As(err, &failure) || failure.Status != 402 {
 		t.Errorf("on request: %v", err)
 	}
+	if status := ask("PUT", "?fault=refuse"); status != 204 {
+		t.Errorf("PUT: %d", status)
+	}
+	if _, refused := server.Capacity(); refused == nil || refused.Status != 503 {
+		t.Error("OPTIONS is told that there is room")
+	}
 	if status := ask("PUT", "?fault=SPEAK=loudly"); status != 400 {
 		t.Errorf("nonsense: %d", status)
 	}
 	if status := ask("DELETE", ""); status != 204 {
 		t.Errorf("DELETE: %d", status)
+	}
+	if _, refused := server.Capacity(); refused != nil {
+		t.Errorf("OPTIONS is told %+v", refused)
 	}
 	if err := say(); err != nil {
 		t.Errorf("taken back: %v", err)

@@ -152,6 +152,9 @@ func (r *Reader) line() (string, error) {
 
 // parseStartLine reads "RTSP/1.0 200 OK" or "METHOD uri RTSP/1.0".
 func parseStartLine(line string) (*Message, error) {
+	if strings.ContainsRune(line, 0) {
+		return nil, fmt.Errorf("%w: %q", ErrSyntax, line) // it could not be written back
+	}
 	words := strings.Fields(line)
 	if len(words) >= 2 && isVersion(words[0]) {
 		status, err := strconv.Atoi(words[1])
