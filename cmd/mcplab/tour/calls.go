@@ -14,12 +14,13 @@ type visit struct {
 	number, what, script string
 }
 
-// visits go to every engine: each application uses another.
+// visits go to every engine: each application uses another; the last one is led by ORS.
 var visits = []visit{
 	{"1001", "a page with MRCPv2 speech, a sound, a customer's data", "listen; say support; await"},
 	{"1002", "the same question over MRCPv1", "listen; say sales; await"},
 	{"1003", "the same question to Google", "listen; say billing; await"},
 	{"1004", "a bot", "listen; say support; await"},
+	{"1005", "treatments of an orchestration session", "listen; dtmf 4; await"},
 }
 
 // calls places the calls, one after the other, through the Resource Manager.

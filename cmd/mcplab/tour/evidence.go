@@ -34,6 +34,7 @@ func (t *tour) evidence() []evidence {
 	return []evidence{
 		{1, "SBC, RTP", t.carried},
 		{2, "Nexus", t.counts(tally{"bot answer", "turns of the bot"})},
+		{3, "ORS", t.orchestrated},
 		{4, "DAS", t.counts(tally{"GET /menu.vxml", "menu.vxml"}, tally{"GET /older.vxml", "older.vxml"}, tally{"GET /cloud.vxml", "cloud.vxml"}, tally{"GET /bot.vxml", "bot.vxml"})},
 		{5, "Google", t.counts(tally{"google synthesized", "prompts made"}, tally{"google recognized", "answers heard"})},
 		{6, "RM, SIP", t.throughRM},
@@ -155,6 +156,19 @@ func (t *tour) carried(context.Context) (string, error) {
 
 // callerLeg is the name of the caller's leg in records.
 const callerLeg = "caller"
+
+// orchestrated is what the orchestration session was told of its treatment and of the
+// end of its call.
+func (t *tour) orchestrated(context.Context) (string, error) {
+	told := map[string]url.Values{}
+	for _, e := range t.ors.Events() {
+		told[e.Name] = e.With
+	}
+	if told["treatment.done"].Get("result") != `{"score":"4"}` || told["call.ended"].Get("call") == "" {
+		return "", fmt.Errorf("the session was told of %v", told)
+	}
+	return "1 session, told of its treatment's result and of the call's end", nil
+}
 
 // throughRM is the calls that passed through Kamailio, by its own log.
 func (t *tour) throughRM(context.Context) (string, error) {

@@ -22,6 +22,7 @@ import (
 	"mcp/control/certs"
 	"mcp/control/certs/certstest"
 	"mcp/control/discovery/consultest"
+	"mcp/control/ors/orstest"
 )
 
 //go:embed app
@@ -106,6 +107,12 @@ func (t *tour) serveCustomer() error {
 	})
 	mux.Handle("/recordings/", &webdav.Handler{Prefix: "/recordings", FileSystem: webdav.Dir(t.path("kept")), LockSystem: webdav.NewMemLS()})
 	return t.serveHTTP(fmt.Sprintf("%s:81", t.sites.SBC), t.counting(mux))
+}
+
+// serveORS is an orchestration server with one treatment for every session.
+func (t *tour) serveORS() error {
+	t.ors = &orstest.Server{Treatments: []orstest.Treatment{{Name: "survey", Src: fmt.Sprintf("http://%s/treatment.vxml", t.sites.SBC)}}}
+	return t.serveHTTP(fmt.Sprintf("%s:11200", t.sites.SBC), t.ors)
 }
 
 // serveGateway is the small program beside a configuration server that hands out the

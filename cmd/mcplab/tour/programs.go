@@ -40,6 +40,7 @@ func (t *tour) build(ctx context.Context) error {
 	defer cancel()
 	if err := together(ctx, t.startBroker, t.startSpeech, t.startCloud, t.startRM, t.startSNMP, t.startConsul, t.serveApplication,
 		func(context.Context) error { return t.serveCustomer() },
+		func(context.Context) error { return t.serveORS() },
 		func(context.Context) error { return t.serveGateway() }); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"mcp/cmd/mcplab/netlab"
 	"mcp/cmd/mcplab/process"
+	"mcp/control/ors/orstest"
 	"mcp/control/reporting"
 	"mcp/control/reporting/brokertest"
 )
@@ -42,6 +43,7 @@ type tour struct {
 	sites   sites
 	seen    *seen
 	broker  *brokertest.Broker
+	ors     *orstest.Server
 	records []reporting.Record // of the calls, after them
 	began   time.Time
 
