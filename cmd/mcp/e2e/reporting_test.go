@@ -173,6 +173,22 @@ func TestStepsOfACall(t *testing.T) {
 	}
 }
 
+// remembered is what the console shows of a call.
+func (r *rig) remembered(id string) string {
+	r.t.Helper()
+	resp, err := http.Get(fmt.Sprint(r.log.wait(r.t, "console")["url"]) + "api/calls/" + id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.Contains(string(body), `"sip_received"`) || !strings.Contains(string(body), `"mrcp_sent"`) || !strings.Contains(string(body), `"fetched"`) {
+		r.t.Fatalf("the console shows %s, %v", body, err)
+	}
+	return strings.ReplaceAll(string(body), "},{", "}\n{")
+}
+
 // TestPrivateInputReachesNothing gives an application texts in private, which then
 // does its best to spread them.
 func TestPrivateInputReachesNothing(t *testing.T) {
@@ -223,8 +239,9 @@ func TestPrivateInputReachesNothing(t *testing.T) {
 	if err != nil || !strings.Contains(string(metrics), "mcp_calls_active") {
 		t.Fatalf("metrics: %v", err)
 	}
+	console := r.remembered(rec.ID)
 	r.end() // all that is recorded is on the disk
-	places := map[string]string{"the log": r.log.text(), "the metrics": string(metrics)}
+	places := map[string]string{"the log": r.log.text(), "the metrics": string(metrics), "the console": console}
 	err = filepath.WalkDir(r.cfg.Reporting.Journal, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			var b []byte

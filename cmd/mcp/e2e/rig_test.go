@@ -59,6 +59,7 @@ func newRig(t *testing.T, change func(*node.Config)) *rig {
 	r.cfg.Media.Plane = "socket"
 	r.cfg.Calls.Drain = 0 // calls that a test leaves are hung up
 	r.cfg.Health.Listen = "127.0.0.1:0"
+	r.cfg.Health.Console.Listen = "127.0.0.1:0"
 	r.cfg.Reporting.Journal = t.TempDir()
 	r.cfg.Upload.Folder = t.TempDir()
 	r.cfg.Application.Default = r.pages.server.URL + "/main.vxml"
