@@ -201,14 +201,6 @@ func (s *Scope) Declare(name string, v Value) error {
 	return s.object.Set(name, v.raw())
 }
 
-// Delete removes a variable of this very scope.
-func (s *Scope) Delete(name string) error {
-	if s.machine.lost != nil {
-		return s.machine.lost
-	}
-	return s.object.Delete(name)
-}
-
 // Get returns a variable of this very scope; undefined when there is none.
 func (s *Scope) Get(name string) Value {
 	if s.machine.lost != nil {
@@ -220,9 +212,6 @@ func (s *Scope) Get(name string) Value {
 	}
 	return Value{v, s.machine}
 }
-
-// Object is the scope as a value.
-func (s *Scope) Object() Value { return Value{s.object, s.machine} }
 
 // Find returns the innermost scope that declares name, or nil.
 func (s *Scope) Find(name string) *Scope {
