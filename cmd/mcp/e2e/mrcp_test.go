@@ -121,7 +121,7 @@ func nbest(p *pages) {
 func checkNBest(t *testing.T, r *rig) {
 	t.Helper()
 	asked := r.pages.requests()
-	if want := "/got.vxml?f=yes&mark=begun&n=2&second=no"; asked[len(asked)-1] != want {
+	if want := "/got.vxml?f=yes&n=2&second=no&mark=begun"; asked[len(asked)-1] != want {
 		t.Errorf("pages asked for: %v, want the last to be %s", asked, want)
 	}
 }
