@@ -5,6 +5,7 @@ package orchestration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -48,6 +49,9 @@ func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, erro
 	}
 	page, err := s.pages.Open(ctx, c, map[string]string{"voicexml": ors.PageURL(session)})
 	if err != nil {
+		if c.Request().Params[paramSession] == "" { // nobody else knows of the session
+			err = errors.Join(err, s.client.Terminate(ctx, session))
+		}
 		return nil, err
 	}
 	c.Log().Info("orchestration session", "ors_session", session)
@@ -104,16 +108,29 @@ func (p *program) Application() string {
 // Run implements call.Program. The session hears of the end, whatever the end was.
 func (p *program) Run(ctx context.Context) call.Ending {
 	ending := p.Program.Run(ctx)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
-	defer cancel()
-	cause := string(ending.Cause)
+	cause := ending.Cause
 	select {
 	case <-p.call.HungUp():
-		cause = string(reporting.HangUp)
+		cause = reporting.HangUp
 	default:
 	}
-	if err := p.service.client.Ended(ctx, p.session, url.Values{"call": {p.call.ID()}, "cause": {cause}}); err != nil {
+	p.ended(context.WithoutCancel(ctx), cause)
+	return ending
+}
+
+// Abandon implements call.Abandoner.
+func (p *program) Abandon() {
+	if a, ok := p.Program.(call.Abandoner); ok {
+		a.Abandon()
+	}
+	p.ended(context.Background(), reporting.Cancelled)
+}
+
+// ended tells the session of the call's end.
+func (p *program) ended(ctx context.Context, cause reporting.Cause) {
+	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	if err := p.service.client.Ended(ctx, p.session, url.Values{"call": {p.call.ID()}, "cause": {string(cause)}}); err != nil {
 		p.call.Log().Warn("tell the orchestration session of the call's end", "ors_session", p.session, "error", err)
 	}
-	return ending
 }
