@@ -113,7 +113,9 @@ func (b *run) throughput() error {
 	for worker := range callers {
 		wg.Go(func() {
 			for i := 0; time.Since(start) < b.options.Duration; i++ {
-				if r.Record(b.ctx, call(fmt.Sprintf("%d-%d", worker, i))) != nil {
+				rec := call(fmt.Sprintf("%d-%d", worker, i))
+				up(r, rec)
+				if r.Record(b.ctx, rec) != nil {
 					failed.Add(1)
 					return
 				}
@@ -147,8 +149,10 @@ func (b *run) latency() error {
 	for i, start := 0, time.Now(); time.Since(start) < b.options.Duration; i++ {
 		<-tick.C
 		wg.Go(func() {
+			rec := call(fmt.Sprint(i))
+			up(r, rec)
 			begin := time.Now()
-			err := r.Record(b.ctx, call(fmt.Sprint(i)))
+			err := r.Record(b.ctx, rec)
 			mu.Lock()
 			defer mu.Unlock()
 			took, failed = append(took, milliseconds(time.Since(begin))), errors.Join(failed, err)
@@ -231,6 +235,12 @@ func (b *run) drain(j *journal.Journal, url string) (time.Duration, error) {
 		}
 	}
 	return time.Since(start), nil
+}
+
+// up does what a call costs before its end.
+func up(r *reporting.Recorder, rec *reporting.Record) {
+	r.Begin(rec)
+	r.Answered(rec)
 }
 
 // call is the record of an ordinary call.
