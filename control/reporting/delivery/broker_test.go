@@ -179,6 +179,7 @@ func (s *stage) must(err error) {
 // broker that is restarted, killed, paused, cut off and full, and counts with the
 // broker's own consumer.
 func TestNothingIsLostWhateverTheBrokerDoes(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes long")
 	}
@@ -244,6 +245,7 @@ func TestNothingIsLostWhateverTheBrokerDoes(t *testing.T) {
 }
 
 func TestFailOverAndEveryProtocolOfTheBroker(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, brokertest.Config{User: "ivr", Password: "s3cret"})
 	j := openJournal(t, t.TempDir(), journal.Config{})
 	c := Config{User: "ivr", Password: "s3cret", Queue: "openwire"}
