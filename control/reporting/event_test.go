@@ -65,6 +65,9 @@ func TestOperationsAreCountedByApplicationAndTenant(t *testing.T) {
 		}
 		r.Media = []Leg{{Name: "caller", Received: Received{Packets: 90, Lost: 10, Jitter: 2, MOS: mos}}}
 		r.Finish(start.Add(setup+10*time.Second), End{Cause: HangUp})
+		if setup > 0 {
+			r.Dialogue = &Dialogue{Latency: &Latency{FirstPrompt: mos, Response: &Spread{Median: 1, Most: 10 * mos}}}
+		}
 		return r
 	}
 	a, b, c := call("a", "1", 100*time.Millisecond, 4), call("b", "1", 300*time.Millisecond, 3), call("c", "2", 0, 0)
@@ -78,10 +81,11 @@ func TestOperationsAreCountedByApplicationAndTenant(t *testing.T) {
 	}
 	one, two := first[0], first[1]
 	if one.Tenant != "1" || one.Arrived != 2 || one.Ended != 1 || one.Answered != 1 || one.Peak != 2 || one.Active != 1 ||
-		one.Talk != 10000 || one.Causes[HangUp] != 1 || one.Interval != 300000 || one.Setup.Median != 100 || one.Quality.MOS != 4 || one.Quality.Lost != 0.1 {
+		one.Talk != 10000 || one.Causes[HangUp] != 1 || one.Interval != 300000 || one.Setup.Median != 100 || one.Quality.MOS != 4 || one.Quality.Lost != 0.1 ||
+		one.First.Most != 4 || one.Response.Most != 40 {
 		t.Errorf("%+v", one)
 	}
-	if two.Tenant != "2" || two.Arrived != 1 || two.Ended != 1 || two.Answered != 0 || two.Peak != 0 || two.Setup != nil || two.Quality != nil {
+	if two.Tenant != "2" || two.Arrived != 1 || two.Ended != 1 || two.Answered != 0 || two.Peak != 0 || two.Setup != nil || two.Quality != nil || two.First != nil || two.Response != nil {
 		t.Errorf("%+v", two)
 	}
 	y.end(b)

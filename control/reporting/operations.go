@@ -20,20 +20,33 @@ type Operations struct {
 	Arrived  int            `json:"arrived"`     // INVITEs
 	Answered int            `json:"answered"`    // of the calls that ended
 	Ended    int            `json:"ended"`
-	Peak     int            `json:"peak"`             // most calls at once
-	Active   int            `json:"active"`           // calls at the end of the interval
-	Talk     int64          `json:"talk_ms"`          // of all calls that ended
-	Causes   map[Cause]int  `json:"causes,omitempty"` // of the ends
-	Setup    *Spread        `json:"setup_ms,omitempty"`
+	Peak     int            `json:"peak"`                      // most calls at once
+	Active   int            `json:"active"`                    // calls at the end of the interval
+	Talk     int64          `json:"talk_ms"`                   // of all calls that ended
+	Causes   map[Cause]int  `json:"causes,omitempty"`          // of the ends
+	Setup    *Spread        `json:"setup_ms,omitempty"`        // INVITE to answer
+	First    *Spread        `json:"first_prompt_ms,omitempty"` // answer to the first prompt
+	Response *Spread        `json:"response_ms,omitempty"`     // slowest of each call, from the end of an input to the next prompt
 	Quality  *ServedQuality `json:"quality,omitempty"`
 }
 
-// Spread is how a quantity was spread over calls.
+// Spread is how a quantity was spread.
 type Spread struct {
 	Median float64 `json:"p50"`
 	P95    float64 `json:"p95"`
 	P99    float64 `json:"p99"`
 	Most   float64 `json:"max"`
+}
+
+// SpreadOf is the spread of values, which it sorts; nil: of none.
+func SpreadOf(values []float64) *Spread {
+	n := len(values)
+	if n == 0 {
+		return nil
+	}
+	slices.Sort(values)
+	at := func(share float64) float64 { return values[min(n-1, int(share*float64(n)))] }
+	return &Spread{Median: at(0.5), P95: at(0.95), P99: at(0.99), Most: values[n-1]}
 }
 
 // ServedQuality is how the audio of callers was received, over calls that had any.
@@ -64,6 +77,20 @@ type count struct {
 	report Operations
 	active int
 	setups []float64
+	waits  waits
+}
+
+// waits are for how long callers heard nothing, in milliseconds.
+type waits struct{ first, response []float64 }
+
+func (w *waits) add(l *Latency) {
+	if l == nil {
+		return
+	}
+	w.first = append(w.first, l.FirstPrompt)
+	if l.Response != nil {
+		w.response = append(w.response, l.Response.Most)
+	}
 }
 
 // maxLines bounds how many lines an interval has: applications may be named by
@@ -126,6 +153,9 @@ func (c *count) add(r *Record) {
 		c.report.Answered++
 		c.setups = append(c.setups, float64(r.Durations.Setup))
 	}
+	if r.Dialogue != nil {
+		c.waits.add(r.Dialogue.Latency)
+	}
 	i := slices.IndexFunc(r.Media, func(l Leg) bool { return l.Name == "caller" && l.Received.MOS > 0 })
 	if i < 0 {
 		return
@@ -169,11 +199,7 @@ func (t *tally) report(now time.Time) (out []Operations) {
 func (c *count) finish() Operations {
 	r := c.report
 	r.Active = c.active
-	if n := len(c.setups); n > 0 {
-		slices.Sort(c.setups)
-		at := func(share float64) float64 { return c.setups[min(n-1, int(share*float64(n)))] }
-		r.Setup = &Spread{Median: at(0.5), P95: at(0.95), P99: at(0.99), Most: c.setups[n-1]}
-	}
+	r.Setup, r.First, r.Response = SpreadOf(c.setups), SpreadOf(c.waits.first), SpreadOf(c.waits.response)
 	if q := r.Quality; q != nil {
 		q.MOS /= float64(q.Calls)
 		q.Jitter /= float64(q.Calls)

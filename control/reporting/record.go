@@ -174,6 +174,13 @@ type Dialogue struct {
 	Pages     int               `json:"pages"`                // documents entered
 	LastEvent string            `json:"last_event,omitempty"` // last event thrown, such as connection.disconnect.hangup
 	Exit      map[string]string `json:"exit,omitempty"`       // values that <exit> or <disconnect> returned
+	Latency   *Latency          `json:"latency,omitempty"`    // absent: nothing was played
+}
+
+// Latency is how long the caller waited to hear something.
+type Latency struct {
+	FirstPrompt float64 `json:"first_prompt_ms"`       // answer to the first prompt
+	Response    *Spread `json:"response_ms,omitempty"` // from the end of what the caller said or pressed to the next prompt
 }
 
 // maxExit bounds how many values of an exit a record keeps.

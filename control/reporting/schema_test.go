@@ -30,6 +30,7 @@ func published(t *testing.T) []publishedKind {
 	r.Head = head
 	r.Application = "http://web/app.vxml"
 	r.Media[0].Received.MOS, r.Media[0].Received.SSRC = 4.3, 3735928559
+	r.Dialogue.Latency = &Latency{FirstPrompt: 120.5, Response: &Spread{Median: 85, P95: 140, P99: 140, Most: 140}}
 	r.Media[0].Sent.Heard = &Heard{Loss: 0.001, Jitter: 1.5, RoundTrip: 22, MOS: 4.2}
 	call, err := Encode(r)
 	if err != nil {

@@ -44,6 +44,9 @@ func TestRecordOfACallTellsAll(t *testing.T) {
 	if d := rec.Dialogue; d == nil || d.Pages != 1 || d.Exit["f"] != "yes" || d.Exit["t"] != "far_end_disconnect" {
 		t.Errorf("dialogue %+v", d)
 	}
+	if l := rec.Dialogue.Latency; l == nil || l.FirstPrompt <= 0 || l.Response == nil || l.Response.Most <= 0 {
+		t.Errorf("latency %+v", l)
+	}
 	if len(rec.Transfers) != 1 || rec.Transfers[0].Kind != "bridge" || rec.Transfers[0].To != b.uri() ||
 		rec.Transfers[0].Result != "far_end_disconnect" || rec.Transfers[0].Duration < 400 {
 		t.Errorf("transfers %+v", rec.Transfers)

@@ -53,6 +53,7 @@ type witness struct {
 	log     *slog.Logger // the call's
 	secrets secrecy.Secrets
 	shown   *live.Dialogue
+	pace    pace
 }
 
 // queue lets what the page begins next wait for what it has stopped: a stopped

@@ -152,6 +152,7 @@ func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
 	if err != nil {
 		return noResource("play", err)
 	}
+	b.phone.pace.played(time.Now())
 	b.phone.note("said", "audio", a.URI)
 	b.phone.step(reporting.StepPromptType, "audio")
 	b.phone.step(reporting.StepPromptPlay, withoutQuery(a.URI))
@@ -190,6 +191,7 @@ func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment
 	if err != nil {
 		return b.phone.failed("synthesize", err)
 	}
+	b.phone.pace.played(time.Now())
 	b.phone.note("said", "text", s.Text)
 	b.phone.step(reporting.StepPromptType, "tts")
 	b.phone.step(reporting.StepPromptPlay, s.Text)

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"mcp/control/call"
 	"mcp/control/reporting"
@@ -127,6 +128,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 		// In vain is logged, and the dialogue goes on.
 		p.phone.tasks.Go(func() { _ = p.phone.assist(pumping, map[string]string{"engine": name}) })
 	}
+	p.phone.pace.begin(time.Now())
 	outcome, err := p.session.Run(p.phone.witnessed(ctx))
 	p.phone.shown.End(string(outcome.End))
 	p.phone.step(reporting.StepAppEnded, string(outcome.End))
@@ -136,9 +138,11 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	if outcome.ByPage {
 		last = farewell("exit", outcome.Namelist, outcome.Result)
 	}
+	done := dialogue(outcome, p.phone.secrets.Conceal)
+	done.Latency = p.phone.pace.report()
 	return call.Ending{
 		Last: last, Cause: causes[outcome.End], Err: p.phone.discreet(failure(outcome, err)),
-		Dialogue: dialogue(outcome, p.phone.secrets.Conceal), Speech: p.phone.used.report(),
+		Dialogue: done, Speech: p.phone.used.report(),
 	}
 }
 

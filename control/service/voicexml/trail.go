@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"mcp/control/reporting"
@@ -75,6 +76,7 @@ func (p *phone) told(e vxml.TraceEvent) {
 			p.entered, name, text = true, reporting.StepAppBegun, withoutQuery(text)
 		}
 	case vxml.Heard:
+		p.pace.heard(time.Now())
 		if keys, ok := strings.CutPrefix(text, "dtmf: "); ok {
 			name, text = reporting.StepKeys, keys
 		}
@@ -83,6 +85,55 @@ func (p *phone) told(e vxml.TraceEvent) {
 		p.call.Trail().Step(name, text)
 	}
 }
+
+// pace measures for how long the caller hears nothing.
+type pace struct {
+	mu        sync.Mutex
+	answered  time.Time // or when the application began
+	asked     time.Time // end of an input that nothing was played after; zero: there is none
+	latency   *reporting.Latency
+	responses []float64
+}
+
+// maxResponses bounds how many responses of a call are measured: the first.
+const maxResponses = 1000
+
+func (p *pace) begin(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answered = at
+}
+
+func (p *pace) heard(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = at
+}
+
+// played notes that something begins to be played.
+func (p *pace) played(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.latency == nil {
+		p.latency = &reporting.Latency{FirstPrompt: milliseconds(at.Sub(p.answered))}
+	}
+	if !p.asked.IsZero() && len(p.responses) < maxResponses {
+		p.responses = append(p.responses, milliseconds(at.Sub(p.asked)))
+	}
+	p.asked = time.Time{}
+}
+
+// report is what the call's record says; nil: nothing was played.
+func (p *pace) report() *reporting.Latency {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.latency != nil {
+		p.latency.Response = reporting.SpreadOf(p.responses)
+	}
+	return p.latency
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // interpreted are the names for what the interpreter does.
 var interpreted = map[vxml.StepKind]reporting.Step{
