@@ -345,13 +345,20 @@ func (a *Agent) understands(req *sip.Request, tag string) bool {
 // addContact says where the peer of a link reaches us.
 func (a *Agent) addContact(msg sip.Message, link wire.Link) {
 	host, port := a.wire.SentBy(link)
-	msg.AppendHeader(contactHeader(host, port, link.Network()))
+	contact := contactHeader(host, port, link.Network())
+	if req, ok := msg.(*sip.Request); ok && req.Recipient.Scheme == "sips" { // RFC 3261 section 8.1.1.8
+		contact.Address.Scheme = "sips"
+	}
+	msg.AppendHeader(contact)
 }
 
 // addContact adds ours, with the features that the INVITE of a call of ours told.
 func (d *Dialog) addContact(msg sip.Message, link wire.Link) {
 	host, port := d.agent.wire.SentBy(link)
 	contact := contactHeader(host, port, link.Network())
+	if d.invite.Recipient.Scheme == "sips" { // section 12.1.1
+		contact.Address.Scheme = "sips"
+	}
 	if told := d.invite.Contact(); d.tx == nil && told != nil {
 		contact.Params = told.Params
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"mcp/control/sip/certs"
@@ -48,6 +49,13 @@ func TestCallOverTLS(t *testing.T) {
 		t.Errorf("Contact %s, want %s", ok.Get("Contact"), want)
 	}
 	hangUp(p, c)
+	q := siptest.DialTLS(t, addr, trusted(authority))
+	secure := siptest.NewCall(q, "sips:ivr@"+addr)
+	ok = establish(t, secure)
+	if want := "<sips:" + addr + ";transport=tls>"; ok.Get("Contact") != want {
+		t.Errorf("Contact of a SIPS call %s, want %s", ok.Get("Contact"), want)
+	}
+	hangUp(q, secure)
 }
 
 func TestPlacedCallOverTLS(t *testing.T) {
@@ -68,7 +76,8 @@ func TestPlacedCallOverTLS(t *testing.T) {
 		}
 		p := siptest.Adopt(t, conn)
 		invite := p.Next()
-		if !contains(invite.Get("Via"), "SIP/2.0/TLS") {
+		scheme, _, _ := strings.Cut(uri, ":")
+		if !contains(invite.Get("Via"), "SIP/2.0/TLS") || !contains(invite.Get("Contact"), "<"+scheme+":") {
 			t.Errorf("INVITE:\n%s", invite)
 		}
 		p.Send(accepted(invite, ln.Addr().String()+";transport=tls"))

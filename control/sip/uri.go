@@ -18,8 +18,6 @@ type URI struct {
 	Host   string // without brackets; empty in a tel URI
 	Port   int    // 0 when not given
 	Params map[string]string
-	// Repeated is a parameter that is given more than once, or empty.
-	Repeated string
 	// Text is the whole URI, its escapes undone once.
 	Text string
 }
@@ -37,11 +35,7 @@ func newURI(u sip.Uri) URI {
 		uri.User = raw
 	}
 	for _, p := range u.UriParams {
-		name := strings.ToLower(unescape(p.K))
-		if _, given := uri.Params[name]; given {
-			uri.Repeated = name
-		}
-		uri.Params[name] = unescape(p.V)
+		uri.Params[strings.ToLower(unescape(p.K))] = unescape(p.V)
 	}
 	return uri
 }
