@@ -14,8 +14,17 @@ import (
 )
 
 // PageLog implements vxml.PageLogger: what a page logs under a label, such as
-// com.genesyslab.var.CallResult, becomes a custom event of the call.
-func (p *phone) PageLog(l vxml.PageLog) { custom(p.call.Trail(), &p.secrets, l) }
+// com.genesyslab.var.CallResult, becomes a custom event of the call. An
+// order in the call log is carried out.
+func (p *phone) PageLog(l vxml.PageLog) {
+	custom(p.call.Trail(), &p.secrets, l)
+	if l.Dest != "calllog" {
+		return
+	}
+	if err := p.tape.Obey(l.Text, p.call, p.service.config.Recordings); err != nil {
+		p.log.Warn("an order in the call log is not carried out", "text", l.Text, "error", err)
+	}
+}
 
 // witnessed has the call's trail hear of what is fetched under the context.
 func (p *phone) witnessed(ctx context.Context) context.Context {
