@@ -46,6 +46,7 @@ type Clip struct {
 // audio is what there is of a recording. It is replaced, never changed.
 type audio struct {
 	pages  []uint32
+	gone   int // of the pages, that are given back: what was in them is not heard again
 	length int
 	ended  bool
 	err    error // why it ended too early
@@ -59,7 +60,7 @@ func (c *Clip) Write(p []byte) (int, error) {
 	if was.ended {
 		return 0, ErrEnded
 	}
-	now := &audio{pages: was.pages, length: was.length + len(p)}
+	now := &audio{pages: was.pages, gone: was.gone, length: was.length + len(p)}
 	if more := (now.length+pageOwn-1)/pageOwn - len(was.pages); more > 0 {
 		taken, err := c.store.take(more)
 		if err != nil {
@@ -85,7 +86,23 @@ func (c *Clip) End(err error) {
 		silence[i] = c.format.Silence
 	}
 	c.put(was.pages, was.length, silence[:])
-	c.audio.Store(&audio{pages: was.pages, length: was.length, ended: true, err: err})
+	c.audio.Store(&audio{pages: was.pages, gone: was.gone, length: was.length, ended: true, err: err})
+}
+
+// forget gives back the pages that nobody reads or writes any more once the clip has
+// been said up to a place.
+func (c *Clip) forget(said int) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	was := c.audio.Load()
+	before := max(0, said-maxAudio) / pageOwn // see put
+	if before <= was.gone {
+		return
+	}
+	now := *was
+	now.gone = before
+	c.audio.Store(&now)
+	c.store.give(was.pages[was.gone:before])
 }
 
 // put writes into every page that has a part of the place; see PAGE_OWN.
@@ -104,6 +121,9 @@ func (c *Clip) Octets() int { return c.audio.Load().length }
 
 // Err tells why it ended too early, if it did.
 func (c *Clip) Err() error { return c.audio.Load().err }
+
+// Use adds a use to the caller's own, to be released by itself.
+func (c *Clip) Use() { c.store.use(c) }
 
 // Release gives up the caller's use of the clip.
 func (c *Clip) Release() { c.store.release(c) }

@@ -115,7 +115,7 @@ func (p *Player) serveLocked(s *Stream) {
 		a := first.clip.audio.Load()
 		size := s.size(first.clip.format)
 		switch {
-		case s.at < a.length && (a.ended || s.at+size <= a.length):
+		case s.at < a.length && (a.ended || s.at+size+s.lead(first) <= a.length):
 			p.grantLocked(s, a, size)
 			return
 		case !a.ended:
@@ -136,6 +136,14 @@ func (p *Player) serveLocked(s *Stream) {
 	s.marker = true
 	p.leaveLocked(s)
 	p.events.add(s, Event{Kind: Drained})
+}
+
+// lead is what is awaited besides the next packet.
+func (s *Stream) lead(i *item) int {
+	if i.live && s.marker {
+		return octets(i.clip, 60*time.Millisecond)
+	}
+	return 0
 }
 
 // recallLocked takes back what a stream was to say next, and has it looked at.
@@ -159,6 +167,9 @@ func (p *Player) grantLocked(s *Stream, a *audio, size int) {
 	if !first.started {
 		first.started = true
 		p.events.add(s, Event{Kind: Started, Mark: first.mark})
+	}
+	if first.live {
+		first.clip.forget(s.at)
 	}
 	if s.muted {
 		s.marker = true

@@ -110,7 +110,14 @@ func (s *store) dropLocked(c *Clip) {
 		delete(s.clips, c.key)
 	}
 	was := c.audio.Swap(&audio{ended: true, err: ErrEnded})
-	s.free = append(s.free, was.pages...)
+	s.free = append(s.free, was.pages[was.gone:]...)
+}
+
+// give takes pages back.
+func (s *store) give(pages []uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, pages...)
 }
 
 // take gives pages to a clip, for which clips that nobody uses may have to go.

@@ -47,6 +47,7 @@ type item struct {
 	clip    *Clip
 	from    int // octets
 	repeat  int
+	live    bool
 	mark    any
 	started bool
 }
@@ -55,7 +56,11 @@ type item struct {
 type Options struct {
 	From   time.Duration // where it begins
 	Repeat int           // how often more; negative: until it is stopped
-	Mark   any           // what its events carry
+	// Live: it is written for this stream alone, as fast as it is spoken. After a gap
+	// more than a packet is awaited, so that it does not stutter, and what was said is
+	// forgotten.
+	Live bool
+	Mark any // what its events carry
 }
 
 // NewStream makes a stream for a leg of the player's plane. Nothing else should
@@ -86,7 +91,7 @@ func (s *Stream) Play(c *Clip, o Options) error {
 		return fmt.Errorf("play to leg %s: %w: %s after %s", s.leg.Local(), ErrFormat, c.format.Name, s.queue[0].clip.format.Name)
 	}
 	p.store.use(c)
-	s.queue = append(s.queue, item{clip: c, from: octets(c, o.From), repeat: o.Repeat, mark: o.Mark})
+	s.queue = append(s.queue, item{clip: c, from: octets(c, o.From), repeat: o.Repeat, live: o.Live, mark: o.Mark})
 	if len(s.queue) == 1 {
 		s.at = s.queue[0].from
 	}

@@ -114,6 +114,59 @@ type Live struct {
 	audio []byte     // one octet a sample
 	ended bool
 	err   error // why it ended too early
+	heirs map[*heir]struct{}
+}
+
+// Follower takes what is written to a Live, and its end. It must not block, nor call
+// the Live.
+type Follower interface {
+	Write([]byte) (int, error)
+	End(err error)
+}
+
+// heir is a follower, and the codec it has.
+type heir struct {
+	to   Follower
+	code *codec.Transcoder // nil: the clip's own codec
+}
+
+func (h *heir) write(p []byte) error {
+	if h.code != nil {
+		p = append([]byte(nil), p...)
+		h.code.Rewrite(p, p)
+	}
+	_, err := h.to.Write(p)
+	return err
+}
+
+// Follow hands all that was and will be written to a follower, in a codec of its own,
+// until it has ended or stop returns. A follower that cannot take it is told that it
+// ended. An error: it could not take what was there.
+func (l *Live) Follow(as codec.Codec, to Follower) (stop func(), err error) {
+	h := &heir{to: to}
+	if !l.codec.Same(as) {
+		if h.code, err = codec.NewTranscoder(l.codec, as); err != nil {
+			return nil, err
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := h.write(l.audio); err != nil {
+		return nil, err
+	}
+	if l.ended {
+		to.End(l.err)
+		return func() {}, nil
+	}
+	if l.heirs == nil {
+		l.heirs = make(map[*heir]struct{})
+	}
+	l.heirs[h] = struct{}{}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.heirs, h)
+	}, nil
 }
 
 // maxLive bounds a Live: ten minutes of G.711.
@@ -133,6 +186,12 @@ func (l *Live) Write(p []byte) (int, error) {
 		return 0, fmt.Errorf("clip is longer than %d s", maxLive/8000)
 	}
 	l.audio = append(l.audio, p...)
+	for h := range l.heirs {
+		if err := h.write(p); err != nil {
+			h.to.End(err)
+			delete(l.heirs, h)
+		}
+	}
 	return len(p), nil
 }
 
@@ -141,9 +200,21 @@ func (l *Live) Write(p []byte) (int, error) {
 func (l *Live) End(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.ended {
-		l.ended, l.err = true, err
+	if l.ended {
+		return
 	}
+	l.ended, l.err = true, err
+	for h := range l.heirs {
+		h.to.End(err)
+	}
+	l.heirs = nil
+}
+
+// Length is how much has been written.
+func (l *Live) Length() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Duration(len(l.audio)) * time.Second / 8000
 }
 
 // Clip is what has been written so far, as a clip of its own.

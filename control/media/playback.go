@@ -3,6 +3,8 @@ package media
 import (
 	"sync"
 	"time"
+
+	"mcp/control/media/codec"
 )
 
 // frame is what one packet carries unless the far end asks otherwise.
@@ -50,6 +52,8 @@ type PlayOptions struct {
 type Recording struct {
 	PlayOptions
 	Clip        *Clip
+	Live        *Live       // is played instead of a clip, unless it is nil
+	Codec       codec.Codec // what it is heard in; a clip's own
 	PayloadType uint8
 	Ptime       time.Duration
 	Muted       bool        // time goes on, but nothing is sent
@@ -207,23 +211,29 @@ func (p *Playback) finish(err error) {
 	close(p.done)
 }
 
-// recording is a playback's clip as a leg is to hear it from now on; false: it is no
-// clip, or the leg is not connected.
+// recording is what is played as a leg is to hear it from now on; false: a plane cannot
+// play it by itself, or the leg is not connected.
 func (p *Playback) recording(state *legState) (Recording, bool) {
-	s, ok := p.script.(*clipScript)
-	if !ok || state == nil {
+	if state == nil {
 		return Recording{}, false
 	}
-	clip, err := s.clip.in(state.codec)
-	if err != nil {
+	r := Recording{Codec: state.codec, PayloadType: state.far.PayloadType, Ptime: p.span, Muted: !state.speaks()}
+	switch s := p.script.(type) {
+	case *liveScript:
+		r.Live = s.live
+	case *clipScript:
+		clip, err := s.clip.in(state.codec)
+		if err != nil {
+			return Recording{}, false
+		}
+		r.Clip = clip
+	default:
 		return Recording{}, false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Recording{
-		PlayOptions: PlayOptions{From: time.Duration(p.next) * p.span, Repeat: p.repeat},
-		Clip:        clip, PayloadType: state.far.PayloadType, Ptime: p.span, Muted: !state.speaks(),
-	}, true
+	r.PlayOptions = PlayOptions{From: time.Duration(p.next) * p.span, Repeat: p.repeat}
+	return r, true
 }
 
 // entrust has the plane play it, if it can.
