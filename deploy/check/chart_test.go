@@ -170,6 +170,32 @@ func TestWhatAnOperatorKnows(t *testing.T) {
 	}
 }
 
+// The agent is the platform's master within the pod, and the exporter asks it.
+func TestSNMP(t *testing.T) {
+	profile := chart + "/profiles/pod.yaml"
+	var agent *corev1.Container
+	for _, c := range statefulSet(t, profile).Spec.Template.Spec.Containers {
+		if c.Name == "snmp" {
+			agent = &c
+		}
+	}
+	if agent == nil || agent.Ports[0].ContainerPort != 1161 || agent.Ports[0].Protocol != corev1.ProtocolUDP {
+		t.Fatalf("%+v", agent)
+	}
+	all := strings.Join(render(t, profile), "\n")
+	for _, want := range []string{
+		"agentXSocket tcp:127.0.0.1:1705", "master: tcp:127.0.0.1:1705", "listen: 0.0.0.0:9116",
+		"includeFile /etc/snmp/access/snmpd.conf", `target: ["127.0.0.1:1161"]`,
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%s does not say %q", profile, want)
+		}
+	}
+	if without := strings.Join(render(t, ""), "\n"); strings.Contains(without, "1705") {
+		t.Error("SNMP is there where nobody asked for it")
+	}
+}
+
 // No container but the init step of the plane is root or privileged, and without XDP
 // nobody has any capability.
 func TestPrivileges(t *testing.T) {

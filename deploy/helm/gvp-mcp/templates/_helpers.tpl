@@ -30,6 +30,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "log" (dict "export" (dict "listen" (printf "0.0.0.0:%d" (int .Values.ports.log))))
   "upload" (dict "folder" "/var/lib/mcp/recordings" "listen" (printf "0.0.0.0:%d" (int .Values.ports.uploader)))
 -}}
+{{- if .Values.snmp.enabled }}{{ $_ := set $own.health "snmp" (dict "master" "tcp:127.0.0.1:1705" "exporter" (dict "listen" (printf "0.0.0.0:%d" (int .Values.ports.snmpExporter)))) }}{{ end -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
 {{- end }}
 
