@@ -21,6 +21,9 @@ func TestRun(t *testing.T) {
 		t.Errorf("%d results", len(results))
 	}
 	for _, r := range results {
+		if r.Unit == "KiB" && r.Where != nil {
+			t.Errorf("memory takes time: %v", r.Where)
+		}
 		if !(r.Value > 0) {
 			t.Errorf("%s: %v %s", r.Name, r.Value, r.Unit)
 		}

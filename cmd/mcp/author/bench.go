@@ -3,6 +3,7 @@ package author
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,17 +32,30 @@ func benchCommand(version string) *cobra.Command {
 					return err
 				}
 			}
-			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', tabwriter.AlignRight)
-			for _, r := range results {
-				fmt.Fprintf(t, "%s\t%.1f\t%s\t\n", r.Name, r.Value, r.Unit)
-			}
-			return t.Flush()
+			return printBench(cmd.OutOrStdout(), results)
 		},
 	}
 	cmd.Flags().DurationVar(&config.Each, "each", 2*time.Second, "duration of each measurement")
 	cmd.Flags().IntVar(&config.Sessions, "sessions", 1000, "idle sessions to weigh")
 	cmd.Flags().StringVar(&out, "out", "", "write vxml.json into this folder")
 	return cmd
+}
+
+// printBench writes the figures, and below them where their time goes.
+func printBench(w io.Writer, results []bench.Result) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	for _, r := range results {
+		fmt.Fprintf(t, "%s\t%.1f\t%s\t\n", r.Name, r.Value, r.Unit)
+	}
+	for _, r := range results {
+		if len(r.Where) > 0 {
+			fmt.Fprintf(t, "\nwhere the time of %s goes\n", r.Name)
+		}
+		for _, s := range r.Where {
+			fmt.Fprintf(t, "%s\t%.1f\t%%\t\n", s.Name, s.Percent)
+		}
+	}
+	return t.Flush()
 }
 
 // machine says where something was measured.
