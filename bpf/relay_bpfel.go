@@ -178,7 +178,7 @@ type relayLegEgress struct {
 	SeqOffset  uint16
 	FloorSeq   uint16
 	Started    uint8
-	Reserved   uint8
+	SourceTurn uint8
 	FormerSeq  uint16
 	FormerSsrc uint32
 	Reserved2  uint32
@@ -200,7 +200,8 @@ type relayLegIngress struct {
 	NextBadSeq uint16
 	BadSeqSet  uint8
 	Renewed    uint8
-	Reserved   [2]uint8
+	Turn       uint8
+	Reserved   uint8
 	LostBefore int64
 }
 

@@ -141,6 +141,8 @@ static __always_inline void reconfigure(struct leg *leg, const struct leg_config
 	bool same = same_endpoint(&leg->config.peer_rtp, &c->peer_rtp) && leg->config.latch_ms == c->latch_ms &&
 		    same_endpoint(&leg->config.latch_from, &c->latch_from);
 
+	if (c->relay_to_id && c->relay_to_id != leg->config.relay_to_id)
+		leg->ingress.turn++;
 	leg->config = *c;
 	leg->hop.until_ns = 0;
 	if (same)

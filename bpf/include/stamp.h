@@ -9,6 +9,8 @@
  *   source changed   sequence goes on by one, the timestamp by the time that
  *                    went by but at least one frame, and the marker is set
  *   source restarted (a jump RFC 3550 A.1 calls a restart) is a change, too
+ *   source returned  that was routed elsewhere or nowhere meanwhile, is a change,
+ *                    too: what it said there is not lost
  *   userspace        its packets have no numbers: each is the next
  */
 #pragma once
@@ -31,6 +33,7 @@ struct origin {
 	__u16 seq;
 	bool marker;
 	bool event;      /* telephone-event */
+	__u8 turn;       /* of the source */
 };
 
 struct stamp {
@@ -108,6 +111,11 @@ static __always_inline bool is_straggler(const struct leg_egress *e, const struc
 	       ahead <= 0 && ahead >= -MAX_MISORDER && now - e->replaced_ns < LATE_NS;
 }
 
+static __always_inline bool is_source(const struct leg_egress *e, const struct origin *o)
+{
+	return o->source_id == e->source_id && o->ssrc == e->source_ssrc && o->turn == e->source_turn;
+}
+
 static __always_inline void change_source(struct leg_egress *e, const struct origin *o, __u64 now)
 {
 	e->former_id = e->source_id;
@@ -116,6 +124,7 @@ static __always_inline void change_source(struct leg_egress *e, const struct ori
 	e->replaced_ns = now;
 	e->source_id = o->source_id;
 	e->source_ssrc = o->ssrc;
+	e->source_turn = o->turn;
 }
 
 /* Userspace's own packets: in order by construction. */
@@ -141,8 +150,7 @@ static __always_inline enum verdict stamp_relayed(struct leg_egress *e, const st
 	s->seq = o->seq + e->seq_offset;
 	s->ts = o->ts + e->ts_offset;
 	s->marker = o->marker;
-	if (e->started && o->source_id == e->source_id && o->ssrc == e->source_ssrc &&
-	    continues(e, s, c->clock_rate, now)) {
+	if (e->started && is_source(e, o) && continues(e, s, c->clock_rate, now)) {
 		if ((__s16)(s->seq - e->floor_seq) < 0)
 			return DROP_LATE;
 		if ((__s16)(s->seq - e->place.last_seq) > 0)

@@ -79,8 +79,7 @@ static __always_inline bool depart_quick(struct leg *to, __u64 id, const struct 
 	struct stamp *s = &d->stamp;
 	__s16 ahead;
 
-	if (was.at.changes & 1 || !e->started || o->source_id != e->source_id || o->ssrc != e->source_ssrc ||
-	    e->ticks != leg->config.frame_ticks)
+	if (was.at.changes & 1 || !e->started || !is_source(e, o) || e->ticks != leg->config.frame_ticks)
 		return false;
 	if (may_depart(leg, id, o) != UNDECIDED)
 		return false;

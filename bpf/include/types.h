@@ -117,7 +117,8 @@ struct leg_ingress {
 	__u16 next_bad_seq;
 	__u8 bad_seq_set;
 	__u8 renewed;      /* the far end was signalled anew: any source may be next */
-	__u8 reserved[2];
+	__u8 turn;         /* counts to whom else it was routed: each time it is another source there */
+	__u8 reserved;
 	__s64 lost_before; /* of the sources before the present one */
 };
 
@@ -146,7 +147,7 @@ struct leg_egress {
 	__u16 seq_offset;
 	__u16 floor_seq;   /* the lowest the present source may still fill in */
 	__u8 started;
-	__u8 reserved;
+	__u8 source_turn;
 	__u16 former_seq;  /* the source before: its own highest */
 	__u32 former_ssrc;
 	__u32 reserved2;

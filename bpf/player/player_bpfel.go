@@ -66,7 +66,7 @@ type playerLeg struct {
 		SeqOffset  uint16
 		FloorSeq   uint16
 		Started    uint8
-		Reserved   uint8
+		SourceTurn uint8
 		FormerSeq  uint16
 		FormerSsrc uint32
 		Reserved2  uint32
@@ -171,7 +171,8 @@ type playerLeg struct {
 		NextBadSeq uint16
 		BadSeqSet  uint8
 		Renewed    uint8
-		Reserved   [2]uint8
+		Turn       uint8
+		Reserved   uint8
 		LostBefore int64
 	}
 	Hop struct {

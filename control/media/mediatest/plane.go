@@ -53,6 +53,7 @@ type leg struct {
 	config media.LegConfig
 	far    media.FarEnd
 	route  media.Route
+	turn   uint8 // counts to whom else it was routed
 	egress rtpstream.Egress
 	sent   []Packet
 	stats  media.LegStats
@@ -80,6 +81,9 @@ func (l *leg) Connect(f media.FarEnd) error {
 func (l *leg) Route(r media.Route) error {
 	l.plane.mu.Lock()
 	defer l.plane.mu.Unlock()
+	if r.To != nil && r.To != l.route.To {
+		l.turn++
+	}
 	l.route = r
 	return nil
 }
@@ -199,7 +203,7 @@ func (l *leg) arrive(h rtpstream.Header, payload []byte) {
 	if to, ok := route.To.(*leg); ok && !event && !to.closed {
 		l.stats.RxRelayed++
 		f := rtpstream.Frame{Now: time.Now(), Ticks: uint32(len(payload)), Rate: to.far.ClockRate}
-		if stamp, ok := to.egress.Relayed(rtpstream.Source{Leg: l.id, SSRC: h.SSRC}, h.Stamp, f); ok {
+		if stamp, ok := to.egress.Relayed(rtpstream.Source{Leg: l.id, SSRC: h.SSRC, Turn: l.turn}, h.Stamp, f); ok {
 			out := rtpstream.Header{Stamp: stamp, Type: to.far.PayloadType, SSRC: to.config.SSRC}
 			to.leaveLocked(Packet{Header: out, Payload: append([]byte(nil), payload...), Relayed: true})
 		}

@@ -43,6 +43,7 @@ var tests = map[string]func(*bench){
 	"KeepsTheShapeOfOneSource": keepsTheShapeOfOneSource,
 	"SendContinuesTheStream":   sendContinuesTheStream,
 	"SourcesFollowEachOther":   sourcesFollowEachOther,
+	"SourcesReturn":            sourcesReturn,
 	"SourcesShareTheStream":    sourcesShareTheStream,
 	"CopiesAndRelays":          copiesAndRelays,
 	"RefusesOtherSources":      refusesOtherSources,

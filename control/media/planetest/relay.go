@@ -142,6 +142,24 @@ func sourcesFollowEachOther(b *bench) {
 	b.heardAfter(last, second.sayUntil(listener).header(), true)
 }
 
+// What a source says while it is routed nowhere is not missing when it is back.
+func sourcesReturn(b *bench) {
+	from, to, speaker, listener := b.joined()
+	speaker.say(someAudio(ticks))
+	last := listener.hear().header()
+	b.must(from.Route(media.Route{}))
+	for range 3 {
+		speaker.say(someAudio(ticks))
+	}
+	from.stats("all received", func(s media.LegStats) bool { return s.RxPackets == 4 })
+	b.must(from.Route(media.Route{To: to.PlaneLeg}))
+	speaker.say(someAudio(ticks))
+	last = b.heardAfter(last, listener.hear().header(), true)
+	b.must(from.Route(media.Route{To: to.PlaneLeg, Copy: true})) // it was not away
+	speaker.say(someAudio(ticks))
+	b.heardAfter(last, listener.hear().header(), false)
+}
+
 // What is relayed and what is sent at the same time take turns in one stream.
 // On the wire two of them may change places.
 func sourcesShareTheStream(b *bench) {

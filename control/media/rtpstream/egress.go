@@ -19,10 +19,13 @@ const (
 )
 
 // Source is who made a packet: a leg that it is relayed from with the SSRC it
-// came with, or, as the zero value, the platform itself.
+// came with, or, as the zero value, the platform itself. Turn counts to whom else
+// the leg was routed: one that was routed elsewhere or nowhere meanwhile is another
+// source, because what it said there is not lost.
 type Source struct {
 	Leg  uint64
 	SSRC uint32
+	Turn uint8
 }
 
 // Stamp is the part of an RTP header that belongs to the stream.
@@ -146,7 +149,7 @@ func (e *Egress) continues(s Stamp, f Frame) bool {
 // straggler tells whether a packet is of the source that was replaced a moment ago.
 func (e *Egress) straggler(from Source, sequence uint16, now time.Time) bool {
 	ahead := int16(sequence - e.formerSeq)
-	return from == e.former && ahead <= 0 && ahead >= -maxMisorder && now.Sub(e.replacedAt) < lateFor
+	return from.Leg == e.former.Leg && from.SSRC == e.former.SSRC && ahead <= 0 && ahead >= -maxMisorder && now.Sub(e.replacedAt) < lateFor
 }
 
 func (e *Egress) change(to Source, now time.Time) {

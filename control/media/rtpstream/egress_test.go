@@ -46,7 +46,7 @@ func newCourse(seed uint64) *course {
 }
 
 func (c *course) newSpeaker(leg uint64) *speaker {
-	return &speaker{Source: Source{leg, c.rng.Uint32()}, base: c.rng.Uint32(), baseTS: c.rng.Uint32(), number: 1}
+	return &speaker{Source: Source{Leg: leg, SSRC: c.rng.Uint32()}, base: c.rng.Uint32(), baseTS: c.rng.Uint32(), number: 1}
 }
 
 // restart is what a far end that reboots does: other numbers, perhaps the same SSRC.
@@ -189,7 +189,7 @@ func TestOwnPacketsGoOnByTheClockAtAMarker(t *testing.T) {
 func TestLatePacketsOfAReplacedSource(t *testing.T) {
 	e := NewEgress(0, 0)
 	now := time.Unix(1e9, 0)
-	first, second := Source{1, 11}, Source{2, 22}
+	first, second := Source{Leg: 1, SSRC: 11}, Source{Leg: 2, SSRC: 22}
 	relay := func(from Source, seq uint16) (Stamp, bool) {
 		return e.Relayed(from, Stamp{Sequence: seq, Timestamp: uint32(seq) * ticks}, Frame{now, ticks, rate})
 	}
@@ -212,13 +212,32 @@ func TestLatePacketsOfAReplacedSource(t *testing.T) {
 	}
 }
 
+func TestSourcesReturn(t *testing.T) {
+	e := NewEgress(0, 0)
+	now := time.Unix(1e9, 0)
+	relay := func(turn uint8, seq uint16) (Stamp, bool) {
+		return e.Relayed(Source{Leg: 1, SSRC: 1, Turn: turn}, Stamp{Sequence: seq, Timestamp: uint32(seq) * ticks}, Frame{now, ticks, rate})
+	}
+	relay(1, 100)
+	now = now.Add(4 * ptime)
+	if s, ok := relay(2, 104); !ok || s.Sequence != 2 || s.Timestamp != 4*ticks || !s.Marker {
+		t.Errorf("it is back with %+v, %t", s, ok)
+	}
+	if s, ok := relay(2, 103); ok {
+		t.Errorf("what it said before that leaves as %+v", s)
+	}
+	if s, ok := relay(2, 105); !ok || s.Sequence != 3 || s.Timestamp != 5*ticks || s.Marker {
+		t.Errorf("it goes on with %+v, %t", s, ok)
+	}
+}
+
 func TestNothingIsLateInALongStream(t *testing.T) {
 	e := NewEgress(0, 0)
 	now := time.Unix(1e9, 0)
 	for i := range 200_000 {
 		now = now.Add(ptime)
 		in := Stamp{Sequence: uint16(i), Timestamp: uint32(i * ticks)}
-		if s, ok := e.Relayed(Source{1, 1}, in, Frame{now, ticks, rate}); !ok || s.Sequence != uint16(i+1) {
+		if s, ok := e.Relayed(Source{Leg: 1, SSRC: 1}, in, Frame{now, ticks, rate}); !ok || s.Sequence != uint16(i+1) {
 			t.Fatalf("packet %d is %+v, %t", i, s, ok)
 		}
 	}
@@ -231,7 +250,7 @@ func TestStampingDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		in.Sequence++
 		in.Timestamp += ticks
-		e.Relayed(Source{1, 1}, in, Frame{now, ticks, rate})
+		e.Relayed(Source{Leg: 1, SSRC: 1}, in, Frame{now, ticks, rate})
 		e.Own(false, Frame{now, ticks, rate})
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -33,10 +33,23 @@ type leg struct {
 	mu      sync.Mutex // guards what follows
 	far     media.FarEnd
 	gate    rtpstream.Gate
-	route   media.Route
+	route   routing
 	ingress rtpstream.Ingress
 	stats   media.LegStats
 	closed  bool
+}
+
+// routing is where arriving audio goes.
+type routing struct {
+	media.Route
+	turn uint8 // counts to whom else it was routed
+}
+
+func (r *routing) change(to media.Route) {
+	if to.To != nil && to.To != r.To {
+		r.turn++
+	}
+	r.Route = to
 }
 
 // security is how the leg's packets are protected.
@@ -148,7 +161,7 @@ func (l *leg) Route(r media.Route) error {
 	if l.closed {
 		return errClosed
 	}
-	l.route = r
+	l.route.change(r)
 	return nil
 }
 

@@ -78,20 +78,20 @@ func (l *leg) unfit(p []byte) bool {
 
 // audio takes an RTP packet on its way: to the receiver, to another leg, or both.
 func (l *leg) audio(p []byte, h rtpstream.Header, from netip.AddrPort, now time.Time) {
-	route, event, why := l.judge(h, from, len(p), now)
+	route, o, why := l.judge(h, from, len(p), now)
 	if why != "" {
 		l.drop(why)
 		return
 	}
-	if l.receiver != nil && (event || route.Copy) {
+	if l.receiver != nil && (o.event || route.Copy) {
 		l.handing.Lock()
 		l.receiver.RTP(p, now)
 		l.handing.Unlock()
 	}
-	if route.To == nil || event && !route.Events {
+	if route.To == nil || o.event && !route.Events {
 		return
 	}
-	if err := route.To.(*leg).relay(p, h, origin{l.id, event, now}); err != nil {
+	if err := route.To.(*leg).relay(p, h, o); err != nil {
 		l.unsent(err)
 	}
 }
@@ -106,24 +106,24 @@ func (l *leg) unsent(err error) {
 }
 
 // judge checks and counts an RTP packet, in the kernel plane's order.
-func (l *leg) judge(h rtpstream.Header, from netip.AddrPort, size int, now time.Time) (_ media.Route, event bool, _ rtpstream.Refusal) {
+func (l *leg) judge(h rtpstream.Header, from netip.AddrPort, size int, now time.Time) (media.Route, origin, rtpstream.Refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	event = l.far.Events >= 0 && int(h.Type) == l.far.Events
-	wanted := event || h.Type == l.far.PayloadType
+	o := origin{leg: l.id, turn: l.route.turn, event: l.far.Events >= 0 && int(h.Type) == l.far.Events, now: now}
+	wanted := o.event || h.Type == l.far.PayloadType
 	if why := l.gate.RTP(rtpstream.Arrival{Header: h, From: from, Wanted: wanted, Now: now}); why != "" {
-		return l.route, event, why
+		return l.route.Route, o, why
 	}
 	l.ingress.Packet(h.SSRC, h.Sequence)
 	if !wanted {
-		return l.route, event, rtpstream.WrongType
+		return l.route.Route, o, rtpstream.WrongType
 	}
 	l.stats.RxPackets++
 	l.stats.RxBytes += uint64(size)
-	if !event {
+	if !o.event {
 		l.ingress.Audio(h.Timestamp, l.far.ClockRate, now)
 	}
-	return l.route, event, ""
+	return l.route.Route, o, ""
 }
 
 // control judges one RTCP packet.

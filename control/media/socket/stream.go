@@ -52,6 +52,7 @@ func (l *leg) destination(now time.Time) (media.FarEnd, netip.AddrPort, error) {
 // origin says where a packet that is relayed came from.
 type origin struct {
 	leg   uint64
+	turn  uint8
 	event bool
 	now   time.Time
 }
@@ -91,7 +92,7 @@ func (l *leg) relay(p []byte, h rtpstream.Header, from origin) error {
 	}
 	ticks := uint32(int64(far.Ptime) * int64(far.ClockRate) / int64(time.Second))
 	f := rtpstream.Frame{Now: from.now, Ticks: ticks, Rate: far.ClockRate}
-	s, ok := l.out.egress.Relayed(rtpstream.Source{Leg: from.leg, SSRC: h.SSRC}, h.Stamp, f)
+	s, ok := l.out.egress.Relayed(rtpstream.Source{Leg: from.leg, SSRC: h.SSRC, Turn: from.turn}, h.Stamp, f)
 	if !ok {
 		return refused{late}
 	}
