@@ -16,7 +16,7 @@ func TestServeTakesUpItsConfiguration(t *testing.T) {
 	file := filepath.Join(dir, "mcp.yaml")
 	write := func(text string) {
 		t.Helper()
-		fixed := "sip: {listen: ['tcp:127.0.0.1:0']}\nmedia: {plane: socket}\nhealth: {listen: ''}\n" +
+		fixed := "sip: {listen: ['tcp:127.0.0.1:0']}\nmedia: {plane: socket}\nhealth: {listen: '', console: {listen: ''}}\n" +
 			"reporting: {journal: " + dir + "/journal}\nupload: {folder: " + dir + "/recordings}\n"
 		if err := os.WriteFile(file, []byte(fixed+text), 0o600); err != nil {
 			t.Fatal(err)

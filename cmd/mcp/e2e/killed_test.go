@@ -35,7 +35,7 @@ func TestVictim(t *testing.T) {
 	}
 	c := node.Defaults()
 	c.SIP.Listen = []string{"tcp:127.0.0.1:0"}
-	c.Media.Plane, c.Health.Listen, c.Upload.Folder = "socket", "127.0.0.1:0", t.TempDir()
+	c.Media.Plane, c.Health.Listen, c.Health.Console.Listen, c.Upload.Folder = "socket", "127.0.0.1:0", "", t.TempDir()
 	c.Reporting.Journal, c.Application.Default = os.Getenv(victimJournal), os.Getenv(victimApplication)
 	t.Error(node.Run(t.Context(), c, nil, slog.New(slog.NewTextHandler(os.Stdout, nil))))
 }

@@ -105,7 +105,8 @@ func (t *turns) call(ctx context.Context, server, pages string) error {
 		return err
 	}
 	cfg := node.Defaults()
-	cfg.SIP.Listen, cfg.Media.Plane, cfg.Health.Listen, cfg.Reporting.Journal = []string{"tcp:" + at}, "socket", "", journal
+	cfg.SIP.Listen, cfg.Media.Plane, cfg.Reporting.Journal = []string{"tcp:" + at}, "socket", journal
+	cfg.Health.Listen, cfg.Health.Console.Listen = "", ""
 	cfg.Application.Default, cfg.Speech.MRCP.URI = pages+"/?turn=0", server
 	log := slog.New(slog.DiscardHandler)
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
