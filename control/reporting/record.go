@@ -215,7 +215,7 @@ type Transfer struct {
 
 // Recording is where something recorded in the call was left.
 type Recording struct {
-	ID       string `json:"id,omitempty"`
-	URI      string `json:"uri,omitempty"` // of the file; absent: the application has taken it
+	ID       string `json:"id,omitempty"`  // Call-ID of the session, if a recording server was called
+	URI      string `json:"uri,omitempty"` // of the file or the server; absent: the application has taken it
 	Duration int64  `json:"duration_ms"`
 }

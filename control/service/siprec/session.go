@@ -13,6 +13,7 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/media"
+	"mcp/control/reporting"
 	"mcp/control/sip"
 )
 
@@ -30,6 +31,13 @@ type session struct {
 	facts  facts
 	silent map[string]bool
 	copies []*media.Copy // while a server listens
+	heard  heard         // by the server that listens
+}
+
+// heard is what a server records.
+type heard struct {
+	id    string    // of the recording session, a Call-ID
+	since time.Time // zero: nothing
 }
 
 func newSession(c *Client, recorded *call.Call) *session {
@@ -55,7 +63,23 @@ func newSession(c *Client, recorded *call.Call) *session {
 }
 
 // Stop implements call.Recording.
-func (s *session) Stop() { s.stop() }
+func (s *session) Stop() {
+	s.stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noteLocked()
+}
+
+// noteLocked puts into the call's record what a server has recorded.
+func (s *session) noteLocked() {
+	if s.heard.since.IsZero() {
+		return
+	}
+	s.call.Trail().Recorded(reporting.Recording{
+		ID: s.heard.id, URI: s.client.server(s.call.ID()), Duration: time.Since(s.heard.since).Milliseconds(),
+	})
+	s.heard = heard{}
+}
 
 // Silence implements call.Recording.
 func (s *session) Silence(reason string, on bool) {
@@ -196,6 +220,7 @@ func (s *session) send(l *link) error {
 		return errors.Join(err, s.hushLocked())
 	}
 	s.copies = append(s.copies, heard)
+	s.heard.id, s.heard.since = l.dialog.CallID(), time.Now()
 	s.muteLocked()
 	return nil
 }
@@ -215,6 +240,7 @@ func (s *session) hushLocked() error {
 		errs = append(errs, c.Close())
 	}
 	s.copies = nil
+	s.noteLocked()
 	return errors.Join(errs...)
 }
 
