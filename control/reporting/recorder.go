@@ -216,7 +216,7 @@ func (r *Recorder) event(e Event) {
 			return
 		}
 	}
-	e.At = e.At.UTC()
+	e.ID, e.At = newID(), e.At.UTC()
 	r.put(to, e.Kind, e)
 }
 
