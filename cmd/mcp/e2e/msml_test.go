@@ -15,6 +15,7 @@ import (
 
 	"mcp/cmd/mcplab/caller"
 	"mcp/control/media/audiofile"
+	"mcp/control/reporting"
 	"mcp/control/sip"
 	"mcp/control/sip/siptest"
 )
@@ -317,14 +318,26 @@ func TestMSMLPlayAndRecord(t *testing.T) {
 			s.event("msml.dialog.exit", p.id+"/dialog:r")
 			p.end()
 			if tt.heard != nil {
-				if got, _ := r.recordings(1); !slices.Equal(got[0], tt.heard) {
+				got, paths := r.recordings(1)
+				if !slices.Equal(got[0], tt.heard) {
 					t.Errorf("recorded %v", got)
 				}
+				r.wantRecorded(paths[0])
 			}
 			s.hangUp()
 			r.nothingLeft()
 		})
 	}
+}
+
+// wantRecorded holds the first call's record to one recording, a file.
+func (r *rig) wantRecorded(file string) reporting.Recording {
+	r.t.Helper()
+	rec := r.record(1)
+	if len(rec.Recordings) != 1 || rec.Recordings[0].URI != "file://"+file || rec.Recordings[0].Duration < 300 {
+		r.t.Fatalf("recordings %+v", rec.Recordings)
+	}
+	return rec.Recordings[0]
 }
 
 func TestMSMLRecordingGoesToAWebServer(t *testing.T) {
@@ -445,6 +458,9 @@ func TestMSMLCallRecording(t *testing.T) {
 	told, err := os.ReadFile(paths[0] + ".json")
 	if err != nil || !strings.Contains(string(told), `"agent": "5001"`) {
 		t.Errorf("metadata %s, %v", told, err)
+	}
+	if one := r.wantRecorded(paths[0]); one.ID != "rec-7" {
+		t.Errorf("recording %+v", one)
 	}
 	s.hangUp()
 	r.nothingLeft()

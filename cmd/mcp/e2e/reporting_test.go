@@ -219,6 +219,7 @@ func TestPrivateInputReachesNothing(t *testing.T) {
 			<block><data name="d" srcexpr="'/nothing/' + k + '?x=' + f"/></block>
 			<block><prompt><audio expr="'/nothing/' + f + '/' + k + '.wav'">instead</audio></prompt></block>
 			<transfer name="t" type="bridge" destexpr="'sip:' + k + '@127.0.0.1:1;transport=tcp'" connecttimeout="1s"/>
+			<transfer name="u" type="blind" destexpr="'sip:' + k + '@127.0.0.1:1;transport=tcp'"><catch event="error"><assign name="u" expr="'refused'"/></catch></transfer>
 			<block><script>throw new Error(f + k)</script></block>
 			<catch event="error.semantic"><exit namelist="f k"/></catch></form></vxml>`, f, k)
 	})
@@ -226,7 +227,7 @@ func TestPrivateInputReachesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := r.record(1)
-	if rec.Dialogue == nil || rec.Dialogue.Pages != 2 || len(rec.Dialogue.Exit) != 2 || len(rec.Transfers) != 1 {
+	if rec.Dialogue == nil || rec.Dialogue.Pages != 2 || len(rec.Dialogue.Exit) != 2 || len(rec.Transfers) != 2 || rec.Transfers[1].Kind != "blind" {
 		t.Fatalf("the application did not do what it should: %+v %+v %+v\n%s", rec.Dialogue, rec.Transfers, rec.End, r.log.text())
 	}
 	if asked := strings.Join(r.pages.requests(), " "); !strings.Contains(asked, word) || !strings.Contains(asked, pin) {
