@@ -121,7 +121,9 @@ func (l *modelLeg) audioArrives(p datagram, at span) outcome {
 	o.verdict, o.sender = "relayed", l.to
 	o.frame = l.to.leave(p, s)
 	if len(o.frame)-len(p.padding) > 14+1500 {
-		o.verdict = "handed" // it does not fit the MTU, which is the stack's business
+		// It does not fit the MTU, which is the stack's business. Its timestamp, when
+		// the clock decides, is then not seen here, and nothing can be told of what follows.
+		o.verdict, o.unsure = "handed", o.tsRange > 0
 	}
 	return o
 }
