@@ -353,3 +353,30 @@ func TestSpeechOverTLS(t *testing.T) {
 		t.Errorf("a server that nobody vouches for: %v", err)
 	}
 }
+
+// TestSpeechOverUDP proves a whole session whose SIP dialog goes over UDP; its MRCP
+// goes over TCP all the same.
+func TestSpeechOverUDP(t *testing.T) {
+	far, at := newSpeechFarEndOf(t, sip.Config{Listen: []string{"udp:127.0.0.1:0"}}, mrcptest.Config{Instant: true})
+	client := mrcpClientOf(t, sip.Config{Listen: []string{"udp:127.0.0.1:0"}}, MRCP{URI: "sip:mresources@" + at, Timeout: 5 * time.Second})
+	s, err := client.Open(t.Context(), offered("PCMU"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	speaking, err := s.Speak(t.Context(), speech.Utterance{SSML: `<speak version="1.0" xml:lang="en-US">Hello</speak>`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-speaking.Done():
+	case <-time.After(30 * time.Second):
+		t.Fatal("the speech does not end")
+	}
+	if err := errors.Join(speaking.Err(), s.Close(t.Context())); err != nil {
+		t.Error(err)
+	}
+	waitUntil(t, "the server's session to end", func() bool { return far.mrcp.Sessions() == 0 })
+	if stats := client.Stats(); stats.Sessions+stats.Connections != 0 || stats.Opened != 1 || stats.Lost != 0 {
+		t.Errorf("%+v", stats)
+	}
+}
