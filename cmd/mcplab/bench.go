@@ -78,7 +78,7 @@ as JSON.`,
 	f := cmd.Flags()
 	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
 	f.IntVar(&options.Sessions, "sessions", 10000, "sessions to set up and end with each version of MRCP")
-	f.IntVar(&options.Attached, "attached", 2000, "sessions with Google's stand-in and with the bot's")
+	f.IntVar(&options.Attached, "attached", 10000, "sessions with Google's stand-in and with the bot's")
 	f.IntVar(&options.Recognitions, "recognitions", 500, "recognitions at a time")
 	f.IntVar(&options.Turns, "turns", 200, "turns of the call over each version of MRCP")
 	return cmd

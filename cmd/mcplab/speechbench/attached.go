@@ -23,6 +23,11 @@ import (
 // pause ends what is said to the stand-ins.
 const pause = 100 * time.Millisecond
 
+// attachedWorkers is how many sessions come and go beside each other. What is said
+// to a bot is heard at its pace, and a bot has not said all before it was silent for
+// 200 ms: most of a session is spent waiting, and few at a time would measure that.
+const attachedWorkers = 200
+
 // certain is an engine that hears the same in everything, and has nothing to say.
 type certain struct{}
 
@@ -79,7 +84,8 @@ func measureAttached(ctx context.Context, o Options) ([]bench.Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(o.Progress, "measuring %d recognitions with the stand-in for %s, %d at a time\n", o.Attached, a.name, o.Recognitions)
+		fmt.Fprintf(o.Progress, "measuring %d sessions with the stand-in for %s, %d at a time, as each waits for audio; then %d recognitions at a time\n",
+			o.Attached, a.name, attachedWorkers, o.Recognitions)
 		more, err := a.measure(ctx, o)
 		if err = errors.Join(err, a.close()); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.name, err)
@@ -93,12 +99,12 @@ func (a *attached) measure(ctx context.Context, o Options) ([]bench.Result, erro
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	one := func(ctx context.Context) error { return a.recognize(ctx, func() {}) }
-	if err := inParallel(ctx, workers, one); err != nil { // what there is once is not left behind
+	if err := inParallel(ctx, attachedWorkers, attachedWorkers, one); err != nil { // what there is once is not left behind
 		return nil, err
 	}
 	goroutines, files := leftovers()
 	began := time.Now()
-	if err := inParallel(ctx, o.Attached, one); err != nil {
+	if err := inParallel(ctx, attachedWorkers, o.Attached, one); err != nil {
 		return nil, err
 	}
 	rate := float64(o.Attached) / time.Since(began).Seconds()
@@ -109,6 +115,7 @@ func (a *attached) measure(ctx context.Context, o Options) ([]bench.Result, erro
 	moreGoroutines, moreFiles := settled(goroutines, files)
 	return []bench.Result{
 		bench.Result{Name: "speech." + a.name + ".sessions_per_s", Value: rate, Unit: "sessions/s"}.Rate(),
+		{Name: "speech." + a.name + ".sessions_at_a_time", Value: attachedWorkers, Unit: "sessions, each waiting for audio"},
 		{Name: "speech." + a.name + ".sessions", Value: float64(o.Attached), Unit: "sessions"},
 		bench.Result{Name: "speech." + a.name + ".recognitions", Value: float64(matched), Unit: "at a time"}.Rate(),
 		{Name: "speech." + a.name + ".left_goroutines", Value: float64(moreGoroutines), Unit: "goroutines"},

@@ -232,12 +232,12 @@ func (c *client) setups(ctx context.Context, n int) ([]bench.Result, error) {
 		}
 		return err
 	}
-	if err := inParallel(ctx, workers, life); err != nil { // what there is once is not left behind
+	if err := inParallel(ctx, workers, workers, life); err != nil { // what there is once is not left behind
 		return nil, err
 	}
 	goroutines, files := leftovers()
 	began := time.Now()
-	if err := inParallel(ctx, n, life); err != nil {
+	if err := inParallel(ctx, workers, n, life); err != nil {
 		return nil, err
 	}
 	rate := float64(n) / time.Since(began).Seconds()
@@ -250,11 +250,11 @@ func (c *client) setups(ctx context.Context, n int) ([]bench.Result, error) {
 	}, nil
 }
 
-// inParallel does something n times, some beside each other.
-func inParallel(ctx context.Context, n int, something func(context.Context) error) error {
+// inParallel does something n times, so many beside each other.
+func inParallel(ctx context.Context, beside, n int, something func(context.Context) error) error {
 	var next atomic.Int64
-	failed := make(chan error, workers)
-	for range workers {
+	failed := make(chan error, beside)
+	for range beside {
 		go func() {
 			for next.Add(1) <= int64(n) {
 				if err := something(ctx); err != nil {
@@ -266,7 +266,7 @@ func inParallel(ctx context.Context, n int, something func(context.Context) erro
 		}()
 	}
 	var all error
-	for range workers {
+	for range beside {
 		all = errors.Join(all, <-failed)
 	}
 	return all
