@@ -3,6 +3,7 @@ package doc
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"mcp/vxml/fetch"
@@ -34,9 +35,7 @@ func Compile(data []byte, url string) (*Page, error) {
 	}
 	c.language = root.Attr("xml:lang")
 	c.validate(root)
-	if len(c.problems) == 0 {
-		c.document(root)
-	}
+	c.document(root) // in any case: an author wants to know everything that is wrong
 	return c.page, c.report()
 }
 
@@ -57,8 +56,16 @@ func (c *compiler) next() int {
 	return c.order
 }
 
+// report joins the problems. What the schema and a reader of the element both find
+// is one.
 func (c *compiler) report() error {
-	return errors.Join(c.problems...)
+	var out []error
+	for _, p := range c.problems {
+		if !slices.ContainsFunc(out, func(known error) bool { return known.Error() == p.Error() }) {
+			out = append(out, p)
+		}
+	}
+	return errors.Join(out...)
 }
 
 // broken is a failure of the XML itself.
