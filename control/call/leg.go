@@ -181,10 +181,28 @@ func (l *side) renegotiate(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
 	}
+	if offer.Withdrawn() {
+		if err := l.silence(); err != nil {
+			return nil, unconnected(err)
+		}
+		l.answer = sdp.Decline(offer, l.local)
+		l.local.Version++
+		return l.answer, nil
+	}
 	if err := l.accept(offer); err != nil {
 		return nil, err
 	}
 	return l.answer, nil
+}
+
+// silence is a leg whose stream the far end has taken away: the call goes on
+// without (RFC 5552 section 2.3), until another offer brings it back.
+func (l *side) silence() error {
+	spoken := l.agreed()
+	return l.connect(sdp.Negotiated{
+		Codec:  sdp.Codec{Name: spoken.Name, PayloadType: spoken.PayloadType, ClockRate: spoken.ClockRate},
+		Events: sdp.NoEvents, Ptime: l.local.Ptime,
+	}, secure.Choice{})
 }
 
 // refusalOf makes any error a Refusal.

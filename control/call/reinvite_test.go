@@ -56,6 +56,33 @@ func TestHoldAndResume(t *testing.T) {
 	b.empty()
 }
 
+// A far end that takes its audio away (port 0) stays in the call, and may bring it back.
+func TestReinviteWithoutAudio(t *testing.T) {
+	b := newBench(t, Config{}, &scripted{run: untilHungUp})
+	c := dialRaw(t, b, string(offer()))
+	peer := c.Peer
+	for _, step := range []struct{ offered, answered string }{
+		{strings.Replace(string(offer()), "m=audio 9 ", "m=audio 0 ", 1), "m=audio 0 RTP/AVP 0 101\r\n"},
+		{string(offer()), "a=sendrecv"},
+	} {
+		peer.Send(c.Request("INVITE").WithSDP(step.offered))
+		ok := peer.Expect("SIP/2.0 200", "SIP/2.0 100")
+		peer.Send(c.Ack(ok))
+		if !strings.Contains(body(ok), step.answered) {
+			t.Errorf("the offer\n%s\nis answered with\n%s", step.offered, body(ok))
+		}
+	}
+	if b.server.Active() != 1 {
+		t.Error("the call is over")
+	}
+	peer.Send(c.Request("BYE"))
+	peer.Expect("SIP/2.0 200")
+	if r := b.record(); r.End.Cause != reporting.HangUp {
+		t.Errorf("record %+v", r.End)
+	}
+	b.empty()
+}
+
 func TestReinviteThatCannotBeAcceptedChangesNothing(t *testing.T) {
 	b := newBench(t, Config{}, &scripted{run: untilHungUp})
 	c := dialRaw(t, b, string(offer()))

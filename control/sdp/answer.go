@@ -28,6 +28,16 @@ func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
 	return writeAnswer(offer, local, out), n, nil
 }
 
+// Decline answers an offer that takes the audio stream away (RFC 3264 section 8.2):
+// every stream is refused.
+func Decline(offer *Session, local Local) []byte {
+	desc := header(local)
+	for _, m := range offer.media {
+		desc.MediaDescriptions = append(desc.MediaDescriptions, refused(m))
+	}
+	return marshal(desc)
+}
+
 // Negotiate is the offerer's side: what the answer to our offer means.
 func Negotiate(offer Local, answer *Session) (Negotiated, error) {
 	if answer.Audio == nil {

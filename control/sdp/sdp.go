@@ -10,6 +10,7 @@ package sdp
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -88,6 +89,14 @@ type Session struct {
 	media  []media
 	chosen int // index in media of Audio
 	usable []candidate
+}
+
+// Withdrawn tells whether the description has audio, and all of it at port zero:
+// the stream is taken away, or not there yet (RFC 3264 section 8.2).
+func (s *Session) Withdrawn() bool {
+	return s.Audio == nil && slices.ContainsFunc(s.media, func(m media) bool {
+		return m.kind == "audio" && transports[m.proto]
+	})
 }
 
 // media is one m= line, kept as it came for the answer to mirror.
