@@ -220,6 +220,9 @@ func (s *session) listenRequest(all []*active) ListenRequest {
 		Sensitivity: set.Float("sensitivity"), SpeedAccuracy: set.Float("speedvsaccuracy"),
 		NBest: set.Int("maxnbest"), Record: set.Bool("recordutterance"), Properties: set.All(),
 	}
+	if req.Record {
+		req.RecordType = set.Get("recordutterancetype")
+	}
 	for _, a := range all {
 		if a.mode == grammar.Voice {
 			req.Grammars = append(req.Grammars, a.speech)

@@ -105,7 +105,10 @@ type ListenRequest struct {
 	NBest         int           // maxnbest, at least 1
 	Hotword       bool
 	Record        bool // what is said, for SpeechResult.Recorded (recordutterance)
-	Properties    map[string]string
+	// RecordType is the media type to record in, empty for the platform's own
+	// (recordutterancetype).
+	RecordType string
+	Properties map[string]string
 }
 
 // SpeechGrammar is an active grammar of mode voice.

@@ -23,6 +23,12 @@ func TestSentences(t *testing.T) {
 		{"2.1 4: no mark", `<form><field name="x">` + answer + `<filled><value expr="typeof x$.markname"/></filled></field></form>`, "say:yes", "undefined"},
 		{"2.1 7: the utterance is recorded", `<property name="recordutterance" value="true"/><form><field name="x">` + answer + `
 			<filled><audio expr="x$.recording">none</audio> <value expr="application.lastresult$.recordingduration"/></filled></field></form>`, "say:yes", "[recording:1] 180"},
+		{"2.1 7: in a format of the page's choice", `<property name="recordutterance" value="true"/><property name="recordutterancetype" value="audio/x-wav"/>
+			<form><field name="x">` + answer + `<filled><audio expr="x$.recording">none</audio></filled></field></form>`, "say:yes", "[recording:1]"},
+		{"2.1 7: but not in one that nobody has", `<property name="recordutterance" value="true"/><property name="recordutterancetype" value="audio/ogg"/>
+			<catch event="error.unsupported.format">no<exit/></catch><form><field name="x">` + answer + `</field></form>`, "say:yes", "no"},
+		{"2.1 7: the format is that of a recording", `<property name="recordutterancetype" value="audio/ogg"/>
+			<form><field name="x">` + answer + `<filled>ok</filled></field></form>`, "say:yes", "ok"},
 		{"4.1.6: counts and conditions", `<form><field name="x">` + answer + `<prompt cond="false">never</prompt><prompt count="2">two</prompt><prompt>one</prompt>
 			<noinput><reprompt/></noinput></field></form>`, "silence silence say:yes", "one|two|two"},
 		{"5.3.6: without reprompt silence", `<form><field name="x">` + answer + `<prompt>Ask.</prompt><noinput>Hm.</noinput></field></form>`, "silence say:yes", "Ask.|Hm."},

@@ -17,8 +17,8 @@ const (
 
 // Record implements vxml.Recorder.
 func (c *Caller) Record(_ context.Context, req vxml.RecordRequest) (vxml.Recording, error) {
-	if req.Type != "" && req.Type != wave {
-		return nil, &vxml.Event{Name: "error.unsupported.format", Message: "recordings are " + wave + ", not " + req.Type}
+	if err := recordable(req.Type); err != nil {
+		return nil, err
 	}
 	if req.Beep {
 		c.print("system", "(beep)")
@@ -28,6 +28,14 @@ func (c *Caller) Record(_ context.Context, req vxml.RecordRequest) (vxml.Recordi
 }
 
 const wave = "audio/x-wav"
+
+// recordable is an event for a media type that nothing is recorded in here.
+func recordable(mediaType string) error {
+	if mediaType == "" || mediaType == wave {
+		return nil
+	}
+	return &vxml.Event{Name: "error.unsupported.format", Message: "recordings are " + wave + ", not " + mediaType}
+}
 
 // recording is the caller being recorded.
 type recording struct {

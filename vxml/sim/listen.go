@@ -12,6 +12,9 @@ import (
 
 // Listen implements vxml.Listener.
 func (c *Caller) Listen(_ context.Context, req vxml.ListenRequest) (vxml.Listening, error) {
+	if err := recordable(req.RecordType); err != nil {
+		return nil, err
+	}
 	c.hearing = &listening{caller: c, request: req, events: make(chan vxml.ListenEvent, 2)}
 	return c.hearing, nil
 }

@@ -25,6 +25,11 @@ type listening struct {
 
 // Listen implements vxml.Listener.
 func (p *phone) Listen(ctx context.Context, req vxml.ListenRequest) (vxml.Listening, error) {
+	if req.RecordType != "" {
+		if _, err := recordFormat(req.RecordType); err != nil {
+			return nil, err
+		}
+	}
 	ctx, stop := context.WithCancel(ctx)
 	l := &listening{
 		phone: p, stop: stop,

@@ -35,12 +35,9 @@ type recording struct {
 
 // Record implements vxml.Recorder.
 func (p *phone) Record(ctx context.Context, req vxml.RecordRequest) (vxml.Recording, error) {
-	if req.Type == "" {
-		req.Type = recordType
-	}
-	format, err := record.ParseType(req.Type)
+	format, err := recordFormat(cmp.Or(req.Type, recordType))
 	if err != nil {
-		return nil, &vxml.Event{Name: "error.unsupported.format", Message: err.Error()}
+		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	r := &recording{stop: stop, done: make(chan struct{})}
@@ -53,6 +50,15 @@ func (p *phone) Record(ctx context.Context, req vxml.RecordRequest) (vxml.Record
 		r.taken, r.err = taken, err
 	})
 	return r, nil
+}
+
+// recordFormat is the format of a media type, or the event of one that we lack.
+func recordFormat(mediaType string) (record.Format, error) {
+	format, err := record.ParseType(mediaType)
+	if err != nil {
+		return format, &vxml.Event{Name: "error.unsupported.format", Message: err.Error()}
+	}
+	return format, nil
 }
 
 // Done implements vxml.Recording.
