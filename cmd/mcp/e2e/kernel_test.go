@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"mcp/bpf/bpftest"
+	"mcp/control/reporting"
 )
 
 // onKernel tells this test's binary, in the environment, to run its platforms on the
@@ -20,12 +22,29 @@ const onKernel = "MCP_E2E_PINS"
 // only: Google, bots and assistants take and give audio that the platform itself holds,
 // on either plane, and where a server fails there is nothing to count.
 func TestSpeechStaysInTheKernel(t *testing.T) {
+	dialogues := []string{"TestBargeIn", "TestSpokenAndKeyedDialogue", "TestDialogueOverMRCPv1", "TestMarksAndNBestReachThePage"}
+	passOnKernel(t, "^("+strings.Join(dialogues, "|")+")$", dialogues...)
+}
+
+// TestProtectedCallBesideTheKernel runs a telephone's protected call again where the
+// plane is the kernel's: the caller's ports pass to sockets, and what the speech
+// server says comes from a leg in the kernel.
+func TestProtectedCallBesideTheKernel(t *testing.T) {
+	baresipModules(t)
+	t.Parallel()
+	passOnKernel(t, "^TestProtectedBaresipCalls$/^dtls_srtp$", "TestProtectedBaresipCalls", "TestProtectedBaresipCalls/dtls_srtp")
+}
+
+// passOnKernel runs tests of this binary on the XDP plane, all of which must pass.
+func passOnKernel(t *testing.T, pattern string, names ...string) {
+	t.Helper()
 	if os.Getenv(onKernel) != "" {
 		t.Skip("this is such a run")
 	}
-	dialogues := []string{"TestBargeIn", "TestSpokenAndKeyedDialogue", "TestDialogueOverMRCPv1", "TestMarksAndNBestReachThePage"}
 	ns := bpftest.NewNetNS(t)
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.timeout=3m", "-test.run=^("+strings.Join(dialogues, "|")+")$")
+	// A telephone wants an address that is not loopback's.
+	bpftest.Connect(t, &bpftest.End{NS: ns, Addrs: []string{"192.0.2.1/24"}}, &bpftest.End{NS: ns})
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.timeout=3m", "-test.run="+pattern)
 	cmd.Env = append(os.Environ(), onKernel+"="+bpftest.BPFFS(t)+"/plane")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -33,7 +52,7 @@ func TestSpeechStaysInTheKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := cmd.Wait()
-	for _, name := range dialogues {
+	for _, name := range names {
 		if !strings.Contains(out.String(), "--- PASS: "+name+" ") {
 			t.Errorf("%s has not passed", name)
 		}
@@ -44,7 +63,8 @@ func TestSpeechStaysInTheKernel(t *testing.T) {
 }
 
 // staysInKernel checks, where the plane is the kernel's, that what a call heard from
-// its speech server and said to it was relayed without entering userspace. It goes by
+// its speech server and said to it was relayed without entering userspace; all of it
+// entered where the caller's leg is protected, which the kernel cannot do. It goes by
 // what was sent: to an address of this machine no interface leads, so that what was
 // stamped in the kernel is put on its way by userspace, and counts as handed where
 // it was received.
@@ -53,15 +73,21 @@ func (r *rig) staysInKernel() {
 	if r.cfg.Media.Plane == "socket" {
 		return
 	}
+	media := r.record(1).Media
+	protected := slices.ContainsFunc(media, func(l reporting.Leg) bool { return l.Name == "caller" && l.SRTP != "" })
 	var spoken uint64
-	for _, leg := range r.record(1).Media {
+	for _, leg := range media {
+		in, out := uint64(0), leg.Sent.Packets
+		if protected {
+			in, out = leg.Received.Packets, 0
+		}
 		if leg.Name != "caller" {
 			spoken += leg.Received.Packets
-			if leg.Received.User > 0 {
+			if leg.Received.User != in {
 				r.t.Errorf("leg %s: %d of %d packets of speech went to userspace", leg.Name, leg.Received.User, leg.Received.Packets)
 			}
 		}
-		if leg.Sent.Relayed != leg.Sent.Packets || leg.Name == "caller" && leg.Sent.Relayed == 0 {
+		if leg.Sent.Relayed != out || !protected && leg.Name == "caller" && leg.Sent.Relayed == 0 {
 			r.t.Errorf("leg %s: %d of %d packets sent were relayed", leg.Name, leg.Sent.Relayed, leg.Sent.Packets)
 		}
 	}
