@@ -3,6 +3,7 @@ package voicexml
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -18,11 +19,20 @@ import (
 // order in the call log is carried out.
 func (p *phone) PageLog(l vxml.PageLog) {
 	custom(p.call.Trail(), &p.secrets, l)
+	refuseFile(p.log, l)
 	if l.Dest != "calllog" {
 		return
 	}
 	if err := p.tape.Obey(l.Text, p.call, p.service.config.Recordings); err != nil {
 		p.log.Warn("an order in the call log is not carried out", "text", l.Text, "error", err)
+	}
+}
+
+// refuseFile says that a page's log stays in the platform's where the page would
+// have it in a file: pages do not write the node's files.
+func refuseFile(log *slog.Logger, l vxml.PageLog) {
+	if strings.HasPrefix(strings.ToLower(l.Dest), "file:") {
+		log.Warn("a page's log is not written to a file, only here", "label", l.Label, "dest", l.Dest)
 	}
 }
 
