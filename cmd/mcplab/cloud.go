@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 
@@ -21,35 +20,50 @@ func vocabulary() []string {
 	}
 }
 
-// serveEngine runs a stand-in over the engines until the context ends.
-func serveEngine(ctx context.Context, c engine.Config, phrases []string, log *slog.Logger,
-	start func(*transcribe.Engine) (where string, stop func() error, err error)) error {
-	tools, err := engine.New(c)
+// standIn is a stand-in over the engines.
+type standIn struct {
+	engines engine.Config
+	phrases []string
+	logs    logFlags
+	start   func(*transcribe.Engine, *slog.Logger) (where string, stop func() error, err error)
+}
+
+// run serves until the command's context ends.
+func (s *standIn) run(cmd *cobra.Command, _ []string) error {
+	log, err := s.logs.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	where, stop, err := start(transcribe.New(tools, phrases, log))
+	tools, err := engine.New(s.engines)
+	if err != nil {
+		return err
+	}
+	where, stop, err := s.start(transcribe.New(tools, s.phrases, log), log)
 	if err != nil {
 		return errors.Join(err, tools.Close())
 	}
 	log.Info("ready", "at", where)
-	<-ctx.Done()
+	<-cmd.Context().Done()
 	return errors.Join(stop(), tools.Close())
 }
 
-// engineFlags are those of stand-ins over the engines.
-func engineFlags(cmd *cobra.Command, c *engine.Config, phrases *[]string, logs *logFlags) {
-	cmd.Flags().StringVar(&c.Voice, "voice", "rms", "voice for English: rms, slt, awb, kal or kal16")
-	cmd.Flags().IntVar(&c.Jobs, "jobs", 0, "engine processes at once (default one a CPU)")
-	cmd.Flags().StringSliceVar(phrases, "phrases", vocabulary(), "what is heard where nobody says what to expect")
-	logs.register(cmd)
+// register adds the flags that all of them have.
+func (s *standIn) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.engines.Voice, "voice", "rms", "voice for English: rms, slt, awb, kal or kal16")
+	cmd.Flags().IntVar(&s.engines.Jobs, "jobs", 0, "engine processes at once (default one a CPU)")
+	cmd.Flags().StringSliceVar(&s.phrases, "phrases", vocabulary(), "what is heard where nobody says what to expect")
+	s.logs.register(cmd)
 }
 
 func googleCommand() *cobra.Command {
 	var server googletest.Config
-	var engines engine.Config
-	var phrases []string
-	var logs logFlags
+	s := standIn{start: func(e *transcribe.Engine, log *slog.Logger) (string, func() error, error) {
+		s, err := googletest.NewServer(server, e, log)
+		if err != nil {
+			return "", nil, err
+		}
+		return s.Addr(), s.Close, nil
+	}}
 	cmd := &cobra.Command{
 		Use:   "google",
 		Short: "Stand in for Google Cloud's speech services, over flite, espeak-ng and pocketsphinx",
@@ -60,30 +74,22 @@ gRPC until interrupted. A recognition hears any run of the phrases of its adapta
   MCP_SPEECH_GOOGLE_ENABLED=true MCP_SPEECH_GOOGLE_INSECURE=true \
   MCP_SPEECH_GOOGLE_TTS_ENDPOINT=127.0.0.1:9443 MCP_SPEECH_GOOGLE_ASR_ENDPOINT=127.0.0.1:9443 mcp serve`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := logs.logger(cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			return serveEngine(cmd.Context(), engines, phrases, log, func(e *transcribe.Engine) (string, func() error, error) {
-				s, err := googletest.NewServer(server, e, log)
-				if err != nil {
-					return "", nil, err
-				}
-				return s.Addr(), s.Close, nil
-			})
-		},
+		RunE: s.run,
 	}
 	cmd.Flags().StringVar(&server.Listen, "listen", "127.0.0.1:9443", "address and port")
-	engineFlags(cmd, &engines, &phrases, &logs)
+	s.register(cmd)
 	return cmd
 }
 
 func botCommand() *cobra.Command {
 	var server nexustest.Config
-	var engines engine.Config
-	var phrases []string
-	var logs logFlags
+	s := standIn{start: func(e *transcribe.Engine, log *slog.Logger) (string, func() error, error) {
+		s, err := nexustest.NewServer(server, e, log)
+		if err != nil {
+			return "", nil, err
+		}
+		return s.URL(), s.Close, nil
+	}}
 	cmd := &cobra.Command{
 		Use:   "bot",
 		Short: "Run a voice bot over the AudioHook and Audio Connector protocol",
@@ -95,24 +101,12 @@ offers both sides of a conversation is listened to.`,
   mcplab bot --listen 127.0.0.1:9080 --api-key k --secret c2VjcmV0 --phrases "a taxi,good bye"
   MCP_SPEECH_NEXUS_URL=ws://127.0.0.1:9080/bot mcp serve`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := logs.logger(cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			return serveEngine(cmd.Context(), engines, phrases, log, func(e *transcribe.Engine) (string, func() error, error) {
-				s, err := nexustest.NewServer(server, e, log)
-				if err != nil {
-					return "", nil, err
-				}
-				return s.URL(), s.Close, nil
-			})
-		},
+		RunE: s.run,
 	}
 	cmd.Flags().StringVar(&server.Listen, "listen", "127.0.0.1:9080", "address and port")
 	cmd.Flags().StringVar(&server.APIKey, "api-key", "", "key that requests must have")
 	cmd.Flags().StringVar(&server.Secret, "secret", "", "base64; what requests must be signed with")
 	cmd.Flags().BoolVar(&server.L16, "l16", false, "choose 16-bit audio where it is offered")
-	engineFlags(cmd, &engines, &phrases, &logs)
+	s.register(cmd)
 	return cmd
 }
