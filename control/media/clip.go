@@ -13,7 +13,8 @@ import (
 // Clip is a recording ready to be sent: encoded once, shared by all calls.
 type Clip struct {
 	codec   codec.Codec
-	payload []byte // one octet a sample
+	payload []byte   // one octet a sample
+	packets [][]byte // of 20 ms each, in codecs that have no octet a sample
 
 	once   sync.Once
 	digest string
@@ -22,14 +23,19 @@ type Clip struct {
 // Codec is what the clip is encoded in.
 func (c *Clip) Codec() codec.Codec { return c.codec }
 
-// Payload is the clip's audio, an octet a sample. It must not be changed.
+// Payload is the clip's audio, an octet a sample; nil in codecs that have none. It
+// must not be changed.
 func (c *Clip) Payload() []byte { return c.payload }
 
 // Digest tells clips of one codec apart by what they sound like.
 func (c *Clip) Digest() string {
 	c.once.Do(func() {
-		sum := sha256.Sum256(c.payload)
-		c.digest = string(sum[:])
+		sum := sha256.New()
+		sum.Write(c.payload)
+		for _, p := range c.packets {
+			sum.Write(p)
+		}
+		c.digest = string(sum.Sum(nil))
 	})
 	return c.digest
 }
@@ -49,10 +55,14 @@ func (c *Clip) in(other codec.Codec) (*Clip, error) {
 }
 
 // Samples is the clip's length at 8 kHz.
-func (c *Clip) Samples() int { return len(c.payload) }
+func (c *Clip) Samples() int { return len(c.payload) + len(c.packets)*codec.Narrowband/50 }
 
 // NewClip encodes linear samples at 8 kHz.
 func NewClip(pcm []int16, to codec.Codec) (*Clip, error) {
+	if !to.Octets() {
+		packets, err := to.Frames(pcm)
+		return &Clip{codec: to, packets: packets}, err
+	}
 	payload, err := to.Encode(pcm)
 	if err != nil {
 		return nil, err
@@ -70,39 +80,93 @@ func DecodeClip(mediaType string, data []byte, to codec.Codec) (*Clip, error) {
 	return NewClip(pcm, to)
 }
 
+// suits tells whether audio in a codec can be played to who speaks another: G.711 is
+// encoded anew while it plays, if need be.
+func suits(is, spoken codec.Codec) bool { return is.Same(spoken) || isLaw(is) && !isLaw(spoken) }
+
 // clipScript plays a clip frame by frame.
 type clipScript struct {
 	clip *Clip
 	size int // octets in a frame
 	buf  []byte
-	as   codec.Codec       // what the frames were transcoded to last
-	code *codec.Transcoder // nil: the clip's own codec
+	code recoder
 }
 
-func newClipScript(c *Clip, samples int) *clipScript {
-	return &clipScript{clip: c, size: samples, buf: make([]byte, samples), as: c.codec}
+// newClipScript also tells how long a frame is, to a far end that wants span.
+func newClipScript(c *Clip, span time.Duration) (*clipScript, time.Duration) {
+	if c.packets != nil {
+		return &clipScript{clip: c, code: recoder{from: c.codec}}, frame
+	}
+	size := octets(span)
+	return &clipScript{clip: c, size: size, buf: make([]byte, size), code: recoder{from: c.codec}}, span
 }
 
-func (s *clipScript) frames() int { return (len(s.clip.payload) + s.size - 1) / s.size }
+// octets are those of a span in codecs of an octet a sample.
+func octets(span time.Duration) int { return int(span * codec.Narrowband / time.Second) }
+
+func (s *clipScript) frames() int {
+	if s.clip.packets != nil {
+		return len(s.clip.packets)
+	}
+	return (len(s.clip.payload) + s.size - 1) / s.size
+}
 
 // frame is the n-th, the last filled up with silence. Should the far end speak
 // another codec by now, it is transcoded.
 func (s *clipScript) frame(n int, to *legState) (Payload, bool, error) {
+	if s.clip.packets != nil {
+		return s.code.payload(s.clip.packets[n], frame, to)
+	}
 	got := copy(s.buf, s.clip.payload[n*s.size:])
 	for i := got; i < len(s.buf); i++ {
 		s.buf[i] = s.clip.codec.Silence()
 	}
-	if !s.as.Same(to.codec) {
-		code, err := codec.NewTranscoder(s.clip.codec, to.codec)
-		if err != nil {
-			return Payload{}, false, err
-		}
-		s.as, s.code = to.codec, code
+	return s.code.payload(s.buf, time.Duration(s.size)*time.Second/codec.Narrowband, to)
+}
+
+// recoder makes payloads for a far end of what is encoded in one codec, whatever it
+// speaks at the time.
+type recoder struct {
+	from codec.Codec
+	as   codec.Codec       // what the latest was transcoded to
+	law  *codec.Transcoder // in place, between the laws
+	anew *conversion       // between others
+}
+
+// payload is what is sent of a frame of so much time; the laws are transcoded in
+// place.
+func (r *recoder) payload(data []byte, span time.Duration, to *legState) (Payload, bool, error) {
+	if err := r.turn(to.codec); err != nil {
+		return Payload{}, false, err
 	}
-	if s.code != nil {
-		s.code.Rewrite(s.buf, s.buf)
+	var err error
+	switch {
+	case r.law != nil:
+		r.law.Rewrite(data, data)
+	case r.anew != nil:
+		data, err = r.anew.one(data, int(span*time.Duration(to.codec.SampleRate())/time.Second))
 	}
-	return Payload{PayloadType: to.far.PayloadType, Samples: uint32(s.size), Data: s.buf}, true, nil
+	ticks := uint32(span * time.Duration(to.codec.ClockRate) / time.Second)
+	return Payload{PayloadType: to.far.PayloadType, Samples: ticks, Data: data}, err == nil, err
+}
+
+// turn makes ready for a codec.
+func (r *recoder) turn(to codec.Codec) (err error) {
+	if r.as.Same(to) {
+		return nil
+	}
+	r.law, r.anew = nil, nil
+	switch {
+	case r.from.Same(to):
+	case isLaw(r.from) && isLaw(to):
+		r.law, err = codec.NewTranscoder(r.from, to)
+	default:
+		r.anew, err = newConversion(r.from, to)
+	}
+	if err == nil {
+		r.as = to
+	}
+	return err
 }
 
 // Live is a clip that plays while it is still being made: what an engine
@@ -172,8 +236,17 @@ func (l *Live) Follow(as codec.Codec, to Follower) (stop func(), err error) {
 // maxLive bounds a Live: ten minutes of G.711.
 const maxLive = 10 * 60 * 8000
 
-// NewLive begins a clip of which nothing is there yet.
-func NewLive(c codec.Codec) *Live { return &Live{codec: c} }
+// NewLive begins a clip of which nothing is there yet, in Law(c).
+func NewLive(c codec.Codec) *Live { return &Live{codec: Law(c)} }
+
+// Law is the law of G.711 in which engines hear, and write for, somebody who speaks
+// a codec: its own, or PCMU.
+func Law(c codec.Codec) codec.Codec {
+	if isLaw(c) {
+		return c
+	}
+	return codec.PCMU
+}
 
 // Write appends audio in the clip's codec. It never blocks.
 func (l *Live) Write(p []byte) (int, error) {
@@ -227,11 +300,12 @@ func (l *Live) Clip() *Clip {
 // PlayLive plays a clip to a leg's far end as Play does, while it is being written.
 func (s *Session) PlayLive(to *Leg, live *Live) (*Playback, error) {
 	state := to.state.Load()
-	if state == nil || !state.codec.Same(live.codec) {
+	if state == nil || !suits(live.codec, state.codec) {
 		return nil, fmt.Errorf("play to leg %s: the clip is %s, the leg is not", to.name, live.codec.Name)
 	}
-	samples, span := state.samples()
-	return s.perform(newPlayback(to, &liveScript{live: live, size: samples, buf: make([]byte, samples), as: live.codec, gap: true}, span))
+	_, span := state.samples()
+	size := octets(span)
+	return s.perform(newPlayback(to, &liveScript{live: live, size: size, buf: make([]byte, size), code: recoder{from: live.codec}, gap: true}, span))
 }
 
 // lead is how much audio is awaited, when there was none, before it goes on: what
@@ -246,9 +320,8 @@ type liveScript struct {
 	live *Live
 	size int // octets in a frame
 	buf  []byte
-	gap  bool              // something is missing before the next frame
-	as   codec.Codec       // what the frames were transcoded to last
-	code *codec.Transcoder // nil: the clip's own codec
+	gap  bool // something is missing before the next frame
+	code recoder
 }
 
 var _ growing = (*liveScript)(nil)
@@ -282,17 +355,8 @@ func (s *liveScript) frame(n int, to *legState) (Payload, bool, error) {
 	for i := got; i < len(s.buf); i++ {
 		s.buf[i] = s.live.codec.Silence()
 	}
-	if !s.as.Same(to.codec) {
-		code, err := codec.NewTranscoder(s.live.codec, to.codec)
-		if err != nil {
-			return Payload{}, false, err
-		}
-		s.as, s.code = to.codec, code
-	}
-	if s.code != nil {
-		s.code.Rewrite(s.buf, s.buf)
-	}
-	marker := s.gap
+	p, ok, err := s.code.payload(s.buf, time.Duration(s.size)*time.Second/codec.Narrowband, to)
+	p.Marker = s.gap
 	s.gap = false
-	return Payload{PayloadType: to.far.PayloadType, Marker: marker, Samples: uint32(s.size), Data: s.buf}, true, nil
+	return p, ok, err
 }

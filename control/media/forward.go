@@ -102,6 +102,22 @@ func (c *conversion) forward(to *Leg, state *legState, p packet) error {
 	return err
 }
 
+// one codes a payload anew as exactly one of so many samples. What the resampler
+// still owes is silence.
+func (c *conversion) one(payload []byte, samples int) ([]byte, error) {
+	var err error
+	if c.pcm, err = c.decoder.Decode(c.pcm[:0], payload); err != nil {
+		return nil, err
+	}
+	c.fifo = c.resample.Append(c.fifo, c.pcm)
+	for len(c.fifo) < samples {
+		c.fifo = append(c.fifo, 0)
+	}
+	c.out, err = c.encoder.Encode(c.out[:0], c.fifo[:samples])
+	c.fifo = c.fifo[:copy(c.fifo, c.fifo[samples:])]
+	return c.out, err
+}
+
 // misordered is how far back a packet may be and still be of the same run, RFC
 // 3550 appendix A.1.
 const misordered = 100

@@ -220,8 +220,14 @@ func (p *Playback) recording(state *legState) (Recording, bool) {
 	r := Recording{Codec: state.codec, PayloadType: state.far.PayloadType, Ptime: p.span, Muted: !state.speaks()}
 	switch s := p.script.(type) {
 	case *liveScript:
+		if !s.live.codec.Same(state.codec) && !isLaw(state.codec) {
+			return Recording{}, false
+		}
 		r.Live = s.live
 	case *clipScript:
+		if s.clip.packets != nil {
+			return Recording{}, false
+		}
 		clip, err := s.clip.in(state.codec)
 		if err != nil {
 			return Recording{}, false

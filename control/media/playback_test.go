@@ -168,7 +168,7 @@ func TestAClipIsHeardAlone(t *testing.T) {
 func TestALatePacerDoesNotBurst(t *testing.T) {
 	timed(t, func(s *studio) {
 		l, p := s.connected("caller", codec.PCMU)
-		b := newPlayback(l, newClipScript(ramp(s.TB, 160*100, codec.PCMU), 160), frame)
+		b := newPlayback(l, scriptOf(ramp(s.TB, 160*100, codec.PCMU)), frame)
 		now := time.Now()
 		step := func(after time.Duration) (time.Duration, int) {
 			before := len(p.all())
@@ -358,7 +358,7 @@ func TestAFrameDoesNotAllocate(t *testing.T) {
 	now := time.Now()
 	clip := ramp(t, 160*200, codec.PCMU)
 	for range 100 {
-		pace.queue.Push(newPlayback(l, newClipScript(clip, 160), frame))
+		pace.queue.Push(newPlayback(l, scriptOf(clip), frame))
 	}
 	if n := testing.AllocsPerRun(5000, func() {
 		b := pace.queue[0]
@@ -381,7 +381,7 @@ func BenchmarkPacer(b *testing.B) {
 	clip, _ := NewClip(make([]int16, 1<<30/16), codec.PCMU)
 	pace := &pacer{}
 	for range 5000 {
-		pace.queue.Push(newPlayback(l, newClipScript(clip, 160), frame))
+		pace.queue.Push(newPlayback(l, scriptOf(clip), frame))
 	}
 	now := time.Now()
 	b.ReportAllocs()
@@ -482,4 +482,10 @@ func TestWhatIsAgreedWhileThePlaneBeginsIsHeardOf(t *testing.T) {
 	if len(plane.agreed) != 1 || !plane.agreed[0].Muted {
 		t.Errorf("the plane was told %+v, want that the far end hears nothing", plane.agreed)
 	}
+}
+
+// scriptOf plays a clip in frames of 20 ms.
+func scriptOf(c *Clip) *clipScript {
+	s, _ := newClipScript(c, frame)
+	return s
 }

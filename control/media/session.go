@@ -182,11 +182,12 @@ func (s *Session) Play(to *Leg, clip *Clip) (*Playback, error) {
 // PlayWith plays a clip from another place than its beginning, or repeatedly.
 func (s *Session) PlayWith(to *Leg, clip *Clip, o PlayOptions) (*Playback, error) {
 	state := to.state.Load()
-	if state == nil || !state.codec.Same(clip.codec) {
+	if state == nil || !suits(clip.codec, state.codec) {
 		return nil, fmt.Errorf("play to leg %s: the clip is %s, the leg is not", to.name, clip.codec.Name)
 	}
-	samples, span := state.samples()
-	return s.perform(newPlayback(to, newClipScript(clip, samples), span).as(o))
+	_, span := state.samples()
+	script, span := newClipScript(clip, span)
+	return s.perform(newPlayback(to, script, span).as(o))
 }
 
 // press begins to send key presses.

@@ -95,7 +95,7 @@ type Media struct {
 	Address     netip.Addr    `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
 	PortMin     uint16        `yaml:"port-min" gvp:"mpc.rtp.portrange first" doc:"first port of the RTP range"`
 	PortMax     uint16        `yaml:"port-max" gvp:"mpc.rtp.portrange last" doc:"last port of the RTP range"`
-	Codecs      []string      `yaml:"codecs" gvp:"mpc.codec codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722; what differs from the other side's is transcoded"`
+	Codecs      []string      `yaml:"codecs" gvp:"mpc.codec codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722, opus; what differs from the other side's is transcoded"`
 	DSCP        uint8         `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
 	Timeout     time.Duration `yaml:"timeout" doc:"how long a caller's audio may stay away before the call is ended; 0: for ever"`
 	HoldTimeout time.Duration `yaml:"hold-timeout" doc:"the same while the caller is on hold; 0: for ever"`
@@ -221,7 +221,7 @@ func (m Media) Validate() error {
 	}
 	for _, name := range m.Codecs {
 		if _, known := spoken[name]; !known {
-			return fmt.Errorf("codecs: %q is none of PCMU, PCMA, G722", name)
+			return fmt.Errorf("codecs: %q is none of PCMU, PCMA, G722, opus", name)
 		}
 	}
 	if m.DSCP > 63 {
@@ -230,12 +230,13 @@ func (m Media) Validate() error {
 	return nil
 }
 
-// spoken are the codecs that prompts are kept in, all of which have static payload
-// types (RFC 3551 section 6).
+// spoken are the codecs of callers, with their static payload types (RFC 3551 section
+// 6); Opus has none.
 var spoken = map[string]sdp.Codec{
 	"PCMU": {Name: "PCMU", PayloadType: 0, ClockRate: 8000},
 	"PCMA": {Name: "PCMA", PayloadType: 8, ClockRate: 8000},
 	"G722": {Name: "G722", PayloadType: 9, ClockRate: 8000},
+	"opus": {Name: "opus", PayloadType: 96, ClockRate: 48000},
 }
 
 // codecs are those spoken with callers.

@@ -171,6 +171,15 @@ func formatsOf(m *pion.MediaDescription) ([]Codec, int) {
 	return codecs, events
 }
 
+// channels is how many an rtpmap has to say of a codec: Opus always says two, and
+// means as many as there are (RFC 7587 section 7).
+func channels(name string) string {
+	if strings.EqualFold(name, "opus") {
+		return "2"
+	}
+	return "1"
+}
+
 // rtpMaps reads a=rtpmap:96 L16/8000[/1]; a second one for the same payload
 // type, or more than one channel, does not count.
 func rtpMaps(m *pion.MediaDescription) map[uint8]Codec {
@@ -182,7 +191,7 @@ func rtpMaps(m *pion.MediaDescription) map[uint8]Codec {
 		format, encoding, _ := strings.Cut(strings.TrimSpace(a.Value), " ")
 		pt, err := strconv.ParseUint(format, 10, 7)
 		parts := strings.Split(strings.TrimSpace(encoding), "/")
-		if err != nil || len(parts) < 2 || len(parts) == 3 && parts[2] != "1" {
+		if err != nil || len(parts) < 2 || len(parts) == 3 && parts[2] != channels(parts[0]) {
 			continue
 		}
 		rate, err := strconv.ParseUint(parts[1], 10, 31)

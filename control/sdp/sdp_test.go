@@ -348,3 +348,41 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Opus is told with two channels, whatever is sent (RFC 7587 section 7).
+func TestOpus(t *testing.T) {
+	opus := Codec{"opus", 96, 48000}
+	offer, err := Parse([]byte("v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n" +
+		"m=audio 4000 RTP/AVP 111 112\r\na=rtpmap:111 OPUS/48000/2\r\na=rtpmap:112 L16/8000/2\r\n"))
+	if err != nil || len(offer.Audio.Codecs) != 1 {
+		t.Fatalf("%+v, %v", offer, err)
+	}
+	l := local()
+	l.Codecs = []Codec{opus}
+	text, n, err := Answer(offer, l)
+	if err != nil || n.Codec != (Codec{"opus", 111, 48000}) || !strings.Contains(string(text), "a=rtpmap:111 opus/48000/2\r\n") {
+		t.Errorf("%+v, %v\n%s", n, err, text)
+	}
+}
+
+func TestStreams(t *testing.T) {
+	l := local()
+	streams := []Stream{{Addr: addr("192.0.2.1:20000"), Label: "1"}, {Addr: addr("192.0.2.1:20002"), Label: "2", Held: true}}
+	checkLines(t, OfferStreams(l, streams), []string{"m=audio 20000 RTP/AVP 0 8", "m=audio 20002 RTP/AVP 0 8"},
+		[]string{"a=label:1", "a=label:2", "a=sendonly", "a=inactive"}, []string{"a=sendrecv"})
+	head := "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n"
+	for body, want := range map[string]error{
+		"m=audio 4000 RTP/AVP 8\r\na=recvonly\r\nm=audio 4002 RTP/AVP 0\r\na=inactive\r\n": nil,
+		"m=audio 0 RTP/AVP 8\r\nm=audio 0 RTP/AVP 0\r\n":                                   ErrNoAudio,
+		"m=audio 4000 RTP/AVP 18\r\nm=audio 4002 RTP/AVP 18\r\n":                           ErrNoCommonCodec,
+		"m=audio 4000\r\n": ErrMalformed,
+	} {
+		got, err := NegotiateStreams(l, []byte(head+body))
+		if !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", body, err, want)
+		}
+		if want == nil && (len(got) != 2 || !got[0].Send || got[0].Receive || got[1].Send || got[0].Codec.Name != "PCMA" || got[1].Remote != addr("192.0.2.7:4002")) {
+			t.Errorf("%+v", got)
+		}
+	}
+}

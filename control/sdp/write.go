@@ -76,7 +76,7 @@ func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescr
 	for _, c := range s.codecs {
 		format := strconv.Itoa(int(c.PayloadType))
 		m.MediaName.Formats = append(m.MediaName.Formats, format)
-		m.WithValueAttribute("rtpmap", fmt.Sprintf("%s %s/%d", format, c.Name, c.ClockRate))
+		m.WithValueAttribute("rtpmap", fmt.Sprintf("%s %s/%d%s", format, c.Name, c.ClockRate, suffix(c.Name)))
 	}
 	if s.events != NoEvents {
 		format := strconv.Itoa(s.events)
@@ -93,6 +93,14 @@ func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescr
 		m.WithValueAttribute("mid", mid)
 	}
 	return m.WithPropertyAttribute(s.direction.String())
+}
+
+// suffix is how an rtpmap tells of channels.
+func suffix(name string) string {
+	if n := channels(name); n != "1" {
+		return "/" + n
+	}
+	return ""
 }
 
 // refused repeats a stream with port zero.

@@ -57,6 +57,33 @@ func (c Codec) Ticks(payload []byte) uint32 {
 	return uint32(len(payload))
 }
 
+// Octets tells whether a payload has an octet for each tick of the clock, so that it
+// can be cut anywhere.
+func (c Codec) Octets() bool { return c.Same(PCMU) || c.Same(PCMA) || c.Same(G722) }
+
+// Frames encodes linear samples at 8 kHz as payloads of 20 ms, the last filled up
+// with silence.
+func (c Codec) Frames(pcm []int16) ([][]byte, error) {
+	e, err := NewEncoder(c)
+	if err != nil {
+		return nil, err
+	}
+	n := c.SampleRate() / 50
+	pcm = resample.Whole(pcm, Narrowband, c.SampleRate())
+	if short := len(pcm) % n; short > 0 {
+		pcm = append(pcm, make([]int16, n-short)...)
+	}
+	var out [][]byte
+	for ; len(pcm) > 0; pcm = pcm[n:] {
+		frame, err := e.Encode(nil, pcm[:n])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, frame)
+	}
+	return out, nil
+}
+
 // The sample rates of telephony, in Hz.
 const (
 	Narrowband = 8000

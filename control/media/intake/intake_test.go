@@ -12,6 +12,8 @@ import (
 
 	"mcp/control/media"
 	"mcp/control/media/codec"
+	"mcp/control/media/measure"
+	"mcp/control/media/tone"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -136,5 +138,35 @@ func TestPuttingDoesNotAllocateInTheLongRun(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, put); n != 0 {
 		t.Errorf("%v allocations a packet", n)
+	}
+}
+
+// What is not G.711 reaches the reader as G.711, at its level and in its time.
+func TestOtherCodecsAreRead(t *testing.T) {
+	pcm := tone.PCM(8000, tone.Part{Hz: []float64{440}, Level: -10, For: time.Second})
+	for _, c := range []codec.Codec{codec.G722, codec.Opus} {
+		frames, err := c.Frames(pcm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := New(codec.PCMU, time.Minute)
+		ticks := uint32(c.ClockRate / 50)
+		for i, f := range frames {
+			if i == 10 { // lost
+				continue
+			}
+			q.Audio(media.Heard{Codec: c, SSRC: 1, Sequence: uint16(i), Timestamp: uint32(i) * ticks, Payload: f})
+		}
+		chunk, err := q.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard, err := codec.PCMU.Decode(chunk.Audio)
+		if err != nil || len(heard) < 7800 || len(heard) > 8200 {
+			t.Fatalf("%s: %d samples of a second, %v", c.Name, len(heard), err)
+		}
+		if l := measure.Tone(heard[4000:7600], 8000, 440); l < -11.5 || l > -8.5 {
+			t.Errorf("%s: %.1f dBm0", c.Name, l)
+		}
 	}
 }

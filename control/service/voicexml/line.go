@@ -181,7 +181,7 @@ func (l *line) Say(key string) (speech.Saying, error) {
 		return nil, err
 	}
 	s := &saying{Playback: playing, live: live, key: key, clips: clips, spoken: spoken}
-	if as := l.narrow(); !as.Same(spoken) {
+	if as := l.narrow(); !as.Same(media.Law(spoken)) {
 		if s.wide, err = codec.NewConverter(as, spoken); err != nil {
 			s.End(err)
 			return nil, err
