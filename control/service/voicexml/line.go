@@ -180,21 +180,13 @@ func (l *line) Say(key string) (speech.Saying, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &saying{Playback: playing, live: live, key: key, clips: clips, spoken: spoken}
-	if as := l.narrow(); !as.Same(media.Law(spoken)) {
-		if s.wide, err = codec.NewConverter(as, spoken); err != nil {
-			s.End(err)
-			return nil, err
-		}
-	}
-	return s, nil
+	return &saying{Playback: playing, live: live, key: key, clips: clips, spoken: spoken}, nil
 }
 
 // saying implements speech.Saying.
 type saying struct {
 	*media.Playback
-	live   *media.Live      // nil: it was known
-	wide   *codec.Converter // nil: the caller speaks what is written
+	live   *media.Live // nil: it was known
 	key    string
 	clips  *clips
 	spoken codec.Codec
@@ -206,17 +198,7 @@ func (s *saying) Write(p []byte) (int, error) {
 	if s.live == nil {
 		return 0, media.ErrClosed
 	}
-	if s.wide == nil {
-		return s.live.Write(p)
-	}
-	audio, err := s.wide.Append(nil, p)
-	if err == nil {
-		_, err = s.live.Write(audio)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	return s.live.Write(p)
 }
 
 func (s *saying) End(err error) {
