@@ -220,7 +220,7 @@ func (m Media) Validate() error {
 		return errors.New("codecs: there is none")
 	}
 	for _, name := range m.Codecs {
-		if _, known := spoken[name]; !known {
+		if _, known := spoken[strings.ToUpper(name)]; !known {
 			return fmt.Errorf("codecs: %q is none of PCMU, PCMA, G722, opus", name)
 		}
 	}
@@ -230,19 +230,20 @@ func (m Media) Validate() error {
 	return nil
 }
 
-// spoken are the codecs of callers, with their static payload types (RFC 3551 section
-// 6); Opus has none.
+// spoken are the codecs of callers by their names in capitals, which is how names are
+// compared (RFC 4855 section 3), with their static payload types (RFC 3551 section 6);
+// Opus has none.
 var spoken = map[string]sdp.Codec{
 	"PCMU": {Name: "PCMU", PayloadType: 0, ClockRate: 8000},
 	"PCMA": {Name: "PCMA", PayloadType: 8, ClockRate: 8000},
 	"G722": {Name: "G722", PayloadType: 9, ClockRate: 8000},
-	"opus": {Name: "opus", PayloadType: 96, ClockRate: 48000},
+	"OPUS": {Name: "opus", PayloadType: 96, ClockRate: 48000},
 }
 
 // codecs are those spoken with callers.
 func (m Media) codecs() (all []sdp.Codec) {
 	for _, name := range m.Codecs {
-		all = append(all, spoken[name])
+		all = append(all, spoken[strings.ToUpper(name)])
 	}
 	return all
 }

@@ -10,14 +10,14 @@ func TestMediaSection(t *testing.T) {
 	if err := m.Validate(); err != nil || m.DSCP != 46 || m.latch() != 0 {
 		t.Errorf("%+v, latch %s: %v", m, m.latch(), err)
 	}
-	for _, codecs := range [][]string{nil, {"PCMU", "G729"}, {"pcmu"}} {
+	for _, codecs := range [][]string{nil, {"PCMU", "G729"}, {""}} {
 		m.Codecs = codecs
 		if err := m.Validate(); err == nil {
 			t.Errorf("codecs %v are taken", codecs)
 		}
 	}
-	m.Codecs = []string{"G722", "PCMA"}
-	if all := m.codecs(); len(all) != 2 || all[0].PayloadType != 9 || m.Validate() != nil {
+	m.Codecs = []string{"g722", "PCMA", "OPUS"}
+	if all := m.codecs(); len(all) != 3 || all[0].PayloadType != 9 || all[2].Name != "opus" || m.Validate() != nil {
 		t.Errorf("codecs are %+v", all)
 	}
 	m.Symmetric = true
