@@ -16,7 +16,7 @@ func TestServeTakesUpItsConfiguration(t *testing.T) {
 	file := filepath.Join(dir, "mcp.yaml")
 	write := func(text string) {
 		t.Helper()
-		fixed := "sip: {listen: ['tcp:127.0.0.1:0']}\nmedia: {plane: socket}\nhealth: {listen: '', console: {listen: ''}}\n" +
+		fixed := "sip: {listen: ['tcp:127.0.0.1:0']}\nmedia: {interfaces: [lo]}\nhealth: {listen: '', console: {listen: ''}}\n" +
 			"reporting: {journal: " + dir + "/journal}\nupload: {folder: " + dir + "/recordings}\n"
 		if err := os.WriteFile(file, []byte(fixed+text), 0o600); err != nil {
 			t.Fatal(err)
@@ -24,9 +24,10 @@ func TestServeTakesUpItsConfiguration(t *testing.T) {
 	}
 	write("")
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"mcp", "serve", "--config", file}
+	cmd.Args = []string{"mcp", "serve", "--config", file, "--media-plane", "socket"}
 	cmd.Env = append(os.Environ(), asTool+"=1", "STATE_DIRECTORY="+dir)
-	err2, err := cmd.StderrPipe()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that panics cleans nothing up
+	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func TestServeTakesUpItsConfiguration(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	log := bufio.NewScanner(err2)
+	log := bufio.NewScanner(stderr)
 	hangUp := func() {
 		t.Helper()
 		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -54,7 +55,7 @@ func TestServeTakesUpItsConfiguration(t *testing.T) {
 	until(t, log, "configuration changed", "key=application.numbers")
 	until(t, log, "in force at the next start", "key=conferences.max", "to=7")
 	until(t, log, "configuration changed", "key=log.level", "from=info", "to=debug")
-	until(t, log, "configuration taken up")
+	until(t, log, "configuration taken up", "changes=4") // what the command line says has not changed
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

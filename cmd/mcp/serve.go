@@ -51,15 +51,10 @@ which shows SNMP agents' answers as metrics.`,
   MCP_LOG_LEVEL=debug mcp serve`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
+			load := func() (node.Config, error) { return loadWith(file, plane) }
+			cfg, err := load()
 			if err != nil {
 				return err
-			}
-			if plane != "" {
-				cfg.Media.Plane = plane
-				if err := cfg.Media.Validate(); err != nil {
-					return fmt.Errorf("--media-plane: %w", err)
-				}
 			}
 			log, level, err := cfg.Log.Logger(cmd.ErrOrStderr())
 			if err != nil {
@@ -70,7 +65,7 @@ which shows SNMP agents' answers as metrics.`,
 				return fmt.Errorf("--role: %q is none of %s", role, strings.Join(slices.Sorted(maps.Keys(roles)), ", "))
 			}
 			log.Info("starting", "version", version, "role", role)
-			changes, stop := reread(cmd.Context(), func() (node.Config, error) { return loadConfig(file) }, level, log)
+			changes, stop := reread(cmd.Context(), load, level, log)
 			defer stop()
 			return run(cmd.Context(), cfg, changes, log)
 		},
@@ -87,7 +82,7 @@ func reread(ctx context.Context, load func() (node.Config, error), level *slog.L
 	ctx, cancel := context.WithCancel(ctx)
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
-	out := make(chan node.Config)
+	out := make(chan node.Config, 1)
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for {
@@ -104,11 +99,11 @@ func reread(ctx context.Context, load func() (node.Config, error), level *slog.L
 				log.Error("configuration not taken up", "error", err)
 				continue
 			}
-			select {
-			case <-ctx.Done():
-				return
-			case out <- cfg:
+			select { // one that nobody has taken up yet is out of date
+			case <-out:
+			default:
 			}
+			out <- cfg
 		}
 	})
 	return out, func() { signal.Stop(hangups); cancel(); reading.Wait() }
@@ -132,6 +127,19 @@ var roles = map[string]func(context.Context, node.Config, <-chan node.Config, *s
 	"uploader":      runUploader,
 	"log-exporter":  runLogExporter,
 	"snmp-exporter": runSNMPExporter,
+}
+
+// loadWith is the configuration with what the command line says about the media plane.
+func loadWith(file, plane string) (node.Config, error) {
+	cfg, err := loadConfig(file)
+	if err != nil || plane == "" {
+		return cfg, err
+	}
+	cfg.Media.Plane = plane
+	if err := cfg.Media.Validate(); err != nil {
+		return cfg, fmt.Errorf("--media-plane: %w", err)
+	}
+	return cfg, nil
 }
 
 // loadConfig reads the file over the defaults, then the environment over both.

@@ -56,12 +56,7 @@ func (l *line) Codec() speech.Codec {
 
 // narrow is the codec in which engines have the call's audio: its own if that is
 // G.711, and mu-law otherwise.
-func (l *line) narrow() codec.Codec {
-	if c := l.phone.call.Codec(); c.Same(codec.PCMU) || c.Same(codec.PCMA) {
-		return c
-	}
-	return codec.PCMU
-}
+func (l *line) narrow() codec.Codec { return media.Law(l.phone.call.Codec()) }
 
 // Listen implements speech.Line.
 func (l *line) Listen() (speech.Hearing, error) { return l.overhear((*media.Leg).Tap) }

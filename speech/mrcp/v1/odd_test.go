@@ -189,7 +189,7 @@ func TestServersWays(t *testing.T) {
 func TestServersThatRefuse(t *testing.T) {
 	for name, setup := range map[string]string{
 		"not found":            "RTSP/1.0 404 Not Found\nCSeq: {cseq}\nSession: 1\n\n",
-		"not implemented":      "RTSP/1.0 501 Not Implemented\nCSeq: {cseq}\n\n",
+		"method not known":     "RTSP/1.0 501 Not Implemented\nCSeq: {cseq}\n\n",
 		"redirected":           "RTSP/1.0 302 Moved\nCSeq: {cseq}\nLocation: rtsp://127.0.0.1:1/\n\n",
 		"no port":              "RTSP/1.0 200 OK\nCSeq: {cseq}\nSession: 1\nTransport: RTP/AVP;unicast\n\n",
 		"audio interleaved":    "RTSP/1.0 200 OK\nCSeq: {cseq}\nSession: 1\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1;server_port=5012-5013\n\n",
