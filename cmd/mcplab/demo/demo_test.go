@@ -6,14 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,51 +20,17 @@ import (
 	"time"
 
 	"mcp/cmd/mcplab/caller"
-	"mcp/cmd/mcplab/engine"
+	"mcp/cmd/mcplab/labtest"
 	"mcp/cmd/mcplab/netlab"
 )
 
-// options builds the programs and returns options with names of this test's own.
+// options are those of a run of this test's own.
 func options(t *testing.T) Options {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("takes about half a minute")
-	}
-	skip := t.Skip
-	if os.Getenv("CI") == "true" {
-		skip = t.Fatal
-	}
-	if os.Geteuid() != 0 {
-		skip("needs root to make network namespaces")
-	}
-	e, err := engine.New(engine.Config{})
-	if errors.Is(err, engine.ErrMissing) {
-		skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Close()
-	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "mcp/cmd/mcp", "mcp/cmd/mcplab")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	o := Options{
-		Platform: filepath.Join(dir, "mcp"), Lab: filepath.Join(dir, "mcplab"), Out: filepath.Join(dir, "out"),
-		Prefix: fmt.Sprintf("d%d-%04x-", os.Getpid(), rand.Uint32()&0xffff),
-		Plane:  "auto", Voice: "slt", Answer: "sales", Digits: "2749",
-	}
-	t.Cleanup(func() { checkNothingLeft(t, o) })
-	return o
-}
-
-func checkNothingLeft(t *testing.T, o Options) {
-	t.Helper()
-	for _, pattern := range []string{"/run/netns/" + o.Prefix + "*", netlab.BPF + "/" + o.Prefix + "*"} {
-		if left, err := filepath.Glob(pattern); err != nil || len(left) > 0 {
-			t.Errorf("left: %v, %v", left, err)
-		}
+	p := labtest.Build(t)
+	return Options{
+		Platform: p.Platform, Lab: p.Lab, Out: p.Out, Prefix: p.Prefix,
+		Plane: "auto", Voice: "slt", Answer: "sales", Digits: "2749",
 	}
 }
 
@@ -107,7 +70,7 @@ func TestInterruptedDemonstrationLeavesNothing(t *testing.T) {
 			t.Errorf("interrupted at %q: %v", at, err)
 		}
 		cancel()
-		checkNothingLeft(t, o)
+		labtest.NothingLeft(t, o.Prefix)
 	}
 }
 

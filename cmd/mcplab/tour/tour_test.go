@@ -2,61 +2,18 @@ package tour
 
 import (
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"mcp/cmd/mcplab/engine"
-	"mcp/cmd/mcplab/netlab"
+	"mcp/cmd/mcplab/labtest"
 )
 
-// options builds the programs and returns options with names of this test's own.
+// options are those of a run of this test's own.
 func options(t *testing.T) Options {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("takes about a minute")
-	}
-	skip := t.Skip
-	if os.Getenv("CI") == "true" {
-		skip = t.Fatal
-	}
-	if os.Geteuid() != 0 {
-		skip("needs root to make network namespaces")
-	}
-	e, err := engine.New(engine.Config{})
-	if errors.Is(err, engine.ErrMissing) {
-		skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Close()
-	for _, program := range []string{"kamailio", "snmpd", "snmpwalk", "prometheus", "java", "openssl", "flite"} {
-		if _, err := exec.LookPath(program); err != nil {
-			skip(err)
-		}
-	}
-	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "mcp/cmd/mcp", "mcp/cmd/mcplab")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	o := Options{
-		Platform: filepath.Join(dir, "mcp"), Lab: filepath.Join(dir, "mcplab"), Out: filepath.Join(dir, "out"),
-		Prefix: fmt.Sprintf("t%d-%04x-", os.Getpid(), rand.Uint32()&0xffff), Plane: "auto",
-	}
-	t.Cleanup(func() {
-		for _, pattern := range []string{"/run/netns/" + o.Prefix + "*", netlab.BPF + "/" + o.Prefix + "*"} {
-			if left, err := filepath.Glob(pattern); err != nil || len(left) > 0 {
-				t.Errorf("left: %v, %v", left, err)
-			}
-		}
-	})
-	return o
+	p := labtest.Build(t, "kamailio", "snmpd", "snmpwalk", "prometheus", "java", "openssl", "flite")
+	return Options{Platform: p.Platform, Lab: p.Lab, Out: p.Out, Prefix: p.Prefix, Plane: "auto"}
 }
 
 // TestEveryConnectionCarriesTraffic is the whole platform with all its far ends.
