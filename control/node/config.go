@@ -19,6 +19,7 @@ import (
 	"mcp/control/node/records"
 	"mcp/control/node/securing"
 	"mcp/control/node/signalling"
+	"mcp/control/node/speaking"
 	"mcp/control/node/uploading"
 	"mcp/control/sdp"
 	"mcp/control/service/voicexml/live"
@@ -35,7 +36,7 @@ type Config struct {
 	Conferences   Conferences      `yaml:"conferences" doc:"conferences that callers begin by calling conf=NAME"`
 	Transfers     Transfers        `yaml:"transfers" doc:"how applications call others"`
 	Fetch         Fetch            `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
-	Speech        Speech           `yaml:"speech" doc:"speech engines"`
+	Speech        speaking.Config  `yaml:"speech" doc:"speech engines"`
 	Reporting     Reporting        `yaml:"reporting" doc:"records of calls and reports"`
 	Health        Health           `yaml:"health" doc:"probes and metrics for the orchestrator"`
 	Recording     recording.Config `yaml:"recording" doc:"which calls are recorded, and how"`
@@ -178,7 +179,7 @@ func Defaults() Config {
 		Application:   Application{Trace: live.Dir(), ORS: orchestrating.Defaults()},
 		Announcements: Announcements{Longest: time.Hour},
 		Fetch:         defaultFetch(),
-		Speech:        Speech{MRCP: MRCP{Timeout: 5 * time.Second}},
+		Speech:        speaking.Defaults(),
 		Reporting:     records.Defaults(stateDir()),
 		Health:        Health{Listen: "0.0.0.0:8300", SelfTest: probing.Defaults(), Console: console.Defaults(), SNMP: monitoring.Defaults()},
 		Recording:     recording.Defaults(),

@@ -32,28 +32,6 @@ func TestMediaSection(t *testing.T) {
 	}
 }
 
-func TestSpeechSection(t *testing.T) {
-	mrcp := MRCP{URI: "sip:a@10.0.0.7"}
-	tests := []struct {
-		name   string
-		speech Speech
-		fine   bool
-	}{
-		{"nothing", Speech{}, true},
-		{"one", Speech{MRCP: mrcp}, true},
-		{"named and chosen", Speech{ASR: "b", TTS: "mrcp", MRCP: mrcp, Engines: map[string]Engine{"b": {MRCP: mrcp}}}, true},
-		{"chosen by an alias", Speech{ASR: "NuanceASRv2", MRCP: mrcp, Aliases: map[string]string{"NuanceASRv2": "mrcp"}}, true},
-		{"chosen and not there", Speech{ASR: "google", MRCP: mrcp}, false},
-		{"alias of nothing", Speech{Aliases: map[string]string{"x": "mrcp"}}, false},
-		{"of no kind", Speech{Engines: map[string]Engine{"b": {}}}, false},
-	}
-	for _, tt := range tests {
-		if err := tt.speech.Validate(); (err == nil) != tt.fine {
-			t.Errorf("%s: %v", tt.name, err)
-		}
-	}
-}
-
 func TestCallsSection(t *testing.T) {
 	for what, change := range map[string]func(*Calls){
 		"":                   func(*Calls) {},

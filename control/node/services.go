@@ -8,6 +8,7 @@ import (
 	"mcp/control/media"
 	"mcp/control/media/conference"
 	"mcp/control/media/record/store"
+	"mcp/control/node/speaking"
 	"mcp/control/route"
 	"mcp/control/service/announcement"
 	meeting "mcp/control/service/conference"
@@ -62,13 +63,14 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store) (*voicexm
 		return nil, err
 	}
 	interpreter := vxml.New(vxml.Options{Fetcher: fetcher, Logger: n.log, Defaults: defaults})
-	spoken, err := n.openSpeech()
+	engines, err := speaking.Open(n.cfg.Speech, speaking.Parts{Agent: n.agent, Metrics: n.metrics, Log: n.log})
 	if err != nil {
 		return nil, err
 	}
+	n.opened("speech engines", engines.Close)
 	n.testPage = voicexml.New(voicexml.Config{Default: voicexml.SelfTestURL}, interpreter)
 	config := voicexml.Config{
-		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: spoken, Live: n.openTraces(),
+		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines.Speech(), Live: n.openTraces(),
 		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect},
 	}
 	if kept != nil {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"mcp/control/node"
+	"mcp/control/node/speaking"
 	"mcp/speech/google/googletest"
 	"mcp/speech/speechtest"
 )
@@ -28,7 +29,7 @@ func withGoogle(t *testing.T, hears ...string) (*googletest.Server, speechtest.C
 		}
 	})
 	return server, canned, func(c *node.Config) {
-		c.Speech.Google = node.Google{
+		c.Speech.Google = speaking.Google{
 			Enabled: true, Insecure: true, TTSEndpoint: server.Addr(), ASREndpoint: server.Addr(), Budget: 2 * time.Second,
 		}
 	}

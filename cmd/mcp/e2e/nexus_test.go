@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcp/control/node"
+	"mcp/control/node/speaking"
 	"mcp/speech/nexus/audiohook"
 	"mcp/speech/nexus/nexustest"
 	"mcp/speech/speechtest"
@@ -31,7 +32,7 @@ func withBot(t *testing.T, c nexustest.Config, hears ...string) (*nexustest.Serv
 	})
 	return server, func(cfg *node.Config) {
 		cfg.Speech.MRCP.URI = ""
-		cfg.Speech.Nexus = node.Nexus{URL: server.URL(), APIKey: c.APIKey, Secret: c.Secret, Settle: 200 * time.Millisecond}
+		cfg.Speech.Nexus = speaking.Nexus{URL: server.URL(), APIKey: c.APIKey, Secret: c.Secret, Settle: 200 * time.Millisecond}
 	}
 }
 

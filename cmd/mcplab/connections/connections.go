@@ -54,7 +54,7 @@ func ofCalls() []Connection {
 		{7, "Nuance", "MRCPv2, MRCPv1", []Proof{
 			{Package: e2e, Tests: []string{"TestSpokenAndKeyedDialogue", "TestDialogueOverMRCPv1"}},
 			{Package: "speech/mrcp", Tests: []string{"TestSpeakAndRecognize"}},
-			{Package: "control/node", Tests: []string{"TestForeignServers"}, Elsewhere: true},
+			{Package: "control/node/speaking", Tests: []string{"TestForeignServers"}, Elsewhere: true},
 		}, "the laboratory's server; UniMRCP where `MCP_INTEROP_MRCP` names one"},
 		{8, "RS", "ActiveMQ", []Proof{
 			{Package: "control/reporting/delivery", Tests: []string{"TestNothingIsLostWhateverTheBrokerDoes", "TestNothingIsLostWhateverDies", "TestAMQP"}},

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"mcp/cmd/mcplab/bench"
-	"mcp/control/node"
+	"mcp/control/node/speaking"
 	"mcp/control/sip"
 	"mcp/speech"
 	"mcp/speech/mrcp"
@@ -157,7 +157,7 @@ func (f *farEnd) carriage(agent *sip.Agent) mrcp.Carriage {
 	if f.agent == nil {
 		return v1.New(v1.Config{}, f.log)
 	}
-	return v2.New(v2.Config{}, node.SpeechDialer(agent, f.log), f.log)
+	return v2.New(v2.Config{}, speaking.Dialer(agent, f.log), f.log)
 }
 
 func (f *farEnd) close() error {

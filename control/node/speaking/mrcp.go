@@ -1,4 +1,4 @@
-package node
+package speaking
 
 import (
 	"crypto/tls"
@@ -162,31 +162,31 @@ func (t TLSClient) config() (*tls.Config, error) {
 }
 
 // openMRCP makes the client of an engine.
-func (n *Node) openMRCP(name string, cfg MRCP) (voicexml.Engine, error) {
-	carriage, err := n.openCarriage(cfg)
+func (e *Engines) openMRCP(name string, cfg MRCP) (voicexml.Engine, error) {
+	carriage, err := e.openCarriage(cfg)
 	if err != nil {
 		return voicexml.Engine{}, err
 	}
 	if cfg.Timeout == 0 {
-		cfg.Timeout = n.cfg.Speech.MRCP.Timeout
+		cfg.Timeout = e.config.MRCP.Timeout
 	}
-	client := mrcp.NewClient(cfg.config(), carriage, n.log.With("engine", name))
-	n.opened("speech engine "+name, client.Close)
-	n.metrics.MustRegister(mrcpCollector{client, prometheus.Labels{"engine": name}})
+	client := mrcp.NewClient(cfg.config(), carriage, e.parts.Log.With("engine", name))
+	e.opened(name, client.Close)
+	e.parts.Metrics.MustRegister(mrcpCollector{client, prometheus.Labels{"engine": name}})
 	return voicexml.Engine{
 		RTP: client, Local: localAddressFor(cfg.URI),
 		Codecs: []speech.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: 8000}, {PayloadType: 8, Name: "PCMA", ClockRate: 8000}},
 	}, nil
 }
 
-func (n *Node) openCarriage(cfg MRCP) (mrcp.Carriage, error) {
+func (e *Engines) openCarriage(cfg MRCP) (mrcp.Carriage, error) {
 	secure, err := cfg.TLS.config()
 	if err != nil {
 		return nil, err
 	}
 	if isRTSP(cfg.URI) {
 		return v1.New(v1.Config{PortMin: cfg.RTSP.PortMin, PortMax: cfg.RTSP.PortMax, Paths: cfg.RTSP.Paths,
-			Describe: cfg.RTSP.Describe, TLS: secure}, n.log), nil
+			Describe: cfg.RTSP.Describe, TLS: secure}, e.parts.Log), nil
 	}
 	carried := v2.Config{OwnConnection: cfg.Session.ConnectPerSetup}
 	if cfg.TLS.Enable {
@@ -204,7 +204,7 @@ func (n *Node) openCarriage(cfg MRCP) (mrcp.Carriage, error) {
 	if kind == "" {
 		kind = "application/xml"
 	}
-	return v2.New(carried, dialer{agent: n.agent, sessionType: kind, log: n.log}, n.log), nil
+	return v2.New(carried, dialer{agent: e.parts.Agent, sessionType: kind, log: e.parts.Log}, e.parts.Log), nil
 }
 
 // mrcpCollector shows what a client counts.

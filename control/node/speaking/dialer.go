@@ -1,4 +1,4 @@
-package node
+package speaking
 
 import (
 	"context"
@@ -28,8 +28,8 @@ type dialer struct {
 	log         *slog.Logger
 }
 
-// SpeechDialer is how the platform opens SIP dialogs with speech servers.
-func SpeechDialer(agent *sip.Agent, log *slog.Logger) v2.Dialer {
+// Dialer is how the platform opens SIP dialogs with speech servers.
+func Dialer(agent *sip.Agent, log *slog.Logger) v2.Dialer {
 	return dialer{agent: agent, log: log}
 }
 

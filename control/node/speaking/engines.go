@@ -1,17 +1,25 @@
-package node
+// Package speaking turns the configuration's section of speech engines into their
+// clients: MRCP servers, whose SIP dialogs go through the platform's own agent,
+// Google Cloud and bots.
+package speaking
 
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/service/voicexml"
+	"mcp/control/sip"
 )
 
-// Speech is the section of speech engines. Pages choose among them with the
+// Config is the section of speech engines. Pages choose among them with the
 // properties com.genesyslab.asrengine and com.genesyslab.ttsengine.
-type Speech struct {
+type Config struct {
 	ASR     string            `yaml:"asr" doc:"engine that listens where a page names none; may be empty when there is only one"`
 	TTS     string            `yaml:"tts" doc:"engine that speaks where a page names none; may be empty when there is only one"`
 	MRCP    MRCP              `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787): the engine mrcp"`
@@ -31,20 +39,23 @@ type Engine struct {
 	Nexus  Nexus  `yaml:"nexus" doc:"bot over a WebSocket (AudioHook, Audio Connector)"`
 }
 
+// Defaults has no engines.
+func Defaults() Config { return Config{MRCP: MRCP{Timeout: 5 * time.Second}} }
+
 // Validate checks that the engines named are there.
-func (s Speech) Validate() error {
-	all := s.engines()
-	for name, e := range s.Engines {
+func (c Config) Validate() error {
+	all := c.engines()
+	for name, e := range c.Engines {
 		if e.kinds() != 1 {
 			return fmt.Errorf("engines.%s: exactly one kind of engine is to be configured", name)
 		}
 	}
-	for key, name := range map[string]string{"asr": s.ASR, "tts": s.TTS, "assist": s.Assist} {
-		if _, known := all[name]; name != "" && !known && s.Aliases[name] == "" {
+	for key, name := range map[string]string{"asr": c.ASR, "tts": c.TTS, "assist": c.Assist} {
+		if _, known := all[name]; name != "" && !known && c.Aliases[name] == "" {
 			return fmt.Errorf("%s: %q is none of the engines configured: %q", key, name, slices.Sorted(maps.Keys(all)))
 		}
 	}
-	for alias, name := range s.Aliases {
+	for alias, name := range c.Aliases {
 		if _, known := all[name]; !known {
 			return fmt.Errorf("aliases.%s: %q is none of the engines configured: %q", alias, name, slices.Sorted(maps.Keys(all)))
 		}
@@ -63,12 +74,12 @@ func (e Engine) kinds() (n int) {
 }
 
 // engines are all that are configured, by name.
-func (s Speech) engines() map[string]Engine {
-	all := maps.Clone(s.Engines)
+func (c Config) engines() map[string]Engine {
+	all := maps.Clone(c.Engines)
 	if all == nil {
 		all = map[string]Engine{}
 	}
-	for name, e := range map[string]Engine{"mrcp": {MRCP: s.MRCP}, "google": {Google: s.Google}, "nexus": {Nexus: s.Nexus}} {
+	for name, e := range map[string]Engine{"mrcp": {MRCP: c.MRCP}, "google": {Google: c.Google}, "nexus": {Nexus: c.Nexus}} {
 		if _, taken := all[name]; !taken && e.kinds() > 0 {
 			all[name] = e
 		}
@@ -76,30 +87,68 @@ func (s Speech) engines() map[string]Engine {
 	return all
 }
 
-// openSpeech makes the clients of all engines.
-func (n *Node) openSpeech() (voicexml.Speech, error) {
-	cfg := n.cfg.Speech
-	out := voicexml.Speech{ASR: cfg.ASR, TTS: cfg.TTS, Assist: cfg.Assist, Aliases: cfg.Aliases, Overrides: cfg.Overrides, Engines: map[string]voicexml.Engine{}}
-	all := cfg.engines()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		engine, err := n.openEngine(name, all[name])
-		if err != nil {
-			return voicexml.Speech{}, fmt.Errorf("speech engine %s: %w", name, err)
-		}
-		out.Engines[name] = engine
-	}
-	return out, nil
+// Engines are the clients of all speech engines.
+type Engines struct {
+	config  Config
+	parts   Parts
+	clients map[string]voicexml.Engine
+	closers []func() error
 }
 
-func (n *Node) openEngine(name string, cfg Engine) (voicexml.Engine, error) {
-	if cfg.MRCP.URI != "" {
-		return n.openMRCP(name, cfg.MRCP)
+// Parts are what the clients are made with.
+type Parts struct {
+	Agent   *sip.Agent
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
+}
+
+// Open makes the clients.
+func Open(c Config, p Parts) (*Engines, error) {
+	e := &Engines{config: c, parts: p, clients: map[string]voicexml.Engine{}}
+	all := c.engines()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		client, err := e.open(name, all[name])
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("speech engine %s: %w", name, err), e.Close())
+		}
+		e.clients[name] = client
 	}
-	if cfg.Google.Enabled {
-		return n.openGoogle(name, cfg.Google)
+	return e, nil
+}
+
+// Speech is the engines as dialogues choose among them.
+func (e *Engines) Speech() voicexml.Speech {
+	c := e.config
+	return voicexml.Speech{ASR: c.ASR, TTS: c.TTS, Assist: c.Assist, Aliases: c.Aliases, Overrides: c.Overrides, Engines: e.clients}
+}
+
+// Close ends the clients.
+func (e *Engines) Close() error {
+	var errs []error
+	for _, end := range slices.Backward(e.closers) {
+		errs = append(errs, end())
 	}
-	if cfg.Nexus.URL != "" {
-		return n.openNexus(name, cfg.Nexus)
+	return errors.Join(errs...)
+}
+
+// opened remembers how to end a client.
+func (e *Engines) opened(name string, end func() error) {
+	e.closers = append(e.closers, func() error {
+		if err := end(); err != nil {
+			return fmt.Errorf("speech engine %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+func (e *Engines) open(name string, cfg Engine) (voicexml.Engine, error) {
+	switch {
+	case cfg.MRCP.URI != "":
+		return e.openMRCP(name, cfg.MRCP)
+	case cfg.Google.Enabled:
+		return e.openGoogle(name, cfg.Google)
+	case cfg.Nexus.URL != "":
+		return e.openNexus(name, cfg.Nexus)
 	}
 	return voicexml.Engine{}, errors.New("nothing is configured")
 }

@@ -1,4 +1,4 @@
-package node
+package speaking
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mcp/control/service/voicexml"
 	"mcp/control/sip"
 	"mcp/control/sip/certs"
 	"mcp/control/sip/certs/certstest"
@@ -107,13 +108,24 @@ func mrcpClient(t *testing.T, cfg MRCP) *mrcp.Client {
 func mrcpClientOf(t *testing.T, signalled sip.Config, cfg MRCP) *mrcp.Client {
 	t.Helper()
 	agent, _ := serveSIP(t, signalled, nobody{})
-	n := &Node{cfg: Defaults(), log: slog.New(slog.DiscardHandler), metrics: prometheus.NewRegistry(), agent: agent}
-	engine, err := n.openMRCP("test", cfg)
-	t.Cleanup(n.close)
+	return opened(t, agent, cfg, slog.New(slog.DiscardHandler)).RTP.(*mrcp.Client)
+}
+
+// opened is the engine that a configuration makes.
+func opened(t *testing.T, agent *sip.Agent, cfg MRCP, log *slog.Logger) voicexml.Engine {
+	t.Helper()
+	all := Defaults()
+	all.Engines = map[string]Engine{"test": {MRCP: cfg}}
+	engines, err := Open(all, Parts{Agent: agent, Metrics: prometheus.NewRegistry(), Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return engine.RTP.(*mrcp.Client)
+	t.Cleanup(func() {
+		if err := engines.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return engines.Speech().Engines["test"]
 }
 
 // offered is media for a session whose audio nobody listens to.
@@ -184,7 +196,7 @@ func (f full) Capacity() (map[string]string, *sip.Refusal) {
 // TestProbe proves which answers to OPTIONS come of a server that is there.
 func TestProbe(t *testing.T) {
 	agent, _ := serveSIP(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, nobody{})
-	dialer := SpeechDialer(agent, slog.New(slog.DiscardHandler))
+	dialer := Dialer(agent, slog.New(slog.DiscardHandler))
 	for status, there := range map[int]bool{200: true, 302: true, 404: true, 405: true, 501: true, 408: false, 503: false} {
 		far, _ := serveSIP(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, full{status: status})
 		err := dialer.Probe(t.Context(), "sip:x@"+far.Addrs()[0].String()+";transport=tcp")
@@ -254,8 +266,8 @@ func TestSessionsAreDescribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, bad := range []string{empty, empty + ".missing"} {
-		n := &Node{cfg: Defaults(), log: slog.New(slog.DiscardHandler)}
-		if _, err := n.openMRCP("test", MRCP{URI: "sip:x@127.0.0.1", Client: MRCPClient{SendSessionXML: bad}}); err == nil {
+		cfg := Config{MRCP: MRCP{URI: "sip:x@127.0.0.1", Client: MRCPClient{SendSessionXML: bad}}}
+		if _, err := Open(cfg, Parts{Log: slog.New(slog.DiscardHandler)}); err == nil {
 			t.Errorf("%s is taken", bad)
 		}
 	}

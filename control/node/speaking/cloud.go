@@ -1,4 +1,4 @@
-package node
+package speaking
 
 import (
 	"fmt"
@@ -60,13 +60,13 @@ func (g Google) engine(name string) google.Config {
 // Validate checks the section.
 func (g Google) Validate() error { return g.engine("").Validate() }
 
-func (n *Node) openGoogle(name string, cfg Google) (voicexml.Engine, error) {
-	engine, err := google.New(cfg.engine(name), n.log)
+func (e *Engines) openGoogle(name string, cfg Google) (voicexml.Engine, error) {
+	engine, err := google.New(cfg.engine(name), e.parts.Log)
 	if err != nil {
 		return voicexml.Engine{}, err
 	}
-	n.opened("speech engine "+name, engine.Close)
-	n.metrics.MustRegister(engine)
+	e.opened(name, engine.Close)
+	e.parts.Metrics.MustRegister(engine)
 	return voicexml.Engine{Attached: engine}, nil
 }
 
@@ -106,7 +106,7 @@ func (n Nexus) client() audiohook.Config {
 	}
 }
 
-func (n *Node) openNexus(name string, cfg Nexus) (voicexml.Engine, error) {
+func (e *Engines) openNexus(name string, cfg Nexus) (voicexml.Engine, error) {
 	config := cfg.client()
 	for file, to := range map[string]*string{cfg.APIKeyFile: &config.APIKey, cfg.SecretFile: &config.Secret} {
 		if file == "" {
@@ -121,12 +121,12 @@ func (n *Node) openNexus(name string, cfg Nexus) (voicexml.Engine, error) {
 	if err := config.Validate(); err != nil {
 		return voicexml.Engine{}, err
 	}
-	client, err := audiohook.New(config, n.log)
+	client, err := audiohook.New(config, e.parts.Log)
 	if err != nil {
 		return voicexml.Engine{}, fmt.Errorf("connect to bots: %w", err)
 	}
-	n.opened("speech engine "+name, client.Close)
-	engine := nexus.New(nexus.Config{Name: name, Settle: cfg.Settle}, client, n.log)
-	n.metrics.MustRegister(engine)
+	e.opened(name, client.Close)
+	engine := nexus.New(nexus.Config{Name: name, Settle: cfg.Settle}, client, e.parts.Log)
+	e.parts.Metrics.MustRegister(engine)
 	return voicexml.Engine{Attached: engine, Bot: true}, nil
 }

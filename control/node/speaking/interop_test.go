@@ -1,4 +1,4 @@
-package node
+package speaking
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/zaf/g711"
 
 	"mcp/control/sip"
@@ -62,23 +61,12 @@ func (nobody) Invite(context.Context, *sip.Dialog) {}
 
 func newForeign(t *testing.T, uri string) *foreign {
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	agent, err := sip.New(sip.Config{Listen: []string{"tcp:127.0.0.1:0", "udp:127.0.0.1:0"}}, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serving, stop := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- agent.Serve(serving, nobody{}) }()
-	cfg := Defaults()
-	n := &Node{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), agent: agent}
+	agent, _ := serveSIP(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0", "udp:127.0.0.1:0"}}, nobody{})
 	idle := time.Duration(0)
 	if strings.Contains(t.Name(), "/idle") {
 		idle = 800 * time.Millisecond
 	}
-	engine, err := n.openMRCP("foreign", MRCP{URI: uri, Session: MRCPSession{Idle: idle}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := opened(t, agent, MRCP{URI: uri, Session: MRCPSession{Idle: idle}}, log)
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -88,11 +76,6 @@ func newForeign(t *testing.T, uri string) *foreign {
 		media: speech.Media{Addr: socket.LocalAddr().(*net.UDPAddr).AddrPort(), Codecs: engine.Codecs, Events: 101}}
 	t.Cleanup(func() {
 		cancel()
-		n.close()
-		stop()
-		if err := <-served; err != nil && !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
 		_ = socket.Close()
 	})
 	return f
