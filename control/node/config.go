@@ -3,7 +3,6 @@ package node
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,45 +10,43 @@ import (
 
 	"mcp/control/admission"
 	"mcp/control/call"
+	"mcp/control/node/carrying"
 	"mcp/control/node/console"
+	"mcp/control/node/fetching"
 	"mcp/control/node/monitoring"
 	"mcp/control/node/orchestrating"
 	"mcp/control/node/probing"
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
-	"mcp/control/node/securing"
+	"mcp/control/node/registering"
 	"mcp/control/node/signalling"
 	"mcp/control/node/speaking"
 	"mcp/control/node/uploading"
-	"mcp/control/sdp"
 	"mcp/control/service/voicexml/live"
 )
 
 // Config is everything an operator can set: one section for each part of the
 // platform. Every key is optional; Defaults answers calls as it is.
 type Config struct {
-	SIP           SIP              `yaml:"sip" doc:"signalling"`
-	Calls         Calls            `yaml:"calls" doc:"limits on calls"`
-	Media         Media            `yaml:"media" doc:"callers' and speech servers' audio"`
-	Application   Application      `yaml:"application" doc:"which VoiceXML application answers"`
-	Announcements Announcements    `yaml:"announcements" doc:"provisioned announcements (RFC 4240)"`
-	Conferences   Conferences      `yaml:"conferences" doc:"conferences that callers begin by calling conf=NAME"`
-	Transfers     Transfers        `yaml:"transfers" doc:"how applications call others"`
-	Fetch         Fetch            `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
-	Speech        speaking.Config  `yaml:"speech" doc:"speech engines"`
-	Reporting     Reporting        `yaml:"reporting" doc:"records of calls and reports"`
-	Health        Health           `yaml:"health" doc:"probes and metrics for the orchestrator"`
-	Recording     recording.Config `yaml:"recording" doc:"which calls are recorded, and how"`
-	Upload        uploading.Config `yaml:"upload" doc:"where recordings are sent to be kept"`
-	Discovery     Discovery        `yaml:"discovery" doc:"registration with Consul"`
-	Log           Log              `yaml:"log" doc:"the platform's own log"`
+	SIP           SIP                `yaml:"sip" doc:"signalling"`
+	Calls         Calls              `yaml:"calls" doc:"limits on calls"`
+	Media         carrying.Config    `yaml:"media" doc:"callers' and speech servers' audio"`
+	Application   Application        `yaml:"application" doc:"which VoiceXML application answers"`
+	Announcements Announcements      `yaml:"announcements" doc:"provisioned announcements (RFC 4240)"`
+	Conferences   Conferences        `yaml:"conferences" doc:"conferences that callers begin by calling conf=NAME"`
+	Transfers     Transfers          `yaml:"transfers" doc:"how applications call others"`
+	Fetch         fetching.Config    `yaml:"fetch" doc:"how pages, grammars and recordings are fetched"`
+	Speech        speaking.Config    `yaml:"speech" doc:"speech engines"`
+	Reporting     Reporting          `yaml:"reporting" doc:"records of calls and reports"`
+	Health        Health             `yaml:"health" doc:"probes and metrics for the orchestrator"`
+	Recording     recording.Config   `yaml:"recording" doc:"which calls are recorded, and how"`
+	Upload        uploading.Config   `yaml:"upload" doc:"where recordings are sent to be kept"`
+	Discovery     registering.Config `yaml:"discovery" doc:"registration with Consul"`
+	Log           Log                `yaml:"log" doc:"the platform's own log"`
 }
 
 // SIP is the signalling section.
 type SIP = signalling.Config
-
-// SRTP is the section of protected audio.
-type SRTP = securing.Config
 
 // Calls is the section of limits.
 type Calls struct {
@@ -86,22 +83,6 @@ func (c Calls) overload() call.Overload {
 		Limits: admission.Limits{Rate: c.Rate, Period: c.RatePeriod, CPU: float64(c.CPU) / 100},
 		Status: c.Refusal, RetryAfter: c.RetryAfter,
 	}
-}
-
-// Media is the audio section.
-type Media struct {
-	Plane       string        `yaml:"plane" doc:"auto, xdp, xdp-generic or socket"`
-	Interfaces  []string      `yaml:"interfaces" doc:"network interfaces of the XDP plane, to which loopback is added for calls to ourselves; default: all that are up"`
-	Pins        string        `yaml:"pins" doc:"directory of the pinned maps and programs, on a bpf file system"`
-	Address     netip.Addr    `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
-	PortMin     uint16        `yaml:"port-min" gvp:"mpc.rtp.portrange first" doc:"first port of the RTP range"`
-	PortMax     uint16        `yaml:"port-max" gvp:"mpc.rtp.portrange last" doc:"last port of the RTP range"`
-	Codecs      []string      `yaml:"codecs" gvp:"mpc.codec codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722, opus; what differs from the other side's is transcoded"`
-	DSCP        uint8         `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
-	Timeout     time.Duration `yaml:"timeout" doc:"how long a caller's audio may stay away before the call is ended; 0: for ever"`
-	HoldTimeout time.Duration `yaml:"hold-timeout" doc:"the same while the caller is on hold; 0: for ever"`
-	SRTP        SRTP          `yaml:"srtp" doc:"protection of callers' audio"`
-	Symmetric   bool          `yaml:"symmetric-rtp" doc:"learn where a caller behind NAT is from its first audio (RFC 4961)"`
 }
 
 // Application is the section of applications.
@@ -175,16 +156,16 @@ func Defaults() Config {
 			Drain: time.Hour, Prepare: 30 * time.Second, Grace: 10 * time.Second,
 			Outbound: Outbound{Timeout: time.Minute},
 		},
-		Media:         Media{Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, Codecs: []string{"PCMU", "PCMA"}, DSCP: 46, Timeout: time.Minute, HoldTimeout: time.Hour, SRTP: securing.Defaults()},
+		Media:         carrying.Defaults(),
 		Application:   Application{Trace: live.Dir(), ORS: orchestrating.Defaults()},
 		Announcements: Announcements{Longest: time.Hour},
-		Fetch:         defaultFetch(),
+		Fetch:         fetching.Defaults(),
 		Speech:        speaking.Defaults(),
 		Reporting:     records.Defaults(stateDir()),
 		Health:        Health{Listen: "0.0.0.0:8300", SelfTest: probing.Defaults(), Console: console.Defaults(), SNMP: monitoring.Defaults()},
 		Recording:     recording.Defaults(),
 		Upload:        uploading.Defaults(stateDir()),
-		Discovery:     defaultDiscovery(),
+		Discovery:     registering.Defaults(),
 		Log:           Log{Level: "info", Format: "text"},
 	}
 }
@@ -202,59 +183,6 @@ func stateDir() string {
 		return filepath.Join(dir, "mcp")
 	}
 	return filepath.Join(os.Getenv("HOME"), ".local", "state", "mcp")
-}
-
-// Validate implements the configuration reader's check of the media section.
-func (m Media) Validate() error {
-	switch m.Plane {
-	case "auto", "xdp", "xdp-generic", "socket":
-	default:
-		return fmt.Errorf("plane: %q is none of auto, xdp, xdp-generic, socket", m.Plane)
-	}
-	if m.PortMin < 1024 || m.PortMax <= m.PortMin {
-		return fmt.Errorf("port-min %d and port-max %d are not a range above 1023", m.PortMin, m.PortMax)
-	}
-	if m.Timeout < 0 || m.HoldTimeout < 0 {
-		return errors.New("timeout and hold-timeout must not be negative")
-	}
-	if len(m.Codecs) == 0 {
-		return errors.New("codecs: there is none")
-	}
-	for _, name := range m.Codecs {
-		if _, known := spoken[strings.ToUpper(name)]; !known {
-			return fmt.Errorf("codecs: %q is none of PCMU, PCMA, G722, opus", name)
-		}
-	}
-	if m.DSCP > 63 {
-		return fmt.Errorf("dscp: %d is above 63", m.DSCP)
-	}
-	return nil
-}
-
-// spoken are the codecs of callers by their names in capitals, which is how names are
-// compared (RFC 4855 section 3), with their static payload types (RFC 3551 section 6);
-// Opus has none.
-var spoken = map[string]sdp.Codec{
-	"PCMU": {Name: "PCMU", PayloadType: 0, ClockRate: 8000},
-	"PCMA": {Name: "PCMA", PayloadType: 8, ClockRate: 8000},
-	"G722": {Name: "G722", PayloadType: 9, ClockRate: 8000},
-	"OPUS": {Name: "opus", PayloadType: 96, ClockRate: 48000},
-}
-
-// codecs are those spoken with callers.
-func (m Media) codecs() (all []sdp.Codec) {
-	for _, name := range m.Codecs {
-		all = append(all, spoken[strings.ToUpper(name)])
-	}
-	return all
-}
-
-// latch is for how long a caller's true address may be learned.
-func (m Media) latch() time.Duration {
-	if m.Symmetric {
-		return 5 * time.Second
-	}
-	return 0
 }
 
 // Validate checks the log section.

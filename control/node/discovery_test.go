@@ -65,22 +65,3 @@ func entry(t *testing.T, a *consultest.Agent, want func(map[string]consultest.En
 		}
 	}
 }
-
-func TestDiscoverySection(t *testing.T) {
-	good := defaultDiscovery()
-	good.Consul = "https://127.0.0.1:8501"
-	for what, change := range map[string]func(*Discovery){
-		"no URL":      func(d *Discovery) { d.Consul = "127.0.0.1:8501" },
-		"no service":  func(d *Discovery) { d.Service = "" },
-		"no interval": func(d *Discovery) { d.Interval = 0 },
-	} {
-		bad := good
-		change(&bad)
-		if err := bad.Validate(); err == nil {
-			t.Errorf("%s is accepted", what)
-		}
-	}
-	if err := good.Validate(); err != nil {
-		t.Error(err)
-	}
-}

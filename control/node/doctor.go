@@ -10,6 +10,7 @@ import (
 
 	"mcp/bpf"
 	"mcp/control/doctor"
+	"mcp/control/node/carrying"
 )
 
 // What the platform wants of a machine.
@@ -37,7 +38,7 @@ func Doctor(ctx context.Context, cfg Config) []doctor.Finding {
 }
 
 // plane looks at the media plane that is loaded.
-func plane(cfg Media) doctor.Check {
+func plane(cfg carrying.Config) doctor.Check {
 	return func(context.Context) doctor.Finding {
 		f := doctor.Finding{Check: "media plane", State: doctor.OK}
 		if cfg.Plane == "socket" {

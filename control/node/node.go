@@ -18,6 +18,7 @@ import (
 	"mcp/control/listen"
 	"mcp/control/logexport"
 	"mcp/control/media"
+	"mcp/control/node/carrying"
 	"mcp/control/node/probing"
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
@@ -118,7 +119,7 @@ func (n *Node) build() error {
 		return fmt.Errorf("media: srtp: %w", err)
 	}
 	n.calls = call.NewServer(call.Config{
-		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.codecs(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.latch(),
+		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.Spoken(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.Latch(),
 		SRTP: protection, MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace, Overrides: n.cfg.Calls.Overrides,
 	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: n.openRecordingServer(kept.Calls()), Metrics: n.metrics, Log: n.log})
@@ -158,7 +159,7 @@ func (n *Node) openRecordings(engine *media.Engine) (*recording.Recordings, erro
 
 // openRecordingServer adds to what records calls a recording server, if there is one.
 func (n *Node) openRecordingServer(also []call.Recordings) []call.Recordings {
-	c := n.cfg.Recording.Server.Client(n.cfg.Media.codecs(), n.agent, n.log)
+	c := n.cfg.Recording.Server.Client(n.cfg.Media.Spoken(), n.agent, n.log)
 	if c == nil {
 		return also
 	}
@@ -181,29 +182,12 @@ func (n *Node) openUploader() error {
 }
 
 func (n *Node) openMedia() (*media.Engine, error) {
-	plane, err := n.openPlane()
+	carrier, err := carrying.Open(n.cfg.Media, n.metrics, n.log)
 	if err != nil {
 		return nil, err
 	}
-	secure := n.cfg.Media.SRTP.Open(plane, n.log)
-	if secure != nil {
-		n.opened("media plane for SRTP", secure.Close)
-	}
-	engine, err := media.NewEngine(media.Config{PortMin: n.cfg.Media.PortMin, PortMax: n.cfg.Media.PortMax, DSCP: n.cfg.Media.DSCP, Secure: secure}, plane, n.log)
-	if err != nil {
-		return nil, fmt.Errorf("media: %w", err)
-	}
-	n.opened("media", engine.Close)
-	n.metrics.MustRegister(engine, planeInfo(plane))
-	return engine, nil
-}
-
-// planeInfo shows which media plane runs, and why.
-func planeInfo(p media.Plane) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "mcp_media_plane_info", Help: "The media plane in use, in its labels; always 1.",
-		ConstLabels: prometheus.Labels{"mode": p.Mode(), "reason": p.Reason()},
-	}, func() float64 { return 1 })
+	n.opened("media", carrier.Close)
+	return carrier.Engine, nil
 }
 
 // serve runs signalling until ctx ends, and its companions, probes and metrics among

@@ -15,6 +15,7 @@ import (
 	"mcp/control/node/console"
 	"mcp/control/node/monitoring"
 	"mcp/control/node/probing"
+	"mcp/control/node/registering"
 	"mcp/control/reporting"
 )
 
@@ -45,7 +46,7 @@ func (n *Node) openSelfTest(engine *media.Engine) (err error) {
 		return nil
 	}
 	n.test, err = probing.Open(n.cfg.Health.SelfTest, probing.Parts{
-		SIP: n.cfg.SIP, Bound: n.agent.Addrs(), Media: n.cfg.Media.Address, PortMax: n.cfg.Media.PortMax, Codecs: n.cfg.Media.codecs(),
+		SIP: n.cfg.SIP, Bound: n.agent.Addrs(), Media: n.cfg.Media.Address, PortMax: n.cfg.Media.PortMax, Codecs: n.cfg.Media.Spoken(),
 		Engine: engine, Calls: n.calls, Page: n.testPage, Metrics: n.metrics, Log: n.log,
 	})
 	n.opened("self-test", n.test.Close)
@@ -85,6 +86,26 @@ func (n *Node) openSNMP() error {
 	}
 	n.metrics.MustRegister(m)
 	n.companions = append(n.companions, m.Run)
+	return nil
+}
+
+// openDiscovery makes the platform known to Consul, if one is configured: while it
+// runs, and in maintenance once it stops.
+func (n *Node) openDiscovery() error {
+	where := registering.Platform{SIP: n.agent.Addrs()[0]}
+	if n.web != nil {
+		where.Probes = n.web.Addr()
+	}
+	registrar, err := registering.Open(n.cfg.Discovery, where, n.log)
+	if err != nil || registrar == nil {
+		return err
+	}
+	n.metrics.MustRegister(registrar)
+	context.AfterFunc(n.stopping, registrar.Drain)
+	n.companions = append(n.companions, func(running context.Context) error {
+		registrar.Run(running)
+		return nil
+	})
 	return nil
 }
 

@@ -1,9 +1,11 @@
-package node
+// Package registering turns the configuration's section of discovery into the
+// platform's registration with Consul.
+package registering
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -15,8 +17,8 @@ import (
 	"mcp/control/health"
 )
 
-// Discovery is the section of the registration with Consul.
-type Discovery struct {
+// Config is the section of the registration with Consul.
+type Config struct {
 	Consul     string            `yaml:"consul" doc:"URL of the Consul agent, such as https://127.0.0.1:8501; empty: no registration"`
 	Token      string            `yaml:"token" secret:"true" doc:"ACL token"`
 	TokenFile  string            `yaml:"token-file" doc:"file with the ACL token, read anew each time; goes before token"`
@@ -34,70 +36,65 @@ type Discovery struct {
 	Deregister time.Duration     `yaml:"deregister-after" doc:"after how long without readiness the agent drops the service; 0: never"`
 }
 
-func defaultDiscovery() Discovery {
-	return Discovery{Service: "gvp-mcp", Interval: 10 * time.Second, Check: 30 * time.Second, Deregister: time.Hour}
+// Defaults registers nowhere.
+func Defaults() Config {
+	return Config{Service: "gvp-mcp", Interval: 10 * time.Second, Check: 30 * time.Second, Deregister: time.Hour}
 }
 
 // Validate implements the configuration reader's check of the section.
-func (d Discovery) Validate() error {
-	if d.Consul == "" {
+func (c Config) Validate() error {
+	if c.Consul == "" {
 		return nil
 	}
-	u, err := url.Parse(d.Consul)
+	u, err := url.Parse(c.Consul)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("consul: %q is not an http or https URL", d.Consul)
+		return fmt.Errorf("consul: %q is not an http or https URL", c.Consul)
 	}
-	if d.Service == "" {
+	if c.Service == "" {
 		return errors.New("service: the service needs a name")
 	}
-	if d.Interval <= 0 || d.Check <= 0 || d.Deregister < 0 {
+	if c.Interval <= 0 || c.Check <= 0 || c.Deregister < 0 {
 		return errors.New("interval and check-interval must be above zero, deregister-after not below")
 	}
 	return nil
 }
 
-// openDiscovery makes the platform known to Consul, if one is configured: while it
-// runs, and in maintenance once it stops. The sockets must be bound already.
-func (n *Node) openDiscovery() error {
-	cfg := n.cfg.Discovery
-	if cfg.Consul == "" {
-		return nil
+// Platform is what is registered: where it listens, bound already.
+type Platform struct {
+	SIP    net.Addr
+	Probes net.Addr // nil: none
+}
+
+// Open makes the platform known to Consul; nil when no agent is configured.
+func Open(c Config, p Platform, log *slog.Logger) (*discovery.Registrar, error) {
+	if c.Consul == "" {
+		return nil, nil
 	}
-	service, err := n.describe(cfg)
+	service, err := c.describe(p)
 	if err != nil {
-		return fmt.Errorf("discovery: %w", err)
+		return nil, fmt.Errorf("discovery: %w", err)
 	}
-	registrar, err := discovery.New(discovery.Config{
+	return discovery.New(discovery.Config{
 		Agent: discovery.Agent{
-			URL: cfg.Consul, Token: cfg.Token, TokenFile: cfg.TokenFile,
-			CAFile: cfg.CAFile, CertFile: cfg.CertFile, KeyFile: cfg.KeyFile,
+			URL: c.Consul, Token: c.Token, TokenFile: c.TokenFile,
+			CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile,
 		},
-		Service: service, Interval: cfg.Interval,
-	}, n.log)
-	if err != nil {
-		return err
-	}
-	n.metrics.MustRegister(registrar)
-	context.AfterFunc(n.stopping, registrar.Drain)
-	n.companions = append(n.companions, func(running context.Context) error {
-		registrar.Run(running)
-		return nil
-	})
-	return nil
+		Service: service, Interval: c.Interval,
+	}, log)
 }
 
 // describe says what the platform is registered as.
-func (n *Node) describe(cfg Discovery) (discovery.Service, error) {
-	s := discovery.Service{Name: cfg.Service, ID: cfg.ID, Port: int(cfg.Port), Tags: cfg.Tags, Meta: cfg.Meta}
+func (c Config) describe(p Platform) (discovery.Service, error) {
+	s := discovery.Service{Name: c.Service, ID: c.ID, Port: int(c.Port), Tags: c.Tags, Meta: c.Meta}
 	if s.ID == "" {
 		host, err := os.Hostname()
 		if err != nil {
 			return s, fmt.Errorf("name this instance: %w", err)
 		}
-		s.ID = cfg.Service + "-" + host
+		s.ID = c.Service + "-" + host
 	}
 	if s.Port == 0 {
-		_, port, err := net.SplitHostPort(n.agent.Addrs()[0].String())
+		_, port, err := net.SplitHostPort(p.SIP.String())
 		if err != nil {
 			return s, fmt.Errorf("find the SIP port: %w", err)
 		}
@@ -105,22 +102,22 @@ func (n *Node) describe(cfg Discovery) (discovery.Service, error) {
 			return s, fmt.Errorf("find the SIP port: %w", err)
 		}
 	}
-	address := cfg.Address
+	address := c.Address
 	if !address.IsValid() {
 		var err error
-		if address, err = routeTo(cfg.Consul); err != nil {
+		if address, err = routeTo(c.Consul); err != nil {
 			return s, err
 		}
 	}
 	s.Address = address.String()
-	if n.web != nil {
-		_, port, err := net.SplitHostPort(n.web.Addr().String())
+	if p.Probes != nil {
+		_, port, err := net.SplitHostPort(p.Probes.String())
 		if err != nil {
 			return s, fmt.Errorf("find the probes' port: %w", err)
 		}
 		s.Check = discovery.Check{
 			URL:      "http://" + net.JoinHostPort(s.Address, port) + health.Platform().Readiness,
-			Interval: cfg.Check, Deregister: cfg.Deregister,
+			Interval: c.Check, Deregister: c.Deregister,
 		}
 	}
 	return s, nil
