@@ -34,7 +34,7 @@ answered with 503 when it takes no sessions.
 
 To see how a client bears it, the server does wrong what it is told to, by --fault
 or, with --control, over HTTP while it runs. A fault is "refuse" (no more sessions),
-or METHOD= and one of silent, drop, slow:3s, status:407, cause:6.`
+or METHOD= and one of silent, drop, hang, slow:3s, status:407, cause:6.`
 
 func speechCommand() *cobra.Command {
 	var config speechserver.Config

@@ -89,7 +89,7 @@ func (a *account) close() (err error) {
 
 func dialOptions(c Config, file string) ([]grpc.DialOption, error) {
 	options := []grpc.DialOption{
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 10 * time.Second}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: c.Budget}),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: c.Budget / 2}),
 		grpc.WithUserAgent("mcp"),
 	}

@@ -1,13 +1,7 @@
 package google
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/xml"
-	"errors"
-	"fmt"
-	"io"
-	"strings"
 
 	"github.com/zaf/g711"
 )
@@ -34,23 +28,3 @@ func headless(audio []byte) []byte {
 
 // linear is A-law as 16-bit samples, little endian.
 func linear(alaw []byte) []byte { return g711.DecodeAlaw(alaw) }
-
-// plain is the text of an SSML document.
-func plain(ssml string) (string, error) {
-	decoder := xml.NewDecoder(strings.NewReader(ssml))
-	decoder.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
-	var text bytes.Buffer
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return strings.Join(strings.Fields(text.String()), " "), nil
-		}
-		if err != nil {
-			return "", fmt.Errorf("read SSML: %w", err)
-		}
-		if words, ok := token.(xml.CharData); ok {
-			text.Write(words)
-			text.WriteByte(' ')
-		}
-	}
-}

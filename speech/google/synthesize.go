@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"mcp/speech"
+	"mcp/speech/ssml"
 )
 
 // The properties by which a page chooses how a prompt sounds.
@@ -117,7 +118,7 @@ func (c Config) synthesis(u speech.Utterance, codec speech.Codec) (*synthesis, e
 		audio.EffectsProfileId = []string{c.Voice.Effect}
 	}
 	if out.stream {
-		text, err := plain(u.SSML)
+		text, err := ssml.Text(u.SSML)
 		if err != nil {
 			return nil, err
 		}

@@ -110,6 +110,16 @@ func newRigOver(t *testing.T, cfg mrcp.Config, carried v2.Config, hears ...strin
 	})
 }
 
+// newRigWithSpare is a rig whose client also has another's server, sip:second.
+func newRigWithSpare(t *testing.T, cfg mrcp.Config) (r, spare *rig) {
+	t.Helper()
+	spare = newRig(t, mrcp.Config{})
+	return newRigOf(t, mrcptest.Config{}, nil, func(r *rig) {
+		r.dialer.Servers = map[string]*mrcptest.Server{"sip:second": spare.server}
+		r.client = mrcp.NewClient(cfg, v2.New(v2.Config{}, r.dialer, testLog(t)), testLog(t))
+	}), spare
+}
+
 // newRigOf is a rig whose client is made by connect.
 func newRigOf(t *testing.T, served mrcptest.Config, hears []string, connect func(*rig)) *rig {
 	t.Helper()

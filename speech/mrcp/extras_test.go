@@ -349,10 +349,8 @@ func TestVendorParametersOfV1(t *testing.T) {
 // until it is found again.
 func TestFailOver(t *testing.T) {
 	ctx := testContext(t)
-	spare := newRig(t, mrcp.Config{})
-	r := newRig(t, mrcp.Config{Servers: []mrcp.Server{{URI: "sip:first"}, {URI: "sip:second", Weight: 2}},
+	r, spare := newRigWithSpare(t, mrcp.Config{Servers: []mrcp.Server{{URI: "sip:first"}, {URI: "sip:second", Weight: 2}},
 		HealthInterval: 20 * time.Millisecond, ResponseTimeout: 5 * time.Second})
-	r.dialer.Servers = map[string]*mrcptest.Server{"sip:second": spare.server}
 	far := newCaller(t)
 	share := func(n int) (first, second int) {
 		t.Helper()

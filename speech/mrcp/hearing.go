@@ -3,6 +3,7 @@ package mrcp
 import (
 	"context"
 	"errors"
+	"time"
 
 	"mcp/speech"
 	"mcp/speech/mrcp/wire"
@@ -21,11 +22,31 @@ type hearing struct {
 	accepted chan struct{} // closed when the server has taken it on, or it is over
 	started  chan struct{}
 	done     chan struct{}
+	limits   limits
+	watch    watch
 	// heard hears of START-OF-INPUT, complete takes what the request came to, and
 	// stopped the answer to STOP, or nil. All are called with mu held.
 	heard    func(syncID string)
 	complete func(m *wire.Message) error
 	stopped  func(m *wire.Message)
+}
+
+// limits are how long the server may take to end a request, by the request's own
+// timers and the time that any answer may take.
+type limits struct {
+	whole time.Duration // from when the timers run
+	rest  time.Duration // from when the caller is heard
+	timed bool          // the timers run from the beginning
+}
+
+// unnamed stands for the timer that a request leaves to the server.
+const unnamed = time.Minute
+
+// hearingLimits makes the limits of a request: silence is what it may take to be heard,
+// input how long that may last, and ending what the server waits for at its end.
+func (s *session) hearingLimits(timed bool, silence, input, ending time.Duration) limits {
+	rest := orDefault(input, unnamed) + ending + s.client.cfg.ResponseTimeout
+	return limits{whole: orDefault(silence, unnamed) + rest, rest: rest, timed: timed}
 }
 
 func newHearing(s *session, method, resource string) *hearing {
@@ -111,10 +132,14 @@ func (h *hearing) stepLocked(in recogInput, err error) {
 		case recogAccept:
 			h.taken = true
 			close(h.accepted)
+			if h.limits.timed {
+				h.watch.startLocked(h.session, h.method, h.limits.whole)
+			}
 		case recogFail:
 			h.err = err
 		case recogHear:
 			close(h.started)
+			h.watch.startLocked(h.session, h.method, h.limits.rest)
 		case recogSendStop:
 			h.session.sendLocked(h.resource, &wire.Message{Name: wire.MethodStop}, func(m *wire.Message, err error) {
 				if err == nil && h.state == recogStopping {
@@ -123,6 +148,7 @@ func (h *hearing) stepLocked(in recogInput, err error) {
 				h.stepLocked(recogStopped, nil)
 			})
 		case recogEnd:
+			h.watch.stopLocked()
 			if before == recogStopping && h.err == nil {
 				h.err = speech.ErrClosed
 			}
@@ -154,6 +180,11 @@ func (h *hearing) StartTimers(ctx context.Context) error {
 	var failure *Failure
 	if errors.As(err, &failure) && failure.Status == wire.StatusNotValidInState {
 		return nil
+	}
+	h.session.mu.Lock()
+	defer h.session.mu.Unlock()
+	if err == nil && (h.state == recogPending || h.state == recogListening) {
+		h.watch.startLocked(h.session, h.method, h.limits.whole)
 	}
 	return err
 }

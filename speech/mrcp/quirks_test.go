@@ -39,7 +39,10 @@ func newScripted(t *testing.T, reply func(m *wire.Message) string) (*scripted, *
 
 func newScriptedWith(t *testing.T, cfg mrcp.Config, reply func(m *wire.Message) string) (*scripted, *mrcp.Client) {
 	t.Helper()
-	cfg.Servers, cfg.ResponseTimeout = []mrcp.Server{{URI: "sip:x@127.0.0.1"}}, 20*time.Second
+	cfg.Servers = []mrcp.Server{{URI: "sip:x@127.0.0.1"}}
+	if cfg.ResponseTimeout == 0 {
+		cfg.ResponseTimeout = 20 * time.Second
+	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -138,9 +138,14 @@ func (s *session) beginRecognizing(method string, r speech.Recognition, referenc
 			rec.heard = s.bargeInLocked
 		}
 		s.setRecognitionLocked(m, r)
+		rec.limits = s.hearingLimits(r.StartTimers, r.NoInput, r.MaxSpeech, max(r.Complete, r.Incomplete))
+		if rec.hotword { // some servers tell of any input, and go on
+			rec.limits.rest = rec.limits.whole
+		}
 		s.client.counters.recognitions.Add(1)
 	} else {
 		m.Header.Add(wire.HeaderInterpretText, text)
+		rec.limits = limits{whole: s.client.cfg.ResponseTimeout, timed: true}
 		if r.Language != "" {
 			m.Header.Add(wire.HeaderSpeechLanguage, r.Language)
 		}

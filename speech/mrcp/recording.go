@@ -43,6 +43,9 @@ func (s *session) beginRecording(r speech.RecordRequest) (*recording, error) {
 	}
 	rec := &recording{hearing: newHearing(s, wire.MethodRecord, wire.Recorder)}
 	rec.heard, rec.complete = s.bargeInLocked, rec.completedLocked
+	if r.MaxTime > 0 { // otherwise it is meant to have no end
+		rec.limits = s.hearingLimits(r.StartTimers, r.NoInput, r.MaxTime, r.FinalSilence)
+	}
 	rec.stopped = func(m *wire.Message) { rec.recorded = readRecorded(m) }
 	m := &wire.Message{Name: wire.MethodRecord}
 	m.Header.Add(wire.HeaderStartInputTimers, strconv.FormatBool(r.StartTimers))

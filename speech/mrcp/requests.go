@@ -10,7 +10,8 @@ import (
 	"mcp/speech/mrcp/wire"
 )
 
-// ErrUnanswered is why a session ends whose server does not answer a request.
+// ErrUnanswered is why a session ends whose server does not answer a request, or
+// does not bring one to an end.
 var ErrUnanswered = errors.New("no response")
 
 // requests are what a session has asked and not been answered. The session's mu
@@ -173,4 +174,35 @@ func (s *session) eventLocked(m *wire.Message) {
 		}
 	}
 	s.client.counters.lateEvents.Add(1)
+}
+
+// watch sees to it that a request which the server has taken on comes to an end.
+// The session's mu guards it.
+type watch struct{ timer *time.Timer }
+
+// startLocked gives a request so long from now on, and then the session up. A limit
+// of 0 is none.
+func (w *watch) startLocked(s *session, method string, limit time.Duration) {
+	w.stopLocked()
+	if limit <= 0 {
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(limit, func() {
+		s.mu.Lock()
+		overdue := w.timer == timer
+		s.mu.Unlock()
+		if overdue {
+			s.client.counters.timeouts.Add(1)
+			s.Lost(fmt.Errorf("%w: %w: %s has come to nothing within %v", speech.ErrUnavailable, ErrUnanswered, method, limit))
+		}
+	})
+	w.timer = timer
+}
+
+func (w *watch) stopLocked() {
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // servers is the list that sessions are spread over. A server that fails is left
-// alone until a probe finds it, or for a while when none are sent; when all have
-// failed, all are tried again.
+// alone until a probe finds it, or for a while when none are sent; one that a session
+// was lost with, for a while whatever it says. When all have failed, all are tried again.
 type servers struct {
 	carriage Carriage
 	retry    time.Duration
@@ -31,6 +31,19 @@ type server struct {
 	Server
 	down  bool
 	until time.Time // down until then, unless a probe says otherwise before
+	lost  time.Time // a session with it was lost; zero: none
+}
+
+// suits tells whether a session should go to it, mu held.
+func (one *server) suits(now time.Time, s *servers) bool {
+	down := one.down && (s.probed || now.Before(one.until))
+	return !down && (one.lost.IsZero() || now.Sub(one.lost) >= s.retry)
+}
+
+// placed is a link with the server that it leads to.
+type placed struct {
+	Link
+	server *server
 }
 
 func newServers(cfg Config, carriage Carriage, log *slog.Logger) *servers {
@@ -50,10 +63,10 @@ func (s *servers) order() []*server {
 	var up, down []*server
 	now := time.Now()
 	for _, one := range s.list {
-		if one.down && (s.probed || now.Before(one.until)) {
-			down = append(down, one)
-		} else {
+		if one.suits(now, s) {
 			up = append(up, one)
+		} else {
+			down = append(down, one)
 		}
 	}
 	return append(shuffle(up, rand.IntN), down...)
@@ -76,6 +89,16 @@ func shuffle(list []*server, random func(n int) int) []*server {
 		list[i], list[chosen] = list[chosen], list[i]
 	}
 	return list
+}
+
+// suspect leaves a server alone for a while that a session was lost with. Whoever
+// lost it logs that. There is none yet while a session opens.
+func (s *servers) suspect(one *server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one != nil {
+		one.lost = time.Now()
+	}
 }
 
 // note remembers how a server did. It logs only what changes.
@@ -107,7 +130,7 @@ func (s *servers) down() int {
 
 // open opens a session with the first server that takes it. A server's refusal
 // of the codecs is its own; what no server can help with ends the search.
-func (s *servers) open(ctx context.Context, timeout time.Duration, o Opening) (Link, error) {
+func (s *servers) open(ctx context.Context, timeout time.Duration, o Opening) (placed, error) {
 	var failures []error
 	for _, one := range s.order() {
 		o.Server = one.URI
@@ -116,7 +139,7 @@ func (s *servers) open(ctx context.Context, timeout time.Duration, o Opening) (L
 		cancel()
 		if err == nil {
 			s.note(one, nil)
-			return link, nil
+			return placed{link, one}, nil
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", one.URI, err))
 		if ctx.Err() != nil {
@@ -126,7 +149,7 @@ func (s *servers) open(ctx context.Context, timeout time.Duration, o Opening) (L
 			s.note(one, err)
 		}
 	}
-	return nil, errors.Join(failures...)
+	return placed{}, errors.Join(failures...)
 }
 
 // watch probes every server until the context ends.

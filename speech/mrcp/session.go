@@ -28,7 +28,7 @@ var errIdle = fmt.Errorf("%w: not used for too long", speech.ErrClosed)
 type session struct {
 	client   *Client
 	log      *slog.Logger
-	link     Link          // set before anything is sent
+	link     placed        // set before anything is sent
 	defining chan struct{} // holds a token while a recognition is being set up
 	altering chan struct{} // holds a token while the resources change
 	ending   chan struct{} // closed when err is set
@@ -60,9 +60,13 @@ var (
 )
 
 func newSession(c *Client, p speech.Particulars) *session {
+	log := c.log
+	if p.Call != "" {
+		log = log.With("call", p.Call)
+	}
 	return &session{
 		client:   c,
-		log:      c.log,
+		log:      log,
 		defining: make(chan struct{}, 1),
 		altering: make(chan struct{}, 1),
 		ending:   make(chan struct{}),
@@ -77,11 +81,11 @@ func newSession(c *Client, p speech.Particulars) *session {
 }
 
 // begin takes the session up on its link.
-func (s *session) begin(link Link) {
+func (s *session) begin(link placed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.link = link
-	s.log = s.client.log.With("media", link.Media().Addr.String())
+	s.log = s.log.With("server", link.server.URI, "media", link.Media().Addr.String())
 	s.grantLocked(s.client.cfg.Resources)
 }
 
@@ -178,7 +182,7 @@ func (s *session) run() {
 	for over := false; !over; {
 		select {
 		case <-s.link.Done():
-			s.Lost(fmt.Errorf("%w: the server hung up", speech.ErrUnavailable))
+			s.lose(fmt.Errorf("%w: the server hung up", speech.ErrUnavailable))
 			over = true
 		case <-s.ending:
 			over = true
@@ -248,12 +252,25 @@ func (s *session) hearingsLocked() []*hearing {
 	return all
 }
 
-// Lost is part of Receiver: the session cannot go on.
+// Lost is part of Receiver: the session cannot go on, for which its server is to
+// blame.
 func (s *session) Lost(err error) {
-	if s.finish(err) {
+	if s.lose(err) {
+		s.mu.Lock()
+		with := s.link.server
+		s.mu.Unlock()
+		s.client.servers.suspect(with)
+	}
+}
+
+// lose ends the session for err, unless it has ended.
+func (s *session) lose(err error) bool {
+	lost := s.finish(err)
+	if lost {
 		s.client.counters.lost.Add(1)
 		s.log.Warn("speech session lost", "err", err)
 	}
+	return lost
 }
 
 // finish ends the session for err and fails all that waits. It tells whether

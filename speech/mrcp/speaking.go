@@ -3,9 +3,11 @@ package mrcp
 import (
 	"context"
 	"errors"
+	"time"
 
 	"mcp/speech"
 	"mcp/speech/mrcp/wire"
+	"mcp/speech/ssml"
 )
 
 // speaking is one SPEAK request. Its session's mu guards state to taken, and sync.
@@ -20,6 +22,9 @@ type speaking struct {
 	accepted chan struct{} // closed when the server has taken it on, or it is over
 	done     chan struct{}
 	sync     string // Proxy-Sync-Id of the input that barged in
+	longest  time.Duration
+	held     bool // by PAUSE
+	watch    watch
 }
 
 var (
@@ -77,7 +82,8 @@ func (s *session) beginSpeaking(ctx context.Context, u speech.Utterance) (*speak
 }
 
 func (s *session) speakLocked(u speech.Utterance) *speaking {
-	sp := &speaking{session: s, noBarge: u.NoBargeIn, marked: u.Marked, accepted: make(chan struct{}), done: make(chan struct{})}
+	sp := &speaking{session: s, noBarge: u.NoBargeIn, marked: u.Marked, accepted: make(chan struct{}), done: make(chan struct{}),
+		longest: ssml.Longest(u.SSML) + s.client.cfg.ResponseTimeout}
 	s.speaking = sp
 	s.client.counters.speaks.Add(1)
 	sp.id = s.sendLocked(wire.Synthesizer, s.speakRequestLocked(u), sp.answeredLocked)
@@ -100,6 +106,16 @@ func (s *session) speakRequestLocked(u speech.Utterance) *wire.Message {
 	s.vendorLocked(wire.Synthesizer, m, merged(manners.VendorSpeech, u.Vendor))
 	m.SetBody(s.client.cfg.SSMLType, []byte(u.SSML))
 	return m
+}
+
+// watchLocked gives the speech as long as the slowest voice would take; what is held
+// may take for ever.
+func (sp *speaking) watchLocked() {
+	if sp.held {
+		sp.watch.stopLocked()
+		return
+	}
+	sp.watch.startLocked(sp.session, wire.MethodSpeak, sp.longest)
 }
 
 func (sp *speaking) answeredLocked(m *wire.Message, err error) {
@@ -153,6 +169,7 @@ func (sp *speaking) stepLocked(in speakInput, err error) {
 		case speakAccept:
 			sp.taken = true
 			close(sp.accepted)
+			sp.watchLocked()
 		case speakFail:
 			sp.err = err
 		case speakSendBargeIn:
@@ -161,6 +178,7 @@ func (sp *speaking) stepLocked(in speakInput, err error) {
 			sp.session.sendLocked(wire.Synthesizer, &wire.Message{Name: wire.MethodStop},
 				func(*wire.Message, error) { sp.stepLocked(speakStopped, nil) })
 		case speakEnd:
+			sp.watch.stopLocked()
 			if !sp.taken {
 				close(sp.accepted)
 			}

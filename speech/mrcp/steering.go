@@ -9,12 +9,12 @@ import (
 
 // Pause is part of speech.Steerable.
 func (sp *speaking) Pause(ctx context.Context) error {
-	return sp.steer(ctx, &wire.Message{Name: wire.MethodPause})
+	return sp.hold(ctx, wire.MethodPause, true)
 }
 
 // Resume is part of speech.Steerable.
 func (sp *speaking) Resume(ctx context.Context) error {
-	return sp.steer(ctx, &wire.Message{Name: wire.MethodResume})
+	return sp.hold(ctx, wire.MethodResume, false)
 }
 
 // Control is part of speech.Steerable.
@@ -26,7 +26,26 @@ func (sp *speaking) Control(ctx context.Context, c speech.Control) error {
 			m.Header = append(m.Header, f)
 		}
 	}
-	return sp.steer(ctx, m)
+	err := sp.steer(ctx, m)
+	sp.rewatch(func() {})
+	return err
+}
+
+func (sp *speaking) hold(ctx context.Context, method string, held bool) error {
+	err := sp.steer(ctx, &wire.Message{Name: method})
+	if err == nil {
+		sp.rewatch(func() { sp.held = held })
+	}
+	return err
+}
+
+// rewatch gives the speech its whole time again, because it may be anywhere now.
+func (sp *speaking) rewatch(changeLocked func()) {
+	sp.session.mu.Lock()
+	defer sp.session.mu.Unlock()
+	if changeLocked(); sp.state != speakEnded {
+		sp.watchLocked()
+	}
 }
 
 // steer sends a request that is about this speech, unless that is over.

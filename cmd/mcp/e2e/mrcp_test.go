@@ -17,6 +17,8 @@ import (
 func TestCausesBecomeEvents(t *testing.T) {
 	speaks := `<form><field name="f"><prompt>Hello there</prompt>` + dtmfGrammar + `</field></form>`
 	listens := `<form><field name="f"><prompt>Well</prompt>` + voiceGrammar + `</field></form>`
+	hastily := `<property name="timeout" value="10ms"/><property name="maxspeechtimeout" value="10ms"/><form><field name="f">` + voiceGrammar + `</field></form>`
+	briefly := `<form><field name="f"><prompt>I</prompt>` + dtmfGrammar + `</field></form>`
 	cases := map[string]struct{ body, fault, event string }{
 		"document not understood":  {speaks, "SPEAK=cause:2", "error.semantic"},
 		"document not fetched":     {speaks, "SPEAK=cause:3", "error.badfetch"},
@@ -31,9 +33,14 @@ func TestCausesBecomeEvents(t *testing.T) {
 		"outcome not known":        {listens, "RECOGNIZE=cause:77", "error.noresource"},
 		"connection lost, MRCPv1":  {listens, "RECOGNIZE=drop", "error.noresource"},
 		"grammar not used, MRCPv1": {listens, "RECOGNIZE=cause:5", "error.grammar"},
+		"listens for ever":         {hastily, "RECOGNIZE=hang", "error.noresource"},
+		"listens for ever, MRCPv1": {hastily, "RECOGNIZE=hang", "error.noresource"},
+		"speaks for ever":          {briefly, "SPEAK=hang", "error.noresource"},
+		"speaks for ever, MRCPv1":  {briefly, "SPEAK=hang", "error.noresource"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, server := newRig(t, func(cfg *node.Config) { cfg.Speech.MRCP.Timeout = 5e9 }), (*mrcptest.Server)(nil)
 			if server = r.speech.server; strings.Contains(name, "MRCPv1") {
 				r, server = newRigV1(t)

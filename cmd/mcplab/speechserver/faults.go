@@ -73,6 +73,7 @@ POST /drop                                             drop all connections now
 A fault is "refuse" (no more sessions), or METHOD= and one of
   silent      never answer
   drop        close the connection
+  hang        accept, and do nothing any more within that session
   slow:3s     wait first
   status:407  answer with this status
   cause:6     complete at once with this Completion-Cause

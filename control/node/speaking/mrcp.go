@@ -46,6 +46,7 @@ type MRCPSession struct {
 	Idle            time.Duration `yaml:"idle" doc:"give a resource back that was not used for so long, and end a session none of whose resources was; 0: keep them for the whole call"`
 	Health          time.Duration `yaml:"health" doc:"how often each server is asked whether it is there; 0: never, then one that failed is left alone for 10s"`
 	Open            time.Duration `yaml:"open" doc:"how long one server may take to open a session; 0: 10s"`
+	Lost            time.Duration `yaml:"lost" doc:"a server's connection is lost when nothing was heard of its machine for so long, whether it is idle or not; 0: 25s"`
 }
 
 // TLSClient is TLS as its client.
@@ -102,6 +103,9 @@ func (m MRCP) Validate() error {
 	}
 	if err := m.config().Validate(); err != nil {
 		return err
+	}
+	if m.Session.Lost < 0 {
+		return fmt.Errorf("session: lost: %v is negative", m.Session.Lost)
 	}
 	for resource := range m.RTSP.Paths {
 		if resource != wire.Synthesizer && resource != wire.Recognizer && resource != wire.Recorder {
@@ -186,9 +190,9 @@ func (e *Engines) openCarriage(cfg MRCP) (mrcp.Carriage, error) {
 	}
 	if isRTSP(cfg.URI) {
 		return v1.New(v1.Config{PortMin: cfg.RTSP.PortMin, PortMax: cfg.RTSP.PortMax, Paths: cfg.RTSP.Paths,
-			Describe: cfg.RTSP.Describe, TLS: secure}, e.parts.Log), nil
+			Describe: cfg.RTSP.Describe, Lost: cfg.Session.Lost, TLS: secure}, e.parts.Log), nil
 	}
-	carried := v2.Config{OwnConnection: cfg.Session.ConnectPerSetup}
+	carried := v2.Config{OwnConnection: cfg.Session.ConnectPerSetup, Lost: cfg.Session.Lost}
 	if cfg.TLS.Enable {
 		carried.TLS = secure
 	}

@@ -27,6 +27,9 @@ type Faults struct {
 // Fault is what a Server does wrong about a method.
 type Fault struct {
 	Silent, Drop bool
+	// Hang accepts the request and does nothing about it, nor about any other of its
+	// session from then on.
+	Hang bool
 	// Delay is how long the request waits, and all of its session after it.
 	Delay time.Duration
 	// Status is the answer instead of doing anything; 0 does what was asked.
@@ -36,8 +39,8 @@ type Fault struct {
 	Cause int
 }
 
-// ParseFault reads "METHOD=what", where what is silent, drop, slow:3s, status:407
-// or cause:6.
+// ParseFault reads "METHOD=what", where what is silent, drop, hang, slow:3s,
+// status:407 or cause:6.
 func ParseFault(text string) (method string, f Fault, err error) {
 	method, what, found := strings.Cut(text, "=")
 	kind, value, _ := strings.Cut(what, ":")
@@ -49,6 +52,8 @@ func ParseFault(text string) (method string, f Fault, err error) {
 		f.Silent = true
 	case kind == "drop" && value == "":
 		f.Drop = true
+	case kind == "hang" && value == "":
+		f.Hang = true
 	case kind == "slow":
 		if f.Delay, err = time.ParseDuration(value); err == nil && f.Delay <= 0 {
 			err = fmt.Errorf("%v is no delay", f.Delay)
@@ -62,7 +67,7 @@ func ParseFault(text string) (method string, f Fault, err error) {
 			err = fmt.Errorf("%d is no cause", f.Cause)
 		}
 	default:
-		err = fmt.Errorf("%q is none of silent, drop, slow:3s, status:407, cause:6", what)
+		err = fmt.Errorf("%q is none of silent, drop, hang, slow:3s, status:407, cause:6", what)
 	}
 	if err != nil {
 		return "", Fault{}, fmt.Errorf("fault %q: %w", text, err)
@@ -107,8 +112,15 @@ func (f Faults) drop(method string) bool {
 // all there is to do.
 func (s *Session) fail(r request) bool {
 	f, faulty := s.server.failing().Methods[r.Name]
-	if !faulty {
+	switch {
+	case s.hung:
+		return true
+	case !faulty:
 		return false
+	case f.Hang:
+		s.hung = true
+		s.reply(r.Message, wire.StatusSuccess, wire.InProgress)
+		return true
 	}
 	if f.Delay > 0 {
 		timer := time.NewTimer(f.Delay)

@@ -26,6 +26,7 @@ type Session struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	wg     sync.WaitGroup
+	hung   bool // it does nothing any more; that of work
 
 	mu          sync.Mutex
 	description sdp.Description

@@ -9,6 +9,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mcp/speech/mrcp/tcp"
 )
 
 // Dialer connects from a range of local ports, so that operators can let just
@@ -18,6 +22,9 @@ type Dialer struct {
 	PortMin, PortMax uint16
 	// TLS has the connection go over TLS.
 	TLS *tls.Config
+	// Lost is how long nothing need be heard of a far end's machine to take it for
+	// gone; 25 s.
+	Lost time.Duration
 
 	next atomic.Uint32
 }
@@ -45,10 +52,10 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 
 // connect tries the ports of the range in turn, each connection from the next.
 func (d *Dialer) connect(ctx context.Context, address string) (net.Conn, error) {
-	dialer := net.Dialer{
-		// A server whose machine is gone must not be waited for as long as TCP would.
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3},
-		Control:         reuse,
+	dialer := tcp.Dialer(d.Lost)
+	watched := dialer.Control
+	dialer.Control = func(network, address string, raw syscall.RawConn) error {
+		return errors.Join(watched(network, address, raw), reuse(raw))
 	}
 	if d.PortMin == 0 {
 		return dialer.DialContext(ctx, "tcp", address)
@@ -68,10 +75,6 @@ func (d *Dialer) connect(ctx context.Context, address string) (net.Conn, error) 
 }
 
 // reuse lets a port be used again that a connection before has just left.
-func reuse(_, _ string, raw syscall.RawConn) error {
-	var failed error
-	err := raw.Control(func(fd uintptr) {
-		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
-	})
-	return errors.Join(err, failed)
+func reuse(raw syscall.RawConn) error {
+	return tcp.Set(raw, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 }

@@ -42,6 +42,9 @@ type Config struct {
 	MaxMessage int
 	// WriteTimeout bounds how long a server may leave its connection unread; 5 s.
 	WriteTimeout time.Duration
+	// Lost is how long nothing need be heard of a server's machine to take it for
+	// gone; 25 s.
+	Lost time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -82,8 +85,8 @@ func New(cfg Config, log *slog.Logger) *Carriage {
 		secure = &tls.Config{}
 	}
 	return &Carriage{cfg: cfg, log: log,
-		plain:  &rtsp.Dialer{PortMin: cfg.PortMin, PortMax: cfg.PortMax},
-		secure: &rtsp.Dialer{PortMin: cfg.PortMin, PortMax: cfg.PortMax, TLS: secure}}
+		plain:  &rtsp.Dialer{PortMin: cfg.PortMin, PortMax: cfg.PortMax, Lost: cfg.Lost},
+		secure: &rtsp.Dialer{PortMin: cfg.PortMin, PortMax: cfg.PortMax, Lost: cfg.Lost, TLS: secure}}
 }
 
 // Connections is part of mrcp.Carriage.

@@ -62,6 +62,9 @@ type Config struct {
 	MaxMessage int
 	// WriteTimeout bounds how long a server may leave its connection unread; 5 s.
 	WriteTimeout time.Duration
+	// Lost is how long nothing need be heard of a server's machine to take it for
+	// gone; 25 s.
+	Lost time.Duration
 	// SessionXML is Nuance's description of the session, sent with every INVITE.
 	SessionXML []byte
 }

@@ -8,9 +8,9 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	"mcp/speech"
+	"mcp/speech/mrcp/tcp"
 )
 
 // pool holds a client's connections and counts who uses them.
@@ -44,10 +44,7 @@ func (p *pool) acquire(ctx context.Context, at channelAt, preferred *conn) (*con
 			return c, nil
 		}
 	}
-	// A server whose machine is gone must not be waited for as long as TCP would:
-	// speech may go on for minutes without a message.
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
-	nc, err := dialer.DialContext(ctx, "tcp", at.addr.String())
+	nc, err := tcp.Dialer(p.cfg.Lost).DialContext(ctx, "tcp", at.addr.String())
 	if err == nil && p.cfg.TLS != nil {
 		nc, err = secure(ctx, nc, at, p.cfg.TLS)
 	}
