@@ -100,6 +100,16 @@ func (r *rig) ask(q speech.Recognition) speech.Recognizing {
 	return recognizing
 }
 
+// talking is the only session, which both ends know to be open.
+func (r *rig) talking() *nexustest.Session {
+	r.Helper()
+	r.await("a session", func() bool { return len(r.server.Sessions()) == 1 && r.line.Listeners() == 1 })
+	s := r.server.Sessions()[0]
+	r.line.Speak(bytes.Repeat([]byte{0xff}, 800))
+	r.await("what is said", func() bool { return len(s.Audio()) == 800 })
+	return s
+}
+
 func (r *rig) answer(recognizing speech.Recognizing) (speech.Result, error) {
 	r.Helper()
 	select {
@@ -322,10 +332,7 @@ func TestServersPauseAndReconnect(t *testing.T) {
 func TestLostConversationsAreResumed(t *testing.T) {
 	r := newRig(t, "PCMU", func(_ *nexustest.Config, c *audiohook.Config) { c.OpenTimeout = patience })
 	q := r.ask(speech.Recognition{})
-	r.await("a session", func() bool { return len(r.server.Sessions()) == 1 && r.line.Listeners() == 1 })
-	old := r.server.Sessions()[0]
-	r.line.Speak(bytes.Repeat([]byte{0xff}, 800))
-	r.await("what is said", func() bool { return len(old.Audio()) == 800 })
+	old := r.talking()
 	r.server.Fail(nexustest.Faults{Status: 503})
 	old.Drop()
 	r.await("another to be asked for", func() bool { return r.server.Refused() > 0 })
@@ -359,9 +366,9 @@ func TestLostConversationsAreResumed(t *testing.T) {
 func TestConversationsThatCannotBeResumed(t *testing.T) {
 	r := newRig(t, "PCMU", func(_ *nexustest.Config, c *audiohook.Config) { c.OpenTimeout = 300 * time.Millisecond })
 	q := r.ask(speech.Recognition{})
-	r.await("a session", func() bool { return len(r.server.Sessions()) == 1 })
+	s := r.talking()
 	r.server.Fail(nexustest.Faults{Status: 503})
-	r.server.Sessions()[0].Drop()
+	s.Drop()
 	if _, err := r.answer(q); !errors.Is(err, speech.ErrUnavailable) {
 		t.Errorf("%v", err)
 	}
@@ -375,9 +382,9 @@ func TestConversationsThatCannotBeResumed(t *testing.T) {
 func TestCallsThatEndWhileTheirConversationIsLost(t *testing.T) {
 	r := newRig(t, "PCMU", func(_ *nexustest.Config, c *audiohook.Config) { c.OpenTimeout = time.Hour })
 	r.ask(speech.Recognition{})
-	r.await("a session", func() bool { return len(r.server.Sessions()) == 1 })
+	s := r.talking()
 	r.server.Fail(nexustest.Faults{Status: 503})
-	r.server.Sessions()[0].Drop()
+	s.Drop()
 	r.await("another to be asked for", func() bool { return r.server.Refused() > 0 })
 	r.must(r.session.Close(t.Context()))
 	if r.line.Listeners() != 0 {

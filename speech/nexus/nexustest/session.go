@@ -74,13 +74,13 @@ func (s *Session) Audio() []byte {
 	return slices.Clone(s.audio)
 }
 
-// run serves until the client closes or goes.
 // ID is the session's.
 func (s *Session) ID() string { return s.id }
 
 // Drop ends the connection without a word.
 func (s *Session) Drop() { _ = s.ws.CloseNow() }
 
+// run serves until the client closes or goes.
 func (s *Session) run(ctx context.Context) {
 	defer s.ws.CloseNow()
 	s.listener = speechtest.NewListener(s.server.config.Pause)
@@ -278,11 +278,12 @@ func (s *Session) disconnect(ctx context.Context, d audiohook.Disconnect) {
 	s.Send(ctx, "disconnect", d)
 }
 
-// played notes what the client has heard.
+// played notes what the client has heard. Where the session continues another, what
+// ends may have begun there.
 func (s *Session) played(started bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.playing == started {
+	if s.state.playing == started && (started || len(s.open.Continued) == 0) {
 		s.server.violated("playback started: %t, twice", started)
 	}
 	s.state.playing = started
