@@ -209,7 +209,7 @@ func TestNothingIsLostWhateverDies(t *testing.T) {
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		dir := t.TempDir()
-		broker := &fickle{rand: r, got: map[string]int{}}
+		broker := &fickle{rand: rand.New(rand.NewPCG(seed, 3)), got: map[string]int{}}
 		n := 0
 		for range lives {
 			j, err := journal.Open(dir, journal.Config{SegmentBytes: 2000, KeepBytes: 400000, Hold: true}, quiet())
