@@ -15,9 +15,9 @@ help: ## list the targets
 setup: ## install what build, demo and tests need (apt-get, idempotent)
 	@scripts/setup.sh
 
-build: ## build build/mcp (the platform) and build/mcplab (the far ends)
+build: ## build build/mcp and build/mcplab; TAGS=bcg729 adds G.729 (cgo, libbcg729-dev, GPL)
 	@mkdir -p $(BUILD)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/mcp ./cmd/mcp
+	CGO_ENABLED=$(if $(TAGS),1,0) $(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BUILD)/mcp ./cmd/mcp
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/mcplab ./cmd/mcplab
 
 demo: ## one whole call through three network namespaces, with a timeline

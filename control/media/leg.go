@@ -68,12 +68,14 @@ type legState struct {
 // speaks tells whether the far end is to hear anything at present.
 func (s *legState) speaks() bool { return s != nil && s.far.Send && s.far.RTP.IsValid() }
 
-// samples is how many are in a frame that the far end wants.
+// samples is how many are in a frame that the far end wants, as nearly as its codec
+// has it.
 func (s *legState) samples() (int, time.Duration) {
 	span := s.far.Ptime
 	if span <= 0 {
 		span = frame
 	}
+	span = s.codec.Span(span)
 	return int(int64(span) * int64(s.codec.ClockRate) / int64(time.Second)), span
 }
 

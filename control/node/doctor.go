@@ -24,7 +24,7 @@ const (
 func Doctor(ctx context.Context, cfg Config) []doctor.Finding {
 	checks := []doctor.Check{
 		doctor.Kernel(leastKernelMajor, leastKernelMinor), doctor.Capabilities(), doctor.BPFFS(cfg.Media.Pins),
-		plane(cfg.Media), doctor.Ports(cfg.Media.PortMin, cfg.Media.PortMax),
+		plane(cfg.Media), codecs, doctor.Ports(cfg.Media.PortMin, cfg.Media.PortMax),
 		doctor.OpenFiles(leastOpenFiles, "connections to SIP peers, speech servers and web servers take one each"),
 		doctor.Folder("call records", cfg.Reporting.Journal, leastFree),
 	}
@@ -35,6 +35,11 @@ func Doctor(ctx context.Context, cfg Config) []doctor.Finding {
 		checks = append(checks, doctor.Reach(end.key, end.address, end.secure))
 	}
 	return doctor.Examine(ctx, checks)
+}
+
+// codecs tells which the program has been built with.
+func codecs(context.Context) doctor.Finding {
+	return doctor.Finding{Check: "codecs", State: doctor.OK, Detail: carrying.Names()}
 }
 
 // plane looks at the media plane that is loaded.

@@ -33,7 +33,7 @@ func TestDoctorCallsEveryFarEnd(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]doctor.State{
-		"application.default": doctor.OK, "application.numbers.1800": doctor.Failure, "discovery.consul": doctor.OK, "kernel": doctor.OK,
+		"application.default": doctor.OK, "application.numbers.1800": doctor.Failure, "discovery.consul": doctor.OK, "kernel": doctor.OK, "codecs": doctor.OK,
 	} {
 		if got[key] != want {
 			t.Errorf("%s: %q, want %q", key, got[key], want)

@@ -77,6 +77,9 @@ func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescr
 		format := strconv.Itoa(int(c.PayloadType))
 		m.MediaName.Formats = append(m.MediaName.Formats, format)
 		m.WithValueAttribute("rtpmap", fmt.Sprintf("%s %s/%d%s", format, c.Name, c.ClockRate, suffix(c.Name)))
+		if c.Name == "G729" { // whose silence would need annex B at both ends (RFC 4856 section 2.1.9)
+			m.WithValueAttribute("fmtp", format+" annexb=no")
+		}
 	}
 	if s.events != NoEvents {
 		format := strconv.Itoa(s.events)

@@ -11,7 +11,7 @@ import (
 
 // bridges measures two legs of each pair of codecs that hear each other.
 func bridges() ([]bench.Result, error) {
-	codecs := []codec.Codec{codec.PCMU, codec.PCMA, codec.G722, codec.Opus}
+	codecs := codec.Spoken()
 	var results []bench.Result
 	for i, a := range codecs {
 		for _, b := range codecs[i+1:] {

@@ -1,13 +1,16 @@
 // Package codec holds the payload formats that the platform can make and
-// understand itself: G.711 in its two laws, G.722 and L16 (RFC 3551 section 4.5),
-// and Opus (RFC 7587).
+// understand itself: G.711 in its two laws, G.722, GSM full rate and L16 (RFC 3551
+// section 4.5), and Opus (RFC 7587); G.729 in programs built with the tag bcg729.
 package codec
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/zaf/g711"
 
+	"mcp/control/media/codec/gsm"
 	"mcp/control/media/resample"
 )
 
@@ -24,18 +27,24 @@ var (
 	PCMU = Codec{Name: "PCMU", PayloadType: 0, ClockRate: 8000}
 	PCMA = Codec{Name: "PCMA", PayloadType: 8, ClockRate: 8000}
 	G722 = Codec{Name: "G722", PayloadType: 9, ClockRate: 8000} // 16 kHz by a slip of RFC 1890
+	GSM  = Codec{Name: "GSM", PayloadType: 3, ClockRate: 8000}
+	G729 = Codec{Name: "G729", PayloadType: 18, ClockRate: 8000}
 	L16  = Codec{Name: "L16", PayloadType: 97, ClockRate: 8000}
 	Opus = Codec{Name: "opus", PayloadType: 96, ClockRate: 48000}
 )
 
 // Known tells whether the platform can code and decode a format.
 func (c Codec) Known() bool {
-	for _, k := range []Codec{PCMU, PCMA, G722, Opus} {
-		if c.Same(k) {
-			return true
-		}
+	return slices.ContainsFunc(Spoken(), c.Same) || c.Name == L16.Name && c.ClockRate >= 8000 && c.ClockRate <= 48000
+}
+
+// Spoken are the codecs of calls that this program has been built with.
+func Spoken() []Codec {
+	all := []Codec{PCMU, PCMA, G722, GSM, Opus}
+	if hasG729 {
+		all = append(all, G729)
 	}
-	return c.Name == L16.Name && c.ClockRate >= 8000 && c.ClockRate <= 48000
+	return all
 }
 
 // SampleRate is that of the linear samples that a format is coded from, in Hz.
@@ -53,9 +62,30 @@ func (c Codec) Ticks(payload []byte) uint32 {
 		return opusTicks(payload)
 	case L16.Name:
 		return uint32(len(payload) / 2)
+	case GSM.Name:
+		return uint32(len(payload) / gsm.Octets * gsm.Samples)
+	case G729.Name:
+		return g729Ticks(payload)
 	}
 	return uint32(len(payload))
 }
+
+// Span is how long a packet is for somebody who wants it of a length: that, or what
+// comes next to it in codecs whose frames have lengths of their own.
+func (c Codec) Span(wanted time.Duration) time.Duration {
+	switch c.Name {
+	case GSM.Name:
+		return whole(wanted, 20*time.Millisecond)
+	case G729.Name:
+		return whole(wanted, 10*time.Millisecond)
+	case Opus.Name:
+		return opusSpan(wanted)
+	}
+	return wanted
+}
+
+// whole is as many frames as there is room for, and at least one.
+func whole(wanted, frame time.Duration) time.Duration { return max(frame, wanted/frame*frame) }
 
 // Octets tells whether a payload has an octet for each tick of the clock, so that it
 // can be cut anywhere.

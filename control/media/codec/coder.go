@@ -7,6 +7,8 @@ import (
 
 	"github.com/gotranspile/g722"
 	"github.com/thesyncim/gopus"
+
+	"mcp/control/media/codec/gsm"
 )
 
 // ErrUnknown says that the platform cannot code a format.
@@ -35,6 +37,10 @@ func NewEncoder(c Codec) (Encoder, error) {
 		return &g722Encoder{g722.NewEncoder(g722.Rate64000, 0)}, nil
 	case c.Same(Opus):
 		return newOpusEncoder()
+	case c.Same(GSM):
+		return &gsmEncoder{}, nil
+	case c.Same(G729) && hasG729:
+		return newG729Encoder()
 	case c.Name == L16.Name && c.Known():
 		return linear{}, nil
 	}
@@ -51,6 +57,10 @@ func NewDecoder(c Codec) (Decoder, error) {
 	case c.Same(Opus):
 		d, err := gopus.NewDecoder(gopus.DefaultDecoderConfig(Wideband, 1))
 		return &opusDecoder{decoder: d}, err
+	case c.Same(GSM):
+		return &gsmDecoder{}, nil
+	case c.Same(G729) && hasG729:
+		return newG729Decoder()
 	case c.Name == L16.Name && c.Known():
 		return linear{}, nil
 	}
@@ -127,4 +137,30 @@ func (d *g722Decoder) Decode(dst []int16, payload []byte) ([]int16, error) {
 	at := len(dst)
 	dst = append(dst, make([]int16, 2*len(payload))...)
 	return dst[:at+d.decoder.Decode(dst[at:], payload)], nil
+}
+
+type gsmEncoder struct{ encoder gsm.Encoder }
+
+// Encode encodes whole frames of 20 ms.
+func (e *gsmEncoder) Encode(dst []byte, pcm []int16) ([]byte, error) {
+	if len(pcm)%gsm.Samples != 0 {
+		return dst, fmt.Errorf("encode GSM: %d samples are not whole frames", len(pcm))
+	}
+	for ; len(pcm) > 0; pcm = pcm[gsm.Samples:] {
+		dst = e.encoder.Append(dst, pcm)
+	}
+	return dst, nil
+}
+
+type gsmDecoder struct{ decoder gsm.Decoder }
+
+// Decode decodes whole frames, and ends at the first that is none.
+func (d *gsmDecoder) Decode(dst []int16, payload []byte) ([]int16, error) {
+	for ; len(payload) >= gsm.Octets; payload = payload[gsm.Octets:] {
+		var err error
+		if dst, err = d.decoder.Append(dst, payload); err != nil {
+			return dst, fmt.Errorf("decode: %w", err)
+		}
+	}
+	return dst, nil
 }

@@ -55,7 +55,7 @@ func TestConverter(t *testing.T) {
 			}
 		}
 	}
-	if _, err := NewConverter(Codec{Name: "G729", ClockRate: 8000}, PCMU); !errors.Is(err, ErrUnknown) {
-		t.Errorf("G729: %v", err)
+	if _, err := NewConverter(Codec{Name: "G723", ClockRate: 8000}, PCMU); !errors.Is(err, ErrUnknown) {
+		t.Errorf("G723: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/thesyncim/gopus"
 )
@@ -62,6 +63,17 @@ func (d *opusDecoder) Decode(dst []int16, payload []byte) ([]int16, error) {
 		return dst, fmt.Errorf("decode opus: %w", err)
 	}
 	return append(dst, d.buf[:n]...), nil
+}
+
+// opusSpan is the longest frame that is no longer than wanted, of those that the
+// encoder makes.
+func opusSpan(wanted time.Duration) time.Duration {
+	for _, ms := range []time.Duration{60, 40, 20} {
+		if wanted >= ms*time.Millisecond {
+			return ms * time.Millisecond
+		}
+	}
+	return 10 * time.Millisecond
 }
 
 // opusTicks is the length of a packet at 48 kHz, by its first octets (RFC 6716

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/media"
+	"mcp/control/media/codec"
 	"mcp/control/node/securing"
 	"mcp/control/sdp"
 )
@@ -26,7 +27,7 @@ type Config struct {
 	Address     netip.Addr      `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
 	PortMin     uint16          `yaml:"port-min" gvp:"mpc.rtp.portrange first" doc:"first port of the RTP range"`
 	PortMax     uint16          `yaml:"port-max" gvp:"mpc.rtp.portrange last" doc:"last port of the RTP range"`
-	Codecs      []string        `yaml:"codecs" gvp:"mpc.codec codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722, opus; what differs from the other side's is transcoded"`
+	Codecs      []string        `yaml:"codecs" gvp:"mpc.codec codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722, GSM, opus, and G729 in programs built with it; what differs from the other side's is transcoded"`
 	DSCP        uint8           `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
 	Timeout     time.Duration   `yaml:"timeout" doc:"how long a caller's audio may stay away before the call is ended; 0: for ever"`
 	HoldTimeout time.Duration   `yaml:"hold-timeout" doc:"the same while the caller is on hold; 0: for ever"`
@@ -59,8 +60,8 @@ func (c Config) Validate() error {
 		return errors.New("codecs: there is none")
 	}
 	for _, name := range c.Codecs {
-		if _, known := spoken[strings.ToUpper(name)]; !known {
-			return fmt.Errorf("codecs: %q is none of PCMU, PCMA, G722, opus", name)
+		if _, known := spoken(name); !known {
+			return fmt.Errorf("codecs: %q is none of %s", name, Names())
 		}
 	}
 	if c.DSCP > 63 {
@@ -69,20 +70,32 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// spoken are the codecs of callers by their names in capitals, which is how names are
-// compared (RFC 4855 section 3), with their static payload types (RFC 3551 section 6);
-// Opus has none.
-var spoken = map[string]sdp.Codec{
-	"PCMU": {Name: "PCMU", PayloadType: 0, ClockRate: 8000},
-	"PCMA": {Name: "PCMA", PayloadType: 8, ClockRate: 8000},
-	"G722": {Name: "G722", PayloadType: 9, ClockRate: 8000},
-	"OPUS": {Name: "opus", PayloadType: 96, ClockRate: 48000},
+// spoken is a codec of callers by its name, of which the case does not matter (RFC
+// 4855 section 3).
+func spoken(name string) (sdp.Codec, bool) {
+	for _, c := range codec.Spoken() {
+		if strings.EqualFold(c.Name, name) {
+			return sdp.Codec{Name: c.Name, PayloadType: c.PayloadType, ClockRate: c.ClockRate}, true
+		}
+	}
+	return sdp.Codec{}, false
+}
+
+// Names lists the codecs that the program has been built with.
+func Names() string {
+	var names []string
+	for _, c := range codec.Spoken() {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Spoken are the codecs spoken with callers.
 func (c Config) Spoken() (all []sdp.Codec) {
 	for _, name := range c.Codecs {
-		all = append(all, spoken[strings.ToUpper(name)])
+		if c, known := spoken(name); known {
+			all = append(all, c)
+		}
 	}
 	return all
 }
