@@ -27,6 +27,11 @@ func TestSentences(t *testing.T) {
 			<form><field name="x">` + answer + `<filled><audio expr="x$.recording">none</audio></filled></field></form>`, "say:yes", "[recording:1]"},
 		{"2.1 7: but not in one that nobody has", `<property name="recordutterance" value="true"/><property name="recordutterancetype" value="audio/ogg"/>
 			<catch event="error.unsupported.format">no<exit/></catch><form><field name="x">` + answer + `</field></form>`, "say:yes", "no"},
+		{"2.1 7: also what is no match", `<property name="recordutterance" value="true"/><form><field name="x">` + answer + `
+			<nomatch><audio expr="application.lastresult$.recording">none</audio> <value expr="application.lastresult$[0].recordingduration"/><exit/></nomatch></field></form>`,
+			"say:what", "[recording:1] 240"},
+		{"2.1 7: but not keys", `<property name="recordutterance" value="true"/><form><field name="x" type="digits?length=1"><filled><value expr="typeof x$.recording"/></filled></field></form>`,
+			"dtmf:1", "undefined"},
 		{"2.1 7: the format is that of a recording", `<property name="recordutterancetype" value="audio/ogg"/>
 			<form><field name="x">` + answer + `<filled>ok</filled></field></form>`, "say:yes", "ok"},
 		{"4.1.6: counts and conditions", `<form><field name="x">` + answer + `<prompt cond="false">never</prompt><prompt count="2">two</prompt><prompt>one</prompt>

@@ -63,18 +63,22 @@ func (l *listening) say(words string, confidence float64) {
 			l.caller.print("note", fmt.Sprintf("grammar %s is not understood here: %v", g.ID, err))
 		}
 		if matched {
-			result := vxml.SpeechResult{Outcome: vxml.Match, Alternatives: []vxml.Alternative{{
+			l.finish(vxml.SpeechResult{Outcome: vxml.Match, Recorded: l.record(words), Alternatives: []vxml.Alternative{{
 				GrammarID: g.ID, Utterance: words, Confidence: confidence, Mode: "voice",
-			}}}
-			if l.request.Record {
-				length := time.Duration(len(words)) * perCharacter
-				result.Recorded = &vxml.Recorded{Data: silentWave(length), MediaType: wave, Duration: length}
-			}
-			l.finish(result)
+			}}})
 			return
 		}
 	}
-	l.finish(vxml.SpeechResult{Outcome: vxml.NoMatch})
+	l.finish(vxml.SpeechResult{Outcome: vxml.NoMatch, Recorded: l.record(words)})
+}
+
+// record is what was said, if the page wants it.
+func (l *listening) record(words string) *vxml.Recorded {
+	if !l.request.Record {
+		return nil
+	}
+	length := time.Duration(len(words)) * perCharacter
+	return &vxml.Recorded{Data: silentWave(length), MediaType: wave, Duration: length}
 }
 
 func (l *listening) match(g vxml.SpeechGrammar, words string) (bool, error) {

@@ -153,3 +153,48 @@ func TestRecordRefused(t *testing.T) {
 	}
 	r.nothingLeft()
 }
+
+// TestUtteranceRecorded submits what a recognizer has understood as it was said, and
+// lets the caller hear it.
+func TestUtteranceRecorded(t *testing.T) {
+	for name, tt := range map[string]struct{ hears, event string }{
+		"understood":     {hears: "one two", event: "filled"},
+		"not understood": {hears: "", event: "nomatch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			r.pages.page("/main.vxml", `<property name="recordutterance" value="true"/><property name="recordutterancetype" value="audio/wav;codec=alaw"/>
+				<property name="com.genesyslab.private" value="true"/>
+				<form><field name="x"><grammar mode="voice" root="r" version="1.0"><rule id="r">one two</rule></grammar>
+				<`+tt.event+`><prompt><audio expr="application.lastresult$.recording"/></prompt>
+				<var name="r" expr="application.lastresult$.recording"/><var name="size" expr="application.lastresult$.recordingsize"/>
+				<var name="duration" expr="application.lastresult$.recordingduration"/>
+				<submit next="/end" method="post" enctype="multipart/form-data" namelist="r size duration"/></`+tt.event+`></field></form>`)
+			got := r.receive("/end")
+			r.speech.engine.Hear(tt.hears)
+			summary, err := r.call(t.Context(), "wait 1s; say one two; await")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.values["type"] != "audio/wav;codec=alaw" || got.values["size"] != fmt.Sprint(len(got.audio)) {
+				t.Errorf("%d octets are said to be %v", len(got.audio), got.values)
+			}
+			pcm, err := audiofile.Decode("audio/wav", got.audio)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.values["duration"] != fmt.Sprint(len(pcm)/8) {
+				t.Errorf("%d ms are said to be %s", len(pcm)/8, got.values["duration"])
+			}
+			said := r.speech.engine.Beeps(2)
+			wantHeard(t, "the recording", said, pcm)
+			if over := time.Duration(len(pcm)-len(said)) * time.Second / 8000; over > 800*time.Millisecond {
+				t.Errorf("the recording is longer by %s than what was said", over)
+			}
+			if heard := heardFor(summary); heard < 200*time.Millisecond {
+				t.Errorf("the caller heard itself for %s", heard)
+			}
+			r.nothingLeft()
+		})
+	}
+}

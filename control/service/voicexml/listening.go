@@ -1,12 +1,15 @@
 package voicexml
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
+	"mcp/control/media/record"
 	"mcp/control/reporting"
 	"mcp/control/service/voicexml/transcript"
+	"mcp/control/service/voicexml/utterance"
 	"mcp/speech"
 	"mcp/vxml"
 	"mcp/vxml/secrecy"
@@ -20,15 +23,15 @@ type listening struct {
 	heard  chan struct{} // StartTimers was called
 
 	language string
-	private  bool // what is said is nobody's business
+	private  bool            // what is said is nobody's business
+	tape     *utterance.Tape // nil: the page does not want what is said
 }
 
 // Listen implements vxml.Listener.
 func (p *phone) Listen(ctx context.Context, req vxml.ListenRequest) (vxml.Listening, error) {
-	if req.RecordType != "" {
-		if _, err := recordFormat(req.RecordType); err != nil {
-			return nil, err
-		}
+	format, err := recordFormat(cmp.Or(req.RecordType, recordType))
+	if err != nil {
+		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	l := &listening{
@@ -45,7 +48,11 @@ func (p *phone) Listen(ctx context.Context, req vxml.ListenRequest) (vxml.Listen
 		defer close(l.events)
 		defer stop()
 		<-before
+		if req.Record {
+			l.record(format)
+		}
 		l.run(ctx, req)
+		l.unrecord()
 	})
 	return l, nil
 }
@@ -74,6 +81,9 @@ func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
 		select {
 		case <-started:
 			started = nil
+			if l.tape != nil {
+				l.tape.Begun()
+			}
 			l.events <- vxml.SpeechStarted{}
 		case <-l.heard:
 			if err := recognizing.StartTimers(ctx); err != nil && ctx.Err() == nil {
@@ -143,11 +153,51 @@ func (l *listening) result(ctx context.Context, r speech.Recognizing) {
 			Interpretation: a.Instance, Mode: a.Mode, Spellings: l.spellings(a),
 		})
 	}
+	if result.Outcome != speech.NoInput {
+		out.Recorded = l.recorded()
+	}
 	l.phone.forgetKeys()
 	l.phone.used.outcomes[out.Outcome].Add(1)
 	l.noteResult(out)
 	l.phone.step(reporting.StepASREnd, outcomeNames[out.Outcome])
 	l.events <- out
+}
+
+// record begins to record what the caller says. That it cannot be recorded is no
+// reason not to listen: the page finds no recording then (VoiceXML 2.1 section 7).
+func (l *listening) record(f record.Format) {
+	tape, err := utterance.Start(l.phone.call.Media().Clock(), l.phone.call.Caller(), f)
+	if err != nil {
+		l.phone.log.Warn("the utterance is not recorded", "error", err)
+		return
+	}
+	l.tape = tape
+}
+
+// recorded is what the caller has said, or nil.
+func (l *listening) recorded() *vxml.Recorded {
+	if l.tape == nil {
+		return nil
+	}
+	said, err := l.tape.Take()
+	l.tape = nil
+	if err != nil {
+		l.phone.log.Warn("the utterance is not recorded", "error", err)
+	}
+	if said == nil {
+		return nil
+	}
+	return &vxml.Recorded{Data: said.Data, MediaType: said.MediaType, Duration: said.Duration}
+}
+
+// unrecord forgets what nobody has taken.
+func (l *listening) unrecord() {
+	if l.tape == nil {
+		return
+	}
+	if err := l.tape.Drop(); err != nil {
+		l.phone.log.Warn("end the recording of an utterance", "error", err)
+	}
 }
 
 // spellings are the ways to write what an engine has heard that knows no grammars.
