@@ -90,6 +90,7 @@ type Application struct {
 	Default string               `yaml:"default" live:"true" doc:"URL of the application for calls that name none; empty: the built-in one"`
 	Page    string               `yaml:"defaults" doc:"file of the VoiceXML page whose handlers, links and properties stand around every application; empty: the built-in one"`
 	Tell    []string             `yaml:"tell" doc:"session variables that the first page is asked for with, as the product does: session.connection.local.uri, ...; each call then has a page of its own to fetch and compile"`
+	Logs    string               `yaml:"logs" doc:"directory below which the files are that pages log to, by log gvp:dest=file:/NAME; empty: pages write no files"`
 	Trace   string               `yaml:"trace" doc:"directory of the socket by which mcp vxml trace follows calls; empty: none"`
 	Numbers map[string]string    `yaml:"numbers" live:"true" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml, ors;src=URL"`
 	ORS     orchestrating.Config `yaml:"ors" doc:"orchestration servers"`

@@ -17,6 +17,7 @@ import (
 	"mcp/control/service/recording"
 	"mcp/control/service/voicexml"
 	"mcp/control/service/voicexml/live"
+	"mcp/control/service/voicexml/pagelog"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
 )
@@ -68,9 +69,15 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store) (*voicexm
 		return nil, err
 	}
 	n.opened("speech engines", engines.Close)
+	files, err := pagelog.Open(n.cfg.Application.Logs)
+	if err != nil {
+		return nil, fmt.Errorf("application.logs: %w", err)
+	}
+	n.opened("logs of pages", files.Close)
 	n.testPage = voicexml.New(voicexml.Config{Default: voicexml.SelfTestURL}, interpreter)
 	config := voicexml.Config{
 		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines.Speech(), Live: n.openTraces(),
+		Files:     files,
 		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect},
 	}
 	if kept != nil {

@@ -18,6 +18,7 @@ import (
 	"mcp/control/reporting"
 	"mcp/control/service/voicexml/callrec"
 	"mcp/control/service/voicexml/live"
+	"mcp/control/service/voicexml/pagelog"
 	"mcp/control/sip"
 	"mcp/vxml"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	Transfers Transfers
 	// Recordings keeps those of calls that pages have recorded; nil: there are none.
 	Recordings callrec.Recordings
+	// Files are those that pages log to; nil: none.
+	Files *pagelog.Files
 }
 
 // Service is the VoiceXML service. It implements call.Service.

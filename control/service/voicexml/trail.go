@@ -3,12 +3,12 @@ package voicexml
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"time"
 
 	"mcp/control/reporting"
+	"mcp/control/service/voicexml/pagelog"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
 	"mcp/vxml/secrecy"
@@ -19,7 +19,9 @@ import (
 // order in the call log is carried out.
 func (p *phone) PageLog(l vxml.PageLog) {
 	custom(p.call.Trail(), &p.secrets, l)
-	refuseFile(p.log, l)
+	if pagelog.IsFile(l.Dest) {
+		p.write(l)
+	}
 	if l.Dest != "calllog" {
 		return
 	}
@@ -28,11 +30,13 @@ func (p *phone) PageLog(l vxml.PageLog) {
 	}
 }
 
-// refuseFile says that a page's log stays in the platform's where the page would
-// have it in a file: pages do not write the node's files.
-func refuseFile(log *slog.Logger, l vxml.PageLog) {
-	if strings.HasPrefix(strings.ToLower(l.Dest), "file:") {
-		log.Warn("a page's log is not written to a file, only here", "label", l.Label, "dest", l.Dest)
+// write adds to a file what a page logs, without what the caller gave in private.
+func (p *phone) write(l vxml.PageLog) {
+	err := p.service.config.Files.Write(l.Dest, pagelog.Entry{
+		At: time.Now(), Call: p.call.ID(), Label: p.secrets.Conceal(l.Label), Text: p.secrets.Conceal(l.Text),
+	})
+	if err != nil {
+		p.log.Warn("a page's log is not written to a file, only here", "label", l.Label, "dest", l.Dest, "error", err)
 	}
 }
 

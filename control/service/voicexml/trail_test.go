@@ -1,7 +1,6 @@
 package voicexml
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"strings"
@@ -48,15 +47,5 @@ func TestPrivateInputReachesNoRecord(t *testing.T) {
 	}
 	if len(events) != 1 || events[0] != "pin="+secrecy.Mask+" city=Ghent" {
 		t.Errorf("events %q", events)
-	}
-}
-
-func TestPageLogWritesNoFile(t *testing.T) {
-	for dest, lines := range map[string]int{"file:/var/log/page.log": 1, "FILE:///etc/passwd": 1, "calllog": 0, "": 0} {
-		var out bytes.Buffer
-		refuseFile(slog.New(slog.NewTextHandler(&out, nil)), vxml.PageLog{Dest: dest, Text: "x"})
-		if got := strings.Count(out.String(), "\n"); got != lines {
-			t.Errorf("dest %q: %d lines, want %d: %s", dest, got, lines, out.String())
-		}
 	}
 }
