@@ -9,6 +9,7 @@ import (
 	"mcp/speech"
 	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/mrcptest"
+	"mcp/speech/mrcp/v2"
 	"mcp/speech/mrcp/wire"
 )
 
@@ -181,5 +182,56 @@ func TestServersThatHangAreLeftAlone(t *testing.T) {
 		if err := speak(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// farewells is a dialer whose dialogs end only when the test lets them: as with a
+// server gone that SIP spoke to over UDP, which nobody says that it is gone.
+type farewells struct {
+	*mrcptest.Dialer
+	let chan struct{}
+}
+
+func (f farewells) Dial(ctx context.Context, i v2.Invitation) (v2.Dialog, error) {
+	dialog, err := f.Dialer.Dial(ctx, i)
+	return farewell{dialog, f.let}, err
+}
+
+type farewell struct {
+	v2.Dialog
+	let chan struct{}
+}
+
+func (f farewell) Bye(ctx context.Context) error {
+	<-f.let
+	return f.Dialog.Bye(ctx)
+}
+
+// A session that was lost is over at once, however long its server takes to be told.
+func TestLostSessionsAreNotWaitedFor(t *testing.T) {
+	ctx := testContext(t)
+	let := make(chan struct{})
+	r := newRigOf(t, mrcptest.Config{}, nil, func(r *rig) {
+		r.client = mrcp.NewClient(mrcp.Config{Servers: []mrcp.Server{{URI: "sip:mresources@127.0.0.1"}}},
+			v2.New(v2.Config{}, farewells{r.dialer, let}, testLog(t)), testLog(t))
+	})
+	s := open(t, ctx, r.client, newCaller(t))
+	r.server.DropConnections()
+	wait(t, s.Done(), "end of session")
+	if err := s.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	next := open(t, ctx, r.client, newCaller(t))
+	sp, err := next.Speak(ctx, speech.Utterance{SSML: ssml("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, sp.Done(), "speech")
+	if r.dialer.Byes() != 0 {
+		t.Error("the server has been told already")
+	}
+	close(let)
+	if err := errors.Join(sp.Err(), next.Close(ctx)); err != nil {
+		t.Error(err)
 	}
 }

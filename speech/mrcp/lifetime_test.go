@@ -74,9 +74,7 @@ func TestServerDies(t *testing.T) {
 			if err := errors.Join(sp.Stop(ctx), rec.Stop(ctx), s.Close(ctx)); err != nil {
 				t.Errorf("after the end: %v", err)
 			}
-			if stats := r.client.Stats(); r.dialer.Byes() != 1 || stats.Lost != 1 {
-				t.Errorf("%d BYEs, %+v", r.dialer.Byes(), stats)
-			}
+			eventually(t, "one BYE", func() bool { return r.dialer.Byes() == 1 && r.client.Stats().Lost == 1 })
 		})
 	}
 }

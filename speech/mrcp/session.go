@@ -31,8 +31,8 @@ type session struct {
 	link     placed        // set before anything is sent
 	defining chan struct{} // holds a token while a recognition is being set up
 	altering chan struct{} // holds a token while the resources change
-	ending   chan struct{} // closed when err is set
-	done     chan struct{} // closed when everything has been given back
+	ending   chan struct{} // closed when err is set: the session is over
+	done     chan struct{} // closed when everything has been given back as well
 
 	mu          sync.Mutex
 	err         error // why the session is over
@@ -201,16 +201,20 @@ func (s *session) run() {
 // Media is part of speech.Session.
 func (s *session) Media() speech.Media { return s.link.Media() }
 
-// Done is part of speech.Session.
-func (s *session) Done() <-chan struct{} { return s.done }
+// Done is part of speech.Session. What is left to do then is nobody else's business: a
+// server that is gone may be sent its BYE for long.
+func (s *session) Done() <-chan struct{} { return s.ending }
 
 // Close is part of speech.Session. What runs is stopped before the session ends,
-// because servers are known to keep a license for speech that was not.
+// because servers are known to keep a license for speech that was not. One that has
+// ended by itself is not waited for.
 func (s *session) Close(ctx context.Context) error {
 	stopping, cancel := context.WithTimeout(ctx, s.client.cfg.ResponseTimeout)
 	defer cancel()
 	s.stopAll(stopping)
-	s.finish(speech.ErrClosed)
+	if !s.finish(speech.ErrClosed) {
+		return nil
+	}
 	select {
 	case <-s.done:
 		return nil

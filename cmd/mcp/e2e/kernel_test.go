@@ -41,11 +41,18 @@ func passOnKernel(t *testing.T, pattern string, names ...string) {
 	if os.Getenv(onKernel) != "" {
 		t.Skip("this is such a run")
 	}
+	passApart(t, onKernel+"="+bpftest.BPFFS(t)+"/plane", pattern, names...)
+}
+
+// passApart runs tests of this binary, all of which must pass, in a network namespace
+// of their own and with a variable that tells them so.
+func passApart(t *testing.T, variable, pattern string, names ...string) {
+	t.Helper()
 	ns := bpftest.NewNetNS(t)
 	// A telephone wants an address that is not loopback's.
 	bpftest.Connect(t, &bpftest.End{NS: ns, Addrs: []string{"192.0.2.1/24"}}, &bpftest.End{NS: ns})
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.timeout=3m", "-test.run="+pattern)
-	cmd.Env = append(os.Environ(), onKernel+"="+bpftest.BPFFS(t)+"/plane")
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.parallel=8", "-test.timeout=3m", "-test.run="+pattern)
+	cmd.Env = append(os.Environ(), variable)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := ns.Do(cmd.Start); err != nil {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -242,9 +243,11 @@ type speechEnd struct {
 	parts [][]header.Part // of the INVITEs
 }
 
-func newSpeechEnd(t *testing.T) *speechEnd {
+func newSpeechEnd(t *testing.T) *speechEnd { return newSpeechEndAt(t, "127.0.0.1") }
+
+func newSpeechEndAt(t *testing.T, host string) *speechEnd {
 	s := &speechEnd{engine: mrcptest.NewCanned("yes", "yes", "yes", "yes")}
-	server, err := mrcptest.NewServer(mrcptest.Config{}, s.engine, slog.New(slog.DiscardHandler))
+	server, err := mrcptest.NewServer(mrcptest.Config{Addr: netip.MustParseAddr(host)}, s.engine, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +257,7 @@ func newSpeechEnd(t *testing.T) *speechEnd {
 			t.Error(err)
 		}
 	})
-	s.agent = serveAgent(t, s)
+	s.agent = serveAgentAt(t, host, s)
 	return s
 }
 
@@ -298,8 +301,10 @@ type nobody struct{}
 
 func (nobody) Invite(context.Context, *sip.Dialog) {}
 
-func serveAgent(t *testing.T, h sip.Handler) *sip.Agent {
-	a, err := sip.New(sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, slog.New(slog.DiscardHandler))
+func serveAgent(t *testing.T, h sip.Handler) *sip.Agent { return serveAgentAt(t, "127.0.0.1", h) }
+
+func serveAgentAt(t *testing.T, host string, h sip.Handler) *sip.Agent {
+	a, err := sip.New(sip.Config{Listen: []string{"tcp:" + host + ":0"}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

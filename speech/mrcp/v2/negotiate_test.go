@@ -102,6 +102,14 @@ func TestAgree(t *testing.T) {
 		{"connection:new", []string{"connection:existing", "connection:new"}, both(false, "32416"), "192.0.2.11:48260", "PCMU", 96, nil},
 		{"no setup, no cmid, no mid", []string{"a=setup:passive\n", "", "a=cmid:1\n", "", "a=mid:1\n", ""}, both(true, "32416"), "192.0.2.11:48260", "PCMU", 96, nil},
 		{"no format", []string{"TCP/MRCPv2 1", "TCP/MRCPv2"}, both(true, "32416"), "192.0.2.11:48260", "PCMU", 96, nil},
+		{"LF alone", []string{"\n", "{LF}"}, both(true, "32416"), "192.0.2.11:48260", "PCMU", 96, nil},
+		{"audio first", []string{"m=application 32416 TCP/MRCPv2 1\na=setup:passive\na=connection:existing\na=channel:32AECB234338@speechsynth\na=cmid:1\n", "",
+			"a=mid:1\n", "a=mid:1\nm=application 32416 TCP/MRCPv2 1\na=channel:32AECB234338@speechsynth\na=connection:existing\n"},
+			both(true, "32416"), "192.0.2.11:48260", "PCMU", 96, nil},
+		{"other case", []string{"@speechrecog", "@SpeechRecog", "connection:existing", "connection:Existing"}, map[string]channelAt{"speechrecog": {
+			id: "32AECB234338@SpeechRecog", addr: netip.MustParseAddrPort("192.0.2.11:32416"), existing: true}}, "192.0.2.11:48260", "PCMU", 96, nil},
+		{"attributes nobody knows", []string{"a=cmid:1", "a=cmid:1\na=x-license:7\na=rtcp:48261"}, both(true, "32416"), "192.0.2.11:48260", "PCMU", 96, nil},
+		{"audio refused, its formats kept", []string{"m=audio 48260", "m=audio 0"}, nil, "", "", 0, speech.ErrNoCodec},
 		{"no rtpmap", []string{"a=rtpmap:0 pcmu/8000\n", ""}, both(true, "32416"), "192.0.2.11:48260", "PCMU", 96, nil},
 		{"no telephone-event", []string{"AVP 0 96", "AVP 8", "a=rtpmap:0 pcmu/8000", "a=rtpmap:8 PCMA/8000/1"}, both(true, "32416"), "192.0.2.11:48260", "PCMA", -1, nil},
 		{"audio elsewhere", []string{"0 96\n", "0 96\nc=IN IP4 192.0.2.99\n"}, both(true, "32416"), "192.0.2.99:48260", "PCMU", 96, nil},
@@ -111,7 +119,7 @@ func TestAgree(t *testing.T) {
 		{"no common codec", []string{"AVP 0 96", "AVP 18 96", "a=rtpmap:0 pcmu/8000", "a=rtpmap:18 G729/8000"}, nil, "", "", 0, speech.ErrNoCodec},
 		{"no answer", []string{"v=0", "hello"}, nil, "", "", 0, speech.ErrUnavailable},
 	} {
-		answer := lines(strings.NewReplacer(row.edit...).Replace(answerRFC))
+		answer := strings.ReplaceAll(lines(strings.NewReplacer(row.edit...).Replace(answerRFC)), "{LF}", "\n")
 		got, err := agree(testOffer(1), []byte(answer))
 		if !errors.Is(err, row.err) || (err != nil) != (row.err != nil) {
 			t.Errorf("%s: %v, want %v", row.name, err, row.err)
