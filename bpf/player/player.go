@@ -40,15 +40,15 @@ type Config struct {
 
 // Player sends recordings to legs of one plane.
 type Player struct {
-	plane    *bpf.Plane
-	out      sender
-	reason   string
-	store    *store
-	bell     *bell
-	events   *notifier
-	done     chan struct{}
-	realTime bool // has the player's thread; known when New returns
-	closer   sync.Once
+	plane  *bpf.Plane
+	out    sender
+	reason string
+	store  *store
+	bell   *bell
+	events *notifier
+	done   chan struct{}
+	first  bool // goes the player's thread; known when New returns
+	closer sync.Once
 
 	mu     sync.Mutex // guards what follows
 	wheel  wheel
@@ -127,9 +127,9 @@ func (p *Player) InKernel() bool {
 	return is
 }
 
-// RealTime tells whether packets leave on time however busy the machine is: whether
-// the process may give the player's thread real-time priority (CAP_SYS_NICE).
-func (p *Player) RealTime() bool { return p.realTime }
+// First tells whether packets leave on time however busy the machine is: whether the
+// process may have the player's thread go before others (CAP_SYS_NICE).
+func (p *Player) First() bool { return p.first }
 
 // Reason says in a sentence why they are, or why not.
 func (p *Player) Reason() string { return p.reason }

@@ -18,6 +18,9 @@ const (
 	maxLag = 20
 	// slack is how much later than asked for the kernel may wake the player.
 	slack = 5 * time.Microsecond
+	// foremost is the nice value of what goes before all else, and slice for how long
+	// it then works without being asked to let others.
+	foremost, slice = -20, 200 * time.Microsecond
 )
 
 // run serves the wheel until Close. Its thread is its own: it is where the plane
@@ -29,7 +32,7 @@ func (p *Player) run(started chan<- error) {
 	if err == nil {
 		err = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0)
 	}
-	p.realTime = goFirst() == nil
+	p.first = goFirst() == nil
 	started <- err
 	if err != nil {
 		return
@@ -45,11 +48,15 @@ func (p *Player) run(started chan<- error) {
 
 // goFirst has the thread run before all that is in no such hurry, which is why
 // recordings do not falter while calls arrive: it works for a moment each
-// millisecond. The kernel leaves a share of the CPU to others even if it does not
-// stop (sched_rt_runtime_us). It takes CAP_SYS_NICE, or RLIMIT_RTPRIO.
+// millisecond, and says so by its slice, which the kernel takes from Linux 6.12 on.
+// It takes CAP_SYS_NICE, or RLIMIT_NICE.
+//
+// A real-time policy would not do. Leaving a system call, the Go runtime spins until
+// the garbage collector has let go of the goroutine; a collector whose CPU this
+// thread has taken then never does, and the process stands still for up to a second.
 func goFirst() error {
 	return unix.SchedSetAttr(0, &unix.SchedAttr{
-		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
+		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: foremost, Runtime: uint64(slice), Flags: unix.SCHED_FLAG_RESET_ON_FORK,
 	}, 0)
 }
 

@@ -42,7 +42,7 @@ func (p *Player) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(name, help string, v int) { value(prometheus.GaugeValue, name, help, float64(v)) }
 	count := func(name, help string, v uint64) { value(prometheus.CounterValue, name, help, float64(v)) }
 	gauge("streams", "Streams that play recordings.", s.Streams)
-	gauge("real_time", "Whether the player's thread has real-time priority (CAP_SYS_NICE): 1 or 0.", map[bool]int{true: 1}[p.realTime])
+	gauge("first", "Whether the player's thread goes before others (CAP_SYS_NICE): 1 or 0.", map[bool]int{true: 1}[p.first])
 	count("packets_total", "Packets of recordings that left.", s.Sent)
 	count("handed_packets_total", "Of those, packets made in the kernel and sent by userspace.", s.Handed)
 	count("refused_packets_total", "Packets of recordings that did not leave.", s.Refused)

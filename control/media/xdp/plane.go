@@ -51,7 +51,7 @@ func New(kernel *bpf.Plane, log *slog.Logger) (*Plane, error) {
 	if p.player, err = player.New(kernel, player.Config{}); err != nil {
 		return nil, err
 	}
-	log.Info("prompts", "in_kernel", p.player.InKernel(), "real_time", p.player.RealTime(), "reason", p.player.Reason())
+	log.Info("prompts", "in_kernel", p.player.InKernel(), "first", p.player.First(), "reason", p.player.Reason())
 	return p, nil
 }
 

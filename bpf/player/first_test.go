@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,18 +19,18 @@ func TestOneThreadGoesFirst(t *testing.T) {
 		t.Skipf("this process may not: %v", err)
 	}
 	r := newRig(t, rigOptions{})
-	if !r.player.RealTime() {
-		t.Error("the player's thread has no real-time priority")
+	if !r.player.First() {
+		t.Error("the player's thread does not go first")
 	}
 	s := r.ear(0).stream(StreamConfig{})
 	r.must(s.Play(r.clip(speech(1600)), Options{}))
 	if n := firstThreads(t); n != 1 {
-		t.Errorf("%d threads have real-time priority", n)
+		t.Errorf("%d threads go first", n)
 	}
 	r.must(r.player.Close())
 	for deadline := time.Now().Add(time.Minute); firstThreads(t) != 0; { // the thread ends by itself
 		if time.Now().After(deadline) {
-			t.Fatal("a thread still has real-time priority")
+			t.Fatal("a thread still goes first")
 		}
 		runtime.Gosched()
 	}
@@ -49,7 +50,7 @@ func tryFirst() error {
 	return <-tried
 }
 
-// firstThreads counts this process's threads that have the scheduling policy.
+// firstThreads counts this process's threads of the nice value.
 func firstThreads(t *testing.T) (count int) {
 	t.Helper()
 	paths, err := filepath.Glob("/proc/self/task/*/stat")
@@ -62,8 +63,8 @@ func firstThreads(t *testing.T) (count int) {
 			continue // it has ended
 		}
 		_, rest, _ := strings.Cut(string(b), ") ")
-		const policy = 38 // of the fields behind the name, proc(5)
-		if fields := strings.Fields(rest); len(fields) > policy && fields[policy] == "1" {
+		const nice = 16 // of the fields behind the name, proc(5)
+		if fields := strings.Fields(rest); len(fields) > nice && fields[nice] == strconv.Itoa(foremost) {
 			count++
 		}
 	}
