@@ -25,6 +25,7 @@ another core; what they hear is played by the kernel and counted.`,
 	f := cmd.Flags()
 	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
 	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary")
+	f.StringVar(&options.Profiles, "profiles", "", "folder that profiles of the platform go to")
 	f.IntSliceVar(&options.Ports, "ports", []int{500, 1000, 1500, 2000, 2500, 3000, 4000}, "calls at once to try, in rising order")
 	return cmd
 }

@@ -9,6 +9,7 @@ import (
 
 func benchSIPCommand() *cobra.Command {
 	var options sipbench.Options
+	var rate int
 	cmd := &cobra.Command{
 		Use:   "bench-sip",
 		Short: "Measure how many calls a second are answered, and what one costs",
@@ -16,16 +17,22 @@ func benchSIPCommand() *cobra.Command {
 sent again, how long setting one up takes, and what a call costs in CPU time and
 memory: for the platform with a VoiceXML application, and for the plainest callee
 that the SIP library makes, on the same core. SIPp calls from another core.`,
-		Example: `  mcplab bench-sip --out build/bench`,
-		Args:    cobra.NoArgs,
+		Example: `  mcplab bench-sip --out build/bench
+  mcplab bench-sip --rate 400 --profiles /tmp/profiles`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Commit, options.Progress = version, cmd.ErrOrStderr()
+			if rate > 0 {
+				return sipbench.RunRate(cmd.Context(), cmd.OutOrStdout(), options, rate)
+			}
 			return sipbench.Run(cmd.Context(), cmd.OutOrStdout(), options)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
 	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary")
+	f.IntVar(&rate, "rate", 0, "place calls at this rate only, and write no results")
+	f.StringVar(&options.Profiles, "profiles", "", "with --rate, the folder that profiles of the platform go to")
 	return cmd
 }
 

@@ -136,6 +136,7 @@ type Reporting = records.Section
 // Health is the section of probes and metrics.
 type Health struct {
 	Listen   string            `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
+	Profiles bool              `yaml:"profiles" doc:"serve profiles of CPU time and memory for go tool pprof there, at /debug/pprof/, for as long as somebody looks for what costs"`
 	SelfTest probing.Config    `yaml:"self-test" doc:"calls that the platform places to itself when readiness is asked for"`
 	Console  console.Config    `yaml:"console" doc:"calls, their diagrams and the media plane, for people with a browser and for mcp top"`
 	SNMP     monitoring.Config `yaml:"snmp" doc:"objects and notifications for SNMP managers"`

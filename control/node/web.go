@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -33,11 +34,21 @@ func (n *Node) openWeb() (*listen.Server, error) {
 	}, n.log))
 	mux.Handle(logPath, logCounters(n.logged))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics, promhttp.HandlerOpts{}))
+	if n.cfg.Health.Profiles {
+		profiles(mux)
+	}
 	server, err := listen.New(n.cfg.Health.Listen, mux, n.log)
 	if err == nil {
 		n.companions = append(n.companions, server.Serve)
 	}
 	return server, err
+}
+
+// profiles serves what the Go runtime tells of the process.
+func profiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
 // openSelfTest makes what calls the platform when readiness is asked for.

@@ -115,6 +115,11 @@ type callers struct {
 	core        int // where it runs; -1: anywhere
 }
 
+// length is for how long they place calls.
+func (c callers) length() time.Duration {
+	return time.Duration(c.calls) * time.Second / time.Duration(c.rate)
+}
+
 // load is what the callers saw.
 type load struct {
 	rate           int

@@ -38,6 +38,7 @@ func RunPorts(ctx context.Context, out io.Writer, o PortsOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, way.close()) }()
+	way.profiles = o.Profiles
 	platform := contender{name: "ports.dtmf_profile", command: func(r *road, dir string) ([]string, error) {
 		return r.platform(o.Platform, dir, "http://"+r.web.addr+"/page1.vxml")
 	}}
@@ -128,6 +129,7 @@ func (c contender) crowd(ctx context.Context, r *road, ports int) (crowd, error)
 	if err != nil {
 		return crowd{}, err
 	}
+	profiled := s.profile(fmt.Sprintf("ports-%d", ports), 2*length)
 	var cpu float64
 	watch := time.AfterFunc(length, func() {
 		before, begin := s.cpu(), time.Now()
@@ -137,6 +139,7 @@ func (c contender) crowd(ctx context.Context, r *road, ports int) (crowd, error)
 	defer watch.Stop()
 	result := callers.place(ctx, calls, length/time.Duration(ports))
 	heard, err := r.ears.Seen()
+	err = errors.Join(err, <-profiled)
 	result.ports, result.cpu = ports, cpu
 	result.heard = float64(heard-seen) / float64(calls*profilePackets)
 	return result, err

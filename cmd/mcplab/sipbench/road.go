@@ -40,6 +40,8 @@ type road struct {
 	ears *bpfbench.Bench
 	pins string // a BPF file system
 	web  *web
+
+	profiles string // folder of the callee's profiles; empty: none
 }
 
 // openRoad makes one with a web server beside the callee that has pages by path.
@@ -141,7 +143,7 @@ calls: {cpu: 0, drain: 0s}
 media: {plane: xdp, interfaces: [%s, %s], pins: %s, address: %s, timeout: 0s}
 application: {default: "%s"}
 reporting: {journal: %s}
-health: {listen: "%s"}
+health: {listen: "%s", profiles: true}
 log: {level: error}
 `
 

@@ -29,6 +29,8 @@ type Options struct {
 	Platform string // the platform's binary
 	Commit   string
 	Progress io.Writer
+	// Profiles is the folder that profiles of the platform under load go to; empty: none.
+	Profiles string
 }
 
 // Result is one number.
@@ -63,10 +65,19 @@ type contender struct {
 	command func(r *road, dir string) ([]string, error)
 }
 
+// contenders are who is measured.
+func (o Options) contenders() ([]contender, error) {
+	self, err := os.Executable()
+	return []contender{
+		{"sip.bare", 1000, func(*road, string) ([]string, error) { return []string{self, "bare", "--listen", callee()}, nil }},
+		{vxml, 10_000, func(r *road, dir string) ([]string, error) { return r.application(o.Platform, dir) }},
+	}, err
+}
+
 // Run measures both contenders and writes sip.json.
 func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 	r := report{Commit: o.Commit, Machine: map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH, "go": runtime.Version()}}
-	self, err := os.Executable()
+	contenders, err := o.contenders()
 	if err != nil {
 		return err
 	}
@@ -75,10 +86,7 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, way.close()) }()
-	for _, c := range []contender{
-		{"sip.bare", 1000, func(*road, string) ([]string, error) { return []string{self, "bare", "--listen", callee()}, nil }},
-		{vxml, 10_000, func(r *road, dir string) ([]string, error) { return r.application(o.Platform, dir) }},
-	} {
+	for _, c := range contenders {
 		fmt.Fprintf(o.Progress, "%s ...\n", c.name)
 		results, err := c.measure(ctx, way, o.Progress)
 		if err != nil {
@@ -91,6 +99,34 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 		return err
 	}
 	return r.print(out)
+}
+
+// steadyTime is how long RunRate holds its rate.
+const steadyTime = 12 * time.Second
+
+// RunRate places calls with both contenders at one rate, which shows what a call
+// costs at a load that they bear, and profiles the platform if o says where to.
+func RunRate(ctx context.Context, out io.Writer, o Options, rate int) (err error) {
+	contenders, err := o.contenders()
+	if err != nil {
+		return err
+	}
+	way, err := openRoad(ctx, pages())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, way.close()) }()
+	for _, c := range contenders {
+		if c.name == vxml {
+			way.profiles = o.Profiles
+		}
+		t, err := c.try(ctx, way, callers{rate: rate, calls: rate * int(steadyTime/time.Second), hold: time.Second, core: 1}, 0)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		fmt.Fprintf(out, "%s at %d calls/s: %s\n", c.name, rate, t)
+	}
+	return nil
 }
 
 // compare sets the platform's rate beside the bare callee's, of which it is to
@@ -217,6 +253,8 @@ func (c contender) try(ctx context.Context, r *road, by callers, core int) (t tr
 	if err != nil {
 		return t, err
 	}
+	profiled := s.profile(fmt.Sprintf("%s-%d", c.name, by.rate), by.length())
+	defer func() { err = errors.Join(err, <-profiled) }()
 	if t.load, err = s.place(ctx, by); err != nil {
 		return t, err
 	}
