@@ -69,7 +69,7 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 6
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 7
 )
 
 type relayLeg struct {
@@ -83,6 +83,8 @@ type relayLeg struct {
 	TapUntilNs uint64
 	Egress     relayLegEgress
 	Counts     relayLegCounts
+	Reserved2  [3]uint64
+	Config     relayLegConfig
 	Gate       struct {
 		_             structs.HostLayout
 		FarRtp        relayEndpoint
@@ -95,8 +97,9 @@ type relayLeg struct {
 		OnProbation   uint8
 		Reserved      uint8
 	}
-	Config  relayLegConfig
+	_       [16]byte
 	Ingress relayLegIngress
+	_       [8]byte
 	Hop     struct {
 		_        structs.HostLayout
 		UntilNs  uint64
@@ -109,11 +112,16 @@ type relayLeg struct {
 		TagTci   uint16
 	}
 	Local relayEndpoint
-	_     [56]byte
+	_     [8]byte
 }
 
 type relayLegConfig struct {
 	_            structs.HostLayout
+	PeerRtp      relayEndpoint
+	PeerRtcp     relayEndpoint
+	LatchFrom    relayEndpoint
+	LatchMs      uint32
+	Reserved     uint32
 	RelayToId    uint64
 	RelayTo      uint32
 	ClockRate    uint32
@@ -126,12 +134,7 @@ type relayLegConfig struct {
 	CopyToUser   uint8
 	RelayEvents  uint8
 	TrafficClass uint8
-	Reserved     uint8
-	PeerRtp      relayEndpoint
-	PeerRtcp     relayEndpoint
-	LatchFrom    relayEndpoint
-	LatchMs      uint32
-	Reserved2    uint32
+	Reserved2    uint8
 }
 
 type relayLegCounts struct {

@@ -10,7 +10,7 @@
 #include "kernel.h"
 
 /* Grows whenever a map's layout changes; pins of another layout are refused. */
-enum layout_version { LAYOUT_VERSION = 6 };
+enum layout_version { LAYOUT_VERSION = 7 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
 #define SMALL_EVENT 256
@@ -65,8 +65,16 @@ enum verdict {
 	VERDICTS,
 };
 
-/* What userspace decides about a leg. Written by the program change only. */
+/*
+ * What userspace decides about a leg. Written by the program change only. What
+ * each packet needs comes last, and first in the gate that follows in a leg.
+ */
 struct leg_config {
+	struct endpoint peer_rtp;  /* as signalled: the only RTP source, and where RTP goes; none: muted */
+	struct endpoint peer_rtcp;
+	struct endpoint latch_from; /* its address may be the far end's, too: where signalling comes from */
+	__u32 latch_ms;            /* how long the true source may be learned; 0: never */
+	__u32 reserved;
 	__u64 relay_to_id;         /* the leg that sends this one's audio on; 0: none */
 	__u32 relay_to;            /* its slot */
 	__u32 clock_rate;          /* Hz */
@@ -79,12 +87,7 @@ struct leg_config {
 	__u8 copy_to_user;
 	__u8 relay_events;         /* telephone-event goes where the audio goes, too */
 	__u8 traffic_class;        /* of what is sent: DSCP times four (RFC 2474) */
-	__u8 reserved;
-	struct endpoint peer_rtp;  /* as signalled: the only RTP source, and where RTP goes; none: muted */
-	struct endpoint peer_rtcp;
-	struct endpoint latch_from; /* its address may be the far end's, too: where signalling comes from */
-	__u32 latch_ms;            /* how long the true source may be learned; 0: never */
-	__u32 reserved2;
+	__u8 reserved2;
 };
 
 /* Who may send to a leg: RTP from one address and port, and from one source there. */
@@ -193,11 +196,15 @@ struct leg_counts {
 	__u64 drop_overrun;
 };
 
+#define CACHE_LINE 64
+
 /*
  * One leg: a local endpoint and all that is known of the far end behind it. What
  * each packet needs lies together, in few of the machine's cache lines: with many
  * calls, waiting for memory is what a packet costs. A prompt's packet needs the
- * first 128 octets alone.
+ * first two lines alone. A relayed one needs the line that ends with the gate's
+ * rate, and besides of the leg it comes by, the counters and the line of ingress;
+ * of the leg it leaves by, the first two and that of the way.
  */
 struct leg {
 	struct bpf_spin_lock lock;
@@ -206,12 +213,17 @@ struct leg {
 	__u64 tap_until_ns; /* a capture sees the leg's packets until then; 0: none does */
 	struct leg_egress egress;
 	struct leg_counts counts;
-	struct leg_gate gate;
+	__u64 reserved2[3]; /* so that the line begins where it should */
 	struct leg_config config;
-	struct leg_ingress ingress;
-	struct leg_hop hop;
+	struct leg_gate gate;
+	struct leg_ingress ingress __attribute__((aligned(CACHE_LINE)));
+	struct leg_hop hop __attribute__((aligned(CACHE_LINE)));
 	struct endpoint local;
-} __attribute__((aligned(128)));
+} __attribute__((aligned(2 * CACHE_LINE)));
+
+_Static_assert(__builtin_offsetof(struct leg, counts.rx_packets) == 2 * CACHE_LINE, "a prompt needs two lines");
+_Static_assert(__builtin_offsetof(struct leg, config.relay_to_id) % CACHE_LINE == 0, "a relayed packet's line begins");
+_Static_assert(__builtin_offsetof(struct leg, gate.rtcp_paid_ns) % CACHE_LINE == 0, "a relayed packet's line ends");
 
 /* The local addresses that legs are open on. A leg's place is found by the number of its address. */
 struct address_list {

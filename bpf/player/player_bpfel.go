@@ -99,6 +99,43 @@ type playerLeg struct {
 		DropTooLong    uint64
 		DropOverrun    uint64
 	}
+	Reserved2 [3]uint64
+	Config    struct {
+		_       structs.HostLayout
+		PeerRtp struct {
+			_        structs.HostLayout
+			Addr     [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
+		PeerRtcp struct {
+			_        structs.HostLayout
+			Addr     [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
+		LatchFrom struct {
+			_        structs.HostLayout
+			Addr     [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
+		LatchMs      uint32
+		Reserved     uint32
+		RelayToId    uint64
+		RelayTo      uint32
+		ClockRate    uint32
+		FrameTicks   uint32
+		PacketGapNs  uint32
+		AudioType    uint8
+		EventType    uint8
+		MaySend      uint8
+		MayReceive   uint8
+		CopyToUser   uint8
+		RelayEvents  uint8
+		TrafficClass uint8
+		Reserved2    uint8
+	}
 	Gate struct {
 		_      structs.HostLayout
 		FarRtp struct {
@@ -121,42 +158,7 @@ type playerLeg struct {
 		OnProbation   uint8
 		Reserved      uint8
 	}
-	Config struct {
-		_            structs.HostLayout
-		RelayToId    uint64
-		RelayTo      uint32
-		ClockRate    uint32
-		FrameTicks   uint32
-		PacketGapNs  uint32
-		AudioType    uint8
-		EventType    uint8
-		MaySend      uint8
-		MayReceive   uint8
-		CopyToUser   uint8
-		RelayEvents  uint8
-		TrafficClass uint8
-		Reserved     uint8
-		PeerRtp      struct {
-			_        structs.HostLayout
-			Addr     [16]uint8
-			Port     uint16
-			Reserved [3]uint16
-		}
-		PeerRtcp struct {
-			_        structs.HostLayout
-			Addr     [16]uint8
-			Port     uint16
-			Reserved [3]uint16
-		}
-		LatchFrom struct {
-			_        structs.HostLayout
-			Addr     [16]uint8
-			Port     uint16
-			Reserved [3]uint16
-		}
-		LatchMs   uint32
-		Reserved2 uint32
-	}
+	_       [16]byte
 	Ingress struct {
 		_          structs.HostLayout
 		LastNs     uint64
@@ -175,6 +177,7 @@ type playerLeg struct {
 		Reserved   uint8
 		LostBefore int64
 	}
+	_   [8]byte
 	Hop struct {
 		_        structs.HostLayout
 		UntilNs  uint64
@@ -192,7 +195,7 @@ type playerLeg struct {
 		Port     uint16
 		Reserved [3]uint16
 	}
-	_ [56]byte
+	_ [8]byte
 }
 
 type playerOwner struct {
