@@ -120,7 +120,7 @@ func (c *Call) perform(e Effect, m message) {
 
 // prepare opens the caller's leg and makes the service ready.
 func (c *Call) prepare(parent context.Context) {
-	ctx, abandon := context.WithTimeout(context.WithoutCancel(parent), c.server.config.PrepareTime)
+	ctx, abandon := context.WithTimeout(reporting.WithCall(context.WithoutCancel(parent), c.id), c.server.config.PrepareTime)
 	c.life.abandon = abandon
 	c.beside(func() {
 		defer abandon()
@@ -190,7 +190,7 @@ func (c *Call) sendRefusal(m message) {
 }
 
 func (c *Call) startService() {
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(reporting.WithCall(context.Background(), c.id))
 	c.life.stop = stop
 	program := c.life.program
 	c.log.Info("call answered", "codec", c.Codec().Name)

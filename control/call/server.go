@@ -46,6 +46,9 @@ type Config struct {
 	// Overrides are the options, "section.option" or "section.*", that whoever sends a
 	// call may set for it by its Request-URI. None.
 	Overrides []string
+	// ParentHeader is the header, in lower case, whose trace context is believed
+	// (W3C Trace Context, traceparent). None.
+	ParentHeader string
 	// PrepareTime bounds the time between INVITE and answer. 30 s.
 	PrepareTime time.Duration
 	// Grace is how long a program may go on after the far end has hung up. 10 s.
@@ -150,6 +153,7 @@ func (s *Server) newCall(d Dialog) *Call {
 	}
 	c.life.gone, c.life.parties = make(chan struct{}), map[*Party]struct{}{}
 	c.life.facts.begin(id, d, s.attached(c.log, known, d.RequestURI()))
+	c.life.facts.record.Parent = first(d.Headers(), s.config.ParentHeader)
 	return c
 }
 

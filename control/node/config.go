@@ -21,6 +21,7 @@ import (
 	"mcp/control/node/registering"
 	"mcp/control/node/signalling"
 	"mcp/control/node/speaking"
+	"mcp/control/node/tracing"
 	"mcp/control/node/uploading"
 	"mcp/control/service/voicexml/live"
 )
@@ -43,6 +44,7 @@ type Config struct {
 	Upload        uploading.Config   `yaml:"upload" doc:"where recordings are sent to be kept"`
 	Discovery     registering.Config `yaml:"discovery" doc:"registration with Consul"`
 	Log           Log                `yaml:"log" doc:"the platform's own log"`
+	Tracing       tracing.Config     `yaml:"tracing" doc:"traces of calls for OpenTelemetry"`
 }
 
 // SIP is the signalling section.
@@ -169,6 +171,7 @@ func Defaults() Config {
 		Upload:        uploading.Defaults(stateDir()),
 		Discovery:     registering.Defaults(),
 		Log:           Log{Level: "info", Format: "text"},
+		Tracing:       tracing.Defaults(),
 	}
 }
 

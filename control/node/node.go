@@ -25,6 +25,7 @@ import (
 	"mcp/control/node/uploading"
 	"mcp/control/ors"
 	"mcp/control/reporting/recent"
+	"mcp/control/reporting/spans"
 	"mcp/control/sip"
 )
 
@@ -42,6 +43,7 @@ type Node struct {
 	test       *probing.Test   // nil: none
 	treatments *ors.Client     // nil: there is no orchestration server
 	recent     recent.Calls    // remembered for the console
+	spans      *spans.Tracer   // nil: calls are not traced
 	web        *listen.Server  // nil: none
 	stopping   context.Context // ends when calls should go elsewhere
 }
@@ -93,7 +95,10 @@ func (n *Node) build() error {
 	if err := n.openLogExport(); err != nil {
 		return err
 	}
-	var err error
+	err := n.openTracing()
+	if err != nil {
+		return err
+	}
 	if n.recorder, err = records.Open(n.cfg.Reporting, n.watcher(), n.metrics, n.log); err != nil {
 		return err
 	}
@@ -121,7 +126,7 @@ func (n *Node) build() error {
 	n.calls = call.NewServer(call.Config{
 		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.Spoken(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.Latch(),
 		SRTP: protection, MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
-		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace, Overrides: n.cfg.Calls.Overrides,
+		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace, Overrides: n.cfg.Calls.Overrides, ParentHeader: n.cfg.Tracing.ParentHeader(),
 	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: n.openRecordingServer(kept.Calls()), Metrics: n.metrics, Log: n.log})
 	n.followers = append(n.followers, func(c Config) { n.calls.Limit(c.Calls.Max, c.Calls.overload()) })
 	if err := n.openSelfTest(engine); err != nil {

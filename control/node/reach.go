@@ -19,7 +19,7 @@ import (
 // openFetcher makes what all services fetch with, the built-in application and the
 // pages of orchestration sessions among what they can.
 func (n *Node) openFetcher() (*fetch.Fetcher, error) {
-	reach := fetching.Reach{Files: n.readable(), Own: n.ownPorts()}
+	reach := fetching.Reach{Files: n.readable(), Own: n.ownPorts(), Via: n.spans.Transport}
 	if len(n.cfg.Application.ORS.URLs) > 0 {
 		reach.Schemes = []string{ors.Scheme}
 	}
@@ -31,7 +31,7 @@ func (n *Node) openFetcher() (*fetch.Fetcher, error) {
 	if err := voicexml.RegisterBuiltin(f.Transport); err != nil {
 		return nil, fmt.Errorf("built-in application: %w", err)
 	}
-	n.treatments = orchestrating.Open(n.cfg.Application.ORS, f.Transport)
+	n.treatments = orchestrating.Open(n.cfg.Application.ORS, f.Transport, n.spans.Transport(f.Transport))
 	return f.Fetcher, nil
 }
 

@@ -65,12 +65,31 @@ func (n *Node) openSelfTest(engine *media.Engine) (err error) {
 	return err
 }
 
-// watcher is who remembers calls for the console; nil: nobody.
+// watcher is who remembers calls for the console, and traces them; nil: nobody.
 func (n *Node) watcher() reporting.Watcher {
-	if n.cfg.Health.Console.Listen == "" {
+	var all reporting.Watchers
+	if n.cfg.Health.Console.Listen != "" {
+		all = append(all, &n.recent)
+	}
+	if n.spans != nil {
+		all = append(all, n.spans)
+	}
+	if len(all) == 0 {
 		return nil
 	}
-	return &n.recent
+	return all
+}
+
+// openTracing makes traces of calls, if there is a collector of them.
+func (n *Node) openTracing() (err error) {
+	if n.spans, err = n.cfg.Tracing.Open(n.cfg.Reporting.Name(), n.log); err != nil {
+		return fmt.Errorf("tracing: %w", err)
+	}
+	if n.spans == nil {
+		return nil
+	}
+	n.opened("traces of calls", n.spans.Close)
+	return n.metrics.Register(n.spans)
 }
 
 // openConsole serves people who look on. That it cannot be had keeps no call away.

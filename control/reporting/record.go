@@ -28,6 +28,7 @@ type Record struct {
 	Dialogue   *Dialogue   `json:"dialogue,omitempty"`
 	Transfers  []Transfer  `json:"transfers,omitempty"`
 	Recordings []Recording `json:"recordings,omitempty"`
+	Parent     string      `json:"-"` // trace context of whoever sent the call, if it is believed; not kept
 }
 
 // Begin starts the record of a call whose INVITE arrived at a time that still

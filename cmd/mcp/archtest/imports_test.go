@@ -99,6 +99,7 @@ var homes = []home{
 	{library: "github.com/hashicorp/consul", packages: []string{"control/discovery"}},
 	{library: "github.com/Azure/go-amqp", packages: []string{"control/reporting/delivery"}},
 	{library: "github.com/go-stomp/stomp", packages: []string{"control/reporting/delivery"}},
+	{library: "go.opentelemetry.io", packages: []string{"control/reporting/spans"}, tests: true},
 	{library: "github.com/google/pprof", packages: []string{"vxml/bench"}},
 	{library: "github.com/spf13/cobra", packages: []string{"cmd"}},
 }

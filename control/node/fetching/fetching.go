@@ -80,6 +80,8 @@ type Reach struct {
 	Schemes []string // beside those of the section, where it names any
 	Files   []string // folders
 	Own     []uint16 // ports that the platform itself serves, which pages have no business with
+	// Via puts something between requests and what carries them; nil: nothing.
+	Via func(http.RoundTripper) http.RoundTripper
 }
 
 // Fetcher is what all services fetch with, and the transport beneath it, at which
@@ -108,8 +110,12 @@ func Open(c Config, r Reach) (*Fetcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fetch: %w", err)
 	}
+	client := &http.Client{Transport: transport}
+	if r.Via != nil {
+		client.Transport = r.Via(transport)
+	}
 	config := fetch.Config{
-		Client: &http.Client{Transport: transport}, Timeout: c.Timeout, MaxBody: int64(c.MaxSize), MaxRedirects: c.Redirects,
+		Client: client, Timeout: c.Timeout, MaxBody: int64(c.MaxSize), MaxRedirects: c.Redirects,
 		CacheBytes: int64(c.Cache.Memory), Policy: policy,
 	}
 	if c.Credentials != "" {

@@ -46,15 +46,15 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Open makes the client, and lets pages reach their sessions by the same transport;
-// nil when there are no servers.
-func Open(c Config, transport *http.Transport) *ors.Client {
+// Open makes the client, which asks its servers by one transport, and lets pages reach
+// their sessions by another; nil when there are no servers.
+func Open(c Config, pages *http.Transport, servers http.RoundTripper) *ors.Client {
 	if len(c.URLs) == 0 {
 		return nil
 	}
 	client := ors.New(ors.Config{
-		URLs: c.URLs, Request: c.Request, Done: c.Done, Ended: c.Ended, Timeout: c.Timeout, Hold: c.Hold, Transport: transport,
+		URLs: c.URLs, Request: c.Request, Done: c.Done, Ended: c.Ended, Timeout: c.Timeout, Hold: c.Hold, Transport: servers,
 	})
-	transport.RegisterProtocol(ors.Scheme, client)
+	pages.RegisterProtocol(ors.Scheme, client)
 	return client
 }

@@ -142,17 +142,24 @@ func (r Section) bound(bytes int64, hold bool) journal.Config {
 
 func (r Section) recorder(delivers bool) reporting.Config {
 	c := reporting.Config{
-		Component: r.Component, Trace: r.Trace, Interval: r.Interval,
+		Trace: r.Trace, Interval: r.Interval,
 		Calls:   r.bound(int64(r.MaxSize), delivers),
 		Reports: r.bound(int64(r.MaxSize)/4, delivers && r.WhenFull == "block"),
 	}
 	if c.Interval == 0 {
 		c.Interval = -1
 	}
-	if c.Component == "" {
-		c.Component, _ = os.Hostname() // its absence is an empty name
-	}
+	c.Component = r.Name()
 	return c
+}
+
+// Name is the platform's own name: the configured one, or the machine's.
+func (r Section) Name() string {
+	if r.Component != "" {
+		return r.Component
+	}
+	host, _ := os.Hostname() // its absence is an empty name
+	return host
 }
 
 // Records are the parts that keep records and deliver them.

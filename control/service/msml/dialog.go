@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"mcp/control/reporting"
 	"mcp/control/service/msml/doc"
 )
 
@@ -42,7 +43,7 @@ func (d *dialog) id() string { return d.on.id + "/dialog:" + d.name }
 
 // begin puts a dialog on an object and performs it.
 func (d *dialog) begin(perform func(ctx context.Context) error) error {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(reporting.WithCall(context.Background(), d.client.call.ID()))
 	d.cancel, d.done, d.vars = cancel, make(chan struct{}), map[string]string{}
 	d.on.mu.Lock()
 	defer d.on.mu.Unlock()
