@@ -83,8 +83,7 @@ model: ## compare the relay with its model on ten million hostile packets (needs
 	MODEL_PACKETS=$(MODEL_PACKETS) $(GO) test -count 1 -v -run ProgramAgreesWithModel -timeout 30m ./bpf
 
 .PHONY: console-check
-console-check: ## the console's pages in a headless browser, which is installed (needs root)
-	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium
+console-check: setup ## the console's pages in a headless browser
 	$(GO) test -count 1 -v -run Browser -timeout 5m ./control/node/console
 
 generate: ## rebuild the kernel objects and their Go types with clang

@@ -9,7 +9,7 @@ demo="ethtool=ethtool ip=iproute2 nsenter=util-linux bpftool=bpftool
 flite=flite espeak-ng=espeak-ng pocketsphinx_continuous=pocketsphinx
 /usr/share/pocketsphinx/model/en-us/en-us/mdef=pocketsphinx-en-us"
 test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-core kamailio=kamailio sox=sox mpg123=mpg123 opusdec=opus-tools openssl=openssl tshark=tshark gcc=gcc git=git xmllint=libxml2-utils promtool=prometheus pg_lsclusters=postgresql
-snmpd=snmpd snmpwalk=snmp snmptrapd=snmptrapd smilint=smitools prometheus-snmp-exporter=prometheus-snmp-exporter"
+snmpd=snmpd snmpwalk=snmp snmptrapd=snmptrapd smilint=smitools prometheus-snmp-exporter=prometheus-snmp-exporter chromium-headless-shell=chromium-headless-shell"
 reporting="java=default-jre-headless /usr/share/activemq/bin/activemq.jar=activemq nft=nftables
 /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server"
 bench="ethtool=ethtool ip=iproute2 rtpengine=rtpengine-daemon sipp=sip-tester"
@@ -71,6 +71,15 @@ case " $missing " in
 	if ! apt-cache show clang-14 2>/dev/null | grep -q '^Filename:'; then
 		echo "setup: this release has no clang-14: the kernel objects will not be checked against their sources"
 		missing=$(echo "$missing" | sed 's/ clang-14//; s/ llvm-14//')
+	fi
+	;;
+esac
+# The browser that the console's pages are tested in; other systems have others.
+case " $missing " in
+*" chromium-headless-shell "*)
+	if ! apt-cache show chromium-headless-shell 2>/dev/null | grep -q '^Filename:'; then
+		echo "setup: this release has no chromium-headless-shell: the console is tested in a browser only if there is one"
+		missing=$(echo "$missing" | sed 's/ chromium-headless-shell//')
 	fi
 	;;
 esac

@@ -44,7 +44,6 @@ type Config struct {
 	Upload        uploading.Config   `yaml:"upload" doc:"where recordings are sent to be kept"`
 	Discovery     registering.Config `yaml:"discovery" doc:"registration with Consul"`
 	Log           Log                `yaml:"log" doc:"the platform's own log"`
-	Tracing       tracing.Config     `yaml:"tracing" doc:"traces of calls for OpenTelemetry"`
 }
 
 // SIP is the signalling section.
@@ -142,6 +141,7 @@ type Health struct {
 	SelfTest probing.Config    `yaml:"self-test" doc:"calls that the platform places to itself when readiness is asked for"`
 	Console  console.Config    `yaml:"console" doc:"calls, their diagrams and the media plane, for people with a browser and for mcp top"`
 	SNMP     monitoring.Config `yaml:"snmp" doc:"objects and notifications for SNMP managers"`
+	Tracing  tracing.Config    `yaml:"tracing" doc:"traces of calls, for OpenTelemetry"`
 }
 
 // Log is the section of the log.
@@ -166,12 +166,11 @@ func Defaults() Config {
 		Fetch:         fetching.Defaults(),
 		Speech:        speaking.Defaults(),
 		Reporting:     records.Defaults(stateDir()),
-		Health:        Health{Listen: "0.0.0.0:8300", SelfTest: probing.Defaults(), Console: console.Defaults(), SNMP: monitoring.Defaults()},
+		Health:        Health{Listen: "0.0.0.0:8300", SelfTest: probing.Defaults(), Console: console.Defaults(), SNMP: monitoring.Defaults(), Tracing: tracing.Defaults()},
 		Recording:     recording.Defaults(),
 		Upload:        uploading.Defaults(stateDir()),
 		Discovery:     registering.Defaults(),
 		Log:           Log{Level: "info", Format: "text"},
-		Tracing:       tracing.Defaults(),
 	}
 }
 

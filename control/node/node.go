@@ -126,7 +126,7 @@ func (n *Node) build() error {
 	n.calls = call.NewServer(call.Config{
 		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.Spoken(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.Latch(),
 		SRTP: protection, MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
-		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace, Overrides: n.cfg.Calls.Overrides, ParentHeader: n.cfg.Tracing.ParentHeader(),
+		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace, Overrides: n.cfg.Calls.Overrides, ParentHeader: n.cfg.Health.Tracing.ParentHeader(),
 	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: n.openRecordingServer(kept.Calls()), Metrics: n.metrics, Log: n.log})
 	n.followers = append(n.followers, func(c Config) { n.calls.Limit(c.Calls.Max, c.Calls.overload()) })
 	if err := n.openSelfTest(engine); err != nil {

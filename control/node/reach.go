@@ -46,8 +46,9 @@ func (n *Node) ownPorts() []uint16 {
 			}
 		}
 	}
-	add(n.cfg.Health.Listen)
-	add(n.cfg.Health.Console.Listen)
+	for _, listen := range []string{n.cfg.Health.Listen, n.cfg.Health.Console.Listen, n.cfg.Health.SNMP.Exporter.Listen, n.cfg.Log.Export.Listen, n.cfg.Calls.Outbound.Listen} {
+		add(listen)
+	}
 	for _, listen := range n.cfg.SIP.Listen {
 		_, address, _ := strings.Cut(listen, ":")
 		add(address)

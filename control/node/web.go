@@ -82,7 +82,7 @@ func (n *Node) watcher() reporting.Watcher {
 
 // openTracing makes traces of calls, if there is a collector of them.
 func (n *Node) openTracing() (err error) {
-	if n.spans, err = n.cfg.Tracing.Open(n.cfg.Reporting.Name(), n.log); err != nil {
+	if n.spans, err = n.cfg.Health.Tracing.Open(n.cfg.Reporting.Name(), n.log); err != nil {
 		return fmt.Errorf("tracing: %w", err)
 	}
 	if n.spans == nil {

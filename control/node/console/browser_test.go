@@ -18,12 +18,12 @@ func browser(t *testing.T) string {
 	if testing.Short() {
 		t.Skip("a browser takes seconds")
 	}
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range []string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
 	}
-	t.Skip("no chromium is installed; make console-check installs one")
+	t.Skip("no chromium is installed; scripts/setup.sh installs one")
 	return ""
 }
 

@@ -26,7 +26,7 @@ func TestSection(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
-	if Open(Defaults(), &http.Transport{}) != nil {
+	if Open(Defaults(), &http.Transport{}, &http.Transport{}) != nil {
 		t.Error("a client without servers")
 	}
 }

@@ -45,7 +45,9 @@ var moves = map[reporting.Step]func(*call, reporting.Event){
 	},
 	reporting.StepPromptPlay: func(c *call, e reporting.Event) { c.note(prompt, e, c.contents(e.Text)) },
 	reporting.StepPromptType: func(c *call, e reporting.Event) {
-		c.within(prompt).SetAttributes(attribute.String("mcp.prompt.type", e.Text))
+		if span := c.open[prompt]; span != nil {
+			span.SetAttributes(attribute.String("mcp.prompt.type", e.Text))
+		}
 	},
 	reporting.StepPromptStop: func(c *call, e reporting.Event) { c.finish(prompt, e.At, attribute.Bool("mcp.prompt.whole", false)) },
 	reporting.StepPromptEnd:  func(c *call, e reporting.Event) { c.finish(prompt, e.At, attribute.Bool("mcp.prompt.whole", true)) },

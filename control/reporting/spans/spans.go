@@ -6,7 +6,7 @@
 // A call's trace has the call's own id, without the hyphens, unless whoever sent the call
 // has begun one. Its spans are
 //
-//	call NAME           all of it; NAME is the service, such as dialog
+//	call NAME           all of it; NAME is the service, such as voicexml
 //	  INVITE            until the call is up, or refused
 //	  turn              the visit of a form item
 //	    prompt          from its beginning to its end, or to the barge-in
