@@ -183,6 +183,40 @@ func TestRTCPGate(t *testing.T) {
 	want(t, "learned address, far port", report(addrPort("10.1.0.77", 6009), 20001, rr...), "drop_source")
 }
 
+// Whatever RTCP says, from the far end or not, nothing of a leg changes but what
+// counts it: not its source, not its stream, not its statistics.
+func TestRTCPChangesNothing(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	want(t, "the caller", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 1, SSRC: 1}), "relayed")
+	state := func() relayLeg {
+		entry, err := r.callerLeg.read()
+		must(t, err)
+		entry.Counts, entry.Gate.RtcpPaidNs = relayLegCounts{}, 0
+		return *entry
+	}
+	before := state()
+	bye := []byte{0x81, 203, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1}
+	long := []byte{0x9f, 200, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 1} // says that it has 31 reports, in 262,144 octets
+	for _, from := range []netip.AddrPort{r.callerPeer, addrPort("10.1.0.2", 4001), addrPort("10.1.0.66", 4001)} {
+		for port := r.callerLocal.Port(); port < r.callerLocal.Port()+2; port++ {
+			for length := range len(bye) + 1 {
+				for _, payload := range [][]byte{bye[:length], long[:length]} {
+					frame := r.fromCaller(bpftest.RTP{})
+					frame.Src, frame.Dst, frame.Payload = from, netip.AddrPortFrom(r.callerLocal.Addr(), port), payload
+					if fate := r.fate(t, frame); length < 8 && fate != "drop_not_rtp" {
+						t.Errorf("%x from %s: %s", payload, from, fate)
+					}
+				}
+			}
+		}
+	}
+	if after := state(); after != before {
+		t.Errorf("the leg was %+v and is %+v", before, after)
+	}
+	want(t, "the caller", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 2, SSRC: 1}), "relayed")
+}
+
 // telephone-event goes to userspace, and to the other leg under its number when asked.
 func TestEventsAreRelayed(t *testing.T) {
 	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})

@@ -1,7 +1,9 @@
 package bpf
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
@@ -173,6 +175,43 @@ func TestRelayIPv6(t *testing.T) {
 	}
 	if n := r.verdicts(t)["pass_fragment"]; n != 1 {
 		t.Errorf("%d fragments counted", n)
+	}
+}
+
+// Datagrams behind IPv6 extension headers (RFC 8200 section 4) are left to the
+// stack, untouched, though they are for a leg.
+func TestExtensionHeaders(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true, ipv6: true})
+	r.openLegs(t)
+	const headers = 14 + 40
+	for _, row := range []struct {
+		name    string
+		kind    byte
+		verdict string
+	}{
+		{"hop-by-hop options", 0, "pass_not_udp"},
+		{"routing", 43, "pass_not_udp"},
+		{"fragment", 44, "pass_fragment"},
+		{"encapsulating security payload", 50, "pass_not_udp"},
+		{"authentication", 51, "pass_not_udp"},
+		{"no next header", 59, "pass_not_udp"},
+		{"destination options", 60, "pass_not_udp"},
+		{"mobility", 135, "pass_not_udp"},
+	} {
+		frame := r.fromCaller(voice(1, 1)).Bytes()
+		binary.BigEndian.PutUint16(frame[14+4:], binary.BigEndian.Uint16(frame[14+4:])+8)
+		frame[14+6] = row.kind
+		frame = slices.Insert(frame, headers, 17, 0, 1, 4, 0, 0, 0, 0) // then UDP; options of padding
+		before := r.verdicts(t)[row.verdict]
+		if action, out := r.run(t, frame); action != xdpPass || !bytes.Equal(out, frame) {
+			t.Errorf("%s: action is %d", row.name, action)
+		}
+		if r.verdicts(t)[row.verdict] == before {
+			t.Errorf("%s: not counted as %s", row.name, row.verdict)
+		}
+	}
+	if s := r.stats(t, r.callerLeg); s.RxPackets != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -1,0 +1,240 @@
+package bpf
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"mcp/bpf/bpftest"
+	"mcp/bpf/nic"
+)
+
+const (
+	attackerSSRC = 0xbad
+	said         = 50 // packets of the caller
+)
+
+// A third host sends whatever it likes to the ports of a call, from its own
+// address and in the caller's name, before the call's first packet and through
+// all of it. Nothing of that is relayed, copied to who records, mixes or listens
+// for digits, or learned from, and nothing is ever sent back.
+func TestThirdHost(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		mode   Mode
+		window time.Duration // in which the caller's true address may be learned
+	}{
+		{"native", ModeNative, 0},
+		{"generic", ModeGeneric, 0},
+		{"native, latching", ModeNative, time.Hour},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t, rigOptions{mode: row.mode, gro: true, static: true})
+			a := newAttacker(t, r)
+			var got audience
+			must(t, r.plane.Receive(got.hear))
+			r.openLegs(t)
+			c := legConfig(r.callerPeer, r.serverLeg)
+			c.Copy, c.Far.Latch = true, row.window
+			must(t, r.callerLeg.Configure(c))
+			a.sweep(t, r)
+			r.endure(t, a, row.window > 0)
+			s := r.awaitRefusals(t, 2*said)
+			if got.await(t, said+1); s.RxPackets != said+1 || s.Dropped["source"] == 0 {
+				t.Errorf("%+v", s)
+			}
+			if far, err := r.callerLeg.Far(); err != nil || far != r.callerPeer {
+				t.Errorf("the far end is %s, %v", far, err)
+			}
+			if heard := a.heard(t); heard != nil {
+				t.Errorf("the third host was sent %x", heard)
+			}
+		})
+	}
+}
+
+// endure has the caller say something and press a key while it is attacked.
+func (r *rig) endure(t *testing.T, a *attacker, latching bool) {
+	t.Helper()
+	caller := newPhone(t, r.caller, r.callerPeer, r.callerLocal)
+	server := newPhone(t, r.server, r.serverPeer, r.serverLocal)
+	server.send(t, voice(0, 0).Bytes()) // to nobody, while the caller's address is not known
+	if latching {
+		caller.send(t, voice(0, 0).Bytes()) // on probation
+	}
+	for i := range uint16(said) {
+		sent := voice(i+1, uint32(i+1)*frameTicks)
+		caller.send(t, sent.Bytes())
+		if got := server.receiveRTP(t); string(got.Payload) != string(sent.Payload) {
+			t.Fatalf("packet %d: not the caller's", i)
+		}
+		a.spray(t, r.callerLocal, i)
+		a.spray(t, r.serverLocal, i)
+		a.forge(t, r, i+2, uint32(i+2)*frameTicks)
+	}
+	caller.send(t, digit(said+1, voice(0, 0).SSRC))
+}
+
+// awaitRefusals waits until so many packets in the caller's name were refused as
+// another source: while the caller is heard, and on a machine that pauses while the
+// caller is not, because they are not in sequence.
+func (r *rig) awaitRefusals(t *testing.T, packets uint64) LegStats {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		s := r.stats(t, r.callerLeg)
+		if s.Dropped["ssrc"]+s.Dropped["probation"] >= packets && s.RxPackets > said {
+			return s
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not all were refused: %+v", s)
+		}
+	}
+}
+
+// digit is a packet of a pressed key, RFC 4733.
+func digit(seq uint16, ssrc uint32) []byte {
+	return bpftest.RTP{Type: eventType, Marker: true, Seq: seq, SSRC: ssrc, Payload: []byte{5, 0, 0, 160}}.Bytes()
+}
+
+// audience is who gets the copies, of the caller's packets and of the attacker's.
+type audience struct{ callers, attackers atomic.Int32 }
+
+func (a *audience) hear(e Event) {
+	at := 8 // of the SSRC
+	if e.RTCP {
+		at = 4
+	}
+	if binary.BigEndian.Uint32(e.Data[at:]) == attackerSSRC {
+		a.attackers.Add(1)
+	} else {
+		a.callers.Add(1)
+	}
+}
+
+// await waits for the caller's packets, and looks whether others came with them.
+func (a *audience) await(t *testing.T, packets int32) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); a.callers.Load() < packets; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d packets were copied", a.callers.Load(), packets)
+		}
+	}
+	if n := a.attackers.Load(); n != 0 {
+		t.Errorf("%d packets of the third host were copied", n)
+	}
+}
+
+// attacker is a host behind an interface of its own.
+type attacker struct {
+	end, near   *bpftest.End
+	udp         *net.UDPConn
+	raw, listen int
+}
+
+func newAttacker(t *testing.T, r *rig) *attacker {
+	a := &attacker{
+		end:  &bpftest.End{NS: bpftest.NewNetNS(t), Name: "attacker", Addrs: []string{"10.3.0.2/24"}, GRO: true},
+		near: &bpftest.End{NS: r.ns, Name: "toattacker", Addrs: []string{"10.3.0.1/24"}},
+	}
+	bpftest.Connect(t, a.near, a.end)
+	must(t, a.end.Neighbor("10.3.0.1", a.near.MAC))
+	must(t, a.near.Neighbor("10.3.0.2", a.end.MAC))
+	must(t, a.end.NS.Do(func() (err error) {
+		for _, dst := range []string{"10.1.0.1/32", "10.2.0.1/32"} {
+			_, network, err := net.ParseCIDR(dst)
+			if err != nil {
+				return err
+			}
+			if err := netlink.RouteAdd(&netlink.Route{Dst: network, Gw: net.ParseIP("10.3.0.1")}); err != nil {
+				return err
+			}
+		}
+		if a.udp, err = net.ListenUDP("udp", nil); err != nil {
+			return err
+		}
+		if a.raw, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW); err != nil {
+			return err
+		}
+		const kind = unix.SOCK_RAW | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+		a.listen, err = unix.Socket(unix.AF_PACKET, kind, int(nic.NetworkOrder(unix.ETH_P_IP)))
+		return err
+	}))
+	t.Cleanup(func() {
+		a.udp.Close()
+		unix.Close(a.raw)
+		unix.Close(a.listen)
+	})
+	// The plane was loaded before this interface was there.
+	must(t, r.plane.Close())
+	must(t, Unload(r.dir))
+	must(t, r.ns.Do(func() (err error) {
+		r.plane, err = Load(Config{Dir: r.dir, Mode: r.plane.Mode()})
+		return err
+	}))
+	return a
+}
+
+// sweep sends a voice packet to each port that a call may have.
+func (a *attacker) sweep(t *testing.T, r *rig) {
+	t.Helper()
+	p := voice(0, 0)
+	p.SSRC = attackerSSRC
+	for port := uint16(20000); port <= 45000; port++ {
+		a.send(t, netip.AddrPortFrom(r.callerLocal.Addr(), port), p.Bytes())
+	}
+}
+
+// spray sends RTP, a digit, a BYE of RTCP and noise to both ports of a leg.
+func (a *attacker) spray(t *testing.T, leg netip.AddrPort, seq uint16) {
+	t.Helper()
+	v := voice(seq, 0)
+	v.SSRC = attackerSSRC
+	bye := []byte{0x81, 203, 0, 1, 0, 0, 0x0b, 0xad}
+	for port := leg.Port(); port < leg.Port()+2; port++ {
+		for _, p := range [][]byte{v.Bytes(), digit(seq, attackerSSRC), bye, {0, 1, 2}} {
+			a.send(t, netip.AddrPortFrom(leg.Addr(), port), p)
+		}
+	}
+}
+
+func (a *attacker) send(t *testing.T, to netip.AddrPort, payload []byte) {
+	t.Helper()
+	_, err := a.udp.WriteToUDPAddrPort(payload, to)
+	must(t, err)
+}
+
+// forge sends RTP and a digit in the caller's name, as another source. No two of
+// its packets are in sequence.
+func (a *attacker) forge(t *testing.T, r *rig, seq uint16, ts uint32) {
+	t.Helper()
+	v := voice(seq, ts)
+	v.SSRC = attackerSSRC
+	for _, p := range [][]byte{v.Bytes(), digit(seq+1000, attackerSSRC)} {
+		frame := bpftest.Frame{Src: r.callerPeer, Dst: r.callerLocal, TTL: 64, Payload: p}.Bytes()
+		must(t, unix.Sendto(a.raw, frame[14:], 0, &unix.SockaddrInet4{Addr: r.callerLocal.Addr().As4()}))
+	}
+}
+
+// heard is what the attacker's interface took in of UDP, if anything. That no leg
+// is at a port is told by the stack, as for any port (ICMP).
+func (a *attacker) heard(t *testing.T) []byte {
+	t.Helper()
+	const ethernet, protocol = 14, 9
+	for {
+		b := make([]byte, 2000)
+		n, _, err := unix.Recvfrom(a.listen, b, 0)
+		if err == unix.EAGAIN {
+			return nil
+		}
+		must(t, err)
+		if b[ethernet+protocol] == unix.IPPROTO_UDP {
+			return b[:n]
+		}
+	}
+}
