@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ type scripted struct {
 	reply    func(m *wire.Message) string // with {id}, {synth}, {recog} and {speak}
 	wg       sync.WaitGroup
 	hangup   chan struct{}
+	records  bool // it grants a recorder too
 
 	mu       sync.Mutex
 	conns    []net.Conn
@@ -109,6 +111,19 @@ func (s *scripted) push(text string) {
 	}
 }
 
+// last is the id of the last request with this method.
+func (s *scripted) last(method string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range slices.Backward(s.requests) {
+		if m.Name == method {
+			return strconv.FormatUint(uint64(m.ID), 10)
+		}
+	}
+	s.t.Errorf("no %s was sent", method)
+	return ""
+}
+
 func (s *scripted) methods() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,11 +145,14 @@ func (s *scripted) Reoffer(context.Context, []byte) ([]byte, error) { return s.A
 
 // Answer is part of v2.Dialog; it is what go-mrcp and UniMRCP send, mixed.
 func (s *scripted) Answer() []byte {
-	port := s.listener.Addr().(*net.TCPAddr).Port
+	port, recorder := s.listener.Addr().(*net.TCPAddr).Port, ""
+	if s.records {
+		recorder = fmt.Sprintf("m=application %d TCP/MRCPv2 1\r\na=channel:a-b.1@recorder\r\n", port)
+	}
 	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"+
 		"m=application %d TCP/MRCPv2 1\r\na=cmid:1\r\na=channel:a-b.1@speechsynth\r\na=setup:passive\r\na=connection:new\r\n"+
 		"m=application %d TCP/MRCPv2\r\na=channel:a-b.1@speechrecog\r\na=connection:new\r\n"+
-		"m=audio 10000 RTP/AVP 0\r\na=mid:1\r\na=rtpmap:0 PCMU/8000\r\n", port, port)
+		"m=audio 10000 RTP/AVP 0\r\na=mid:1\r\na=rtpmap:0 PCMU/8000\r\n%s", port, port, recorder)
 }
 
 // Bye is part of v2.Dialog.
