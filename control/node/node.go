@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -70,6 +71,7 @@ func Run(ctx context.Context, cfg Config, changes <-chan Config, log *slog.Logge
 	n := &Node{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), stopping: ctx}
 	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer n.close()
+	defer runtime.KeepAlive(tune(log))
 	if err := n.build(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
