@@ -18,6 +18,7 @@ const (
 	oggPage    = 25  // packets
 	maxPacket  = 1275
 	opusSpeech = 24000 // bit/s a channel
+	opusEffort = 5     // of ten: more costs twice as much and is hardly heard
 )
 
 // oggWriter writes Opus in Ogg (RFC 7845), a page each half second.
@@ -41,7 +42,7 @@ func newOgg(to io.Writer, f Format) (Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(e.SetFrameSize(f.Rate/oggFrames), e.SetBitrate(opusSpeech*f.Channels)); err != nil {
+	if err := errors.Join(e.SetFrameSize(f.Rate/oggFrames), e.SetBitrate(opusSpeech*f.Channels), e.SetComplexity(opusEffort)); err != nil {
 		return nil, err
 	}
 	w := &oggWriter{
