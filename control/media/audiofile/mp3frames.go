@@ -1,0 +1,153 @@
+package audiofile
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// mp3Frames makes a stream of layer III that the decoder reads: it knows no MPEG-2.5,
+// and miscounts the padding of MPEG-2 at 22.05 kHz. Each of their frames becomes one
+// of MPEG-2 at its highest bitrate, which has all of its own data in itself and borrows
+// none of the frames before. Rate is the true one.
+type mp3Frames struct {
+	out  []byte
+	rate int
+	kept []byte // main data of the frames so far that may be borrowed from
+}
+
+// What ISO/IEC 13818-3 and the extension to lower rates have.
+const (
+	mpeg25       = 0 // in the two bits of the version
+	mpeg2        = 2
+	layer3       = 1
+	mostBits     = 14  // the index of the highest bitrate, 160 kbit/s
+	mostBorrowed = 255 // octets
+	mp3Header    = 4
+)
+
+var (
+	lowBitrates = [15]int{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160} // kbit/s
+	lowRates    = [3]int{22050, 24000, 16000}
+)
+
+// lowHeader is that of a frame of MPEG-2 or 2.5.
+type lowHeader uint32
+
+// lowFrame reads a header, and tells whether it is one.
+func lowFrame(data []byte) (lowHeader, bool) {
+	if len(data) < mp3Header {
+		return 0, false
+	}
+	h := lowHeader(binary.BigEndian.Uint32(data))
+	v := h.version()
+	return h, h>>21 == 0x7ff && (v == mpeg2 || v == mpeg25) && h>>17&3 == layer3 && h.bitrate() > 0 && h>>10&3 != 3
+}
+
+func (h lowHeader) version() int { return int(h >> 19 & 3) }
+
+func (h lowHeader) checked() bool { return h>>16&1 == 0 }
+
+// bitrate is in bit/s; 0: free, or none.
+func (h lowHeader) bitrate() int {
+	if i := int(h >> 12 & 0xf); i < len(lowBitrates) {
+		return lowBitrates[i] * 1000
+	}
+	return 0
+}
+
+func (h lowHeader) rate() int {
+	rate := lowRates[h>>10&3]
+	if h.version() == mpeg25 {
+		return rate / 2
+	}
+	return rate
+}
+
+func (h lowHeader) size() int { return 72*h.bitrate()/h.rate() + int(h>>9&1) }
+
+// side is the length of the side information.
+func (h lowHeader) side() int {
+	if h>>6&3 == 3 {
+		return 9 // one channel
+	}
+	return 17
+}
+
+// alone is the header of the frame that takes its place. The lower rates but the
+// lowest divide the spectrum as 16 kHz does.
+func (h lowHeader) alone() lowHeader {
+	if h.version() == mpeg25 {
+		h = h&^(3<<10) | mpeg2<<19 | 2<<10
+	}
+	return h&^(0xf<<12|1<<9) | mostBits<<12 | 1<<16
+}
+
+// readableMP3 is a file as the decoder reads it, and its rate; 0: what the decoder says.
+func readableMP3(data []byte) ([]byte, int, error) {
+	data = withoutTag(data)
+	first, ok := lowFrame(data)
+	if !ok || first.version() == mpeg2 && first.rate() != lowRates[0] {
+		return data, 0, nil
+	}
+	if first.rate() == 8000 {
+		return nil, 0, fmt.Errorf("%w: MP3 at 8 kHz", ErrUnsupported)
+	}
+	f := mp3Frames{rate: first.rate()}
+	for len(data) >= mp3Header {
+		h, ok := lowFrame(data)
+		if !ok || h.rate() != f.rate {
+			data = data[1:]
+			continue
+		}
+		size := h.size()
+		if size > len(data) {
+			break
+		}
+		f.add(h, data[mp3Header:size])
+		data = data[size:]
+	}
+	return f.out, f.rate, nil
+}
+
+// withoutTag leaves out an ID3v2 tag.
+func withoutTag(data []byte) []byte {
+	if len(data) < 10 || string(data[:3]) != "ID3" {
+		return data
+	}
+	size := 10
+	for i, b := range data[6:10] {
+		size += int(b&0x7f) << (7 * (3 - i))
+	}
+	return data[min(size, len(data)):]
+}
+
+// add makes a frame stand by itself. One whose loan is missing is silent.
+func (f *mp3Frames) add(h lowHeader, body []byte) {
+	if h.checked() {
+		body = body[min(2, len(body)):]
+	}
+	n := h.side()
+	if len(body) < n {
+		return
+	}
+	side, own := append([]byte(nil), body[:n]...), body[n:]
+	borrowed := int(side[0])
+	side[0] = 0
+	at := len(f.kept) - borrowed
+	f.kept = append(f.kept, own...)
+	alone := h.alone()
+	room := alone.size() - mp3Header - n
+	var main []byte
+	if at >= 0 {
+		main = f.kept[at:]
+	} else {
+		clear(side)
+	}
+	main = main[:min(len(main), room)]
+	f.out = binary.BigEndian.AppendUint32(f.out, uint32(alone))
+	f.out = append(append(f.out, side...), main...)
+	f.out = append(f.out, make([]byte, room-len(main))...)
+	if over := len(f.kept) - mostBorrowed; over > 0 {
+		f.kept = f.kept[:copy(f.kept, f.kept[over:])]
+	}
+}
