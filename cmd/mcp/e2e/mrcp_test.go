@@ -17,7 +17,6 @@ import (
 func TestCausesBecomeEvents(t *testing.T) {
 	speaks := `<form><field name="f"><prompt>Hello there</prompt>` + dtmfGrammar + `</field></form>`
 	listens := `<form><field name="f"><prompt>Well</prompt>` + voiceGrammar + `</field></form>`
-	hastily := `<property name="timeout" value="10ms"/><property name="maxspeechtimeout" value="10ms"/><form><field name="f">` + voiceGrammar + `</field></form>`
 	briefly := `<form><field name="f"><prompt>I</prompt>` + dtmfGrammar + `</field></form>`
 	cases := map[string]struct{ body, fault, event string }{
 		"document not understood":  {speaks, "SPEAK=cause:2", "error.semantic"},
@@ -33,8 +32,6 @@ func TestCausesBecomeEvents(t *testing.T) {
 		"outcome not known":        {listens, "RECOGNIZE=cause:77", "error.noresource"},
 		"connection lost, MRCPv1":  {listens, "RECOGNIZE=drop", "error.noresource"},
 		"grammar not used, MRCPv1": {listens, "RECOGNIZE=cause:5", "error.grammar"},
-		"listens for ever":         {hastily, "RECOGNIZE=hang", "error.noresource"},
-		"listens for ever, MRCPv1": {hastily, "RECOGNIZE=hang", "error.noresource"},
 		"speaks for ever":          {briefly, "SPEAK=hang", "error.noresource"},
 		"speaks for ever, MRCPv1":  {briefly, "SPEAK=hang", "error.noresource"},
 	}
