@@ -22,7 +22,8 @@ func legsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "legs", Short: "Show the media legs in the kernel", Args: cobra.NoArgs,
 		Long: `Show every media leg in the kernel: its addresses, its state and what it carried.
-It reads the pinned maps, so mcp serve may be running or not.
+It reads the pinned maps, so mcp serve may be running or not. Legs that SRTP protects
+are on sockets, not in the kernel: "mcp top" shows them with the others.
 
 STATE is open; latched: the far end was learned from its packets; latching: not yet,
 nothing is sent before; sendonly, recvonly, held: what the offers and answers allow;

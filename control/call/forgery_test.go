@@ -183,7 +183,8 @@ func identity(t *testing.T) *srtp.Identity {
 func shake(t *testing.T, conn *net.UDPConn, to netip.AddrPort, h srtp.Handshake) {
 	t.Helper()
 	g := srtp.NewGuard(srtp.Wire{
-		Send:  func(p []byte) error { _, err := conn.WriteToUDPAddrPort(p, to); return err },
+		Send:  func(p []byte, to netip.AddrPort) error { _, err := conn.WriteToUDPAddrPort(p, to); return err },
+		Far:   func() netip.AddrPort { return to },
 		Keyed: func(srtp.Profile, error) {},
 	})
 	read := make(chan struct{})
@@ -191,12 +192,12 @@ func shake(t *testing.T, conn *net.UDPConn, to netip.AddrPort, h srtp.Handshake)
 		defer close(read)
 		var buf [2000]byte
 		for {
-			n, err := conn.Read(buf[:])
+			n, from, err := conn.ReadFromUDPAddrPort(buf[:])
 			if err != nil {
 				return
 			}
 			if srtp.IsDTLS(buf[:n]) {
-				g.DTLS(append([]byte(nil), buf[:n]...))
+				g.DTLS(buf[:n], from)
 			}
 		}
 	}()

@@ -79,7 +79,7 @@ func (l *side) open(c *Call, name string, codecs []sdp.Codec) error {
 		Addr: leg.Local(), Codecs: codecs, Events: defaultEvents,
 		Ptime: defaultPtime, Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixNano()), Version: 1,
 	}
-	l.secure.Policy = c.server.config.SRTP
+	l.secure.Policy, l.secure.Learning = c.server.config.SRTP, l.latch > 0
 	return nil
 }
 
@@ -91,6 +91,9 @@ func (l *side) propose() error {
 	}
 	l.local.Keying = keying
 	l.answer = sdp.Offer(l.local)
+	if len(keying.Fingerprints) > 0 && l.codec.Load() == nil {
+		return l.leg.ExpectHandshake()
+	}
 	return nil
 }
 

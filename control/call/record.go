@@ -215,7 +215,7 @@ func legsOf(legs []media.Summary) []reporting.Leg {
 	for _, l := range legs {
 		s := l.Stats
 		leg := reporting.Leg{
-			Name: l.Name, Codec: l.Codec.Name, SRTP: string(l.Protection),
+			Name: l.Name, Codec: l.Codec.Name, SRTP: string(l.Protection), SRTPKeys: l.Keys,
 			Received: reporting.Received{
 				Packets: s.RxPackets, Bytes: s.RxBytes, Relayed: s.RxRelayed, User: s.RxUser, Lost: s.RxLost,
 				Jitter: milliseconds(s.RxJitter), Dropped: s.Dropped, RTCP: s.RTCP,

@@ -89,12 +89,31 @@ func TestLegThatNobodyUsedGoesBack(t *testing.T) {
 	s, apart := newDivided(t)
 	l, _ := s.open("caller")
 	s.must(l.Connect(securely(t, codec.PCMU), codec.PCMU))
-	if l.protection() != srtp.GCM128 || len(apart.taken) != 1 || len(s.plane.taken) != 0 {
+	if profileOf(l) != srtp.GCM128 || len(apart.taken) != 1 || len(s.plane.taken) != 0 {
 		t.Errorf("protected: %v apart, %v not", apart.taken, s.plane.taken)
 	}
 	s.must(l.Connect(agreed(codec.PCMU), codec.PCMU))
-	if l.protection() != "" || len(apart.taken) != 0 || len(s.plane.taken) != 1 {
+	if profileOf(l) != "" || len(apart.taken) != 0 || len(s.plane.taken) != 1 {
 		t.Errorf("in the clear: %v apart, %v not", apart.taken, s.plane.taken)
+	}
+}
+
+// TestLegExpectsAHandshake is where one can be taken before it is agreed, and goes
+// back where none is wanted.
+func TestLegExpectsAHandshake(t *testing.T) {
+	s, apart := newDivided(t)
+	l, _ := s.open("caller")
+	s.must(l.ExpectHandshake())
+	if len(apart.taken) != 1 || len(s.plane.taken) != 0 {
+		t.Errorf("expecting: %v apart, %v not", apart.taken, s.plane.taken)
+	}
+	s.must(l.Connect(agreed(codec.PCMU), codec.PCMU))
+	if len(apart.taken) != 0 || len(s.plane.taken) != 1 {
+		t.Errorf("in the clear: %v apart, %v not", apart.taken, s.plane.taken)
+	}
+	s.session.Close()
+	if err := l.ExpectHandshake(); !errors.Is(err, ErrClosed) {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -119,7 +138,7 @@ func TestMoveThatFails(t *testing.T) {
 	if err := l.Connect(securely(t, codec.PCMU), codec.PCMU); !errors.Is(err, ErrPortTaken) {
 		t.Errorf("%v", err)
 	}
-	if first.closed != 0 || l.protection() != "" {
+	if first.closed != 0 || profileOf(l) != "" {
 		t.Error("the leg is not as it was")
 	}
 }
@@ -160,3 +179,8 @@ func (v *toldVoice) Hold(bool)               {}
 func (v *toldVoice) Seek(time.Duration)      {}
 func (v *toldVoice) Position() time.Duration { return v.at }
 func (v *toldVoice) Stop()                   { v.stopped = true }
+
+func profileOf(l *Leg) srtp.Profile {
+	p, _ := l.protection()
+	return p
+}

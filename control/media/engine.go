@@ -109,7 +109,8 @@ func (e *Engine) release(l *Leg) (Summary, error) {
 	e.reporter.remove(l)
 	stats, err := l.carrier.Load().Close()
 	e.ports.Give(l.local.Port())
-	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats, SSRC: l.ssrc, Protection: l.protection()}
+	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats, SSRC: l.ssrc}
+	summary.Protection, summary.Keys = l.protection()
 	far, _ := l.FarReport()
 	summary.Received = report.Received(stats.RxPackets, stats.RxLost, stats.RxJitter, far.RoundTrip)
 	summary.Sent = report.Sent(stats.TxPackets, far)

@@ -189,16 +189,20 @@ func (c *carrier) sum(s LegStats) LegStats {
 	return s
 }
 
-// protection is what the leg's packets are protected with; empty: nothing.
-func (l *Leg) protection() srtp.Profile {
+// protection is what the leg's packets are protected with, and how keys for that
+// were agreed: "dtls" or "sdes"; empty: with nothing.
+func (l *Leg) protection() (p srtp.Profile, keys string) {
 	s := l.state.Load()
 	if s == nil || s.far.Secure == nil {
-		return ""
+		return "", ""
 	}
-	if done := l.secured.Load(); done != nil && s.far.Secure.Handshake.Identity != nil {
-		return done.profile
+	if s.far.Secure.Handshake.Identity == nil {
+		return s.far.Secure.Send.Profile(), "sdes"
 	}
-	return s.far.Secure.Send.Profile()
+	if done := l.secured.Load(); done != nil {
+		p = done.profile
+	}
+	return p, "dtls"
 }
 
 // secured is how a handshake ended.
@@ -210,6 +214,7 @@ type secured struct {
 // Keyed implements Keyed: it logs how a handshake has ended, and tells who watches.
 func (l *Leg) Keyed(p srtp.Profile, err error) {
 	l.secured.Store(&secured{p, err})
+	l.session.engine.tally.count(err)
 	if err == nil {
 		l.session.log.Info("audio is protected", "leg", l.name, "profile", p)
 		return
@@ -245,6 +250,21 @@ func (s *Session) homeLocked(l *Leg, far FarEnd) error {
 		return fmt.Errorf("move to another plane: %w", err)
 	}
 	return s.moveLocked(l, &carrier{PlaneLeg: next, apart: apart})
+}
+
+// ExpectHandshake has a leg that is not connected ready for a far end that begins a
+// DTLS handshake before its answer to our offer has come.
+func (l *Leg) ExpectHandshake() error {
+	s := l.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || s.legs[l.name] != l {
+		return ErrClosed
+	}
+	if err := s.homeLocked(l, FarEnd{Secure: &srtp.Agreement{}}); err != nil {
+		return fmt.Errorf("leg %s: %w", l.name, err)
+	}
+	return s.applyLocked()
 }
 
 // placeOf is where a stream is that has begun; nil: it has not.

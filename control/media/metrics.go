@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -18,12 +19,30 @@ import (
 type tally struct {
 	digits     atomic.Uint64
 	lostDigits atomic.Uint64 // that nobody read in time
+	handshakes
 
 	mu   sync.Mutex // guards what follows
 	open map[*Leg]struct{}
 	past LegStats // of the legs that have ended
 
 	quality quality
+}
+
+// handshakes are those of DTLS that have ended.
+type handshakes struct {
+	shaken, impostors, unshaken atomic.Uint64
+}
+
+// count counts one by how it ended.
+func (h *handshakes) count(err error) {
+	switch {
+	case err == nil:
+		h.shaken.Add(1)
+	case errors.Is(err, srtp.ErrFingerprint):
+		h.impostors.Add(1)
+	default:
+		h.unshaken.Add(1)
+	}
 }
 
 func newTally() *tally {
@@ -68,6 +87,7 @@ type LegView struct {
 	Local, Far netip.AddrPort // Far is invalid while none is known
 	Codec      string
 	Protection srtp.Profile // empty: in the clear
+	Keys       string       // of the protection: "dtls" or "sdes"
 	Stats      LegStats
 	// How well packets have come so far, and reached the far end as it has told.
 	Received, Sent report.Quality
@@ -84,7 +104,8 @@ func (e *Engine) Legs() []LegView {
 		if err != nil {
 			continue // it has just ended
 		}
-		v := LegView{Call: l.session.call, Name: l.name, Local: l.local, Codec: l.spoken().Name, Protection: l.protection(), Stats: stats}
+		v := LegView{Call: l.session.call, Name: l.name, Local: l.local, Codec: l.spoken().Name, Stats: stats}
+		v.Protection, v.Keys = l.protection()
 		if s := l.state.Load(); s != nil {
 			v.Far = s.far.RTP
 		}
@@ -112,14 +133,20 @@ func (t *tally) spoken() map[string]int {
 	return legs
 }
 
-// protected counts the open legs whose packets are protected, by profile.
-func (t *tally) protected() map[srtp.Profile]int {
+// protection is how packets are protected: the profile, and how keys were agreed.
+type protection struct {
+	profile srtp.Profile
+	keys    string
+}
+
+// protected counts the open legs whose packets are protected.
+func (t *tally) protected() map[protection]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	legs := map[srtp.Profile]int{}
+	legs := map[protection]int{}
 	for l := range t.open {
-		if p := l.protection(); p != "" {
-			legs[p]++
+		if p, keys := l.protection(); p != "" {
+			legs[protection{p, keys}]++
 		}
 	}
 	return legs
@@ -144,6 +171,7 @@ func (e *Engine) Describe(ch chan<- *prometheus.Desc) {
 	ch <- droppedDesc()
 	ch <- codecDesc()
 	ch <- protectedDesc()
+	ch <- handshakesDesc()
 	for _, h := range e.tally.quality.all() {
 		h.Describe(ch)
 	}
@@ -158,7 +186,11 @@ func codecDesc() *prometheus.Desc {
 }
 
 func protectedDesc() *prometheus.Desc {
-	return prometheus.NewDesc("mcp_media_srtp_legs", "Media legs that are open and protected (SRTP), by profile.", []string{"profile"}, nil)
+	return prometheus.NewDesc("mcp_media_srtp_legs", "Media legs that are open and protected (SRTP), by profile and by how keys were agreed (dtls, sdes).", []string{"profile", "keys"}, nil)
+}
+
+func handshakesDesc() *prometheus.Desc {
+	return prometheus.NewDesc("mcp_media_dtls_handshakes_total", "DTLS handshakes of media legs that have ended, by outcome: keys, fingerprint (another certificate than was signalled), timeout.", []string{"outcome"}, nil)
 }
 
 // Collect implements prometheus.Collector. No label comes from the wire.
@@ -169,8 +201,11 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	gauge("mcp_media_legs", "Media legs that are open.", float64(legs))
 	gauge("mcp_media_ports_used", "RTP port pairs that are taken.", float64(e.ports.Used()))
 	gauge("mcp_media_playbacks", "Clips and key presses that are being played.", float64(e.pacer.active()))
-	for profile, n := range e.tally.protected() {
-		ch <- prometheus.MustNewConstMetric(protectedDesc(), prometheus.GaugeValue, float64(n), string(profile))
+	for p, n := range e.tally.protected() {
+		ch <- prometheus.MustNewConstMetric(protectedDesc(), prometheus.GaugeValue, float64(n), string(p.profile), p.keys)
+	}
+	for outcome, n := range map[string]*atomic.Uint64{"keys": &e.tally.shaken, "fingerprint": &e.tally.impostors, "timeout": &e.tally.unshaken} {
+		ch <- prometheus.MustNewConstMetric(handshakesDesc(), prometheus.CounterValue, float64(n.Load()), outcome)
 	}
 	for codec, n := range e.tally.spoken() {
 		ch <- prometheus.MustNewConstMetric(codecDesc(), prometheus.GaugeValue, float64(n), codec)

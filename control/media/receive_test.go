@@ -190,6 +190,7 @@ func TestMetrics(t *testing.T) {
 		"mcp_media_legs": 2, "mcp_media_codec_legs PCMU": 2, "mcp_media_ports_used": 2, "mcp_media_playbacks": 0,
 		"mcp_media_rx_packets_total": 15, "mcp_media_rx_relayed_packets_total": 8, "mcp_media_rx_user_packets_total": 2,
 		"mcp_media_tx_packets_total": 8, "mcp_media_tx_relayed_packets_total": 7, "mcp_media_rtcp_packets_total": 1,
+		"mcp_media_dtls_handshakes_total keys": 0, "mcp_media_dtls_handshakes_total fingerprint": 0, "mcp_media_dtls_handshakes_total timeout": 0,
 		"mcp_media_digits_total": 0, "mcp_media_digits_lost_total": 0,
 		"mcp_media_dropped_packets_total source": 4, "mcp_media_dropped_packets_total late": 2,
 	}

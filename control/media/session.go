@@ -46,6 +46,8 @@ type Summary struct {
 	Stats  LegStats
 	// Protection is what packets were protected with at the end; empty: nothing.
 	Protection srtp.Profile
+	// Keys is how those for that were agreed: "dtls" or "sdes".
+	Keys string
 	// How well packets came from the far end, and to it as far as it has told.
 	Received, Sent report.Quality
 }

@@ -122,8 +122,9 @@ const (
 type Leg struct {
 	Name     string   `json:"leg"` // "caller", "synthesizer", "recognizer", …
 	Codec    string   `json:"codec,omitempty"`
-	Remote   string   `json:"remote,omitempty"` // where audio was sent, address:port
-	SRTP     string   `json:"srtp,omitempty"`   // the profile, such as AEAD_AES_128_GCM; empty: in the clear
+	Remote   string   `json:"remote,omitempty"`    // where audio was sent, address:port
+	SRTP     string   `json:"srtp,omitempty"`      // the profile, such as AEAD_AES_128_GCM; empty: in the clear
+	SRTPKeys string   `json:"srtp_keys,omitempty"` // how they were agreed: "dtls" or "sdes"
 	Received Received `json:"received"`
 	Sent     Sent     `json:"sent"`
 }

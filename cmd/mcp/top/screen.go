@@ -55,6 +55,7 @@ func (r report) screen(width, height int) string {
 		{Title: "LEG", Least: 6}, {Title: "CODEC", Rank: 3}, {Title: "IN/s", Right: true}, {Title: "OUT/s", Right: true},
 		{Title: "LOSS", Right: true}, {Title: "JIT", Right: true}, {Title: "MOS", Right: true}, {Title: "DROP", Right: true, Rank: 2},
 		{Title: "FAR", Least: 15, Rank: 4},
+		{Title: "SRTP", Least: 4, Rank: 5},
 	}, Rows: rows[:most]}
 	_ = t.Write(&b, width) // a builder takes everything
 	if most < len(rows) {
@@ -83,7 +84,7 @@ func (r report) rows() (out [][]string) {
 	for _, c := range calls {
 		head := []string{short(c.ID), span(r.Overview.At.Sub(c.Begun)), party(c.From), party(c.To)}
 		if len(legs[c.ID]) == 0 {
-			out = append(out, append(head, "", "", "", "", "", "", "", "", ""))
+			out = append(out, append(head, "", "", "", "", "", "", "", "", "", ""))
 		}
 		for _, l := range legs[c.ID] {
 			mos := "-"
@@ -91,12 +92,15 @@ func (r report) rows() (out [][]string) {
 				mos = fmt.Sprintf("%.1f", l.MOS)
 			}
 			out = append(out, append(slices.Clone(head), l.Name, l.Codec, fmt.Sprintf("%.0f", l.Received), fmt.Sprintf("%.0f", l.Sent),
-				percent(l.Loss), fmt.Sprintf("%.0fms", l.Jitter), mos, fmt.Sprint(l.Dropped), l.Far))
+				percent(l.Loss), fmt.Sprintf("%.0fms", l.Jitter), mos, fmt.Sprint(l.Dropped), l.Far, protection(l)))
 			head = []string{"", "", "", ""} // the call's own are said once
 		}
 	}
 	return out
 }
+
+// protection is how a leg's packets are protected.
+func protection(l console.Leg) string { return strings.TrimSpace(l.Keys + " " + l.SRTP) }
 
 func refused(o console.Overview) (n uint64) {
 	for _, c := range o.Dropped {

@@ -40,8 +40,9 @@ machine needs no more than that one runs.
 
 A row is a media leg of a call. IN/s and OUT/s count packets, LOSS is the share that
 did not come lately, JIT how unevenly they come, MOS the opinion to be expected of a
-listener (1 to 4.5), DROP how many packets were refused. Calls with the most loss
-come first.`,
+listener (1 to 4.5), DROP how many packets were refused, SRTP how keys were agreed
+(dtls or sdes) and what packets are protected with. Calls with the most loss come
+first.`,
 		Example: `  mcp top
   mcp top --once
   mcp top --json --once | jq '.legs[] | select(.loss > 0.01)'

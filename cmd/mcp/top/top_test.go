@@ -25,7 +25,7 @@ func busy(calls int) report {
 		id := fmt.Sprintf("01a21fec-688c-72e8-ab01-%012d", i)
 		r.Calls = append(r.Calls, recent.Call{ID: id, From: "sip:+4930123456@sbc.example.com:5060;user=phone", To: "sip:1800@mcp.example.com", Begun: at.Add(-time.Duration(i) * time.Second)})
 		for _, leg := range []string{"caller", "mrcp"} {
-			r.Legs = append(r.Legs, console.Leg{Call: id, Name: leg, Far: "10.20.30.40:40000", Codec: "PCMU", Received: 50, Sent: 50, Loss: float64(i) / 1000, Jitter: 3.2, MOS: 4.3})
+			r.Legs = append(r.Legs, console.Leg{Call: id, Name: leg, Far: "10.20.30.40:40000", Codec: "PCMU", Received: 50, Sent: 50, Keys: "sdes", SRTP: "AEAD_AES_128_GCM", Loss: float64(i) / 1000, Jitter: 3.2, MOS: 4.3})
 		}
 	}
 	return r
@@ -47,8 +47,8 @@ func TestScreenFitsTheTerminal(t *testing.T) {
 }
 
 func TestScreenTells(t *testing.T) {
-	screen := busy(3).screen(120, 0)
-	for _, want := range []string{"node-1", "up 3h00m" /* 180 min */, "xdp-native", "3 calls   6 legs   in 100/s   out 100/s   loss 0.4%   refused 3", "00000002", "4930123456", "4.3", "0.2%"} {
+	screen := busy(3).screen(160, 0)
+	for _, want := range []string{"node-1", "up 3h00m" /* 180 min */, "xdp-native", "3 calls   6 legs   in 100/s   out 100/s   loss 0.4%   refused 3", "00000002", "4930123456", "4.3", "0.2%", "sdes AEAD_AES_128_GCM"} {
 		if !strings.Contains(screen, want) {
 			t.Errorf("%q is not in\n%s", want, screen)
 		}

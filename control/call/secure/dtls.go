@@ -23,8 +23,9 @@ func (s *Side) ourDTLS(setup string) sdp.DTLS {
 	return sdp.DTLS{Setup: setup, Fingerprints: []sdp.Fingerprint{{Hash: own.Hash, Digest: own.Digest}}}
 }
 
-// answerDTLS takes the role that an offer leaves to us: the active one where it may
-// be either (RFC 5763 section 5), and that of the association that there is.
+// answerDTLS takes the role that an offer leaves to us. Where it may be either, that
+// is the one of the association that there is, or else the active one (RFC 5763
+// section 5) if the far end can be reached.
 func (s *Side) answerDTLS(theirs sdp.DTLS) (Choice, error) {
 	h, err := s.handshake(theirs)
 	if err != nil {
@@ -32,7 +33,10 @@ func (s *Side) answerDTLS(theirs sdp.DTLS) (Choice, error) {
 	}
 	switch theirs.Setup {
 	case "actpass":
-		h.Active = s.agreed == nil || s.agreed.Handshake.Identity == nil || s.agreed.Handshake.Active
+		h.Active = !s.Learning
+		if s.agreed != nil && s.agreed.Handshake.Identity != nil {
+			h.Active = s.agreed.Handshake.Active
+		}
 	case "passive":
 		h.Active = true
 	case "active":

@@ -34,10 +34,13 @@ func TestDTLSAnswers(t *testing.T) {
 		first      bool
 		transport  string
 		attributes []string
+		learning   bool
 		setup      string // of the answer; empty: no DTLS
 		refused    bool
 	}{
 		{name: "either role", mode: Required, transport: savp, attributes: []string{print256, actpass}, setup: "active"},
+		{name: "either role, where it cannot be reached", mode: Required, transport: savp, learning: true,
+			attributes: []string{print256, actpass}, setup: "passive"},
 		{name: "they begin", mode: Required, transport: savp, attributes: []string{print256, active}, setup: "passive"},
 		{name: "we begin", mode: Required, transport: savp, attributes: []string{print256, passive}, setup: "active"},
 		{name: "held", mode: Required, transport: savp, attributes: []string{print256, "a=setup:holdconn"}, refused: true},
@@ -53,6 +56,7 @@ func TestDTLSAnswers(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := shaker(t, tc.mode, tc.sdes, tc.first)
+			s.Learning = tc.learning
 			choice, err := s.Answer(described(t, tc.transport, tc.attributes...))
 			if errors.Is(err, ErrRefused) != tc.refused || err != nil && !tc.refused {
 				t.Fatal(err)

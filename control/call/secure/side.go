@@ -13,6 +13,9 @@ type Side struct {
 	Policy Policy
 	// Confidential says that the leg's signalling is encrypted.
 	Confidential bool
+	// Learning says that where the far end is shows by what it sends (RFC 4961):
+	// nothing reaches it before, so that a handshake is for it to begin.
+	Learning bool
 
 	agreed  *srtp.Agreement // nil: nothing is protected
 	tag     int             // of the line that was agreed on

@@ -35,6 +35,7 @@ type leg struct {
 	gate    rtpstream.Gate
 	route   routing
 	ingress rtpstream.Ingress
+	early   []early // of handshakes
 	stats   media.LegStats
 	closed  bool
 }
@@ -54,8 +55,7 @@ func (r *routing) change(to media.Route) {
 
 // security is how the leg's packets are protected.
 type security struct {
-	guard   atomic.Pointer[srtp.Guard]     // nil: everything is in the clear
-	shaking atomic.Pointer[netip.AddrPort] // where the latest packet of a handshake came from
+	guard atomic.Pointer[srtp.Guard] // nil: everything is in the clear
 }
 
 // sockets are those of a leg's two ports.
@@ -104,9 +104,6 @@ func (l *leg) agree(far media.FarEnd) error {
 	}
 	if err := l.markLocked(far.DSCP); err != nil {
 		return err
-	}
-	if far.RTP != l.far.RTP {
-		l.shaking.Store(nil)
 	}
 	l.far = far
 	l.gate.Connect(peerOf(far), time.Now())

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -31,24 +32,57 @@ func (l *leg) protect(a *srtp.Agreement) error {
 		return nil
 	}
 	if g == nil {
-		g = srtp.NewGuard(srtp.Wire{Send: l.shake, Keyed: l.keyed})
+		g = srtp.NewGuard(srtp.Wire{Send: l.shake, Far: l.signalled, Keyed: l.keyed})
 		l.guard.Store(g)
 	}
-	return g.Agree(*a)
+	err := g.Agree(*a)
+	l.takeEarly()
+	return err
 }
 
-// shake sends a packet of a handshake: to where one came from last, or else to
-// where signalling said.
-func (l *leg) shake(p []byte) error {
-	to := l.shaking.Load()
-	if to == nil {
-		l.mu.Lock()
-		far := l.far.RTP
-		l.mu.Unlock()
-		to = &far
-	}
-	_, err := l.rtp.WriteToUDPAddrPort(p, *to)
+// shake sends a packet of a handshake.
+func (l *leg) shake(p []byte, to netip.AddrPort) error {
+	_, err := l.rtp.WriteToUDPAddrPort(p, to)
 	return err
+}
+
+// signalled is where signalling said the far end is.
+func (l *leg) signalled() netip.AddrPort {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.far.RTP
+}
+
+// maxEarly bounds the packets that are kept of handshakes which began too early.
+const maxEarly = 4
+
+// early is a packet of a handshake from before it was known with whom.
+type early struct {
+	packet []byte
+	from   netip.AddrPort
+}
+
+// keepEarly keeps a packet of a far end that begins before its answer to our offer
+// has come (RFC 5763 section 5).
+func (l *leg) keepEarly(p []byte, from netip.AddrPort) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.far.RTP.IsValid() || len(p) > maxPacket || len(l.early) >= maxEarly {
+		return false
+	}
+	l.early = append(l.early, early{bytes.Clone(p), from})
+	return true
+}
+
+// takeEarly takes what was kept.
+func (l *leg) takeEarly() {
+	l.mu.Lock()
+	kept := l.early
+	l.early = nil
+	l.mu.Unlock()
+	for _, e := range kept {
+		l.handshake(e.packet, e.from, time.Now())
+	}
 }
 
 // keyed tells the receiver how a handshake has ended.
@@ -65,15 +99,13 @@ func (l *leg) handshake(p []byte, from netip.AddrPort, now time.Time) {
 	why := l.gate.Plausible(from, now)
 	l.mu.Unlock()
 	switch {
+	case g == nil && l.keepEarly(p, from):
 	case g == nil:
 		l.drop(notRTP)
 	case why != "":
 		l.drop(why)
 	default:
-		if to := l.shaking.Load(); to == nil || *to != from {
-			l.shaking.Store(&from)
-		}
-		g.DTLS(p)
+		g.DTLS(p, from)
 	}
 }
 

@@ -274,3 +274,73 @@ func BenchmarkForgery(b *testing.B) {
 		})
 	}
 }
+
+// TestHandshakeBeforeTheAnswer has a far end begin before it is known: what it sent
+// once is answered when signalling has told who it is, and what others sent is not.
+func TestHandshakeBeforeTheAnswer(t *testing.T) {
+	ours, theirs := identity(t), identity(t)
+	a, other := newPhone(t, srtp.AES128SHA80), newPhone(t, srtp.AES128SHA80)
+	p := New("test", slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { p.Close() })
+	l := open(t, p).(*leg)
+	hello := func(from *phone, own *srtp.Identity) {
+		g := srtp.NewGuard(srtp.Wire{
+			Far: func() netip.AddrPort { return from.at }, Keyed: func(srtp.Profile, error) {},
+			Send: func(p []byte, _ netip.AddrPort) error { l.media(bytes.Clone(p), from.at, time.Now()); return nil },
+		})
+		h := srtp.Handshake{Identity: own, Active: true, Limit: time.Minute, Profiles: [8]srtp.Profile{srtp.AES128SHA80}}
+		a.must(g.Agree(srtp.Agreement{Handshake: h}))
+		for deadline := time.Now().Add(20 * time.Second); !kept(l, from.at); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("no hello is kept")
+			}
+		}
+		g.Close()
+	}
+	hello(other, identity(t))
+	hello(a, theirs)
+	far := a.far()
+	far.Secure = &srtp.Agreement{Handshake: srtp.Handshake{
+		Identity: ours, Limit: time.Minute, Peer: [4]srtp.Fingerprint{theirs.Fingerprint()}, Profiles: [8]srtp.Profile{srtp.AES128SHA80},
+	}}
+	a.must(l.Connect(far))
+	var buf [2000]byte
+	a.must(a.conn.SetReadDeadline(time.Now().Add(20 * time.Second)))
+	n, _, err := a.conn.ReadFromUDPAddrPort(buf[:])
+	a.must(err)
+	if !srtp.IsDTLS(buf[:n]) || buf[13] != 3 {
+		t.Errorf("no HelloVerifyRequest: %x", buf[:n])
+	}
+	if s, _ := l.Stats(); s.Dropped["source"] == 0 {
+		t.Errorf("the other's hello was taken: %+v", s)
+	}
+}
+
+// kept tells whether the latest packet that is kept came from somebody.
+func kept(l *leg, from netip.AddrPort) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.early) > 0 && l.early[len(l.early)-1].from == from
+}
+
+// TestEarlyPacketsAreBounded keeps a few that came before it is known from whom.
+func TestEarlyPacketsAreBounded(t *testing.T) {
+	p := New("test", slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { p.Close() })
+	l := open(t, p).(*leg)
+	for range 3 * maxEarly {
+		l.media([]byte{22, 0xfe, 0xfd}, netip.MustParseAddrPort("127.0.0.1:9"), time.Now())
+	}
+	if s, _ := l.Stats(); len(l.early) != maxEarly || s.Dropped["not_rtp"] != 2*maxEarly {
+		t.Errorf("%d are kept: %+v", len(l.early), s)
+	}
+}
+
+func identity(t *testing.T) *srtp.Identity {
+	t.Helper()
+	i, err := srtp.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}

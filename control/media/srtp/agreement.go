@@ -2,6 +2,7 @@ package srtp
 
 import (
 	"errors"
+	"net/netip"
 	"sync"
 )
 
@@ -57,13 +58,13 @@ func (g *Guard) keyed(send, receive Key) error {
 	return errors.Join(g.in.Rekey(receive), g.out.Rekey(send))
 }
 
-// DTLS takes a packet of a handshake.
-func (g *Guard) DTLS(p []byte) {
+// DTLS takes a packet of a handshake from where the far end may be, and may change it.
+func (g *Guard) DTLS(p []byte, from netip.AddrPort) {
 	g.mu.Lock()
 	a := g.association
 	g.mu.Unlock()
 	if a != nil {
-		a.take(p)
+		a.take(p, from)
 	}
 }
 

@@ -2,196 +2,269 @@ package srtp
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
-	"net"
+	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/dtls/v3"
-	"github.com/pion/logging"
-	pion "github.com/pion/srtp/v3"
-	"github.com/pion/transport/v5/packetio"
 )
 
 const (
-	// maxQueued bounds the packets that wait for a handshake: a flight has few.
-	maxQueued = 32
-	// firstRetry is when a flight is sent again that nobody has answered; twice as
-	// long after that (RFC 6347 section 4.2.4.1 allows less than a second where the
-	// path is known to be short).
-	firstRetry = 250 * time.Millisecond
-	// breath is how long a handshake rests that went wrong, before the next try.
+	// breath is how long a client rests whose handshake went wrong, before the next try.
 	breath = 50 * time.Millisecond
-	// exporter labels the keys (RFC 5764 section 4.2).
-	exporter = "EXTRACTOR-dtls_srtp"
-	// plaintextAlert is the type of alerts; epoch 0 says that nobody has signed one.
-	plaintextAlert = 21
+	// firstWord is how long a client heeds nobody but whom signalling has named.
+	firstWord = 300 * time.Millisecond
+	// maxTrials bounds the handshakes that a server has begun at one time. Each takes
+	// about 30 KiB until the one that succeeds ends the others.
+	maxTrials = 32
 )
 
 // association is one DTLS association, from the first packet to its end.
+//
+// Where the far end begins, anybody may who could be the far end by his address. So
+// each ClientHello is a trial of its own, whose cookie (RFC 6347 section 4.2.1) must
+// come back before anything else is taken; who forges an address never gets it. The
+// first handshake that ends with the certificate that was signalled is the far end's.
+// Where we begin there is one trial, and where signalling said the far end is has the
+// first word.
 type association struct {
 	terms Handshake
 	wire  Wire
 	keyed func(send, receive Key) error
+	begun time.Time
 	stop  context.CancelFunc
-	done  sync.WaitGroup
+	done  sync.WaitGroup // of run, which waits for tries
+	tries sync.WaitGroup
+	sent  atomic.Uint64 // records that are not encrypted
+	// shaken is the handshake that succeeded, failed why none can succeed any more.
+	shaken chan *dtls.Conn
+	failed chan error
 
-	mu      sync.Mutex
-	arrived *packetio.Buffer // nil: it is over, or has not begun
+	mu     sync.Mutex   // guards what follows
+	begin  func(*trial) // nil: no more is to be begun
+	trials []*trial     // those that go on, the oldest first
+	won    *trial       // the one that has succeeded
+	why    error        // a trial's that has not; a wrong certificate before others
 }
 
 // associate begins an association.
 func associate(h Handshake, w Wire, keyed func(send, receive Key) error) *association {
 	ctx, stop := context.WithCancel(context.Background())
-	a := &association{terms: h, wire: w, keyed: keyed, stop: stop}
-	a.done.Go(func() { a.run(ctx) })
+	a := &association{
+		terms: h, wire: w, keyed: keyed, begun: time.Now(), stop: stop,
+		shaken: make(chan *dtls.Conn, 1), failed: make(chan error, 1),
+	}
+	limit, expire := context.WithTimeout(ctx, h.Limit)
+	a.begin = func(t *trial) {
+		own, stop := context.WithCancel(limit)
+		t.stop = stop
+		a.trials = append(a.trials, t)
+		a.tries.Go(func() {
+			defer stop()
+			a.try(own, t)
+		})
+	}
+	if h.Active {
+		a.mu.Lock()
+		a.begin(newTrial(a, netip.AddrPort{}))
+		a.mu.Unlock()
+	}
+	a.done.Go(func() {
+		defer expire()
+		a.run(ctx, limit)
+	})
 	return a
 }
 
-// take takes a packet of the far end's. An alert that is not encrypted could be
-// anybody's: it is not heeded (RFC 6347 section 4.1.2.7).
-func (a *association) take(p []byte) {
-	if len(p) > 4 && p[0] == plaintextAlert && p[3] == 0 && p[4] == 0 {
+// take takes a packet from where the far end may be.
+func (a *association) take(p []byte, from netip.AddrPort) {
+	seen, ok := inspect(p, !a.terms.Active)
+	if !ok {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.arrived != nil {
-		_, _ = a.arrived.Write(p, nil) // what is too much gets lost, as on the way
+	t := a.concernedLocked(seen, from)
+	if t == nil && seen.hello != nil && seen.hello.cookie == "" {
+		t = a.admitLocked(seen.hello, from)
+	}
+	if t != nil {
+		t.take(p)
 	}
 }
 
-// close ends it, and waits.
-func (a *association) close() {
-	a.stop()
-	a.done.Wait()
-}
-
-// run shakes hands until it succeeds, the far end is not who it should be, or time
-// is over. Packets of others may spoil a try; they do not spoil the next.
-func (a *association) run(ctx context.Context) {
-	limit, cancel := context.WithTimeout(ctx, a.terms.Limit)
-	defer cancel()
-	for {
-		conn, err := a.try(limit)
-		switch {
-		case err == nil:
-			cancel()
-			a.hold(ctx, conn)
-			return
-		case ctx.Err() != nil:
-			return
-		case errors.Is(err, ErrFingerprint):
-			a.wire.Keyed("", err)
-			return
-		case limit.Err() != nil:
-			a.wire.Keyed("", fmt.Errorf("%w: %w", ErrHandshake, err))
-			return
-		}
-		select {
-		case <-limit.Done():
-		case <-time.After(breath):
+// concernedLocked is the trial that a packet belongs to; nil: none.
+func (a *association) concernedLocked(seen glimpse, from netip.AddrPort) *trial {
+	for _, t := range slices.Backward(a.trials) {
+		switch with, proven := t.with(); {
+		case a.terms.Active:
+			if far := a.wire.Far(); (from == far || time.Since(a.begun) > firstWord) && t.heeds(from, far) {
+				return t
+			}
+		case seen.hello != nil:
+			if t.answers(*seen.hello, from) {
+				return t
+			}
+		case proven && with == from:
+			return t
 		}
 	}
+	return nil
 }
 
-// try shakes hands once, and has the keys used.
-func (a *association) try(ctx context.Context) (*dtls.Conn, error) {
-	buffer := packetio.NewBuffer()
-	buffer.SetLimitCount(maxQueued)
-	a.mu.Lock()
-	a.arrived = buffer
-	a.mu.Unlock()
-	pipe := &pipe{Buffer: buffer, send: a.wire.Send}
-	var mismatch error
-	conn, err := a.open(pipe, &mismatch)
-	if err != nil {
-		return nil, err
-	}
-	err = conn.HandshakeContext(ctx)
-	if err == nil {
-		err = a.use(conn)
-	}
-	if err != nil {
-		return nil, errors.Join(mismatch, err, conn.Close())
-	}
-	return conn, nil
-}
-
-func (a *association) open(p *pipe, mismatch *error) (*dtls.Conn, error) {
-	options := []dtls.Option{
-		dtls.WithCertificates(a.terms.Identity.certificate), dtls.WithInsecureSkipVerify(true),
-		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret), dtls.WithFlightInterval(firstRetry),
-		dtls.WithSRTPProtectionProfiles(a.numbers()...),
-		dtls.WithLoggerFactory(&logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}),
-		dtls.WithVerifyPeerCertificate(a.verify(mismatch)),
-	}
-	if a.terms.Active {
-		client := make([]dtls.ClientOption, len(options))
-		for i, o := range options {
-			client[i] = o
-		}
-		return dtls.ClientWithOptions(p, nowhere{}, client...)
-	}
-	server := []dtls.ServerOption{dtls.WithClientAuth(dtls.RequireAnyClientCert)}
-	for _, o := range options {
-		server = append(server, o)
-	}
-	return dtls.ServerWithOptions(p, nowhere{}, server...)
-}
-
-// numbers are the profiles' that DTLS knows.
-func (a *association) numbers() (all []dtls.SRTPProtectionProfile) {
-	for _, p := range a.terms.Profiles {
-		if n, known := numbers[p]; known && p.overDTLS() {
-			all = append(all, dtls.SRTPProtectionProfile(n))
-		}
-	}
-	return all
-}
-
-func (a *association) verify(mismatch *error) func([][]byte, [][]*x509.Certificate) error {
-	return func(shown [][]byte, _ [][]*x509.Certificate) error {
-		if len(shown) == 0 || !a.terms.matches(shown[0]) {
-			*mismatch = ErrFingerprint
-			return ErrFingerprint
-		}
+// admitLocked begins a trial; nil: there is no room.
+func (a *association) admitLocked(h *hello, from netip.AddrPort) *trial {
+	if a.begin == nil || a.won != nil {
 		return nil
 	}
+	if len(a.trials) >= maxTrials && !a.evictLocked() {
+		return nil
+	}
+	t := newTrial(a, from)
+	t.random = h.random
+	a.begin(t)
+	return t
 }
 
-// use takes the keys that the handshake has made.
+// evictLocked ends the oldest trial, of the first kind that there is: with somebody
+// who is elsewhere than signalling said and may have forged that; who is where it
+// said, but may not be; who is elsewhere.
+func (a *association) evictLocked() bool {
+	signalled := a.wire.Far()
+	for _, kind := range []struct{ far, proven bool }{{false, false}, {true, false}, {false, true}} {
+		i := slices.IndexFunc(a.trials, func(t *trial) bool {
+			with, proven := t.with()
+			return proven == kind.proven && (with == signalled) == kind.far
+		})
+		if i >= 0 {
+			a.trials[i].stop()
+			a.trials = slices.Delete(a.trials, i, i+1)
+			return true
+		}
+	}
+	return false
+}
+
+// try shakes hands once, as a client until it succeeds.
+func (a *association) try(ctx context.Context, t *trial) {
+	conn, err := t.shake(ctx)
+	if err == nil && a.wins(t) {
+		if err = a.use(conn); err == nil {
+			a.shaken <- conn
+			return
+		}
+	}
+	if conn != nil {
+		err = errors.Join(err, conn.Close())
+	}
+	a.loses(t, err)
+	if !a.terms.Active || ctx.Err() != nil {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(breath):
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.begin != nil {
+		a.begin(newTrial(a, netip.AddrPort{}))
+	}
+}
+
+// wins makes a trial the one that has succeeded, if it is the first.
+func (a *association) wins(t *trial) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.won != nil || a.begin == nil {
+		return false
+	}
+	a.won = t
+	for _, other := range a.trials {
+		if other != t {
+			other.stop()
+		}
+	}
+	a.trials = []*trial{t}
+	return true
+}
+
+// loses forgets a trial. A wrong certificate is the far end's where signalling said
+// that it is: who forges an address gets no further than to the cookie.
+func (a *association) loses(t *trial, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.trials = slices.DeleteFunc(a.trials, func(other *trial) bool { return other == t })
+	if a.won == t {
+		a.won = nil
+	}
+	if a.why == nil || !errors.Is(a.why, ErrFingerprint) {
+		a.why = err
+	}
+	if with, _ := t.with(); errors.Is(err, ErrFingerprint) && with == a.wire.Far() {
+		select {
+		case a.failed <- err:
+		default:
+		}
+	}
+}
+
+// use takes the keys that a handshake has made.
 func (a *association) use(conn *dtls.Conn) error {
-	number, ok := conn.SelectedSRTPProtectionProfile()
-	profile := profileOf(pion.ProtectionProfile(number))
-	state, known := conn.ConnectionState()
-	if !ok || !known || profile == "" {
-		return errors.New("no profile in common")
-	}
-	key, salt := profile.lengths()
-	material, err := state.ExportKeyingMaterial(exporter, nil, 2*(key+salt))
-	if err != nil {
-		return fmt.Errorf("export keys: %w", err)
-	}
-	client, err := NewKey(profile, append(material[:key:key], material[2*key:2*key+salt]...), KeyOptions{})
+	send, receive, err := keysOf(conn, a.terms.Active)
 	if err != nil {
 		return err
 	}
-	server, err := NewKey(profile, append(material[key:2*key:2*key], material[2*key+salt:]...), KeyOptions{})
-	if err != nil {
-		return err
+	if err = a.keyed(send, receive); err == nil {
+		a.wire.Keyed(send.Profile(), nil)
 	}
-	if !a.terms.Active {
-		client, server = server, client
+	return err
+}
+
+// run waits for the keys, and then keeps the association.
+func (a *association) run(ctx, limit context.Context) {
+	select {
+	case conn := <-a.shaken:
+		a.settle()
+		a.hold(ctx, conn)
+		return
+	case err := <-a.failed:
+		a.settle()
+		a.wire.Keyed("", err)
+		return
+	case <-limit.Done():
 	}
-	if err := a.keyed(client, server); err != nil {
-		return err
+	why := a.settle()
+	select {
+	case conn := <-a.shaken: // in the last moment
+		a.hold(ctx, conn)
+		return
+	default:
 	}
-	a.wire.Keyed(profile, nil)
-	return nil
+	switch {
+	case ctx.Err() != nil:
+	case errors.Is(why, ErrFingerprint):
+		a.wire.Keyed("", why)
+	default:
+		a.wire.Keyed("", errors.Join(ErrHandshake, why))
+	}
+}
+
+// settle ends all trials but one that has won, and waits.
+func (a *association) settle() (why error) {
+	a.mu.Lock()
+	a.begin = nil
+	for _, t := range a.trials {
+		t.stop()
+	}
+	a.mu.Unlock()
+	a.tries.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.why
 }
 
 // hold keeps the association, which answers a far end that has lost our last
@@ -208,29 +281,11 @@ func (a *association) hold(ctx context.Context, conn *dtls.Conn) {
 	conn.Close()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.arrived = nil
+	a.trials = nil
 }
 
-// pipe is a packet connection whose packets the leg's socket brings and takes.
-type pipe struct {
-	*packetio.Buffer
-	send func([]byte) error
+// close ends it, and waits.
+func (a *association) close() {
+	a.stop()
+	a.done.Wait()
 }
-
-var _ net.PacketConn = (*pipe)(nil)
-
-func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
-	n, _, err := p.Read(b, nil)
-	return n, nowhere{}, err
-}
-
-func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) { return len(b), p.send(b) }
-func (p *pipe) LocalAddr() net.Addr                       { return nowhere{} }
-func (p *pipe) SetDeadline(t time.Time) error             { return p.SetReadDeadline(t) }
-func (p *pipe) SetWriteDeadline(time.Time) error          { return nil }
-
-// nowhere is an address: the leg knows where its far end is.
-type nowhere struct{}
-
-func (nowhere) Network() string { return "udp" }
-func (nowhere) String() string  { return "far end" }

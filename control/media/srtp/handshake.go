@@ -2,7 +2,10 @@ package srtp
 
 import (
 	"errors"
+	"net/netip"
 	"time"
+
+	"github.com/pion/dtls/v3"
 )
 
 // Why DTLS makes no keys.
@@ -39,10 +42,22 @@ func (h Handshake) matches(der []byte) bool {
 	return false
 }
 
+// numbers are the profiles' that DTLS knows.
+func (h Handshake) numbers() (all []dtls.SRTPProtectionProfile) {
+	for _, p := range h.Profiles {
+		if n, known := numbers[p]; known && p.overDTLS() {
+			all = append(all, dtls.SRTPProtectionProfile(n))
+		}
+	}
+	return all
+}
+
 // Wire is how a Guard reaches the far end for a handshake, and whom it tells of it.
 type Wire struct {
 	// Send sends one packet.
-	Send func([]byte) error
+	Send func(p []byte, to netip.AddrPort) error
+	// Far is where signalling said the far end is.
+	Far func() netip.AddrPort
 	// Keyed is told once a handshake has ended: with the profile, or why there are
 	// no keys. It must not block.
 	Keyed func(Profile, error)

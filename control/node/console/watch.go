@@ -83,7 +83,9 @@ type Leg struct {
 	Local    string  `json:"local"`
 	Far      string  `json:"far,omitempty"`
 	Codec    string  `json:"codec,omitempty"`
-	Received float64 `json:"received"` // packets a second
+	SRTP     string  `json:"srtp,omitempty"` // the profile; empty: in the clear
+	Keys     string  `json:"keys,omitempty"` // of SRTP: dtls or sdes
+	Received float64 `json:"received"`       // packets a second
 	Sent     float64 `json:"sent"`
 	Loss     float64 `json:"loss"` // share of the packets lately, 0 to 1
 	Lost     int64   `json:"lost"` // packets in all
@@ -191,7 +193,7 @@ func legOf(v media.LegView, before media.LegStats, past float64) (leg Leg, came,
 	came = float64(s.RxPackets - before.RxPackets)
 	lost = max(0, float64(s.RxLost-before.RxLost))
 	leg = Leg{
-		Call: v.Call, Name: v.Name, Local: v.Local.String(), Codec: v.Codec, Lost: s.RxLost,
+		Call: v.Call, Name: v.Name, Local: v.Local.String(), Codec: v.Codec, SRTP: string(v.Protection), Keys: v.Keys, Lost: s.RxLost,
 		Received: came / past, Sent: float64(s.TxPackets-before.TxPackets) / past,
 		Jitter: float64(s.RxJitter) / float64(time.Millisecond), MOS: v.Received.MOS,
 	}
