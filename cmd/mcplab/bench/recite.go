@@ -48,7 +48,7 @@ func recite(ctx context.Context, streams int) (_ promptCost, err error) {
 		if _, err := e.relay(i); err != nil {
 			return promptCost{}, fmt.Errorf("%w after %d: %w", errNoMore, i, err)
 		}
-		if _, err := e.ask(about(i, "play media", "b", map[string]any{"file": file})); err != nil {
+		if _, err := e.control.Ask(about(i, "play media", "b", map[string]any{"file": file})); err != nil {
 			return promptCost{}, fmt.Errorf("%w after %d: %w", errNoMore, i, err)
 		}
 	}

@@ -4,40 +4,36 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"mcp/cmd/mcplab/rtpengine"
 	"mcp/control/sdp"
 )
 
-// rtpengine is the relay that an operator would otherwise run, in userspace, as
+// engine is the relay that an operator would otherwise run, in userspace, as
 // one process in the relay's namespace, driven over its control protocol.
-type rtpengine struct {
+type engine struct {
 	process *exec.Cmd
 	log     bytes.Buffer
 	ended   chan error
-	control net.Conn
-	cookies int
+	control *rtpengine.Control
 }
 
 const (
-	rtpengineProgram = "rtpengine"
-	controlAddress   = "127.0.0.1:2223"
-	engineFirst      = 20000 // of its ports
-	engineLast       = 59998
-	startLimit       = 5 * time.Second
-	answerLimit      = 2 * time.Second
+	controlAddress = "127.0.0.1:2223"
+	engineFirst    = 20000 // of its ports
+	engineLast     = 59998
+	startLimit     = 5 * time.Second
 )
 
 func haveRTPEngine() bool {
-	_, err := exec.LookPath(rtpengineProgram)
+	_, err := exec.LookPath(rtpengine.Program)
 	return err == nil
 }
 
@@ -63,10 +59,10 @@ func startRTPEngine(c *course) (func() error, error) {
 	return e.stop, nil
 }
 
-func openRTPEngine(c *course) (*rtpengine, error) {
-	e := &rtpengine{ended: make(chan error, 1)}
+func openRTPEngine(c *course) (*engine, error) {
+	e := &engine{ended: make(chan error, 1)}
 	// Without the kernel module, which the comparison is not about.
-	e.process = exec.Command(rtpengineProgram, "--foreground", "--log-stderr", "--log-level=3", "--table=-1",
+	e.process = exec.Command(rtpengine.Program, "--foreground", "--log-stderr", "--log-level=3", "--table=-1",
 		"--interface=in/10.1.0.1", "--interface=on/10.2.0.1", "--listen-ng="+controlAddress,
 		fmt.Sprintf("--port-min=%d", engineFirst), fmt.Sprintf("--port-max=%d", engineLast), "--num-threads=1",
 		"--scheduling=fifo", "--priority=1") // as the player has
@@ -76,22 +72,17 @@ func openRTPEngine(c *course) (*rtpengine, error) {
 			return err
 		}
 		var err error
-		e.control, err = net.Dial("udp", controlAddress)
+		e.control, err = rtpengine.Dial(controlAddress)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", rtpengineProgram, err)
+		return nil, fmt.Errorf("start %s: %w", rtpengine.Program, err)
 	}
 	go func() { e.ended <- e.process.Wait() }()
-	for deadline := time.Now().Add(startLimit); ; {
-		if _, err = e.ask(map[string]any{"command": "ping"}); err == nil {
-			return e, nil
-		}
-		if time.Now().After(deadline) {
-			return nil, errors.Join(fmt.Errorf("%s does not answer: %w", rtpengineProgram, err), e.stop())
-		}
-		time.Sleep(50 * time.Millisecond)
+	if err := e.control.Ready(startLimit); err != nil {
+		return nil, errors.Join(err, e.stop())
 	}
+	return e, nil
 }
 
 // onOneCore calls a function that starts a process, which gets one core for all
@@ -113,22 +104,22 @@ func onOneCore(start func() error) error {
 }
 
 // relay asks for a stream's relay and returns the port that takes its packets.
-func (e *rtpengine) relay(i int) (uint16, error) {
+func (e *engine) relay(i int) (uint16, error) {
 	describe := func(at netip.AddrPort) string {
 		return string(sdp.Offer(sdp.Local{Addr: at, Codecs: sdp.DefaultCodecs()[:1], SessionID: 1, Version: 1}))
 	}
 	offer := about(i, "offer", "a", map[string]any{"sdp": describe(talker(i)), "direction": []string{"in", "on"}})
-	if _, err := e.ask(offer); err != nil {
+	if _, err := e.control.Ask(offer); err != nil {
 		return 0, err
 	}
-	answer, err := e.ask(about(i, "answer", "a", map[string]any{"sdp": describe(listener(i)), "to-tag": "b"}))
+	answer, err := e.control.Ask(about(i, "answer", "a", map[string]any{"sdp": describe(listener(i)), "to-tag": "b"}))
 	if err != nil {
 		return 0, err
 	}
 	text, _ := answer["sdp"].(string)
 	session, err := sdp.Parse([]byte(text))
 	if err != nil || session.Audio == nil {
-		return 0, errors.Join(fmt.Errorf("%s answered %q", rtpengineProgram, text), err)
+		return 0, errors.Join(fmt.Errorf("%s answered %q", rtpengine.Program, text), err)
 	}
 	return session.Audio.RTP.Port(), nil
 }
@@ -139,39 +130,7 @@ func about(i int, command, tag string, more map[string]any) map[string]any {
 	return more
 }
 
-// ask sends one command and returns the answer to it.
-func (e *rtpengine) ask(command map[string]any) (map[string]any, error) {
-	e.cookies++
-	cookie := strconv.Itoa(e.cookies)
-	if _, err := e.control.Write([]byte(cookie + " " + encode(command))); err != nil {
-		return nil, err
-	}
-	if err := e.control.SetReadDeadline(time.Now().Add(answerLimit)); err != nil {
-		return nil, err
-	}
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := e.control.Read(buf)
-		if err != nil {
-			return nil, err
-		}
-		head, body, _ := strings.Cut(string(buf[:n]), " ")
-		if head != cookie {
-			continue // late, to an earlier one
-		}
-		v, _, err := decode(body)
-		answer, ok := v.(map[string]any)
-		if err != nil || !ok {
-			return nil, fmt.Errorf("%s: %w", rtpengineProgram, errBencode)
-		}
-		if result := answer["result"]; result == "ok" || result == "pong" {
-			return answer, nil
-		}
-		return nil, fmt.Errorf("%s refuses %s: %v", rtpengineProgram, command["command"], answer["error-reason"])
-	}
-}
-
-func (e *rtpengine) stop() error {
+func (e *engine) stop() error {
 	err := errors.Join(e.control.Close(), e.process.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-e.ended:
@@ -180,7 +139,7 @@ func (e *rtpengine) stop() error {
 		<-e.ended
 	}
 	if err != nil {
-		return fmt.Errorf("stop %s: %w\n%s", rtpengineProgram, err, e.log.String())
+		return fmt.Errorf("stop %s: %w\n%s", rtpengine.Program, err, e.log.String())
 	}
 	return nil
 }

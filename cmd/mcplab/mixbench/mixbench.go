@@ -1,6 +1,7 @@
 // Package mixbench measures what audio costs that userspace must touch:
 // conferences beside a plain sum over all inputs, bridges between codecs,
-// recordings in each format, and conferences on sockets in real time.
+// recordings in each format, relays of SRTP beside those in the clear, and
+// conferences on sockets in real time.
 //
 // Costs are the CPU time of this process, which the plane that carries nothing
 // keeps free of packets; a rate for a core is how often that fits into its time.
@@ -31,7 +32,8 @@ func Run(ctx context.Context, out io.Writer, o bench.Options) error {
 		what    string
 		measure func() ([]bench.Result, error)
 	}{
-		{"conferences", conferences}, {"bridges", bridges}, {"recordings", recordings}, {"conferences in real time", live},
+		{"conferences", conferences}, {"bridges", bridges}, {"recordings", recordings},
+		{"protected relays", protectedRelays}, {"conferences in real time", live},
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
