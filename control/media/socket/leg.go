@@ -35,7 +35,6 @@ type leg struct {
 	gate    rtpstream.Gate
 	route   routing
 	ingress rtpstream.Ingress
-	early   []early // of handshakes
 	stats   media.LegStats
 	closed  bool
 }
@@ -56,6 +55,7 @@ func (r *routing) change(to media.Route) {
 // security is how the leg's packets are protected.
 type security struct {
 	guard atomic.Pointer[srtp.Guard] // nil: everything is in the clear
+	early []early                    // of handshakes; guarded by the leg's mu
 }
 
 // sockets are those of a leg's two ports.
