@@ -24,7 +24,8 @@ type side struct {
 	secure secure.Side
 	offer  *sdp.Session // the far end's, nil when we make the offer
 	codec  atomic.Pointer[codec.Codec]
-	answer []byte // what goes to the far end: an answer, or our offer
+	answer []byte      // what goes to the far end: an answer, or our offer
+	bare   atomic.Bool // there is no stream at present
 }
 
 // errNegotiation marks a failure to agree on media after the answer was sent.
@@ -56,7 +57,10 @@ func (c *Call) openCaller() error {
 	if err := l.open(c, "caller", c.server.config.Codecs); err != nil {
 		return &Refusal{Status: 503, Reason: "Service Unavailable", Cause: reporting.NoMedia, Err: err}
 	}
-	if l.offer != nil {
+	switch {
+	case l.offer != nil && l.offer.Bare():
+		return l.decline(l.offer)
+	case l.offer != nil:
 		return l.accept(l.offer)
 	}
 	if err := l.propose(); err != nil {
@@ -137,6 +141,14 @@ func (l *side) complete(body []byte) error {
 	return l.connect(agreed, choice)
 }
 
+// settle is complete for a far end that may have no audio, or none yet.
+func (l *side) settle(body []byte) error {
+	if answer, err := sdp.Parse(body); err == nil && answer.Bare() {
+		return l.silence()
+	}
+	return l.complete(body)
+}
+
 func (l *side) connect(n sdp.Negotiated, protected secure.Choice) error {
 	spoken := codec.Codec{Name: n.Codec.Name, PayloadType: n.Codec.PayloadType, ClockRate: n.Codec.ClockRate}
 	err := l.leg.Connect(media.FarEnd{
@@ -148,6 +160,7 @@ func (l *side) connect(n sdp.Negotiated, protected secure.Choice) error {
 		return fmt.Errorf("connect leg %s: %w", l.leg.Name(), err)
 	}
 	l.codec.Store(&spoken)
+	l.bare.Store(false)
 	l.secure.Settle(protected)
 	return nil
 }
@@ -184,12 +197,10 @@ func (l *side) renegotiate(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
 	}
-	if offer.Withdrawn() {
-		if err := l.silence(); err != nil {
-			return nil, unconnected(err)
+	if offer.Bare() {
+		if err := l.decline(offer); err != nil {
+			return nil, err
 		}
-		l.answer = sdp.Decline(offer, l.local)
-		l.local.Version++
 		return l.answer, nil
 	}
 	if err := l.accept(offer); err != nil {
@@ -198,14 +209,28 @@ func (l *side) renegotiate(body []byte) ([]byte, error) {
 	return l.answer, nil
 }
 
-// silence is a leg whose stream the far end has taken away: the call goes on
-// without (RFC 5552 section 2.3), until another offer brings it back.
+// decline answers an offer without a stream of audio.
+func (l *side) decline(offer *sdp.Session) error {
+	if err := l.silence(); err != nil {
+		return unconnected(err)
+	}
+	l.answer = sdp.Decline(offer, l.local)
+	l.local.Version++
+	return nil
+}
+
+// silence is a leg whose stream the far end has taken away, or not brought yet: the
+// call goes on without (RFC 5552 section 2.3), until another offer brings it.
 func (l *side) silence() error {
-	spoken := l.agreed()
-	return l.connect(sdp.Negotiated{
-		Codec:  sdp.Codec{Name: spoken.Name, PayloadType: spoken.PayloadType, ClockRate: spoken.ClockRate},
-		Events: sdp.NoEvents, Ptime: l.local.Ptime,
-	}, secure.Choice{})
+	spoken := l.local.Codecs[0]
+	if was := l.agreed(); was.Name != "" {
+		spoken = sdp.Codec{Name: was.Name, PayloadType: was.PayloadType, ClockRate: was.ClockRate}
+	}
+	if err := l.connect(sdp.Negotiated{Codec: spoken, Events: sdp.NoEvents, Ptime: l.local.Ptime}, secure.Choice{}); err != nil {
+		return err
+	}
+	l.bare.Store(true)
+	return nil
 }
 
 // refusalOf makes any error a Refusal.

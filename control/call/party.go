@@ -276,7 +276,7 @@ func (p *Party) hearEarly(answer []byte) {
 
 func (c *Call) answerParty(p *Party, offer *sip.Reinvite) {
 	answer, err := p.side.renegotiate(offer.Offer)
-	c.reply(offer, answer, err, func() error { return p.side.complete(p.signalling().RemoteSDP()) })
+	c.reply(offer, answer, err, func() error { return p.side.settle(p.signalling().RemoteSDP()) })
 }
 
 // forgetParty gives up the party's leg.

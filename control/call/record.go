@@ -58,7 +58,7 @@ func (c *Call) tracked(m message) {
 	case Prepared:
 		c.server.recorder.Serve(r)
 		c.trail.Serve(r.Application)
-	case Acknowledged:
+	case Acknowledged, AcknowledgedBare:
 		r.SIPCallID = c.dialog.CallID() // a call that the platform makes has none before
 		c.server.recorder.Answered(r)
 		if c.placed() {
@@ -91,7 +91,7 @@ func (f *facts) note(s State, m message) {
 		f.record.Application = m.program.Application()
 	case Refused:
 		f.refused(refusalOf(m.err))
-	case Acknowledged:
+	case Acknowledged, AcknowledgedBare:
 		f.record.Answer(time.Now())
 	case AnswerFailed:
 		f.ended(unanswered(m))

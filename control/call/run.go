@@ -111,6 +111,8 @@ func (c *Call) perform(e Effect, m message) {
 		c.renegotiate(m.offer)
 	case KeepOffer:
 		c.life.kept = m.offer
+	case AwaitMedia:
+		c.awaitMedia()
 	case RefuseOffer:
 		c.beside(func() { c.warn("refuse re-INVITE", m.offer.Reject(context.Background(), 491, "Request Pending")) })
 	case Finish:
@@ -168,7 +170,28 @@ func (c *Call) sendAnswer() {
 			c.tell(message{trigger: AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
 			return
 		}
+		if c.caller.bare.Load() {
+			c.tell(message{trigger: AcknowledgedBare})
+			return
+		}
 		c.tell(message{trigger: Acknowledged})
+	})
+}
+
+// awaitMedia gives a far end that has no media yet the time that one on hold has.
+func (c *Call) awaitMedia() {
+	c.log.Info("call answered without media", "limit", c.server.config.HoldTimeout)
+	c.watch()
+	if c.life.kept != nil {
+		c.renegotiate(c.life.kept)
+		c.life.kept = nil
+	}
+}
+
+// watch has the media tell when the caller's audio stays away, or has no keys.
+func (c *Call) watch() {
+	c.caller.leg.Watch(media.Watch{
+		Timeout: c.server.config.MediaTimeout, HoldTimeout: c.server.config.HoldTimeout, Silent: c.silent, Insecure: c.insecure,
 	})
 }
 
@@ -177,7 +200,10 @@ func (c *Call) agree() error {
 	if c.caller.offer != nil {
 		return nil
 	}
-	return c.caller.complete(c.dialog.RemoteSDP())
+	if c.placed() {
+		return c.caller.complete(c.dialog.RemoteSDP())
+	}
+	return c.caller.settle(c.dialog.RemoteSDP())
 }
 
 func (c *Call) sendRefusal(m message) {
@@ -194,9 +220,7 @@ func (c *Call) startService() {
 	c.life.stop = stop
 	program := c.life.program
 	c.log.Info("call answered", "codec", c.Codec().Name)
-	c.caller.leg.Watch(media.Watch{
-		Timeout: c.server.config.MediaTimeout, HoldTimeout: c.server.config.HoldTimeout, Silent: c.silent, Insecure: c.insecure,
-	})
+	c.watch()
 	c.beside(func() {
 		defer stop()
 		defer c.unrecord()
@@ -252,7 +276,7 @@ func (c *Call) renegotiate(offer *sip.Reinvite) {
 		return
 	}
 	answer, err := c.caller.renegotiate(offer.Offer)
-	c.reply(offer, answer, err, func() error { return c.caller.complete(c.dialog.RemoteSDP()) })
+	c.reply(offer, answer, err, func() error { return c.caller.settle(c.dialog.RemoteSDP()) })
 }
 
 // reply answers a re-INVITE, or refuses it with an error. Settle is for a re-INVITE
@@ -265,7 +289,11 @@ func (c *Call) reply(offer *sip.Reinvite, answer []byte, err error, settle func(
 			c.warn("refuse re-INVITE", offer.Reject(context.Background(), r.Status, r.Reason))
 			return
 		}
-		c.warn("answer re-INVITE", accept(offer, answer, settle))
+		err := accept(offer, answer, settle)
+		c.warn("answer re-INVITE", err)
+		if err == nil && !c.caller.bare.Load() {
+			c.tell(message{trigger: MediaAgreed})
+		}
 	})
 }
 

@@ -4,11 +4,12 @@ import "fmt"
 
 // State is where a call is in its life.
 //
-//	           prepared            acknowledged
-//	Offered ------------> Answering ---------> Up
-//	   |  \                 |    |              |  hang-up by either side,
-//	   |   \ refused        |    | failed       |  or the service has ended
-//	   |    \               |    v              v
+//	           prepared            acknowledged                     far end's
+//	Offered ------------> Answering ---------> Up <-------- Waiting  media
+//	   |  \                 |    |  `-----------|------------^ no media yet
+//	   |   \                |    |              |  hang-up by either side,
+//	   |    \ refused       |    | failed       |  or the service has ended
+//	   |     \              |    v              v
 //	   |     `--------------|--> Over <------ Clearing
 //	   | cancelled          |     ^    service ended
 //	   `-----> Aborting <---'     |
@@ -22,12 +23,13 @@ const (
 	Offered   State = iota // the INVITE is here; media and service are being prepared
 	Aborting               // the caller gave up early; preparing or answering is still ending
 	Answering              // 200 is out, the ACK is awaited
+	Waiting                // answered without media; the service begins when a re-INVITE brings some
 	Up                     // the service runs
 	Clearing               // the dialog is over or a BYE is out; the service is ending
 	Over                   // everything is released and the record is written
 )
 
-var stateNames = [...]string{"offered", "aborting", "answering", "up", "clearing", "over"}
+var stateNames = [...]string{"offered", "aborting", "answering", "waiting", "up", "clearing", "over"}
 
 func (s State) String() string { return nameOf(stateNames[:], uint8(s)) }
 
@@ -36,21 +38,23 @@ type Trigger uint8
 
 // The triggers, in the order a call usually meets them.
 const (
-	Prepared      Trigger = iota // media and service are ready
-	Refused                      // they could not be made ready
-	Acknowledged                 // the answer was acknowledged
-	AnswerFailed                 // it was not, or the caller cancelled first
-	Cancelled                    // CANCEL
-	FarEndHungUp                 // BYE, or the dialog was lost
-	HangUp                       // the service asks to hang up
-	ServiceEnded                 // the service has returned
-	Renegotiation                // a re-INVITE
-	MediaSilent                  // the caller's audio has stayed away for too long
-	ShutDown                     // the platform ends the call
+	Prepared         Trigger = iota // media and service are ready
+	Refused                         // they could not be made ready
+	Acknowledged                    // the answer was acknowledged
+	AcknowledgedBare                // it was, and there is no media yet
+	MediaAgreed                     // a re-INVITE has brought media
+	AnswerFailed                    // it was not, or the caller cancelled first
+	Cancelled                       // CANCEL
+	FarEndHungUp                    // BYE, or the dialog was lost
+	HangUp                          // the service asks to hang up
+	ServiceEnded                    // the service has returned
+	Renegotiation                   // a re-INVITE
+	MediaSilent                     // the caller's audio has stayed away for too long
+	ShutDown                        // the platform ends the call
 )
 
 var triggerNames = [...]string{
-	"prepared", "refused", "acknowledged", "answer failed", "cancelled",
+	"prepared", "refused", "acknowledged", "acknowledged bare", "media agreed", "answer failed", "cancelled",
 	"far end hung up", "hang-up", "service ended", "renegotiation", "media silent", "shut down",
 }
 
@@ -69,13 +73,14 @@ const (
 	SendBye                      // end the dialog
 	Renegotiate                  // answer a re-INVITE
 	KeepOffer                    // a re-INVITE has overtaken the news of the ACK: answer it then
+	AwaitMedia                   // see that the far end does not leave it without media for ever
 	RefuseOffer                  // refuse a re-INVITE that comes at the wrong time
 	Finish                       // release everything, write the record
 )
 
 var effectNames = [...]string{
 	"send answer", "send refusal", "abandon prepare", "start service", "tell service",
-	"send bye", "renegotiate", "keep offer", "refuse offer", "finish",
+	"send bye", "renegotiate", "keep offer", "await media", "refuse offer", "finish",
 }
 
 func (e Effect) String() string { return nameOf(effectNames[:], uint8(e)) }
@@ -97,6 +102,8 @@ func next(s State, t Trigger) (State, []Effect) {
 		return nextAborting(t)
 	case Answering:
 		return nextAnswering(t)
+	case Waiting:
+		return nextWaiting(t)
 	case Up:
 		return nextUp(t)
 	case Clearing:
@@ -123,7 +130,7 @@ func nextOffered(t Trigger) (State, []Effect) {
 
 func nextAborting(t Trigger) (State, []Effect) {
 	switch t {
-	case Prepared, Refused, Acknowledged, AnswerFailed:
+	case Prepared, Refused, Acknowledged, AcknowledgedBare, AnswerFailed:
 		return Over, []Effect{Finish}
 	case Renegotiation:
 		return Aborting, []Effect{RefuseOffer}
@@ -137,6 +144,8 @@ func nextAnswering(t Trigger) (State, []Effect) {
 	switch t {
 	case Acknowledged:
 		return Up, []Effect{StartService}
+	case AcknowledgedBare:
+		return Waiting, []Effect{AwaitMedia}
 	case AnswerFailed:
 		return Over, []Effect{Finish}
 	case FarEndHungUp:
@@ -147,6 +156,21 @@ func nextAnswering(t Trigger) (State, []Effect) {
 		return Answering, []Effect{KeepOffer}
 	}
 	return Answering, nil
+}
+
+// nextWaiting is a session that was prepared to be run later (RFC 5552 section 2.3).
+func nextWaiting(t Trigger) (State, []Effect) {
+	switch t {
+	case MediaAgreed:
+		return Up, []Effect{StartService}
+	case FarEndHungUp, Cancelled:
+		return Over, []Effect{Finish}
+	case HangUp, MediaSilent, ShutDown:
+		return Over, []Effect{SendBye, Finish}
+	case Renegotiation:
+		return Waiting, []Effect{Renegotiate}
+	}
+	return Waiting, nil
 }
 
 func nextUp(t Trigger) (State, []Effect) {

@@ -91,10 +91,11 @@ type Session struct {
 	usable []candidate
 }
 
-// Withdrawn tells whether the description has audio, and all of it at port zero:
-// the stream is taken away, or not there yet (RFC 3264 section 8.2).
-func (s *Session) Withdrawn() bool {
-	return s.Audio == nil && slices.ContainsFunc(s.media, func(m media) bool {
+// Bare tells whether the description is of a session without audio: it has no
+// streams at all (RFC 3264 section 5), or all of its audio is at port zero (section
+// 8.2). The audio is taken away, or not there yet.
+func (s *Session) Bare() bool {
+	return len(s.media) == 0 || s.Audio == nil && slices.ContainsFunc(s.media, func(m media) bool {
 		return m.kind == "audio" && transports[m.proto]
 	})
 }
