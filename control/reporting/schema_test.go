@@ -199,7 +199,7 @@ func (g *generator) fields(t reflect.Type) (out []field) {
 			continue
 		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.IsExported() {
+		if f.IsExported() && name != "-" {
 			out = append(out, field{name, g.words.docs[t.Name()+"."+f.Name], !strings.Contains(options, "omitempty"), f.Type})
 		}
 	}
