@@ -216,7 +216,7 @@ type reinviting struct {
 }
 
 // Response takes what the transaction hears.
-func (r *reinviting) Response(res *sip.Response) {
+func (r *reinviting) Response(res *sip.Response, over wire.Link) {
 	r.mu.Lock()
 	again := r.got && res.IsSuccess()
 	r.got = r.got || res.IsSuccess()
@@ -228,7 +228,7 @@ func (r *reinviting) Response(res *sip.Response) {
 	case again:
 		d.acknowledgeAgain()
 	case abandoned == nil:
-		r.waiter.Response(res)
+		r.waiter.Response(res, over)
 	case res.IsProvisional():
 		_ = abandoned.Cancel()
 	case res.IsSuccess():

@@ -74,13 +74,13 @@ func (p *placing) run(ctx context.Context, limit time.Duration) (*Dialog, error)
 }
 
 // Response takes what the transaction hears.
-func (p *placing) Response(res *sip.Response) {
+func (p *placing) Response(res *sip.Response, over wire.Link) {
 	p.hear()
 	switch {
 	case res.IsProvisional():
-		p.proceed(res)
+		p.proceed(res, over)
 	case res.IsSuccess():
-		p.succeed(res)
+		p.succeed(res, over)
 	default:
 		p.tell(outcome{err: rejectedBy(res)})
 		p.forgetEarly()
@@ -110,7 +110,7 @@ func (p *placing) tell(o outcome) {
 	}
 }
 
-func (p *placing) proceed(res *sip.Response) {
+func (p *placing) proceed(res *sip.Response, over wire.Link) {
 	p.mu.Lock()
 	tx := p.tx
 	p.tx = nil
@@ -120,7 +120,7 @@ func (p *placing) proceed(res *sip.Response) {
 		return
 	}
 	tag := tagOf(res.To().Params)
-	if d := p.branch(tag, res); d != nil {
+	if d := p.branch(tag, res, over); d != nil {
 		if !d.heard(res) {
 			return
 		}
@@ -137,7 +137,7 @@ func (p *placing) proceed(res *sip.Response) {
 
 // branch is the early dialog with a far end, begun if there is none yet (RFC
 // 3261 section 12.1.2); nil when the response begins none.
-func (p *placing) branch(tag string, res *sip.Response) *Dialog {
+func (p *placing) branch(tag string, res *sip.Response, over wire.Link) *Dialog {
 	if tag == "" || res.StatusCode == 100 {
 		return nil
 	}
@@ -147,7 +147,7 @@ func (p *placing) branch(tag string, res *sip.Response) *Dialog {
 	if d != nil || p.abandoned || len(p.dialogs) > 0 || len(p.early) >= maxBranches {
 		return d
 	}
-	d = p.agent.newOutgoing(p.req, res, p.link)
+	d = p.agent.newOutgoing(p.req, res, over)
 	if !p.agent.enter(d) {
 		return nil
 	}
@@ -169,7 +169,7 @@ func (p *placing) forgetEarly() {
 
 // succeed begins a dialog with whoever answered. The first is the call; one
 // that answers after the call was given up, or besides, is hung up.
-func (p *placing) succeed(res *sip.Response) {
+func (p *placing) succeed(res *sip.Response, over wire.Link) {
 	tag := tagOf(res.To().Params)
 	p.mu.Lock()
 	for _, d := range p.dialogs {
@@ -183,7 +183,7 @@ func (p *placing) succeed(res *sip.Response) {
 	delete(p.early, tag)
 	known := d != nil && d.confirm(res)
 	if !known {
-		d = p.agent.newOutgoing(p.req, res, p.link)
+		d = p.agent.newOutgoing(p.req, res, over)
 		d.phase = confirmed
 	}
 	p.dialogs = append(p.dialogs, d)
@@ -191,7 +191,7 @@ func (p *placing) succeed(res *sip.Response) {
 	p.mu.Unlock()
 	p.forgetEarly()
 	entered := known || p.agent.enter(d)
-	d.follow(p.link)
+	d.follow(over)
 	switch {
 	case wanted && entered:
 		p.tell(outcome{dialog: d})

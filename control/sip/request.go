@@ -118,7 +118,7 @@ func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, c Content) 
 		return nil, link, err
 	}
 	c.put(req)
-	res, err := d.agent.transact(ctx, req, link)
+	res, link, err := d.agent.transact(ctx, req, link)
 	if err != nil || d.tx != nil {
 		return res, link, err
 	}
@@ -135,13 +135,16 @@ func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, c Content) 
 	return d.send(ctx, method, c)
 }
 
-// transact sends a request and waits for its final response.
-func (a *Agent) transact(ctx context.Context, req *sip.Request, link wire.Link) (*sip.Response, error) {
+// transact sends a request and waits for its final response. The link it returns is
+// the one the request went over.
+func (a *Agent) transact(ctx context.Context, req *sip.Request, link wire.Link) (*sip.Response, wire.Link, error) {
 	w := newWaiter()
-	if _, err := a.wire.Request(req, link, w); err != nil {
-		return nil, err
+	tx, err := a.wire.Request(req, link, w)
+	if err != nil {
+		return nil, link, err
 	}
-	return w.await(ctx)
+	res, err := w.await(ctx)
+	return res, tx.Link(), err
 }
 
 // prepare makes a request of the dialog and finds the link it goes over. An ACK
@@ -294,7 +297,7 @@ func (w waiter) await(ctx context.Context) (*sip.Response, error) {
 	}
 }
 
-func (w waiter) Response(res *sip.Response) {
+func (w waiter) Response(res *sip.Response, _ wire.Link) {
 	if !res.IsProvisional() {
 		select {
 		case w.final <- res:

@@ -289,9 +289,70 @@ func TestConnectionThatClosesFailsTheCallAtOnce(t *testing.T) {
 	p.Next()
 	start := time.Now()
 	p.Close()
+	again := far.accept()
+	again.Next()
+	again.Close()
 	if got := <-done; got.err == nil || time.Since(start) > 10*time.Second {
 		t.Errorf("%+v after %v", got, time.Since(start))
 	}
+}
+
+// A peer may close a connection just as a request goes out over it: that goes once
+// more, the same, over a new one, and the call goes on there.
+func TestRequestGoesAgainOverANewConnection(t *testing.T) {
+	a := startAgent(t, noCalls)
+	far := newCallee(t, "tcp")
+	done := place(context.Background(), a, Outgoing{To: far.uri()})
+	p := far.accept()
+	first := p.Next()
+	p.Close()
+	p = far.accept()
+	if again := p.Next(); again.String() != first.String() {
+		t.Errorf("the INVITE changed:\n%s\n%s", first, again)
+	}
+	p.Send(accepted(first, far.addr))
+	p.Expect("ACK")
+	got := <-done
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	over := make(chan error, 1)
+	go func() { over <- got.dialog.Bye(context.Background(), nil) }()
+	bye := p.Expect("BYE")
+	p.Close()
+	p = far.accept()
+	if again := p.Expect("BYE"); again.String() != bye.String() {
+		t.Errorf("the BYE changed:\n%s\n%s", bye, again)
+	}
+	p.Send(siptest.Reply(bye, 200, "OK"))
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+}
+
+// What has been answered, if only with 100, is not sent again.
+func TestAnsweredRequestIsNotSentAgain(t *testing.T) {
+	a := startAgent(t, noCalls)
+	far := newCallee(t, "tcp")
+	heard := make(chan struct{})
+	done := place(context.Background(), a, Outgoing{To: far.uri(), Progress: func(Provisional) { close(heard) }})
+	p := far.accept()
+	invite := p.Next()
+	p.Send(siptest.Reply(invite, 100, "Trying"))
+	<-heard
+	p.Close()
+	if got := <-done; got.err == nil {
+		t.Error("the call was answered")
+	}
+	done = place(context.Background(), a, Outgoing{To: far.uri()})
+	p = far.accept()
+	next := p.Next()
+	if next.Get("Call-ID") == invite.Get("Call-ID") {
+		t.Errorf("sent again:\n%s", next)
+	}
+	p.Send(siptest.Reply(next, 486, "Busy Here").With("To", next.Get("To")+";tag=x"))
+	p.Expect("ACK")
+	<-done
 }
 
 func TestLargeOfferGoesOverTCP(t *testing.T) {

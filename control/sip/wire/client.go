@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/emiago/sipgo/sip"
@@ -11,8 +13,10 @@ import (
 // a timer, and must not block.
 type Receiver interface {
 	// Response takes a provisional or final response. Every 2xx to an INVITE
-	// comes, the retransmitted ones and those of other branches too.
-	Response(*sip.Response)
+	// comes, the retransmitted ones and those of other branches too. The link is the
+	// way the request went, which need not be the one asked for: what a closed
+	// connection had lost went again over another.
+	Response(*sip.Response, Link)
 	// Failed says that no response will come: ErrTimeout, ErrClosed or what
 	// the transport said.
 	Failed(error)
@@ -24,6 +28,7 @@ type ClientTx struct {
 	request  *sip.Request
 	receiver Receiver
 	ack      []byte // to the failure, once it came
+	left     Link   // over which the request went first, if it went once more over another
 }
 
 // Request stamps a request and sends it over a link in a transaction of its own.
@@ -48,9 +53,9 @@ func (t *ClientTx) start(raw []byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = raw
-	t.unwatch = t.link.Watch(t.fail)
+	t.watchLocked()
 	t.armLocked(fxRetry | fxGiveUp)
-	if err := t.link.write(raw); err != nil {
+	if err := t.link.write(raw); err != nil && !t.resendLocked(err) {
 		t.state = terminated
 		t.finishLocked()
 		return err
@@ -58,8 +63,65 @@ func (t *ClientTx) start(raw []byte) error {
 	return nil
 }
 
+func (t *ClientTx) watchLocked() {
+	link := t.link
+	t.unwatch = link.Watch(func(err error) { t.gone(link, err) })
+}
+
+// gone is what a connection calls when it is closed.
+func (t *ClientTx) gone(link Link, err error) {
+	t.mu.Lock()
+	settled := t.left.SameCarrier(link) || t.resendLocked(err)
+	t.mu.Unlock()
+	if !settled {
+		t.fail(err)
+	}
+}
+
+// resendLocked has a request that no response has come to go once more, over a new
+// connection: the old one may have been closed by a peer that never saw it. A peer
+// that did knows it by its branch for the same. Only connections that we made can
+// be made again.
+func (t *ClientTx) resendLocked(why error) bool {
+	old, ok := t.link.carrier.(*stream)
+	if !ok || !old.dialled || t.left.Valid() || t.state != trying {
+		return false
+	}
+	t.left = t.link
+	t.unwatch()
+	t.unwatch = nil
+	return t.layer.beside(func(ctx context.Context) {
+		link, err := t.layer.Connect(ctx, old.to)
+		if err == nil {
+			err = t.move(link)
+		}
+		if err != nil {
+			t.fail(errors.Join(why, err))
+			return
+		}
+		t.layer.log.Info("sip request sent again over a new connection", "method", t.request.Method,
+			"call_id", callID(t.request), "peer", old.to.Addr, "error", why)
+	})
+}
+
+// move sends the request over another link, if it still waits.
+func (t *ClientTx) move(link Link) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state != trying {
+		return nil
+	}
+	t.link = link
+	t.watchLocked()
+	return link.write(t.last)
+}
+
 // Link is the way the request went.
-func (t *ClientTx) Link() Link { return t.link }
+func (t *ClientTx) Link() Link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.link
+}
 
 // Cancel asks the far end to give up on an INVITE that has a provisional
 // response and no final one (RFC 3261 section 9.1). If nothing comes of it the
@@ -71,20 +133,21 @@ func (t *ClientTx) Cancel(headers ...sip.Header) error {
 		return nil
 	}
 	t.armLocked(fxGiveUp)
+	link := t.link
 	t.mu.Unlock()
 	req := hopRequest(sip.CANCEL, t.request, nil)
 	for _, h := range headers {
 		req.AppendHeader(h)
 	}
-	_, err := t.layer.Request(req, t.link, deaf{})
+	_, err := t.layer.Request(req, link, deaf{})
 	return err
 }
 
 // deaf does not care what becomes of its request.
 type deaf struct{}
 
-func (deaf) Response(*sip.Response) {}
-func (deaf) Failed(error)           {}
+func (deaf) Response(*sip.Response, Link) {}
+func (deaf) Failed(error)                 {}
 
 func (t *ClientTx) receive(res *sip.Response) {
 	do, _, _ := t.drive(classify(res.StatusCode), nil)
@@ -92,7 +155,7 @@ func (t *ClientTx) receive(res *sip.Response) {
 		t.acknowledge(res)
 	}
 	if do&fxPass != 0 {
-		t.receiver.Response(res)
+		t.receiver.Response(res, t.Link())
 	}
 }
 

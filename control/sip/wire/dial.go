@@ -68,6 +68,7 @@ func (l *Layer) dial(d *dial, to Target) {
 	if err == nil {
 		d.stream = newStream(l, conn, to, l.streamPort(to.Network, conn))
 		d.stream.proven.Store(true) // we chose to connect
+		d.stream.dialled = true
 		if err = l.adopt(d.stream); err != nil {
 			conn.Close()
 		}

@@ -194,6 +194,21 @@ func (l *Layer) pause(d time.Duration) bool {
 	}
 }
 
+// beside runs something that may wait for a connection; false: the layer is closed.
+func (l *Layer) beside(f func(context.Context)) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.readers.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), stallLimit)
+		defer cancel()
+		f(ctx)
+	})
+	return true
+}
+
 // SentBy is the host and port at which the peer of a link reaches us.
 func (l *Layer) SentBy(link Link) (netip.Addr, uint16) {
 	port := link.carrier.contactPort()

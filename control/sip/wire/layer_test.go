@@ -161,8 +161,8 @@ type answerTaker struct {
 	failed    chan error
 }
 
-func (a answerTaker) Response(res *sip.Response) { a.responses <- res }
-func (a answerTaker) Failed(err error)           { a.failed <- err }
+func (a answerTaker) Response(res *sip.Response, _ Link) { a.responses <- res }
+func (a answerTaker) Failed(err error)                   { a.failed <- err }
 
 func newRequest(method sip.RequestMethod) *sip.Request {
 	req := sip.NewRequest(method, sip.Uri{Scheme: "sip", Host: "127.0.0.1"})

@@ -29,12 +29,13 @@ var (
 
 // stream is one TCP or TLS connection, accepted or dialled.
 type stream struct {
-	layer  *Layer
-	conn   net.Conn
-	from   netip.AddrPort // ours
-	to     Target         // the peer
-	public uint16         // port at which the peer can reach us
-	proven atomic.Bool    // it has delivered a whole message
+	layer   *Layer
+	conn    net.Conn
+	from    netip.AddrPort // ours
+	to      Target         // the peer
+	public  uint16         // port at which the peer can reach us
+	proven  atomic.Bool    // it has delivered a whole message
+	dialled bool           // by us
 
 	writing sync.Mutex
 
