@@ -8,26 +8,27 @@ import (
 	"mcp/control/reporting"
 	"mcp/control/sip"
 	"mcp/control/sip/genesys"
+	"mcp/control/sip/header"
 )
 
 // attached is what a Resource Manager or SIP Server sent along with a call, for its
 // record and its log; nil: nothing.
-func (s *Server) attached(log *slog.Logger, known genesys.Call, uri sip.URI) *reporting.Attached {
+func (s *Server) attached(log *slog.Logger, known genesys.Call, headers map[string][]string, uri sip.URI) *reporting.Attached {
 	taken, refused := genesys.Overrides(uri.Params, s.config.Overrides)
 	if len(refused) > 0 {
 		log.Warn("options not overridden, for calls.overrides does not name them", "options", refused)
 	}
-	a := reporting.Attached{CallUUID: known.CallUUID, SessionData: known.SessionData}
+	a := reporting.Attached{CallUUID: known.CallUUID, SessionData: known.SessionData, UserToUser: userToUser(headers)}
 	if len(taken) > 0 {
 		a.Overrides = taken
 	}
 	if data := presentable(known.UserData); len(data) > 0 {
 		a.UserData = data
 	}
-	if a.CallUUID == "" && a.SessionData == nil && a.UserData == nil && a.Overrides == nil {
+	if a.CallUUID == "" && a.SessionData == nil && a.UserData == nil && a.UserToUser == nil && a.Overrides == nil {
 		return nil
 	}
-	log.Info("call came with", "session_data", a.SessionData, "user_data", a.UserData, "overrides", a.Overrides)
+	log.Info("call came with", "session_data", a.SessionData, "user_data", a.UserData, "user_to_user", a.UserToUser, "overrides", a.Overrides)
 	return &a
 }
 
@@ -35,6 +36,24 @@ func (s *Server) attached(log *slog.Logger, known genesys.Call, uri sip.URI) *re
 func presentable(data map[string]string) map[string]string {
 	maps.DeleteFunc(data, func(key, _ string) bool { return strings.Contains(key, "password") })
 	return data
+}
+
+// userToUser is what the caller's side says to the application (RFC 7433), unless
+// the caller wants headers that could tell of the user kept private (RFC 3323 section
+// 4.2): then only the application learns it.
+func userToUser(headers map[string][]string) []string {
+	for _, value := range headers["privacy"] {
+		for _, what := range header.Split(strings.ToLower(value), ';') {
+			if what == "header" || what == "user" {
+				return nil
+			}
+		}
+	}
+	var said []string
+	for _, u := range header.ParseUUI(headers[strings.ToLower(header.UUIHeader)]) {
+		said = append(said, u.Text())
+	}
+	return said
 }
 
 // Overrides are the options that whoever sent the call may set for it, and has set,

@@ -18,20 +18,21 @@ import (
 func TestAttached(t *testing.T) {
 	var text bytes.Buffer
 	s := &Server{config: Config{Overrides: []string{"property.*", "vrm.nsssessionxml"}}}
-	got := s.attached(slog.New(slog.NewTextHandler(&text, nil)), genesys.Read(map[string][]string{
+	headers := map[string][]string{
 		"x-genesys-calluuid": {"U1"}, "x-genesys-gvp-session-data": {"callsession=9;2"},
-		"x-genesys-customer": {"Ann"}, "x-genesys-cs-password": {"s3cret"},
-	}), sip.URI{Params: map[string]string{
+		"x-genesys-customer": {"Ann"}, "x-genesys-cs-password": {"s3cret"}, "user-to-user": {"0430303131;encoding=hex", "x"},
+	}
+	got := s.attached(slog.New(slog.NewTextHandler(&text, nil)), genesys.Read(headers), headers, sip.URI{Params: map[string]string{
 		"gvp.config.property.timeout": "17s", "gvp.config.VRM.NSSsessionXML": "file:///x", "gvp.config.log.level": "debug", "voicexml": "http://web",
 	}})
 	want := &reporting.Attached{
 		CallUUID: "U1", SessionData: []string{"callsession=9", "2"}, UserData: map[string]string{"customer": "Ann"},
-		Overrides: map[string]string{"property.timeout": "17s", "vrm.nsssessionxml": "file:///x"},
+		UserToUser: []string{"0011", "x"}, Overrides: map[string]string{"property.timeout": "17s", "vrm.nsssessionxml": "file:///x"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
-	for _, there := range []string{"options=[log.level]", "customer:Ann", "callsession=9", "property.timeout:17s"} {
+	for _, there := range []string{"options=[log.level]", "customer:Ann", "callsession=9", "property.timeout:17s", "0011"} {
 		if !strings.Contains(text.String(), there) {
 			t.Errorf("the log lacks %q: %s", there, text.String())
 		}
@@ -39,8 +40,19 @@ func TestAttached(t *testing.T) {
 	if strings.Contains(text.String(), "s3cret") {
 		t.Error("the log has the password")
 	}
-	if nothing := s.attached(slog.New(slog.DiscardHandler), genesys.Read(nil), sip.URI{}); nothing != nil {
+	if nothing := s.attached(slog.New(slog.DiscardHandler), genesys.Read(nil), nil, sip.URI{}); nothing != nil {
 		t.Errorf("of a call with nothing: %+v", nothing)
+	}
+}
+
+// What users tell each other is kept where the caller has no objection.
+func TestUserToUserIsPrivate(t *testing.T) {
+	for privacy, want := range map[string][]string{
+		"": {"x"}, "none": {"x"}, "id": {"x"}, "history": {"x"}, "header": nil, "id; User;critical": nil,
+	} {
+		if got := userToUser(map[string][]string{"user-to-user": {"x"}, "privacy": {privacy}}); !reflect.DeepEqual(got, want) {
+			t.Errorf("Privacy %q: %q", privacy, got)
+		}
 	}
 }
 

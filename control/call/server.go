@@ -145,15 +145,16 @@ func (s *Server) Serve(ctx context.Context, d Dialog) {
 
 func (s *Server) newCall(d Dialog) *Call {
 	id := uuid.Must(uuid.NewV7()).String()
-	known := genesys.Read(d.Headers())
+	headers := d.Headers()
+	known := genesys.Read(headers)
 	c := &Call{
 		id: id, dialog: d, server: s, session: s.engine.NewSession(id),
 		log:   s.log.With(identifiers(id, d.CallID(), known)...),
 		inbox: make(chan message, 8), hungUp: make(chan struct{}),
 	}
 	c.life.gone, c.life.parties = make(chan struct{}), map[*Party]struct{}{}
-	c.life.facts.begin(id, d, s.attached(c.log, known, d.RequestURI()))
-	c.life.facts.record.Parent = first(d.Headers(), s.config.ParentHeader)
+	c.life.facts.begin(id, d, s.attached(c.log, known, headers, d.RequestURI()))
+	c.life.facts.record.Parent = first(headers, s.config.ParentHeader)
 	return c
 }
 

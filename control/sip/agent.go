@@ -38,7 +38,7 @@ const (
 	defaultT1  = 500 * time.Millisecond
 	maxMessage = 64 << 10
 	allowed    = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY"
-	supported  = "timer, 100rel, replaces"
+	supported  = "timer, 100rel, replaces, uui"
 	acceptable = "application/sdp, multipart/mixed, application/msml+xml, application/vnd.radisys.msml+xml, application/x-www-form-urlencoded, application/rs-metadata, application/rs-metadata+xml"
 )
 

@@ -3,12 +3,14 @@ package e2e
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"mcp/cmd/mcplab/caller"
 	"mcp/control/node"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 )
 
 // What a page sees of its media is what was agreed on last (RFC 5552 section 2.4).
@@ -66,5 +68,48 @@ func TestFirstPageIsToldOfTheCall(t *testing.T) {
 	}
 	if got := <-asked; !strings.HasPrefix(got, summary.CallID+" sip:") {
 		t.Errorf("the page was told %q", got)
+	}
+}
+
+// What networks and applications before ours say of a call reaches the page: who was
+// called first and why the call was sent on, and what a user tells ours. What is told
+// is in the record and the log, too, unless the caller wants it private.
+func TestPageLearnsOfTheCallBefore(t *testing.T) {
+	for privacy, kept := range map[string]bool{"none": true, "id;header": false} {
+		t.Run(privacy, func(t *testing.T) {
+			r := newRig(t, nil)
+			r.pages.page("/main.vxml", `<form><block>
+				<log expr="session.connection.redirect[0].uri + ' ' + session.connection.redirect[1].uri + ' ' + session.connection.redirect[1].reason"/>
+				<log expr="session.connection.rdnis + ' ' + session.connection.ocn + ' ' + session.connection.rreason"/>
+				<log expr="session.connection.aai.account"/></block></form>`)
+			steps, err := caller.ParseScript("await")
+			if err != nil {
+				t.Fatal(err)
+			}
+			phone := caller.NewPhone(r.agent, caller.Config{To: r.target(), Headers: map[string]string{
+				"History-Info": "<sip:first@a?Reason=SIP%3Bcause%3D302>;index=1, <sip:last@b>;index=1.1",
+				"Diversion":    "<sip:222@b>;reason=no-answer, <sip:111@a>;reason=unconditional",
+				"User-to-User": header.TextUUI(`{"account":"4711"}`), "Privacy": privacy,
+			}})
+			if _, err := phone.Call(t.Context(), steps); err != nil {
+				t.Fatal(err)
+			}
+			var seen []any
+			for _, line := range r.log.lines("page log") {
+				seen = append(seen, line["text"])
+			}
+			want := []any{"sip:last@b sip:first@a SIP;cause=302", "222 111 no-answer", "4711"}
+			if !slices.Equal(seen, want) {
+				t.Errorf("the page saw %q, want %q", seen, want)
+			}
+			a := r.record(1).Attached
+			if recorded := a != nil && slices.Equal(a.UserToUser, []string{`{"account":"4711"}`}); recorded != kept {
+				t.Errorf("the record has %+v", a)
+			}
+			logged := slices.ContainsFunc(r.log.lines("call came with"), func(line map[string]any) bool { return line["user_to_user"] != nil })
+			if logged != kept {
+				t.Errorf("in the log: %v", logged)
+			}
+		})
 	}
 }

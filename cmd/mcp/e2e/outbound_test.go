@@ -66,7 +66,7 @@ func TestCallsOverHTTP(t *testing.T) {
 	web := r.pages.server.URL
 	r.pages.page("/app.vxml", `<form><block><prompt><audio src="/700/300ms"/></prompt><disconnect/></block></form>`)
 	for service, want := range map[string]float64{"annc;play=" + web + "/400/300ms": 400, web + "/app.vxml": 700} {
-		status, state := o.ask("POST", "/v1/calls", `{"to": "`+b.uri()+`", "from": "sip:100@example.com", "service": "`+service+`", "headers": {"X-Campaign": "7"}}`)
+		status, state := o.ask("POST", "/v1/calls", `{"to": "`+b.uri()+`", "from": "sip:100@example.com", "service": "`+service+`", "headers": {"X-Campaign": "7"}, "aai": "7"}`)
 		if status != http.StatusAccepted || state.ID == "" || state.State == "over" {
 			t.Fatalf("%d %+v", status, state)
 		}
@@ -80,6 +80,9 @@ func TestCallsOverHTTP(t *testing.T) {
 	rec := r.record(1)
 	if rec.AnsweredAt == nil || rec.SIPCallID == "" || rec.Parties.Remote != b.uri() || rec.Parties.Local != "sip:100@example.com" {
 		t.Errorf("record: %+v", rec)
+	}
+	if b.told[0] != "0437;encoding=hex" {
+		t.Errorf("bob was told %q", b.told[0])
 	}
 	if b.from[0] != "sip:100@example.com" {
 		t.Errorf("bob was called from %s", b.from[0])

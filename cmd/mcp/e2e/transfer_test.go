@@ -30,6 +30,7 @@ type bob struct {
 	calls   []*caller.Summary
 	asked   []sip.URI
 	from    []string
+	told    []string      // User-to-User
 	replied chan struct{} // one for each call that is over
 }
 
@@ -46,6 +47,7 @@ func (b *bob) Invite(ctx context.Context, d *sip.Dialog) {
 	defer func() { b.replied <- struct{}{} }()
 	b.mu.Lock()
 	b.asked, b.from = append(b.asked, d.RequestURI()), append(b.from, d.RemoteURI())
+	b.told = append(b.told, strings.Join(d.Header("User-to-User"), ", "))
 	b.mu.Unlock()
 	switch {
 	case b.refuse != 0:
@@ -140,6 +142,9 @@ func TestBridge(t *testing.T) {
 	}
 	if b.asked[0].Params["aai"] != "a b;c" || !strings.Contains(b.from[0], "mcp@") {
 		t.Errorf("bob was called as %+v from %s", b.asked[0], b.from[0])
+	}
+	if b.told[0] != "046120623b63;encoding=hex" {
+		t.Errorf("bob was told %q", b.told[0])
 	}
 	if told, seconds := r.told(); told != "far_end_disconnect" || seconds < 0.5 {
 		t.Errorf("the page told %q", told)
@@ -300,7 +305,7 @@ func TestBlindTransfer(t *testing.T) {
 			if _, err := phone.Call(t.Context(), []caller.Step{{Verb: caller.Await}}); err != nil {
 				t.Fatal(err)
 			}
-			if to := <-targets; !strings.HasPrefix(to.URI, b.uri()) || !strings.HasSuffix(to.URI, ";aai=x") {
+			if to := <-targets; !strings.HasPrefix(to.URI, b.uri()) || !strings.HasSuffix(to.URI, ";aai=x") || to.Header("User-to-User") != "0478;encoding=hex" {
 				t.Errorf("referred to %q", to.URI)
 			}
 			rec := r.record(1)

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"mcp/control/call"
 	"mcp/control/route"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 )
 
 // Server makes calls; *call.Server is one.
@@ -98,6 +100,7 @@ type Order struct {
 	Service string            `json:"service,omitempty"`
 	Params  map[string]string `json:"params,omitempty"`  // of the service, such as aai
 	Headers map[string]string `json:"headers,omitempty"` // of the INVITE
+	AAI     string            `json:"aai,omitempty"`     // told to the party's application: User-to-User (RFC 7433), at most 128 octets
 	Timeout string            `json:"timeout,omitempty"` // until the answer, such as 30s
 }
 
@@ -120,6 +123,17 @@ func (o Order) placement(patience time.Duration) (call.Placement, error) {
 		if p.Patience, err = time.ParseDuration(o.Timeout); err != nil || p.Patience <= 0 {
 			return p, fmt.Errorf("timeout %q is no duration", o.Timeout)
 		}
+	}
+	if o.AAI != "" {
+		said := header.TextUUI(o.AAI)
+		if said == "" {
+			return p, errors.New("aai is too long")
+		}
+		p.Headers = maps.Clone(o.Headers)
+		if p.Headers == nil {
+			p.Headers = map[string]string{}
+		}
+		p.Headers[header.UUIHeader] = said
 	}
 	const number = "ordered"
 	table := route.Table{Numbers: map[string]string{number: o.Service}}

@@ -14,6 +14,7 @@ import (
 	"mcp/control/media/codec"
 	"mcp/control/sdp"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
 )
@@ -42,7 +43,7 @@ func info(invite call.Identity, agreed func() codec.Codec) vxml.ConnectionInfo {
 			"headers": headerVars(headers, written(invite)), "requesturi": requestVars(uri), "media": vxml.Live(func() any { return mediaVars(invite, agreed()) }),
 		},
 		Redirect: redirects(headers),
-		AAI:      jsonParam(uri, "aai"),
+		AAI:      applicationData(uri, headers),
 	}
 }
 
@@ -110,12 +111,28 @@ func requestVars(uri sip.URI) vxml.Labelled {
 	return vxml.Labelled{Members: members, Text: uri.Text}
 }
 
+// applicationData is what another application tells ours: the Request-URI's parameter
+// (RFC 5552 section 2.4), or else what came as User-to-User (RFC 7433).
+func applicationData(uri sip.URI, headers map[string][]string) any {
+	if v := jsonParam(uri, "aai"); v != nil {
+		return v
+	}
+	if said := header.ParseUUI(headers[strings.ToLower(header.UUIHeader)]); len(said) > 0 {
+		return jsonValue(said[0].Text())
+	}
+	return nil
+}
+
 // jsonParam is a parameter that is a JSON value; one that is none is its text.
 func jsonParam(uri sip.URI, name string) any {
 	text, given := uri.Params[name]
 	if !given {
 		return nil
 	}
+	return jsonValue(text)
+}
+
+func jsonValue(text string) any {
 	var v any
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
 		return text

@@ -74,7 +74,7 @@ func TestSessionVariables(t *testing.T) {
 		}},
 		headers: map[string][]string{
 			"call-id": {"abc@host"}, "via": {"one", "two"}, "x-genesys-calluuid": {"U1"}, "x-genesys-customer": {"Ann B"},
-			"x-genesys-gvp-session-id": {"S1;gvp.rm.datanodes=1"}, "x-genesys-gvp-session-data": {"callsession=9;2;1"}, "privacy": {"none"},
+			"x-genesys-gvp-session-id": {"S1;gvp.rm.datanodes=1"}, "x-genesys-gvp-session-data": {"callsession=9;2;1"}, "privacy": {"none"}, "user-to-user": {"0431;encoding=hex"},
 			"history-info": {`<sip:first@a?Reason=SIP%3Bcause%3D302>;index=1, <sip:last@b?Privacy=history>;index=1.1;si=5`},
 			"diversion":    {`"B, C" <sip:222@b>;reason=no-answer`, `<sip:111@a>;reason=unconditional`},
 		},
@@ -99,6 +99,7 @@ func TestSessionVariables(t *testing.T) {
 		{"session.connection.protocol.sip.requesturi", `sip:dialog@mcp;voicexml=http://web/a.vxml;aai={"x":1,"y":true}`},
 		{"Object.keys(session.connection.protocol.sip.requesturi).sort()", "aai,ccxml,dn,foo,voicexml"},
 		{"session.connection.aai.y", "true"},
+		{"session.connection.protocol.sip.headers['user-to-user']", "0431;encoding=hex"},
 		{"session.connection.ccxml[0]", "7"},
 		{"session.connection.redirect.length", "2"},
 		{"session.connection.redirect[0].uri + session.connection.redirect[0].pi + session.connection.redirect[0].si", "sip:last@btrue5"},
@@ -119,6 +120,12 @@ func TestSessionVariables(t *testing.T) {
 	for _, tt := range tests {
 		if got := say(t, full, tt.expr); got != tt.want {
 			t.Errorf("%s is %q, want %q", tt.expr, got, tt.want)
+		}
+	}
+	for value, want := range map[string]string{"04416e6e;encoding=hex": "Ann", `"{\"x\":7}"`: "", "plain": "plain"} {
+		told := invite{headers: map[string][]string{"user-to-user": {value}}}
+		if got := say(t, told, "typeof session.connection.aai == 'object' ? '' : session.connection.aai"); got != want {
+			t.Errorf("User-to-User %s is %q, want %q", value, got, want)
 		}
 	}
 	bare := invite{headers: map[string][]string{}}

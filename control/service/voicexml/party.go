@@ -8,6 +8,7 @@ import (
 	"mcp/control/call"
 	"mcp/control/media"
 	"mcp/control/reporting"
+	"mcp/control/sip/header"
 )
 
 // party is who a transfer has called, as the caller meets it.
@@ -23,8 +24,12 @@ type party struct {
 // hears what the page said, or else, if early, what the party's network sends.
 func (t *transfer) dial(ctx context.Context, early bool) (*party, error) {
 	c := t.phone.call
+	var headers map[string]string
+	if said := header.TextUUI(t.req.AAI); said != "" {
+		headers = map[string]string{header.UUIHeader: said}
+	}
 	called, err := c.Dial(call.Destination{
-		To: t.to, From: callerAddress(c), Patience: t.req.ConnectTimeout, Log: t.phone.log, Conceal: t.phone.secrets.Conceal,
+		To: t.to, Headers: headers, From: callerAddress(c), Patience: t.req.ConnectTimeout, Log: t.phone.log, Conceal: t.phone.secrets.Conceal,
 	})
 	if err != nil {
 		return nil, err

@@ -112,7 +112,19 @@ func (c Transfers) destination(req vxml.TransferRequest) (string, error) {
 	if req.AAI != "" {
 		to = withParameter(to, "aai="+header.Escape(req.AAI))
 	}
+	if said := header.TextUUI(req.AAI); said != "" && req.Kind == vxml.Blind {
+		to = withHeader(to, header.UUIHeader+"="+header.Escape(said))
+	}
 	return to, nil
+}
+
+// withHeader puts a header behind those that a URI has: whoever is sent there says it
+// there (RFC 7433 section 4.1).
+func withHeader(uri, pair string) string {
+	if strings.LastIndexByte(uri, '?') > strings.LastIndexByte(uri, '@') {
+		return uri + "&" + pair
+	}
+	return uri + "?" + pair
 }
 
 // withParameter puts a parameter before the headers of a URI, if it has any.
