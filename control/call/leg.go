@@ -110,7 +110,7 @@ func (l *side) accept(offer *sdp.Session) error {
 	local := l.local
 	local.Keying = choice.Keying
 	answer, agreed, err := sdp.Answer(offer, local)
-	if errors.Is(err, sdp.ErrNoCommonCodec) || errors.Is(err, sdp.ErrKeying) {
+	if errors.Is(err, sdp.ErrNoAudio) || errors.Is(err, sdp.ErrNoCommonCodec) || errors.Is(err, sdp.ErrKeying) {
 		return &Refusal{Status: 488, Reason: "Not Acceptable Here", Cause: reporting.NoMedia, Err: err}
 	}
 	if err != nil {

@@ -30,7 +30,7 @@ func Parse(text []byte) (*Session, error) {
 		if m.kind != "audio" || !transports[m.proto] {
 			continue
 		}
-		audio, err := parseAudio(d.proper(section))
+		audio, err := d.audio(section)
 		if err != nil {
 			return nil, err
 		}
@@ -40,6 +40,16 @@ func Parse(text []byte) (*Session, error) {
 	}
 	s.settle()
 	return s, nil
+}
+
+// audio reads one audio section, with the session's lines that bear on it; nil when
+// its port is zero.
+func (d *description) audio(section []string) (*Audio, error) {
+	text := d.proper(section)
+	if d.read += len(text); d.read > maxRead {
+		return nil, fmt.Errorf("%w: %d streams with too much in them", ErrMalformed, len(d.media))
+	}
+	return parseAudio(text)
 }
 
 // parseAudio reads a description of one audio stream; nil when its port is zero.
@@ -71,6 +81,8 @@ func parseAudio(text string) (*Audio, error) {
 	return a, nil
 }
 
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // address is the stream's c= line, or the session's.
 func address(desc *pion.SessionDescription, m *pion.MediaDescription) (netip.Addr, error) {
 	c := m.ConnectionInformation
@@ -82,7 +94,7 @@ func address(desc *pion.SessionDescription, m *pion.MediaDescription) (netip.Add
 	}
 	host, _, _ := strings.Cut(c.Address.Address, "/")
 	addr, err := netip.ParseAddr(host)
-	if err != nil || addr.Zone() != "" || addr.IsMulticast() {
+	if err != nil || addr.Zone() != "" || addr.IsMulticast() || addr == broadcast {
 		return netip.Addr{}, fmt.Errorf("%w: connection address %q", ErrMalformed, clip(host))
 	}
 	return addr.Unmap(), nil

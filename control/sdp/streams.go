@@ -43,7 +43,7 @@ func NegotiateStreams(local Local, answer []byte) ([]Negotiated, error) {
 		if m.kind != "audio" || !transports[m.proto] {
 			continue
 		}
-		audio, err := parseAudio(d.proper(section))
+		audio, err := d.audio(section)
 		if err != nil {
 			return nil, err
 		}

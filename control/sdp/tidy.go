@@ -12,6 +12,9 @@ import (
 const (
 	maxBytes = 64 << 10
 	maxMedia = 64
+	// maxRead bounds the streams of audio together, with what the session says of
+	// each: lines of the session count once for every stream.
+	maxRead = 2 * maxBytes
 )
 
 // description is a text divided into its sections, before any line is
@@ -19,6 +22,7 @@ const (
 type description struct {
 	session []string
 	media   [][]string // each beginning with its m= line
+	read    int        // bytes of audio sections so far, as proper writes them
 }
 
 // divide splits a text into lines and sections. Lines may end in CR LF or in LF
