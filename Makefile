@@ -82,6 +82,10 @@ MODEL_PACKETS ?= 10000000
 model: ## compare the relay with its model on ten million hostile packets (needs root)
 	MODEL_PACKETS=$(MODEL_PACKETS) $(GO) test -count 1 -v -run ProgramAgreesWithModel -timeout 30m ./bpf
 
+.PHONY: image-check
+image-check: ## both container images, built and called (needs root; minutes)
+	@scripts/image-check.sh
+
 .PHONY: console-check
 console-check: setup ## the console's pages in a headless browser
 	$(GO) test -count 1 -v -run Browser -timeout 5m ./control/node/console

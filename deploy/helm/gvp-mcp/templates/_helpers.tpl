@@ -22,7 +22,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* What the chart itself decides goes over the configuration it is given. */}}
 {{- define "mcp.config" -}}
 {{- $media := dict "plane" (ternary "xdp" "socket" (eq .Values.plane.mode "xdp")) "port-min" (int .Values.ports.rtpFirst) "port-max" (int .Values.ports.rtpLast) -}}
-{{- if eq .Values.plane.mode "xdp" }}{{ $_ := set $media "pins" "/sys/fs/bpf/mcp/plane" }}{{ end -}}
+{{- if eq .Values.plane.mode "xdp" }}{{ $_ := set $media "pins" "/run/mcp/bpf/plane" }}{{ end -}}
 {{- $own := dict
   "sip" (dict "listen" (list (printf "tcp:0.0.0.0:%d" (int .Values.ports.sip)) (printf "udp:0.0.0.0:%d" (int .Values.ports.sip))))
   "media" $media
@@ -46,7 +46,6 @@ readOnlyRootFilesystem: true
 runAsNonRoot: true
 runAsUser: 500
 runAsGroup: 500
-seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
 {{- define "mcp.mounts" -}}
