@@ -2,22 +2,33 @@ package e2e
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"mcp/cmd/mcplab/sipbench"
+	"mcp/control/reporting"
 )
 
-// TestSIPpServices has SIPp ask for the services.
-func TestSIPpServices(t *testing.T) {
+func needSIPp(t *testing.T) {
+	t.Helper()
 	if _, err := exec.LookPath("sipp"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("sipp is not installed")
 		}
 		t.Skip("sipp is not installed")
 	}
+}
+
+// TestSIPpServices has SIPp ask for the services.
+func TestSIPpServices(t *testing.T) {
+	needSIPp(t)
 	r := newRig(t, nil)
 	r.pages.tunes()
 	web := r.pages.server.URL
@@ -38,8 +49,39 @@ func TestSIPpServices(t *testing.T) {
 	r.nothingLeft()
 }
 
-// sipp plays a scenario once.
-func (r *rig) sipp(t *testing.T, scenario string, keys []string) {
+// TestSIPpKeys has SIPp's callers press the keys of the sizing guide's application, 52
+// over 18 pages, all of which must come to the page that asks for them.
+func TestSIPpKeys(t *testing.T) {
+	needSIPp(t)
+	if os.Geteuid() != 0 {
+		t.Skip("sipp needs root to send keys")
+	}
+	t.Parallel()
+	r := newRig(t, nil)
+	for path, page := range sipbench.ProfilePages() {
+		if path == "/page1.vxml" {
+			path = "/main.vxml"
+		}
+		r.pages.handle(path, func(w http.ResponseWriter, _ *http.Request) {
+			// A client that does not read has gone.
+			_, _ = w.Write(page)
+		})
+	}
+	const calls = 3
+	r.sipp(t, "uac_keys.xml", []string{"-s", "ivr", "-m", strconv.Itoa(calls), "-r", "10"})
+	for n := range calls {
+		if rec := r.record(n + 1); rec.Dialogue == nil || rec.Dialogue.Pages != 18 || rec.End.Cause != reporting.Completed {
+			t.Errorf("call %d: %+v %+v", n, rec.End, rec.Dialogue)
+		}
+	}
+	if asked := r.pages.requests(); slices.Contains(asked, "/wrong.vxml") {
+		t.Errorf("pages asked for: %s", asked)
+	}
+	r.nothingLeft()
+}
+
+// sipp plays a scenario once, or as often as the arguments say.
+func (r *rig) sipp(t *testing.T, scenario string, args []string) {
 	t.Helper()
 	file, err := filepath.Abs(filepath.Join("../../../scripts/sipp", scenario))
 	if err != nil {
@@ -47,7 +89,7 @@ func (r *rig) sipp(t *testing.T, scenario string, keys []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	args := append([]string{strings.TrimPrefix(r.sip, "tcp:"), "-sf", file, "-t", "t1", "-m", "1", "-i", "127.0.0.1", "-trace_err", "-nostdin"}, keys...)
+	args = append([]string{strings.TrimPrefix(r.sip, "tcp:"), "-sf", file, "-t", "t1", "-m", "1", "-i", "127.0.0.1", "-trace_err", "-nostdin"}, args...)
 	cmd := exec.CommandContext(ctx, "sipp", args...)
 	cmd.Dir, cmd.WaitDelay = t.TempDir(), time.Second
 	out, err := cmd.CombinedOutput()

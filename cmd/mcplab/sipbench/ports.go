@@ -33,7 +33,7 @@ type PortsOptions struct {
 // with keys asks for, until a call goes wrong, and writes ports.json.
 func RunPorts(ctx context.Context, out io.Writer, o PortsOptions) (err error) {
 	r := report{Commit: o.Commit, Machine: map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH, "go": runtime.Version()}}
-	way, err := openRoad(ctx, profilePages())
+	way, err := openRoad(ctx, ProfilePages())
 	if err != nil {
 		return err
 	}

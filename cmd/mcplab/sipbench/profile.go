@@ -76,7 +76,9 @@ const wrongPage = `<?xml version="1.0"?>
 <vxml version="2.1" xmlns="http://www.w3.org/2001/vxml">
 <form><field name="nothing"><grammar src="builtin:dtmf/digits"/><prompt timeout="120s"/></field></form></vxml>`
 
-func profilePages() map[string][]byte {
+// ProfilePages are the application's pages and its prompt, by path; the first page is
+// /page1.vxml.
+func ProfilePages() map[string][]byte {
 	pages := map[string][]byte{"/wrong.vxml": []byte(wrongPage), "/prompt.wav": prompt(promptTime)}
 	for page := 1; page <= profileCount; page++ {
 		onward := fmt.Sprintf(`<goto next="page%d.vxml"/>`, page+1)
