@@ -214,6 +214,21 @@ func TestPrivileges(t *testing.T) {
 	}
 }
 
+// A runtime makes the directories that volumes are mounted on, which it cannot in the
+// kernel's own file systems.
+func TestVolumesHaveAPlace(t *testing.T) {
+	for _, profile := range profiles(t) {
+		pod := statefulSet(t, profile).Spec.Template.Spec
+		for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
+			for _, m := range c.VolumeMounts {
+				if strings.HasPrefix(m.MountPath, "/sys/") || strings.HasPrefix(m.MountPath, "/proc/") {
+					t.Errorf("%s: %s: %s is mounted on %s", profile, c.Name, m.Name, m.MountPath)
+				}
+			}
+		}
+	}
+}
+
 // The alerts in the chart are those that promtool is shown.
 func TestAlertsAreInTheRule(t *testing.T) {
 	alerts, err := os.ReadFile(chart + "/files/alerts.yaml")
