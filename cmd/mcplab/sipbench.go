@@ -10,18 +10,24 @@ import (
 func benchSIPCommand() *cobra.Command {
 	var options sipbench.Options
 	var rate int
+	var refusals bool
 	cmd := &cobra.Command{
 		Use:   "bench-sip",
 		Short: "Measure how many calls a second are answered, and what one costs",
 		Long: `Measure the highest rate of calls that is answered without one that fails or is
 sent again, how long setting one up takes, and what a call costs in CPU time and
 memory: for the platform with a VoiceXML application, and for the plainest callee
-that the SIP library makes, on the same core. SIPp calls from another core.`,
+that the SIP library makes, on the same core. SIPp calls from another core. Last, how
+long callers wait for a refusal who come to a full platform, a thousand a second.`,
 		Example: `  mcplab bench-sip --out build/bench
-  mcplab bench-sip --rate 400 --profiles /tmp/profiles`,
+  mcplab bench-sip --rate 400 --profiles /tmp/profiles
+  mcplab bench-sip --refusals`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Commit, options.Progress = version, cmd.ErrOrStderr()
+			if refusals {
+				return sipbench.RunRefusals(cmd.Context(), cmd.OutOrStdout(), options)
+			}
 			if rate > 0 {
 				return sipbench.RunRate(cmd.Context(), cmd.OutOrStdout(), options, rate)
 			}
@@ -32,6 +38,7 @@ that the SIP library makes, on the same core. SIPp calls from another core.`,
 	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
 	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary")
 	f.IntVar(&rate, "rate", 0, "place calls at this rate only, and write no results")
+	f.BoolVar(&refusals, "refusals", false, "measure refusals only, and write no results")
 	f.StringVar(&options.Profiles, "profiles", "", "with --rate, the folder that profiles of the platform go to")
 	return cmd
 }

@@ -112,7 +112,8 @@ func (s *server) resident() float64 {
 type callers struct {
 	rate, calls int
 	hold        time.Duration
-	core        int // where it runs; -1: anywhere
+	core        int  // where it runs; -1: anywhere
+	refused     bool // by a platform that is full
 }
 
 // length is for how long they place calls.
@@ -137,7 +138,11 @@ func (s *server) place(ctx context.Context, c callers) (load, error) {
 		return load{}, err
 	}
 	file := filepath.Join(dir, "call.xml")
-	if err := os.WriteFile(file, scenario, 0o600); err != nil {
+	script := scenario
+	if c.refused {
+		script = refusedScenario
+	}
+	if err := os.WriteFile(file, script, 0o600); err != nil {
 		return load{}, err
 	}
 	cmd := s.road.command(ctx, s.road.lab.SBC, c.core, []string{

@@ -40,7 +40,7 @@ func RunPorts(ctx context.Context, out io.Writer, o PortsOptions) (err error) {
 	defer func() { err = errors.Join(err, way.close()) }()
 	way.profiles = o.Profiles
 	platform := contender{name: "ports.dtmf_profile", command: func(r *road, dir string) ([]string, error) {
-		return r.platform(o.Platform, dir, "http://"+r.web.addr+"/page1.vxml")
+		return r.platform(o.Platform, dir, "http://"+r.web.addr+"/page1.vxml", 0)
 	}}
 	var best crowd
 	for _, n := range o.Ports {

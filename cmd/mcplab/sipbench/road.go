@@ -139,7 +139,7 @@ func (r *road) command(ctx context.Context, namespace string, core int, args []s
 
 const platformConfig = `
 sip: {listen: ["udp:%s"]}
-calls: {cpu: 0, drain: 0s}
+calls: {cpu: 0, drain: 0s, max: %d}
 media: {plane: xdp, interfaces: [%s, %s], pins: %s, address: %s, timeout: 0s}
 application: {default: "%s"}
 reporting: {journal: %s}
@@ -147,10 +147,11 @@ health: {listen: "%s", profiles: true}
 log: {level: error}
 `
 
-// platform writes the platform's configuration and returns the command that runs it.
-func (r *road) platform(binary, dir, application string) ([]string, error) {
+// platform writes the configuration of a platform that takes so many calls at once, 0:
+// as many as it can, and returns the command that runs it.
+func (r *road) platform(binary, dir, application string, most int) ([]string, error) {
 	config := filepath.Join(dir, "mcp.yaml")
-	text := fmt.Sprintf(platformConfig, callee(), netlab.ToSBC, netlab.ToNuance, filepath.Join(r.pins, "plane"),
+	text := fmt.Sprintf(platformConfig, callee(), most, netlab.ToSBC, netlab.ToNuance, filepath.Join(r.pins, "plane"),
 		netlab.MCPToVoice, application, filepath.Join(dir, "journal"), probes)
 	return []string{binary, "serve", "--config", config}, os.WriteFile(config, []byte(text), 0o600)
 }

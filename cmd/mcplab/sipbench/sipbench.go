@@ -70,7 +70,7 @@ func (o Options) contenders() ([]contender, error) {
 	self, err := os.Executable()
 	return []contender{
 		{"sip.bare", 1000, func(*road, string) ([]string, error) { return []string{self, "bare", "--listen", callee()}, nil }},
-		{vxml, 10_000, func(r *road, dir string) ([]string, error) { return r.application(o.Platform, dir) }},
+		{vxml, 10_000, func(r *road, dir string) ([]string, error) { return r.application(o.Platform, dir, 0) }},
 	}, err
 }
 
@@ -94,6 +94,11 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 		}
 		r.Results = append(r.Results, results...)
 	}
+	refusals, err := o.refusals(ctx, way)
+	if err != nil {
+		return err
+	}
+	r.Results = append(r.Results, refusals...)
 	r.compare()
 	if err := r.write(o.Out, "sip.json"); err != nil {
 		return err
@@ -321,8 +326,8 @@ func (c contender) long(ctx context.Context, r *road, progress io.Writer) ([]Res
 
 // application is the command of a platform whose callers hear a prompt until they
 // press a key. It gets the page from a web server and keeps it.
-func (r *road) application(binary, dir string) ([]string, error) {
-	return r.platform(binary, dir, "http://"+r.web.addr+"/main.vxml")
+func (r *road) application(binary, dir string, most int) ([]string, error) {
+	return r.platform(binary, dir, "http://"+r.web.addr+"/main.vxml", most)
 }
 
 // pages are what the web server has.
