@@ -259,12 +259,15 @@ func (s *session) hearingsLocked() []*hearing {
 // Lost is part of Receiver: the session cannot go on, for which its server is to
 // blame.
 func (s *session) Lost(err error) {
-	if s.lose(err) {
-		s.mu.Lock()
-		with := s.link.server
-		s.mu.Unlock()
-		s.client.servers.suspect(with)
+	s.mu.Lock()
+	over, with := s.err != nil, s.link.server
+	s.mu.Unlock()
+	if over {
+		return
 	}
+	// Who learns of the loss opens another session at once.
+	s.client.servers.suspect(with)
+	s.lose(err)
 }
 
 // lose ends the session for err, unless it has ended.
