@@ -132,7 +132,7 @@ type Recognizing interface {
 	Result() (Result, error)
 	// StartTimers starts the no-input timer.
 	StartTimers(ctx context.Context) error
-	// Stop abandons it; Result is then ErrClosed.
+	// Stop abandons it; Result is then ErrClosed, or why the server did not stop.
 	Stop(ctx context.Context) error
 }
 

@@ -29,8 +29,8 @@ type waiting struct {
 	rest      []Prompt       // to play after the present ones
 }
 
-// backstop is how much later than the recognizer the interpreter itself notices
-// that nothing was said.
+// backstop is how much later than the recognizer, whose timer it is, the interpreter
+// notices that nothing was said, and asks what has become of it.
 const backstop = 3 * time.Second
 
 // wait plays what is queued and waits for input that matches a grammar.
@@ -232,7 +232,7 @@ func (s *session) listenRequest(all []*active) ListenRequest {
 }
 
 // quiet is the moment from which silence counts. A recognizer times it itself,
-// and is only trusted so long.
+// and is asked when it takes too long.
 func (w *waiting) quiet() {
 	limit := w.timeout
 	if w.listening != nil {
@@ -362,10 +362,15 @@ func pressed(keys []*active, k *keypad.Keypad) *input {
 	}}}
 }
 
-// expired is the end of a time of silence: after keys, they are all there is.
+// expired is the end of a time of silence: after keys, they are all there is. A
+// recognizer tells whether the silence was the caller's or its own.
 func (w *waiting) expired() (*input, bool, error) {
-	if w.keypad.Begun() {
+	switch {
+	case w.keypad.Begun():
 		return w.decide()
+	case w.listening != nil:
+		w.listening.Conclude()
+		return nil, false, nil
 	}
 	return nil, true, &Event{Name: "noinput"}
 }

@@ -24,11 +24,13 @@ type phone struct {
 	began     time.Time
 	mu        sync.Mutex
 	listening *ear
+	late      vxml.SpeechResult // of a recognition that does not end by itself
 	requests  []vxml.ListenRequest
 }
 
 func newPhone() *phone {
-	return &phone{digits: make(chan vxml.Digit, 64), hungUp: make(chan struct{}), play: time.Second, began: time.Now()}
+	return &phone{digits: make(chan vxml.Digit, 64), hungUp: make(chan struct{}), play: time.Second, began: time.Now(),
+		late: vxml.SpeechResult{Outcome: vxml.NoInput}}
 }
 
 func (p *phone) Digits() <-chan vxml.Digit                       { return p.digits }
@@ -63,19 +65,21 @@ type ear struct {
 	events  chan vxml.ListenEvent
 	started chan struct{}
 	stopped bool
+	late    vxml.SpeechResult // what it comes to when it should have ended
 }
 
 func (p *phone) Listen(_ context.Context, req vxml.ListenRequest) (vxml.Listening, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests = append(p.requests, req)
-	p.listening = &ear{events: make(chan vxml.ListenEvent, 2), started: make(chan struct{}, 1)}
+	p.listening = &ear{events: make(chan vxml.ListenEvent, 2), started: make(chan struct{}, 1), late: p.late}
 	return p.listening, nil
 }
 
 func (e *ear) Events() <-chan vxml.ListenEvent { return e.events }
 func (e *ear) StartTimers()                    { e.started <- struct{}{} }
 func (e *ear) Stop()                           { e.stopped = true }
+func (e *ear) Conclude()                       { e.events <- e.late }
 
 // press presses keys, one each interval, the first after the delay.
 func (p *phone) press(delay, interval time.Duration, keys string) {
@@ -270,19 +274,25 @@ func TestHotword(t *testing.T) {
 	})
 }
 
-// A recognizer times the silence itself; one that does not answer is not waited
-// for without end.
+// A recognizer times the silence itself; one that says nothing is asked what has
+// become of it.
 func TestSilentRecognizer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPhone()
-		all := timed(t, p, "<form>"+spoken+"</form>")
-		if len(p.listening.started) != 1 {
-			t.Error("the no-input timer was not started")
-		}
-		if at := find(t, all, vxml.Thrown, "noinput"); at != 10*time.Second {
-			t.Errorf("noinput after %v, want prompts 2s + timeout 5s + 3s", at)
-		}
-	})
+	for event, late := range map[string]vxml.SpeechResult{
+		"noinput":          {Outcome: vxml.NoInput},
+		"error.noresource": {Outcome: vxml.Failed},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPhone()
+			p.late = late
+			all := timed(t, p, "<form>"+spoken+"</form>")
+			if len(p.listening.started) != 1 {
+				t.Error("the no-input timer was not started")
+			}
+			if at := find(t, all, vxml.Thrown, event); at != 10*time.Second {
+				t.Errorf("%s after %v, want prompts 2s + timeout 5s + 3s", event, at)
+			}
+		})
+	}
 }
 
 // What the recognizer reports becomes the event that the specification names.

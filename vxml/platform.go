@@ -87,6 +87,10 @@ type Listening interface {
 	Events() <-chan ListenEvent
 	// StartTimers starts the no-input timer: the prompt has been heard.
 	StartTimers()
+	// Conclude says that the no-input timer should have ended the recognition by now.
+	// The SpeechResult is then at hand soon: NoInput, or Failed when the recognizer
+	// turns out not to work. It does not block.
+	Conclude()
 	// Stop abandons the recognition. It does not block and may be called twice.
 	Stop()
 }

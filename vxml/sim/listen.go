@@ -32,6 +32,9 @@ func (l *listening) Events() <-chan vxml.ListenEvent { return l.events }
 // StartTimers does nothing: a simulated caller says when it stays silent.
 func (l *listening) StartTimers() {}
 
+// Conclude is the end of the silence.
+func (l *listening) Conclude() { l.finish(vxml.SpeechResult{Outcome: vxml.NoInput}) }
+
 func (l *listening) Stop() {
 	if !l.over {
 		l.over = true

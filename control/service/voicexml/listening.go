@@ -21,6 +21,7 @@ type listening struct {
 	events chan vxml.ListenEvent
 	stop   context.CancelFunc
 	heard  chan struct{} // StartTimers was called
+	late   chan struct{} // Conclude was called
 
 	language string
 	private  bool            // what is said is nobody's business
@@ -38,6 +39,7 @@ func (p *phone) Listen(ctx context.Context, req vxml.ListenRequest) (vxml.Listen
 		phone: p, stop: stop,
 		events: make(chan vxml.ListenEvent, 2), // a start and a result: sending never blocks
 		heard:  make(chan struct{}, 1),
+		late:   make(chan struct{}, 1),
 
 		language: req.Language, private: req.Properties["com.genesyslab.private"] == "true",
 	}
@@ -61,9 +63,14 @@ func (l *listening) Events() <-chan vxml.ListenEvent { return l.events }
 
 func (l *listening) Stop() { l.stop() }
 
-func (l *listening) StartTimers() {
+func (l *listening) StartTimers() { signal(l.heard) }
+
+func (l *listening) Conclude() { signal(l.late) }
+
+// signal does not wait for who is to be told.
+func signal(c chan<- struct{}) {
 	select {
-	case l.heard <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -86,11 +93,13 @@ func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
 			}
 			l.events <- vxml.SpeechStarted{}
 		case <-l.heard:
-			if err := recognizing.StartTimers(ctx); err != nil && ctx.Err() == nil {
-				l.phone.log.Warn("start the recognizer's timers", "error", err)
-			}
+			l.startTimers(ctx, recognizing)
+		case <-l.late:
+			l.conclude(ctx, recognizing)
+			return
 		case <-recognizing.Done():
-			l.result(ctx, recognizing)
+			result, err := recognizing.Result()
+			l.report(ctx, result, err)
 			return
 		case <-ctx.Done():
 			l.abandon(recognizing)
@@ -137,8 +146,34 @@ func (l *listening) fail(ctx context.Context, err error) {
 	l.events <- vxml.SpeechResult{Outcome: vxml.Failed, Err: l.phone.failed("recognize", err)}
 }
 
-func (l *listening) result(ctx context.Context, r speech.Recognizing) {
+// startTimers starts the no-input timer. That it cannot be is the recognition's own
+// failure when that is over.
+func (l *listening) startTimers(ctx context.Context, r speech.Recognizing) {
+	err := r.StartTimers(ctx)
+	select {
+	case <-r.Done():
+	default:
+		if err != nil && ctx.Err() == nil {
+			l.phone.log.Warn("start the recognizer's timers", "error", err)
+		}
+	}
+}
+
+// conclude stops a recognition that should have ended by itself. A recognizer that
+// says that it has stopped has heard nobody; one that says nothing has failed.
+func (l *listening) conclude(ctx context.Context, r speech.Recognizing) {
+	if err := r.Stop(ctx); err != nil {
+		l.abandon(r)
+		return
+	}
 	result, err := r.Result()
+	if errors.Is(err, speech.ErrClosed) {
+		result, err = speech.Result{Outcome: speech.NoInput}, nil
+	}
+	l.report(ctx, result, err)
+}
+
+func (l *listening) report(ctx context.Context, result speech.Result, err error) {
 	switch {
 	case errors.Is(err, speech.ErrClosed) && ctx.Err() != nil:
 		return
