@@ -162,6 +162,9 @@ func TestEventsOfFailures(t *testing.T) {
 			if rec := r.record(1); rec.End.Cause != reporting.Completed {
 				t.Errorf("record: %+v", rec.End)
 			}
+			if c.event == "error.noresource" {
+				r.toldOnce()
+			}
 			r.nothingLeft()
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mcp/control/node"
+	"mcp/control/node/speaking"
 	"mcp/speech/mrcp/mrcptest"
 )
 
@@ -17,6 +18,7 @@ import (
 func TestCausesBecomeEvents(t *testing.T) {
 	speaks := `<form><field name="f"><prompt>Hello there</prompt>` + dtmfGrammar + `</field></form>`
 	listens := `<form><field name="f"><prompt>Well</prompt>` + voiceGrammar + `</field></form>`
+	hastily := `<property name="timeout" value="10ms"/><property name="maxspeechtimeout" value="10ms"/><form><field name="f">` + voiceGrammar + `</field></form>`
 	briefly := `<form><field name="f"><prompt>I</prompt>` + dtmfGrammar + `</field></form>`
 	cases := map[string]struct{ body, fault, event string }{
 		"document not understood":  {speaks, "SPEAK=cause:2", "error.semantic"},
@@ -32,6 +34,8 @@ func TestCausesBecomeEvents(t *testing.T) {
 		"outcome not known":        {listens, "RECOGNIZE=cause:77", "error.noresource"},
 		"connection lost, MRCPv1":  {listens, "RECOGNIZE=drop", "error.noresource"},
 		"grammar not used, MRCPv1": {listens, "RECOGNIZE=cause:5", "error.grammar"},
+		"listens for ever":         {hastily, "RECOGNIZE=hang", "error.noresource"},
+		"listens for ever, MRCPv1": {hastily, "RECOGNIZE=hang", "error.noresource"},
 		"speaks for ever":          {briefly, "SPEAK=hang", "error.noresource"},
 		"speaks for ever, MRCPv1":  {briefly, "SPEAK=hang", "error.noresource"},
 	}
@@ -57,6 +61,42 @@ func TestCausesBecomeEvents(t *testing.T) {
 			}
 			r.toldOnce()
 			r.nothingLeft()
+		})
+	}
+}
+
+// TestPagesGoOnWithAnotherServer proves that a server which fails, in whatever way,
+// costs a page one event: its next turn has another server.
+func TestPagesGoOnWithAnotherServer(t *testing.T) {
+	for name, fault := range map[string]mrcptest.Fault{
+		"drops the connection": {Drop: true}, "does not answer": {Silent: true}, "does nothing any more": {Hang: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spare := newSpeechEnd(t)
+			r := newRig(t, func(cfg *node.Config) {
+				// The spare one's turn comes first once in a million times.
+				cfg.Speech.MRCP.Servers = []speaking.MRCPServer{{URI: cfg.Speech.MRCP.URI, Weight: 1e6}}
+				cfg.Speech.MRCP.URI, cfg.Speech.MRCP.Timeout = spare.uri(), 2e9
+			})
+			r.speech.server.Fail(mrcptest.Faults{Methods: map[string]mrcptest.Fault{"RECOGNIZE": fault}})
+			r.pages.page("/main.vxml", `<property name="maxspeechtimeout" value="1s"/><property name="timeout" value="1s"/>
+				<form><field name="f">`+voiceGrammar+`
+				<catch event="error.noresource"><prompt>Once more</prompt><reprompt/></catch><noinput><exit/></noinput>
+				<filled><submit next="/got.vxml" namelist="f"/></filled></field></form>`)
+			r.pages.page("/got.vxml", `<form><block><exit/></block></form>`)
+			if _, err := r.call(t.Context(), "hear; listen; say yes; await"); err != nil {
+				t.Fatal(err)
+			}
+			if asked := r.pages.requests(); asked[len(asked)-1] != "/got.vxml?f=yes" {
+				t.Errorf("pages asked for: %v", asked)
+			}
+			if said := spare.engine.Said(); len(said) != 1 {
+				t.Errorf("the other server said %q", said)
+			}
+			r.toldOnce()
+			r.nothingLeft()
+			await(t, "the other's sessions to end", func() bool { return spare.server.Sessions() == 0 })
 		})
 	}
 }
