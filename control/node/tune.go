@@ -25,7 +25,8 @@ const (
 )
 
 // tune fits the Go runtime to what the platform does, and returns what must be kept
-// for as long as it is to hold. What GOMEMLIMIT and GOMAXPROCS say stands.
+// for as long as it is to hold. What GOMEMLIMIT and GOMAXPROCS say stands. Where it
+// raises the threads, on one processor, processors allowed later are not followed.
 func tune(log *slog.Logger) (kept []byte) {
 	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < leastThreads {
 		runtime.GOMAXPROCS(leastThreads)
