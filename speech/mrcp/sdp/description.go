@@ -5,6 +5,7 @@
 package sdp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -100,10 +101,29 @@ func (d *Description) Audio() *Audio {
 	return nil
 }
 
+// spelled writes the protocols of media lines as they are registered; servers are known
+// to use other case, which the library refuses.
+func spelled(b []byte) []byte {
+	lines := bytes.SplitAfter(b, []byte("\n"))
+	for i, line := range lines {
+		fields := bytes.SplitN(line, []byte(" "), 4)
+		if !bytes.HasPrefix(line, []byte("m=")) || len(fields) < 4 {
+			continue
+		}
+		for _, protocol := range []string{ProtocolTCP, ProtocolTLS, "RTP/AVP"} {
+			if strings.EqualFold(string(fields[2]), protocol) {
+				fields[2] = []byte(protocol)
+				lines[i] = bytes.Join(fields, []byte(" "))
+			}
+		}
+	}
+	return bytes.Join(lines, nil)
+}
+
 // Parse reads a description.
 func Parse(b []byte) (*Description, error) {
 	var s pion.SessionDescription
-	if err := s.Unmarshal(b); err != nil {
+	if err := s.Unmarshal(spelled(b)); err != nil {
 		return nil, fmt.Errorf("parse sdp: %w", err)
 	}
 	d := &Description{User: s.Origin.Username, ID: s.Origin.SessionID, Version: s.Origin.SessionVersion}

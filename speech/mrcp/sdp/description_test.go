@@ -54,6 +54,17 @@ func TestCapturedDescriptions(t *testing.T) {
 	}
 }
 
+// The protocol of a media line may be in any case.
+func TestProtocolsInAnyCase(t *testing.T) {
+	for _, protocol := range []string{"tcp/mrcpv2", "TCP/MRCPV2", "tcp/tls/MRCPv2"} {
+		d, err := Parse([]byte(lines("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n" +
+			"m=application 6075 " + protocol + " 1\na=channel:1@speechrecog\nm=audio 4000 rtp/avp 0\n")))
+		if err != nil || len(d.Controls()) != 1 || d.Audio() == nil {
+			t.Errorf("%s: %+v, %v", protocol, d, err)
+		}
+	}
+}
+
 // Nuance's manuals put c= at the media level; the control line may have none then.
 func TestAddresses(t *testing.T) {
 	const head, control, audio = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\n", "t=0 0\nm=application 6075 TCP/MRCPv2 1\n", "m=audio 4000 RTP/AVP 0\n"
