@@ -33,15 +33,19 @@ func (c *CPU) Share() float64 {
 		return 0
 	}
 	if !c.at.IsZero() {
-		c.share = min(1, float64(used-c.used)/float64(elapsed)/float64(processors()))
+		c.share = min(1, float64(used-c.used)/float64(elapsed)/processors())
 	}
 	c.used, c.at = used, now
 	return c.share
 }
 
 // processors is how many processors the process may keep busy: no more than it was
-// allowed at its start, though more threads than that may run Go code.
-func processors() int { return min(runtime.GOMAXPROCS(0), runtime.NumCPU()) }
+// allowed at its start, though more threads than that may run Go code, and no more than
+// its groups' quota is now.
+func processors() float64 {
+	threads := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
+	return min(float64(threads), quota("/sys/fs/cgroup", unified("/proc/self/cgroup")))
+}
 
 // processTime is the time that all threads of the process have run.
 func processTime() (time.Duration, bool) {

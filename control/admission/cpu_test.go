@@ -7,11 +7,11 @@ import (
 
 func TestThreadsAreNotProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
-	if got, want := processors(), runtime.NumCPU(); got != want {
-		t.Errorf("%d processors with a thread more than the %d there are", got, want)
+	if got, want := processors(), float64(runtime.NumCPU()); got > want {
+		t.Errorf("%v processors with a thread more than the %v there are", got, want)
 	}
 	runtime.GOMAXPROCS(1)
-	if got := processors(); got != 1 {
-		t.Errorf("%d processors with one thread", got)
+	if got := processors(); got > 1 {
+		t.Errorf("%v processors with one thread", got)
 	}
 }
