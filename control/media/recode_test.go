@@ -7,6 +7,7 @@ import (
 
 	"mcp/control/media/codec"
 	"mcp/control/media/measure"
+	"mcp/control/media/rtpstream"
 	"mcp/control/media/tone"
 )
 
@@ -92,4 +93,49 @@ func TestAClipFollowsTheCodec(t *testing.T) {
 			t.Errorf("%s: %.1f dBm0", to.Name, l)
 		}
 	}
+}
+
+// A transcoded bridge costs no memory in its steady state.
+func TestTranscodingDoesNotAllocate(t *testing.T) {
+	s := newStudio(t)
+	for _, from := range append(codec.Spoken(), codec.L16) {
+		for _, to := range append(codec.Spoken(), codec.L16) {
+			if from.Same(to) {
+				continue // the plane relays
+			}
+			caller, _ := s.connected("caller", from)
+			server, p := s.connected("server", to)
+			s.must(s.session.Join(caller, server))
+			n, sent := bridgeAllocations(s, from, caller, p)
+			if n != 0 || sent == 0 {
+				t.Errorf("%s to %s: %g allocations a packet, %d sent on", from.Name, to.Name, n, sent)
+			}
+			s.must(caller.Close())
+			s.must(server.Close())
+		}
+	}
+}
+
+// bridgeAllocations is what a packet costs that comes to a leg, and how many had
+// been sent on before that was counted.
+func bridgeAllocations(s *studio, c codec.Codec, from *Leg, to *recorded) (allocations float64, sent int) {
+	s.Helper()
+	e, err := codec.NewEncoder(c)
+	s.must(err)
+	payload, err := e.Encode(nil, tone.PCM(c.SampleRate(), tone.Part{Hz: []float64{440}, Level: -10, For: 20 * time.Millisecond}))
+	s.must(err)
+	h := rtpstream.Header{Type: c.PayloadType, SSRC: 1}
+	packet, now := append(h.Append(nil), payload...), time.Now()
+	say := func() {
+		h.Sequence++
+		h.Timestamp += uint32(c.ClockRate / 50)
+		h.Put(packet)
+		from.RTP(packet, now)
+	}
+	for range 20 {
+		say()
+	}
+	sent = len(to.all())
+	to.keep = false
+	return testing.AllocsPerRun(100, say), sent
 }
