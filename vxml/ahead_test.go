@@ -74,6 +74,8 @@ func TestPrefetch(t *testing.T) {
 		{"by a dialog's property", `<form>` + properties("audio") + rest + `</form><form><block><audio src="other.wav"/></block></form>`, []string{"/a.wav"}},
 		{"by the attribute, which goes before", properties("audio") + `<form>` + rest + `</form><form><block><audio fetchhint="safe" src="other.wav"/>
 			<script fetchhint="prefetch" src="s2.js"/></block></form>`, []string{"/a.wav", "/s2.js"}},
+		{"an object's data, by its code base", `<form>` + rest + `</form><form><object name="o" classid="x:y" codebase="deep/" fetchhint="prefetch" data="x.wav"/></form>`,
+			[]string{"/deep/x.wav"}},
 		{"by the base of a prompt", `<form>` + rest + `</form><form><block><prompt xml:base="http://site/deep/"><audio fetchhint="prefetch" src="x.wav"/></prompt></block></form>`,
 			[]string{"/deep/x.wav"}},
 	}

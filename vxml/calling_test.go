@@ -167,7 +167,7 @@ func (desk) Object(_ context.Context, req vxml.ObjectRequest) (any, error) {
 	if req.ClassID != "builtin:echo" {
 		return nil, &vxml.Event{Name: "error.unsupported.objectname", Message: req.ClassID}
 	}
-	out := map[string]any{"data": req.Data}
+	out := map[string]any{"data": req.Data + " " + strings.Join(req.Archive, " ") + " "}
 	for _, p := range req.Params {
 		out[p.Name] = p.Value
 	}
@@ -176,11 +176,11 @@ func (desk) Object(_ context.Context, req vxml.ObjectRequest) (any, error) {
 
 func TestObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pages := page(`<form><object name="o" classid="builtin:echo" data="x?y"><param name="a" expr="1+1"/><param name="b" value="two"/></object>
+		pages := page(`<form><object name="o" classid="builtin:echo" codebase="code/" data="x?y" archive="p q"><param name="a" expr="1+1"/><param name="b" value="two"/></object>
 			<block><exit expr="o.data + o.a + o.b"/></block></form>`)
 		out, err := vxml.New(vxml.Options{Fetcher: fetcher(pages)}).Run(context.Background(),
 			vxml.Start{URL: "http://site/a.vxml"}, desk{newPhone()})
-		if err != nil || out.Result != "http://site/x?y2two" {
+		if err != nil || out.Result != "http://site/code/x?y http://site/code/p http://site/code/q 2two" {
 			t.Errorf("%v, %v, %v", out.Result, out.Event, err)
 		}
 	})

@@ -68,14 +68,10 @@ func (s *session) object(ctx context.Context, item *doc.Object) (script.Value, e
 		return script.Value{}, &Event{Name: "error.unsupported.objectname", Message: item.String() + ": there is no object " + item.ClassID}
 	}
 	req := ObjectRequest{
-		ClassID: item.ClassID, CodeBase: item.CodeBase, CodeType: item.CodeType, Type: item.Type, Archive: item.Archive,
+		ClassID: item.ClassID, CodeType: item.CodeType, Type: item.Type,
 	}
-	if item.Data != "" {
-		absolute, _, err := fetch.Resolve(s.base(item.Pos), item.Data)
-		if err != nil {
-			return script.Value{}, &Event{Name: "error.badfetch", Message: item.String() + ": " + err.Error()}
-		}
-		req.Data = absolute
+	if err := s.locate(item, &req); err != nil {
+		return script.Value{}, err
 	}
 	for _, p := range item.Params {
 		v, err := s.param(ctx, p)
@@ -92,6 +88,30 @@ func (s *session) object(ctx context.Context, item *doc.Object) (script.Value, e
 		return script.Value{}, err
 	}
 	return s.machine.Value(v), nil
+}
+
+// locate makes the addresses of an object absolute: the code base within the page's,
+// and the others within that.
+func (s *session) locate(item *doc.Object, req *ObjectRequest) (err error) {
+	base := s.base(item.Pos)
+	absolute := func(uri string) string {
+		if uri == "" || err != nil {
+			return ""
+		}
+		var out string
+		if out, _, err = fetch.Resolve(base, uri); err != nil {
+			err = &Event{Name: "error.badfetch", Message: item.String() + ": " + err.Error()}
+		}
+		return out
+	}
+	if req.CodeBase = absolute(item.CodeBase); req.CodeBase != "" {
+		base = req.CodeBase
+	}
+	req.Data = absolute(item.Data)
+	for _, uri := range item.Archive {
+		req.Archive = append(req.Archive, absolute(uri))
+	}
+	return err
 }
 
 func (s *session) param(ctx context.Context, p doc.Param) (script.Value, error) {

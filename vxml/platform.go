@@ -384,10 +384,10 @@ type ObjectHandler interface {
 // ObjectRequest is an <object> with its expressions evaluated (VoiceXML 2.0
 // section 2.3.5).
 type ObjectRequest struct {
-	ClassID  string
-	CodeBase string
+	ClassID  string // as the page has it
+	CodeBase string // absolute, as Data and Archive are; Data may be in the cache already (fetchhint)
 	CodeType string
-	Data     string // absolute URI
+	Data     string
 	Type     string
 	Archive  []string
 	Params   []ObjectParam

@@ -12,7 +12,7 @@ import (
 // permits that (VoiceXML 2.0 section 6.1.3).
 type Reference struct {
 	Pos
-	Kind  string // audio, data, document, grammar or script
+	Kind  string // audio, data, document, grammar, object or script
 	URI   string
 	Mode  string // of a grammar, as the element says, or empty
 	Fetch Fetch  // its Hint is the element's or a dialog's; empty: the page's property holds
@@ -22,7 +22,7 @@ type Reference struct {
 var referring = map[string]struct{ attr, kind string }{
 	"audio": {"src", "audio"}, "grammar": {"src", "grammar"}, "script": {"src", "script"}, "data": {"src", "data"},
 	"goto": {"next", "document"}, "choice": {"next", "document"}, "link": {"next", "document"},
-	"subdialog": {"src", "document"},
+	"subdialog": {"src", "document"}, "object": {"data", "object"},
 }
 
 // around is what the elements around one say.
@@ -61,6 +61,9 @@ func (c *compiler) refer(n *xmltree.Node, in around) {
 
 func (c *compiler) within(n *xmltree.Node, a around) around {
 	if base := n.Attr("xml:base"); base != "" && n.Name == "prompt" {
+		a.base = c.resolve(n, base)
+	}
+	if base := n.Attr("codebase"); base != "" {
 		a.base = c.resolve(n, base)
 	}
 	copied := false
