@@ -156,8 +156,12 @@ func (l *library) builtin(uri string) (source, error) {
 	if err != nil {
 		event := grammarEvent(err)
 		var wrong *grammar.Error
-		if errors.As(err, &wrong) && wrong.Unsupported {
+		switch {
+		case !errors.As(err, &wrong):
+		case wrong.Unsupported:
 			event = &Event{Name: "error.unsupported.builtin", Message: err.Error()}
+		case wrong.BadParams: // VoiceXML 2.0 appendix P
+			event = &Event{Name: "error.badfetch", Message: err.Error()}
 		}
 		return source{}, event
 	}

@@ -48,6 +48,8 @@ func TestSentences(t *testing.T) {
 		{"5.3.9: exit ends it", `<form><block>a<exit/>b</block></form>`, "", "a"},
 		{"2.3.3: initial steps aside", `<form><grammar mode="voice" root="r" version="1.0" tag-format="semantics/1.0"><rule id="r">go <tag>out.x = 'there';</tag></rule></grammar>
 			<initial><prompt>Where?</prompt></initial><field name="x">` + answer + `<filled>To <value expr="x"/>.</filled></field></form>`, "say:go", "Where?|To there."},
+		{"P: lengths that contradict each other", `<catch event="error.badfetch">bad<exit/></catch><form><field name="x" type="digits?minlength=3;length=2"/></form>`, "", "bad"},
+		{"P: one key for yes and no", `<catch event="error.badfetch">bad<exit/></catch><form><field name="x"><grammar src="builtin:dtmf/boolean?y=1;n=1"/></field></form>`, "", "bad"},
 		{"2.4: filled of any", `<form><field name="x">` + answer + `</field><field name="y">` + answer + `</field><filled mode="any" namelist="x y">f</filled></form>`,
 			"say:yes say:no", "f|f"},
 		{"2.4: filled of all", `<form><field name="x">` + answer + `</field><field name="y">` + answer + `</field><filled namelist="x y">f</filled></form>`, "say:yes say:no", "f"},

@@ -101,7 +101,7 @@ func (b builtin) boolean() (string, error) {
 	yes, no := or(b.params["y"], "1"), or(b.params["n"], "2")
 	if b.mode == DTMF {
 		if !isKey(yes) || !isKey(no) || yes == no {
-			return "", &Error{URI: b.uri, Text: "y and n are two different keys"}
+			return "", b.bad("y and n are two different keys")
 		}
 		return ruleText("root", oneOf(item(yes, "out=true"), item(no, "out=false"))), nil
 	}
@@ -110,28 +110,44 @@ func (b builtin) boolean() (string, error) {
 		item("no", "out=false"), item("nope", "out=false"), item("false", "out=false"))), nil
 }
 
-func (b builtin) digits() (string, error) {
-	low, high := 1, -1
-	for _, name := range []string{"minlength", "maxlength", "length"} {
-		text, ok := b.params[name]
-		if !ok {
-			continue
-		}
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 || n > 1000 || n == 0 && name != "minlength" {
-			return "", &Error{URI: b.uri, Text: fmt.Sprintf("%s=%q is not a length", name, text)}
-		}
-		switch name {
-		case "minlength":
-			low = n
-		case "maxlength":
-			high = n
-		default:
-			low, high = n, n
-		}
+// bad is parameters that cannot be met.
+func (b builtin) bad(text string) error { return &Error{URI: b.uri, Text: text, BadParams: true} }
+
+// length is a parameter of digits, or otherwise when there is none.
+func (b builtin) length(name string, least, otherwise int) (int, error) {
+	text, ok := b.params[name]
+	if !ok {
+		return otherwise, nil
 	}
-	if high >= 0 && high < low {
-		return "", &Error{URI: b.uri, Text: "maxlength is less than minlength"}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > mostDigits {
+		return 0, b.bad(fmt.Sprintf("%s=%q is not a length", name, text))
+	}
+	return n, nil
+}
+
+// mostDigits is how many digits a page may ask for.
+const mostDigits = 1000
+
+func (b builtin) digits() (string, error) {
+	low, err := b.length("minlength", 0, 1)
+	if err != nil {
+		return "", err
+	}
+	high, err := b.length("maxlength", 1, -1)
+	if err != nil {
+		return "", err
+	}
+	exactly, err := b.length("length", 1, -1)
+	switch {
+	case err != nil:
+		return "", err
+	case high >= 0 && high < low:
+		return "", b.bad("maxlength is less than minlength")
+	case exactly >= 0 && (exactly < low || high >= 0 && exactly > high):
+		return "", b.bad("length is not between minlength and maxlength")
+	case exactly >= 0:
+		low, high = exactly, exactly
 	}
 	repeat := fmt.Sprintf("%d-", low)
 	if high >= 0 {
@@ -158,13 +174,17 @@ func (b builtin) digit() string {
 
 // number is digits with * as the decimal point.
 func (b builtin) number() (string, error) {
-	return ruleText("root", `<tag>out=""</tag>`+some("1-")+
-		optional(`* <tag>out+="."</tag>`+some("1-"))) + b.digit(), nil
+	const fraction = `* <tag>out+="."</tag>`
+	return ruleText("root", `<tag>out=""</tag>`+oneOf(
+		"<item>"+some("1-")+optional(fraction+some("1-"))+"</item>",
+		`<item><tag>out="0"</tag>`+fraction+some("1-")+"</item>")) + b.digit(), nil
 }
 
+// currency is an amount with two decimals, as its meaning always has.
 func (b builtin) currency() (string, error) {
-	return ruleText("root", `<tag>out=""</tag>`+some("1-")+
-		optional(`* <tag>out+="."</tag>`+some("2"))) + b.digit(), nil
+	return ruleText("root", `<tag>out=""</tag>`+some("1-")+oneOf(
+		`<item><tag>out+=".00"</tag></item>`,
+		`<item>* <tag>out+="."</tag>`+some("2")+"</item>")) + b.digit(), nil
 }
 
 // phone is digits with * for an extension.
@@ -175,8 +195,11 @@ func (b builtin) phone() (string, error) {
 
 // date is yyyymmdd.
 func (b builtin) date() (string, error) {
-	return ruleText("root", `<tag>out=""</tag>`+some("4")+
-		either(1, 12)+either(1, 31)) + b.digit(), nil
+	var months []string
+	for month, days := range []int{31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31} {
+		months = append(months, "<item>"+either(month+1, month+1)+either(1, days)+"</item>")
+	}
+	return ruleText("root", `<tag>out=""</tag>`+some("4")+oneOf(months...)) + b.digit(), nil
 }
 
 // time is hhmm on the 24-hour clock.

@@ -61,6 +61,7 @@ type Error struct {
 	Line        int
 	Text        string
 	Unsupported bool
+	BadParams   bool // of a builtin grammar: they contradict each other, or are none
 }
 
 func (e *Error) Error() string {

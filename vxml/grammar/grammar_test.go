@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -283,15 +284,22 @@ func TestBuiltins(t *testing.T) {
 		{"builtin:dtmf/digits?length=4", "123", false},
 		{"builtin:dtmf/digits?length=4", "1234", true},
 		{"builtin:dtmf/digits?minlength=1;maxlength=3", "1234", false},
+		{"builtin:dtmf/digits?minlength=1;length=3;maxlength=4", "123", true},
+		{"builtin:dtmf/digits?minlength=1;length=3;maxlength=4", "1234", false},
 		{"builtin:dtmf/boolean", "1", true},
 		{"builtin:dtmf/boolean?y=7;n=9", "7", true},
 		{"builtin:dtmf/boolean?y=7;n=9", "1", false},
 		{"builtin:dtmf/number", "12*5", true},
 		{"builtin:dtmf/currency", "12*50", true},
 		{"builtin:dtmf/currency", "12*5", false},
+		{"builtin:dtmf/number", "*5", true},
+		{"builtin:dtmf/number", "5*", false},
 		{"builtin:dtmf/phone", "5551234*77", true},
 		{"builtin:dtmf/date", "20261123", true},
 		{"builtin:dtmf/date", "20261323", false},
+		{"builtin:dtmf/date", "20260229", true}, // of which years is not its concern
+		{"builtin:dtmf/date", "20260230", false},
+		{"builtin:dtmf/date", "20260431", false},
 		{"builtin:dtmf/time", "2359", true},
 		{"builtin:dtmf/time", "2460", false},
 		{"builtin:grammar/boolean", "yes", true},
@@ -315,9 +323,19 @@ func TestBuiltins(t *testing.T) {
 			t.Errorf("%s matches %q: %t", tt.uri, tt.input, got)
 		}
 	}
-	for _, uri := range []string{"builtin:dtmf/digits?length=x", "builtin:dtmf/digits?minlength=5;maxlength=2", "builtin:dtmf/nonsense", "builtin:voice/nonsense", "builtin:odd/digits"} {
-		if _, _, err := Builtin(uri); err == nil {
-			t.Errorf("%s was accepted", uri)
+}
+
+// Parameters that cannot be met are told from types that are not there.
+func TestBuiltinsRefused(t *testing.T) {
+	for uri, params := range map[string]bool{
+		"builtin:dtmf/digits?length=x": true, "builtin:dtmf/digits?minlength=5;maxlength=2": true,
+		"builtin:dtmf/digits?length=3;maxlength=2": true, "builtin:voice/digits?length=3;minlength=4": true,
+		"builtin:dtmf/boolean?y=1;n=1": true, "builtin:dtmf/nonsense": false, "builtin:voice/nonsense": false, "builtin:odd/digits": false,
+	} {
+		_, _, err := Builtin(uri)
+		var wrong *Error
+		if !errors.As(err, &wrong) || wrong.BadParams != params || wrong.Unsupported == params {
+			t.Errorf("%s: %v", uri, err)
 		}
 	}
 }
