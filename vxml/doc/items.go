@@ -113,9 +113,16 @@ const (
 	maxWords = 10000 // of all parts of all such phrases
 )
 
+// overfull tells that the page has had more made than it may. That was complained
+// about, and the rest of it is not worth the time.
+func (c *compiler) overfull() bool { return c.made > maxMade || c.words > maxWords }
+
 // phrase is the grammar of a choice's or option's text; approximate takes any
 // part of the phrase in order (VoiceXML 2.0 section 2.2.5).
 func (c *compiler) phrase(n *xmltree.Node, text, value string, approximate bool) *Grammar {
+	if c.overfull() {
+		return &Grammar{Pos: c.pos(n)}
+	}
 	words := grammar.Voice.Tokens(text)
 	if !approximate {
 		return c.generated(n, grammar.Voice, srgs("item", strings.Join(words, " ")), value)
@@ -135,6 +142,9 @@ func (c *compiler) phrase(n *xmltree.Node, text, value string, approximate bool)
 
 // keys is the grammar of a dtmf attribute.
 func (c *compiler) keys(n *xmltree.Node, keys, value string) *Grammar {
+	if c.overfull() {
+		return &Grammar{Pos: c.pos(n)}
+	}
 	return c.generated(n, grammar.DTMF, srgs("item", keys), value)
 }
 
@@ -202,6 +212,9 @@ func (c *compiler) approximately(n *xmltree.Node, otherwise bool) bool {
 
 func (c *compiler) choice(n *xmltree.Node, approximate bool) *Choice {
 	out := &Choice{DTMF: n.Attr("dtmf"), Target: c.target(n)}
+	if c.overfull() {
+		return out
+	}
 	out.Text = strings.Join(strings.Fields(text(n)), " ")
 	for _, child := range n.Elements() {
 		out.Grammars = append(out.Grammars, c.grammar(child))

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"mcp/vxml/script"
@@ -23,6 +24,7 @@ const (
 	element               = 1
 	attribute             = 2
 	text                  = 3
+	cdata                 = 4
 	processingInstruction = 7
 	comment               = 8
 	document              = 9
@@ -57,7 +59,7 @@ func Parse(data []byte) (*Document, error) {
 			break
 		}
 		if err == nil {
-			err = p.take(token)
+			err = p.take(token, decoder.CDATA())
 		}
 		if err != nil {
 			return nil, located(decoder.Line(), err)
@@ -96,7 +98,14 @@ type branch struct {
 	name     string
 	tree     []any
 	children []any
-	spaces   map[string]string // prefixes declared here
+	spaces   map[string]string // prefixes declared here; nil: none
+}
+
+func (b *branch) declare(prefix, space string) {
+	if b.spaces == nil {
+		b.spaces = make(map[string]string)
+	}
+	b.spaces[prefix] = space
 }
 
 func (b *branch) done() []any {
@@ -119,8 +128,8 @@ func (p *parser) add(node ...any) {
 	top.children = append(top.children, node)
 }
 
-func (p *parser) take(token xml.Token) error {
-	if _, more := token.(xml.CharData); !more && p.run.Len() > 0 {
+func (p *parser) take(token xml.Token, section bool) error {
+	if _, more := token.(xml.CharData); (!more || section) && p.run.Len() > 0 {
 		p.add(text, "#text", "", "", "", p.run.String(), nil, nil)
 		p.run.Reset()
 	}
@@ -130,7 +139,10 @@ func (p *parser) take(token xml.Token) error {
 	case xml.EndElement:
 		return p.end(t)
 	case xml.CharData:
-		if len(p.open) > 1 {
+		switch {
+		case section:
+			p.add(cdata, "#cdata-section", "", "", "", string(t), nil, nil)
+		case len(p.open) > 1:
 			p.run.Write(t)
 		}
 	case xml.Comment:
@@ -166,13 +178,13 @@ func (p *parser) start(t xml.StartElement) error {
 	if len(p.open) > maxDepth {
 		return fmt.Errorf("elements are nested deeper than %d", maxDepth)
 	}
-	b := &branch{name: qualified(t.Name), spaces: make(map[string]string)}
+	b := &branch{name: qualified(t.Name)}
 	for _, a := range t.Attr {
 		switch {
 		case a.Name.Space == "xmlns":
-			b.spaces[a.Name.Local] = a.Value
+			b.declare(a.Name.Local, a.Value)
 		case a.Name.Space == "" && a.Name.Local == "xmlns":
-			b.spaces[""] = a.Value
+			b.declare("", a.Value)
 		}
 	}
 	p.open = append(p.open, b)
@@ -187,7 +199,7 @@ func (p *parser) start(t xml.StartElement) error {
 
 func (p *parser) attributes(all []xml.Attr) ([]any, error) {
 	attrs := make([]any, 0, len(all))
-	seen := make(map[xml.Name]bool)
+	var seen names
 	for _, a := range all {
 		space := ""
 		var err error
@@ -200,14 +212,34 @@ func (p *parser) attributes(all []xml.Attr) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if name := (xml.Name{Space: space, Local: a.Name.Local}); seen[name] {
+		if !seen.add(xml.Name{Space: space, Local: a.Name.Local}) {
 			return nil, fmt.Errorf("the attribute %q is given twice", qualified(a.Name))
-		} else {
-			seen[name] = true
 		}
 		attrs = append(attrs, []any{attribute, qualified(a.Name), a.Name.Space, a.Name.Local, space, a.Value, nil, nil})
 	}
 	return attrs, nil
+}
+
+// names is a set of names, of which there are few as a rule.
+type names struct {
+	few  []xml.Name
+	many map[xml.Name]bool
+}
+
+// add tells whether the name is a new one.
+func (n *names) add(name xml.Name) bool {
+	if n.many[name] || slices.Contains(n.few, name) {
+		return false
+	}
+	if len(n.few) < 8 {
+		n.few = append(n.few, name)
+		return true
+	}
+	if n.many == nil {
+		n.many = make(map[xml.Name]bool)
+	}
+	n.many[name] = true
+	return true
 }
 
 // space is what a prefix stands for here.

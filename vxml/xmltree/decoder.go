@@ -28,6 +28,7 @@ type Decoder struct {
 	raw   bool
 	depth int
 	count int // of elements
+	cdata bool
 }
 
 // NewDecoder makes a decoder of a document in any encoding that its first octets
@@ -141,6 +142,11 @@ func declared(data []byte) string {
 	return string(m[1]) + string(m[2])
 }
 
+var cdataStart = []byte("<![CDATA[")
+
+// CDATA tells whether the last token is a CDATA section: it is character data, too.
+func (d *Decoder) CDATA() bool { return d.cdata }
+
 // Line is the line of what comes next.
 func (d *Decoder) Line() int {
 	line, _ := d.xml.InputPos()
@@ -159,6 +165,7 @@ func (d *Decoder) Token() (xml.Token, error) {
 		return nil, err
 	}
 	text := d.data[begin:min(d.xml.InputOffset(), int64(len(d.data)))]
+	d.cdata = bytes.HasPrefix(text, cdataStart)
 	if wrong := d.check(token, text, begin); wrong != "" {
 		return nil, &Error{Line: d.Line(), Text: wrong}
 	}
@@ -179,6 +186,9 @@ func (d *Decoder) check(token xml.Token, text []byte, at int64) string {
 	case xml.CharData:
 		if d.depth == 0 && len(bytes.Trim(text, " \t\r\n")) > 0 {
 			return "there is text outside the root element"
+		}
+		if d.cdata {
+			return ""
 		}
 		return referred(text)
 	case xml.Comment:
@@ -223,6 +233,9 @@ var half = regexp.MustCompile(`&#0*(?:x0*[dD][89a-fA-F][0-9a-fA-F]{2}|5529[6-9]|
 
 // referred looks at references to characters.
 func referred(text []byte) string {
+	if bytes.IndexByte(text, '&') < 0 {
+		return ""
+	}
 	if found := half.Find(text); found != nil {
 		return fmt.Sprintf("%s refers to no character", found)
 	}

@@ -84,6 +84,9 @@ func (p *parser) take(token xml.Token, line int) error {
 
 func (p *parser) start(t xml.StartElement, line int) error {
 	n := &Node{Name: t.Name.Local, Space: t.Name.Space, Line: line}
+	if len(t.Attr) > 0 {
+		n.Attrs = make([]Attr, 0, len(t.Attr))
+	}
 	p.bound = append(p.bound, len(p.spaces))
 	for _, a := range t.Attr {
 		if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
