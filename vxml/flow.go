@@ -244,7 +244,7 @@ func (s *session) load(ctx context.Context, req fetch.Request, fragment string) 
 // exhausted ends a session that runs in circles. It is no event, for a page
 // could catch that and go on.
 func (s *session) exhausted(what string) error {
-	s.last = &Event{Name: "error.noresource", Message: "too many " + what}
+	s.last = &Event{Name: "error.noresource", Message: s.stage.url() + ": too many " + what}
 	s.log.Error("session ended: it runs in circles", "reason", s.last.Message, "page", s.stage.url())
 	return &exited{end: Errored}
 }

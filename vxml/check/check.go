@@ -111,7 +111,7 @@ func (c *checker) read(ctx context.Context, r reference, got *fetch.Resource) {
 		}
 		// What a page that cannot be used refers to is looked at all the same.
 		if root, err := xmltree.Parse(got.Body); err == nil {
-			c.walk(root, place{got.URL, got.URL})
+			c.walk(root, place{url: got.URL, base: got.URL})
 		}
 	case code:
 		c.script(string(got.Body), doc.Error{URL: got.URL, Line: 1})

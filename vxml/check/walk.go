@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
@@ -12,8 +13,11 @@ import (
 	"mcp/vxml/xmltree"
 )
 
-// place is a document and the base of its relative references.
-type place struct{ url, base string }
+// place is a document, the base of its relative references, and the form there.
+type place struct {
+	url, base string
+	form      *xmltree.Node // nil: within none
+}
 
 // attributes by what they hold.
 var (
@@ -50,15 +54,41 @@ func (c *checker) walk(n *xmltree.Node, at place) {
 	if r, ok := references[n.Name]; ok && n.Attr(r.attr) != "" && n.Attr("method") != "post" {
 		c.refer(n.Attr(r.attr), reference{kind: r.kind, from: &here}, at)
 	}
-	if n.Name == "script" && n.HasContent() {
-		c.script(n.Content(), here)
-	}
-	if n.Name == "grammar" {
+	switch n.Name {
+	case "script":
+		if n.HasContent() {
+			c.script(n.Content(), here)
+		}
+	case "form":
+		at.form = n
+	case "field":
+		if kind := n.Attr("type"); kind != "" {
+			c.builtin("builtin:dtmf/"+kind, reference{from: &here})
+		}
+	case "goto":
+		if item := n.Attr("nextitem"); item != "" && at.form != nil && !names(at.form, item) {
+			c.wrong(reference{from: &here}, fmt.Errorf("the form has no item %q", item))
+		}
+	case "grammar":
 		c.inline(n, at)
 		return
 	}
 	for _, child := range n.Elements() {
 		c.walk(child, at)
+	}
+}
+
+// names tells whether a form has an item of the name.
+func names(form *xmltree.Node, item string) bool {
+	return slices.ContainsFunc(form.Elements(), func(n *xmltree.Node) bool { return n.Attr("name") == item && n.Name != "var" })
+}
+
+// builtin looks at a builtin grammar that a page names.
+func (c *checker) builtin(uri string, r reference) {
+	_, _, err := grammar.Builtin(uri)
+	var wrong *grammar.Error
+	if errors.As(err, &wrong) {
+		c.wrong(r, fmt.Errorf("%s: %s", uri, wrong.Text))
 	}
 }
 
@@ -74,7 +104,8 @@ func (c *checker) refer(ref string, r reference, at place) {
 		c.wrong(r, err)
 		return
 	}
-	if len(r.url) > len("builtin:") && r.url[:len("builtin:")] == "builtin:" {
+	if strings.HasPrefix(r.url, "builtin:") {
+		c.builtin(r.url, r)
 		return
 	}
 	c.queue = append(c.queue, r)

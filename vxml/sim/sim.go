@@ -228,7 +228,7 @@ func (c *Caller) silence() {
 }
 
 func (c *Caller) fault(step string) {
-	c.err = errors.Join(c.err, fmt.Errorf("unknown step %q: say:, dtmf:, silence or hangup", step))
+	c.err = errors.Join(c.err, fmt.Errorf("no step that a caller knows: %q; there are say:WORDS, say(0.4):WORDS, dtmf:KEYS, silence, hangup and show:EXPRESSION", step))
 	c.HangUp()
 }
 

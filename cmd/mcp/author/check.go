@@ -43,7 +43,7 @@ func check(cmd *cobra.Command, addresses []string) error {
 		documents += report.Documents
 		problems += len(report.Problems)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d documents, %d problems\n", documents, problems)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s, %s\n", count(documents, "document"), count(problems, "problem"))
 	if problems > 0 {
 		return errors.New("the application has problems")
 	}
@@ -134,4 +134,12 @@ func rehearsals(args []string) ([]string, error) {
 	}
 	slices.Sort(files)
 	return slices.Compact(files), nil
+}
+
+// count is a number of things: 1 document, 2 documents.
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }

@@ -28,7 +28,7 @@ func author(t *testing.T, files map[string]string, args ...string) (string, erro
 
 func TestCheck(t *testing.T) {
 	good := map[string]string{"a.vxml": demoPage}
-	if out, err := author(t, good, "check", "a.vxml"); err != nil || !strings.Contains(out, "1 documents, 0 problems") {
+	if out, err := author(t, good, "check", "a.vxml"); err != nil || !strings.Contains(out, "1 document, 0 problems") {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	bad := map[string]string{"a.vxml": "<vxml version='2.1'>\n<form><block><goto next='none.vxml'/></block></form></vxml>"}
