@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcp/cmd/mcp/author"
+	"mcp/cmd/mcp/privilege"
 	"mcp/cmd/mcp/top"
 )
 
@@ -21,7 +22,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the first signal asks to drain, a second ends the process at once
-	err := raise()
+	err := privilege.Raise()
 	if err == nil {
 		err = rootCommand().ExecuteContext(ctx)
 	}

@@ -1,4 +1,5 @@
-package main
+// Package privilege puts the capabilities of the binary's file into effect.
+package privilege
 
 import (
 	"errors"
@@ -9,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// raise puts into effect every capability that the process may have. Those on the
+// Raise puts into effect every capability that the process may have. Those on the
 // image's file are permitted, not effective: the kernel does not start a file with
 // effective ones in a container that is denied any of them, and the image serves
 // containers that need none (capabilities(7), "Capability-dumb binaries").
-func raise() error {
+func Raise() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var caps [2]unix.CapUserData
 	if err := unix.Capget(&header, &caps[0]); err != nil {

@@ -1,9 +1,8 @@
-package main
+package privilege
 
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +17,7 @@ import (
 // denied the file starts without.
 func TestRaise(t *testing.T) {
 	if os.Getenv("MCP_TEST_RAISE") != "" {
-		if err := raise(); err != nil {
+		if err := Raise(); err != nil {
 			t.Fatal(err)
 		}
 		status, err := os.ReadFile("/proc/thread-self/status")
@@ -48,29 +47,15 @@ func TestRaise(t *testing.T) {
 	}
 }
 
-// capable is a copy of this program that a plain user may start, and whose file has a
+// capable is this program, built as the platform is, that a plain user may start, and whose file has a
 // capability permitted, not effective (struct vfs_cap_data, revision 2).
 func capable(t *testing.T, bit uint) string {
 	t.Helper()
-	own, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	from, err := os.Open(own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer from.Close()
 	path := filepath.Join(t.TempDir(), "mcp")
-	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(to, from); err != nil {
-		t.Fatal(err)
-	}
-	if err := to.Close(); err != nil {
-		t.Fatal(err)
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=") // as the platform is built
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	for at := filepath.Dir(path); at != filepath.Clean(os.TempDir()); at = filepath.Dir(at) {
 		if err := os.Chmod(at, 0o755); err != nil {
