@@ -270,14 +270,35 @@ func (s *session) Lost(err error) {
 	s.lose(err)
 }
 
-// lose ends the session for err, unless it has ended.
+// lose ends the session for err, unless it has ended. Whoever was speaking or listening
+// learns of it and says so in the log; a loss that nobody else notices is said here.
 func (s *session) lose(err error) bool {
+	level := slog.LevelWarn
+	if s.inUse() {
+		level = slog.LevelDebug
+	}
 	lost := s.finish(err)
 	if lost {
 		s.client.counters.lost.Add(1)
-		s.log.Warn("speech session lost", "err", err)
+		s.log.Log(context.Background(), level, "speech session lost", "err", err)
 	}
 	return lost
+}
+
+// inUse tells whether somebody waits for what is spoken or heard.
+func (s *session) inUse() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	under := func(done <-chan struct{}) bool {
+		select {
+		case <-done:
+			return false
+		default:
+			return true
+		}
+	}
+	return s.speaking != nil && under(s.speaking.done) ||
+		slices.ContainsFunc(s.hearingsLocked(), func(h *hearing) bool { return under(h.done) })
 }
 
 // finish ends the session for err and fails all that waits. It tells whether

@@ -106,6 +106,11 @@ func TestPagesGoOnWithAnotherServer(t *testing.T) {
 func (r *rig) toldOnce() {
 	r.t.Helper()
 	r.log.wait(r.t, "speech failed")
+	for _, line := range r.log.lines("speech session lost") {
+		if line["level"] != "DEBUG" {
+			r.t.Errorf("told also as %v", line)
+		}
+	}
 	told := map[any]bool{}
 	for _, line := range r.log.lines("speech failed") {
 		if told[line["doing"]] {
