@@ -64,7 +64,7 @@ func TestAudioIsInTheQueuesCodec(t *testing.T) {
 	q := New(codec.PCMA, time.Second)
 	q.Audio(packet(1, 0, 0x10))
 	foreign := packet(2, 160, 0x10)
-	foreign.Codec = codec.Codec{Name: "G729", ClockRate: 8000}
+	foreign.Codec = codec.Codec{Name: "iLBC", ClockRate: 8000}
 	q.Audio(foreign)
 	same := packet(3, 320, 0x55)
 	same.Codec = codec.PCMA
