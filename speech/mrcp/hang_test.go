@@ -203,7 +203,10 @@ type farewell struct {
 }
 
 func (f farewell) Bye(ctx context.Context) error {
-	<-f.let
+	select {
+	case <-f.let:
+	case <-ctx.Done(): // the test has failed
+	}
 	return f.Dialog.Bye(ctx)
 }
 
@@ -216,6 +219,7 @@ func TestLostSessionsAreNotWaitedFor(t *testing.T) {
 			v2.New(v2.Config{}, farewells{r.dialer, let}, testLog(t)), testLog(t))
 	})
 	s := open(t, ctx, r.client, newCaller(t))
+	eventually(t, "connected", func() bool { return r.server.Connections() == 1 })
 	r.server.DropConnections()
 	wait(t, s.Done(), "end of session")
 	if err := s.Close(ctx); err != nil {
