@@ -69,7 +69,7 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 7
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 8
 )
 
 type relayLeg struct {

@@ -53,6 +53,7 @@ struct bpf_spin_lock {
 
 enum { BPF_FIB_LKUP_RET_SUCCESS = 0 };
 
+enum { BPF_F_MMAPABLE = 1U << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 
 struct bpf_fib_lookup {

@@ -8,6 +8,7 @@
 /* The legs, in slots that the map ports leads to. Default size: 25,000 legs, and room; set at load. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE); /* nobody maps it: the values of such a map begin on a page, so that a leg's lines are the processor's */
 	__uint(max_entries, 32768);
 	__type(key, __u32);
 	__type(value, struct leg);

@@ -67,8 +67,6 @@ struct run {
 	__u32 reports[RUN];  /* places in the map prompts: nothing is left, or a packet was refused */
 };
 
-enum { BPF_F_MMAPABLE = 1U << 10 };
-
 /* As many as userspace may fill; set at load. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
