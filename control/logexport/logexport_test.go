@@ -281,7 +281,7 @@ func TestDefaultRulesAreAboutWhatIsLogged(t *testing.T) {
 // literals are the first words of all calls that log, in the whole tree.
 func literals(t *testing.T) (all []string) {
 	t.Helper()
-	logged := regexp.MustCompile(`(?:\.(?:Debug|Info|Warn|Error)|note)\("([^"]+)"`)
+	logged := regexp.MustCompile(`(?:\.(?:Debug|Info|Warn|Error|Log)|note)\((?:[^"]*, level, )?"([^"]+)"`)
 	for _, root := range []string{"../../control", "../../speech", "../../vxml", "../../bpf"} {
 		err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
