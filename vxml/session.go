@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -386,27 +387,40 @@ func (s *session) initialize(ctx context.Context, init []doc.Action) error {
 	return nil
 }
 
-// describe fills the session scope (VoiceXML 2.0 section 5.1.4).
+// describe makes the session scope (VoiceXML 2.0 section 5.1.4). Few pages read
+// what is in it, so that each variable is put together when one does.
 func (s *session) describe(vars map[string]any) error {
-	about := s.platform.Info()
-	all := map[string]any{"connection": connection(about)}
+	all := map[string]any{"connection": nil}
 	for name, value := range vars {
+		if strings.HasPrefix(name, "connection.") {
+			continue
+		}
 		if err := place(all, name, value); err != nil {
 			return fmt.Errorf("session variable %q: %w", name, err)
 		}
 	}
-	for name, value := range all {
-		err := s.root.Constant(name, func() script.Value {
-			if c, ok := value.(map[string]any); ok && name == "connection" {
-				s.originate(c, about.Outbound)
+	s.root = s.machine.NewReadOnly("session", slices.Sorted(maps.Keys(all)), func(name string) (script.Value, error) {
+		if name == "connection" {
+			return s.connected(vars)
+		}
+		return s.machine.Value(all[name]), nil
+	})
+	return nil
+}
+
+// connected is the variable session.connection.
+func (s *session) connected(vars map[string]any) (script.Value, error) {
+	about := s.platform.Info()
+	c := connection(about)
+	for name, value := range vars {
+		if inner, ok := strings.CutPrefix(name, "connection."); ok {
+			if err := place(c, inner, value); err != nil {
+				return script.Value{}, fmt.Errorf("session variable %q: %w", name, err)
 			}
-			return s.machine.Value(value)
-		})
-		if err != nil {
-			return fmt.Errorf("session variable %q: %w", name, err)
 		}
 	}
-	return s.root.Freeze()
+	s.originate(c, about.Outbound)
+	return s.machine.Value(c), nil
 }
 
 // originate makes the originator the very object that one of the parties is.

@@ -293,7 +293,6 @@ func (in *Interpreter) session(start Start, platform Platform) (*session, error)
 	if s.clock, _ = platform.(Clock); s.clock == nil {
 		s.clock = wallClock{}
 	}
-	s.root = s.machine.NewScope(nil, "session")
 	if start.Inspect != nil {
 		start.Inspect(s.inspect)
 	}

@@ -44,10 +44,12 @@ const (
 )
 
 type program struct {
-	code   *goja.Program
-	reach  reach      // what is to be guarded
-	refers references // of the tags of a rule
-	vars   []string   // declared by statements with var, let, const, class or function
+	code     *goja.Program
+	reach    reach      // what is to be guarded
+	implicit bool       // it may give objects code that runs without being called
+	plain    plain      // what an expression comes to, where that is plain
+	refers   references // of the tags of a rule
+	vars     []string   // declared by statements with var, let, const, class or function
 }
 
 func (c *Cache) program(k key, src Source) (*program, error) {
@@ -78,10 +80,11 @@ func compile(k key, src Source) (*program, error) {
 	if text := unfit(k.text); text != "" {
 		return nil, &Error{Source: src, Message: text, Limit: true}
 	}
-	p := &program{reach: reachOf(strings.ReplaceAll(k.text, looseEval, ""))}
+	p := &program{reach: reachOf(strings.ReplaceAll(k.text, looseEval, "")), implicit: endows(k.text)}
 	body := k.text
 	switch k.kind {
 	case expression:
+		p.plain = plainOf(body)
 		body = "return (" + body + "\n);"
 	case assignment:
 		body += "\n;"

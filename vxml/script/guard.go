@@ -263,8 +263,8 @@ var (
 		`JSON|RegExp|exec|test|match|search|length|/`)
 	farNames = regexp.MustCompile(`Object|Reflect|Function|constructor|eval|this|raw|BigInt|DataView|ArrayBuffer|\dArray|ClampedArray|` +
 		`Code|unescape|decode|charAt|substr|\$\{|\\|['"]\s*\+\s*['"]`)
-	// plainIndex is an index or a name, as it is written behind [.
-	plainIndex = regexp.MustCompile(`^\s*(\d+|'[^']*'|"[^"]*")\s*\]`)
+	// plainIndex is a small index or a name, as it is written behind [.
+	plainIndex = regexp.MustCompile(`^\s*(\d{1,5}|'[^']*'|"[^"]*")\s*\]`)
 )
 
 func reachOf(text string) reach {
@@ -273,15 +273,22 @@ func reachOf(text string) reach {
 		return far
 	case nearNames.MatchString(text):
 		return near
+	case computes(text):
+		return near
 	}
-	for rest := text; ; {
-		_, after, found := strings.Cut(rest, "[")
+	return nowhere
+}
+
+// computes tells whether a text names members by what it computes.
+func computes(text string) bool {
+	for {
+		_, after, found := strings.Cut(text, "[")
 		if !found {
-			return nowhere
+			return false
 		}
 		if !plainIndex.MatchString(after) {
-			return near
+			return true
 		}
-		rest = after
+		text = after
 	}
 }

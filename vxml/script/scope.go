@@ -16,8 +16,8 @@ type Scope struct {
 	name    string
 	parent  *Scope
 	object  *goja.Object
-	chain   string // names of the chain, outermost first, as the compiled function's parameters
-	frozen  bool
+	chain   string     // names of the chain, outermost first, as the compiled function's parameters
+	fixed   *constants // of a read-only scope
 }
 
 // NewScope opens a scope within parent, which is nil for the session scope. Name
@@ -43,41 +43,6 @@ func (m *Machine) adopt(parent *Scope, name string, object *goja.Object) *Scope 
 // Alias opens a scope that is s itself under another name: in an application
 // root document "document" is "application".
 func (s *Scope) Alias(name string) *Scope { return s.machine.adopt(s, name, s.object) }
-
-// Constant declares a variable whose value is made when it is first read, and is
-// read-only to pages with every object in it.
-func (s *Scope) Constant(name string, make func() Value) error {
-	if s.machine.lost != nil {
-		return s.machine.lost
-	}
-	var made goja.Value
-	read := func(goja.FunctionCall) goja.Value {
-		if made != nil {
-			return made
-		}
-		made = make().raw()
-		if o, ok := made.(*goja.Object); ok {
-			if err := s.machine.freeze(o); err != nil {
-				panic(s.machine.vm.NewGoError(err))
-			}
-		}
-		return made
-	}
-	return s.object.DefineAccessorProperty(name, s.machine.vm.ToValue(read), nil, goja.FLAG_FALSE, goja.FLAG_TRUE)
-}
-
-// Freeze lets pages neither declare nor change variables of the scope.
-func (s *Scope) Freeze() error {
-	if s.machine.lost != nil {
-		return s.machine.lost
-	}
-	s.frozen = true
-	call, err := s.machine.freezer()
-	if err == nil {
-		_, err = call(goja.Undefined(), s.object)
-	}
-	return err
-}
 
 func (m *Machine) freezer() (goja.Callable, error) {
 	object, _ := m.vm.Get("Object").(*goja.Object)
@@ -146,7 +111,14 @@ func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *progr
 			}
 		}
 	}
-	v, err := m.call(ctx, src, func() (goja.Value, error) {
+	if v := s.plainly(src, p.plain); v != nil {
+		return v, p, nil
+	}
+	call := m.call
+	if p.plain.brief && !m.implicit {
+		call = m.briefly
+	}
+	v, err := call(ctx, src, func() (goja.Value, error) {
 		f, err := m.function(id, p)
 		if err != nil {
 			return nil, err
@@ -163,6 +135,7 @@ func (m *Machine) function(id key, p *program) (goja.Callable, error) {
 	if p.reach > m.guarded {
 		m.guard(p.reach)
 	}
+	m.implicit = m.implicit || p.implicit
 	v, err := m.vm.RunProgram(p.code)
 	if err != nil {
 		return nil, err
@@ -190,6 +163,9 @@ func (s *Scope) Run(ctx context.Context, src Source) error {
 
 // own tells whether this very scope declares name. Scope objects have no prototype.
 func (s *Scope) own(name string) bool {
+	if s.fixed != nil {
+		return s.fixed.Has(name)
+	}
 	return s.machine.lost == nil && s.object.Get(name) != nil
 }
 
@@ -258,7 +234,7 @@ func (s *Scope) Assign(ctx context.Context, target string, value Value) error {
 	switch {
 	case owner == nil:
 		return &Error{Source: src, Message: "the variable is not declared"}
-	case owner.frozen:
+	case owner.fixed != nil:
 		return &Error{Source: src, Message: "session variables are read-only"}
 	case !dotted && !indexed:
 		return owner.object.Set(first, value.raw())

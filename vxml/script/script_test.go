@@ -14,7 +14,9 @@ import (
 
 // chain is session, application, document, dialog and an anonymous scope.
 func chain(m *Machine) []*Scope {
-	out := []*Scope{m.NewScope(nil, "session")}
+	out := []*Scope{m.NewReadOnly("session", []string{"s"}, func(string) (Value, error) {
+		return m.Value(map[string]any{"k": int64(1), "o": map[string]any{}}), nil
+	})}
 	for _, name := range []string{"application", "document", "dialog", ""} {
 		out = append(out, m.NewScope(out[len(out)-1], name))
 	}
@@ -86,13 +88,10 @@ func TestAssign(t *testing.T) {
 		m := NewMachine(Limits{}, NewCache())
 		scopes := chain(m)
 		ctx := context.Background()
-		for i, s := range []string{"var s = 1", "", "var x = 1", "var x = 2, o = {a: {}}"} {
-			if err := scopes[i].Run(ctx, Source{Text: s}); err != nil {
+		for i, s := range []string{"", "var x = 1", "var x = 2, o = {a: {}}"} {
+			if err := scopes[i+1].Run(ctx, Source{Text: s}); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := scopes[0].Freeze(); err != nil {
-			t.Fatal(err)
 		}
 		err := scopes[4].Assign(ctx, tt.target, m.Value(9))
 		got := ""

@@ -1,0 +1,56 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// A read-only scope gives what it has, made once and not before it is read, and
+// takes nothing (VoiceXML 2.0 section 5.1.2).
+func TestReadOnly(t *testing.T) {
+	tests := []struct{ name, run, expr, want string }{
+		{name: "a variable", expr: "a.n", want: "1"},
+		{name: "by the scope's name", expr: "session.a.n", want: "1"},
+		{name: "made once", expr: "a === session.a", want: "true"},
+		{name: "no other", expr: "typeof session.c + typeof c", want: "undefinedundefined"},
+		{name: "not of Object's either", expr: "typeof session.toString", want: "undefined"},
+		{name: "its names", expr: "Object.keys(session).join()", want: "a,broken"},
+		{name: "assigned", run: "session.a = 2; session.c = 3", expr: "a.n + typeof session.c", want: "1undefined"},
+		{name: "deleted", run: "delete session.a", expr: "a.n", want: "1"},
+		{name: "changed inside", run: "a.n = 2; a.o.n = 3; a.x = 1", expr: "a.n + typeof a.o.n + typeof a.x", want: "1undefinedundefined"},
+		{name: "shadowed", run: "var a = 7", expr: "a + session.a.n", want: "8"},
+		{name: "one that cannot be made", expr: "broken", want: "nothing there"},
+		{name: "defined", run: "Object.defineProperty(session, 'c', {value: 1})", want: "TypeError"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m, made := NewMachine(Limits{}, NewCache()), 0
+			scope := m.NewScope(m.NewReadOnly("session", []string{"a", "broken"}, func(name string) (Value, error) {
+				made++
+				if name == "broken" {
+					return Value{}, errors.New("nothing there")
+				}
+				return m.Value(map[string]any{"n": 1, "o": map[string]any{}}), nil
+			}), "document")
+			err := scope.Run(context.Background(), Source{Text: "var unrelated = Math.max(1, 2)"})
+			if err != nil || made != 0 {
+				t.Fatalf("made %d before any was read, %v", made, err)
+			}
+			err = scope.Run(context.Background(), Source{Text: tt.run})
+			got := ""
+			if err == nil {
+				var v Value
+				v, err = scope.Eval(context.Background(), Source{Text: tt.expr + "\n"})
+				got = v.String()
+			}
+			if err != nil {
+				got = err.Error()
+			}
+			if !strings.Contains(got, tt.want) || made > 1 {
+				t.Errorf("%q, want %q; made %d times", got, tt.want, made)
+			}
+		})
+	}
+}
