@@ -30,9 +30,10 @@ demo-platform: ## every far end on one machine, and what each connection carries
 	@$(MAKE) --no-print-directory build
 	@$(BUILD)/mcplab tour --platform $(BUILD)/mcp --out $(BUILD)/tour
 
-# One package at a time: tests that speak and listen do so in real time.
+# Two packages at a time, whatever the machine has: tests that speak and listen wait in real time
+# for most of it, and more of them at once would be late.
 test: setup generate-check fmt-check vet deploy-check ## every test, and what it proves of the connections (needs root)
-	@set -o pipefail; $(GO) test -json -p 1 -timeout 20m ./... | $(GO) run ./cmd/mcplab connections
+	@set -o pipefail; $(GO) test -json -p 2 -timeout 20m ./... | $(GO) run ./cmd/mcplab connections
 
 test-quick: ## tests that need neither root nor tools nor long: under a minute
 	$(GO) test -short -timeout 5m ./...
