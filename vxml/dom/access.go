@@ -1,9 +1,10 @@
 package dom
 
 import (
-	"encoding/xml"
 	"fmt"
 	"strings"
+
+	"mcp/vxml/xmltree"
 )
 
 // access is an <?access-control?> instruction before the root element: which
@@ -13,18 +14,21 @@ type access struct{ allow, deny []string }
 
 func parseAccess(inst string) (access, error) {
 	var out access
-	var attrs struct {
-		Allow string     `xml:"allow,attr"`
-		Deny  string     `xml:"deny,attr"`
-		Other []xml.Attr `xml:",any,attr"`
-	}
-	if err := xml.Unmarshal([]byte("<access-control "+inst+"/>"), &attrs); err != nil {
+	root, err := xmltree.Parse([]byte("<access-control " + inst + "/>"))
+	if err != nil {
 		return out, fmt.Errorf("<?access-control?>: %w", err)
 	}
-	for _, a := range attrs.Other {
-		return out, fmt.Errorf("<?access-control?>: there is no attribute %q", a.Name.Local)
+	for _, a := range root.Attrs {
+		switch a.Name {
+		case "allow":
+			out.allow = strings.Fields(a.Value)
+		case "deny":
+			out.deny = strings.Fields(a.Value)
+		default:
+			return out, fmt.Errorf("<?access-control?>: there is no attribute %q", a.Name)
+		}
 	}
-	return access{strings.Fields(attrs.Allow), strings.Fields(attrs.Deny)}, nil
+	return out, nil
 }
 
 // Readable tells whether pages of a host may read the document, which came from

@@ -5,11 +5,9 @@ package dom
 import (
 	"context"
 	_ "embed"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"mcp/vxml/script"
@@ -30,12 +28,6 @@ const (
 	document              = 9
 )
 
-// The limits of a document.
-const (
-	maxSize  = 1 << 20
-	maxDepth = 256
-)
-
 // Document is a parsed document. It is immutable and belongs to no session.
 type Document struct {
 	tree   []any
@@ -44,44 +36,26 @@ type Document struct {
 
 // Parse reads a document.
 func Parse(data []byte) (*Document, error) {
-	if len(data) > maxSize {
-		return nil, fmt.Errorf("document of %d bytes is larger than %d", len(data), maxSize)
-	}
-	decoder, err := xmltree.NewDecoder(data, true)
+	reader, err := xmltree.NewReader(data)
 	if err != nil {
 		return nil, err
 	}
 	p := &parser{doc: &Document{}}
 	p.open = []*branch{{tree: []any{document, "#document", "", "", "", nil, nil, nil}}}
 	for {
-		token, err := decoder.Token()
+		token, err := reader.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {
-			err = p.take(token, decoder.CDATA())
+			err = p.take(token)
 		}
 		if err != nil {
-			return nil, located(decoder.Line(), err)
+			return nil, err
 		}
-	}
-	switch {
-	case len(p.open) > 1:
-		return nil, fmt.Errorf("<%s> is not closed", p.open[len(p.open)-1].name)
-	case !p.rooted:
-		return nil, errors.New("there is no root element")
 	}
 	p.doc.tree = p.open[0].done()
 	return p.doc, nil
-}
-
-// located adds the line to an error that does not tell it.
-func located(line int, err error) error {
-	var known *xmltree.Error
-	if errors.As(err, &known) {
-		return err
-	}
-	return fmt.Errorf("line %d: %w", line, err)
 }
 
 // Bind makes a page's Document of d.
@@ -95,17 +69,8 @@ func (d *Document) Bind(ctx context.Context, m *script.Machine) (script.Value, e
 
 // branch is a node whose children are still being read.
 type branch struct {
-	name     string
 	tree     []any
 	children []any
-	spaces   map[string]string // prefixes declared here; nil: none
-}
-
-func (b *branch) declare(prefix, space string) {
-	if b.spaces == nil {
-		b.spaces = make(map[string]string)
-	}
-	b.spaces[prefix] = space
 }
 
 func (b *branch) done() []any {
@@ -113,7 +78,7 @@ func (b *branch) done() []any {
 	return b.tree
 }
 
-// parser reads tokens with their prefixes, which a page can see.
+// parser makes nodes of tokens.
 type parser struct {
 	doc    *Document
 	open   []*branch
@@ -121,157 +86,52 @@ type parser struct {
 	run    strings.Builder // character data that is not a node yet
 }
 
-func (p *parser) top() *branch { return p.open[len(p.open)-1] }
-
 func (p *parser) add(node ...any) {
-	top := p.top()
+	top := p.open[len(p.open)-1]
 	top.children = append(top.children, node)
 }
 
-func (p *parser) take(token xml.Token, section bool) error {
-	if _, more := token.(xml.CharData); (!more || section) && p.run.Len() > 0 {
+func (p *parser) take(t xmltree.Token) error {
+	if t.Kind != xmltree.Text && p.run.Len() > 0 {
 		p.add(text, "#text", "", "", "", p.run.String(), nil, nil)
 		p.run.Reset()
 	}
-	switch t := token.(type) {
-	case xml.StartElement:
-		return p.start(t)
-	case xml.EndElement:
-		return p.end(t)
-	case xml.CharData:
-		switch {
-		case section:
-			p.add(cdata, "#cdata-section", "", "", "", string(t), nil, nil)
-		case len(p.open) > 1:
-			p.run.Write(t)
-		}
-	case xml.Comment:
-		p.add(comment, "#comment", "", "", "", string(t), nil, nil)
-	case xml.ProcInst:
+	switch t.Kind {
+	case xmltree.Start:
+		p.rooted = true
+		p.open = append(p.open, &branch{tree: []any{element, t.Name.String(), t.Name.Prefix, t.Name.Local, t.Name.Space, nil, attributes(t.Attrs), nil}})
+	case xmltree.End:
+		last := p.open[len(p.open)-1]
+		p.open = p.open[:len(p.open)-1]
+		p.add(last.done()...)
+	case xmltree.Text:
+		p.run.WriteString(t.Text)
+	case xmltree.CDATA:
+		p.add(cdata, "#cdata-section", "", "", "", t.Text, nil, nil)
+	case xmltree.Comment:
+		p.add(comment, "#comment", "", "", "", t.Text, nil, nil)
+	case xmltree.Instruction:
 		return p.instruct(t)
 	}
 	return nil
 }
 
-func (p *parser) instruct(t xml.ProcInst) error {
-	if t.Target == "xml" {
-		return nil
-	}
-	if t.Target == "access-control" && !p.rooted {
-		rule, err := parseAccess(string(t.Inst))
+func (p *parser) instruct(t xmltree.Token) error {
+	if t.Name.Local == "access-control" && !p.rooted {
+		rule, err := parseAccess(t.Text)
 		if err != nil {
-			return err
+			return fmt.Errorf("line %d: %w", t.Line, err)
 		}
 		p.doc.access = append(p.doc.access, rule)
 	}
-	p.add(processingInstruction, t.Target, "", "", "", strings.TrimLeft(string(t.Inst), " \t\r\n"), nil, nil)
+	p.add(processingInstruction, t.Name.Local, "", "", "", t.Text, nil, nil)
 	return nil
 }
 
-func (p *parser) start(t xml.StartElement) error {
-	if len(p.open) == 1 {
-		if p.rooted {
-			return errors.New("there are two root elements")
-		}
-		p.rooted = true
-	}
-	if len(p.open) > maxDepth {
-		return fmt.Errorf("elements are nested deeper than %d", maxDepth)
-	}
-	b := &branch{name: qualified(t.Name)}
-	for _, a := range t.Attr {
-		switch {
-		case a.Name.Space == "xmlns":
-			b.declare(a.Name.Local, a.Value)
-		case a.Name.Space == "" && a.Name.Local == "xmlns":
-			b.declare("", a.Value)
-		}
-	}
-	p.open = append(p.open, b)
-	space, err := p.space(t.Name.Space)
-	if err != nil {
-		return err
-	}
-	attrs, err := p.attributes(t.Attr)
-	b.tree = []any{element, b.name, t.Name.Space, t.Name.Local, space, nil, attrs, nil}
-	return err
-}
-
-func (p *parser) attributes(all []xml.Attr) ([]any, error) {
+func attributes(all []xmltree.Attribute) []any {
 	attrs := make([]any, 0, len(all))
-	var seen names
 	for _, a := range all {
-		space := ""
-		var err error
-		switch {
-		case a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns":
-			space = "http://www.w3.org/2000/xmlns/"
-		case a.Name.Space != "":
-			space, err = p.space(a.Name.Space)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !seen.add(xml.Name{Space: space, Local: a.Name.Local}) {
-			return nil, fmt.Errorf("the attribute %q is given twice", qualified(a.Name))
-		}
-		attrs = append(attrs, []any{attribute, qualified(a.Name), a.Name.Space, a.Name.Local, space, a.Value, nil, nil})
+		attrs = append(attrs, []any{attribute, a.Name.String(), a.Prefix, a.Local, a.Space, a.Value, nil, nil})
 	}
-	return attrs, nil
-}
-
-// names is a set of names, of which there are few as a rule.
-type names struct {
-	few  []xml.Name
-	many map[xml.Name]bool
-}
-
-// add tells whether the name is a new one.
-func (n *names) add(name xml.Name) bool {
-	if n.many[name] || slices.Contains(n.few, name) {
-		return false
-	}
-	if len(n.few) < 8 {
-		n.few = append(n.few, name)
-		return true
-	}
-	if n.many == nil {
-		n.many = make(map[xml.Name]bool)
-	}
-	n.many[name] = true
-	return true
-}
-
-// space is what a prefix stands for here.
-func (p *parser) space(prefix string) (string, error) {
-	if prefix == "xml" {
-		return "http://www.w3.org/XML/1998/namespace", nil
-	}
-	for i := len(p.open) - 1; i >= 0; i-- {
-		if space, ok := p.open[i].spaces[prefix]; ok {
-			return space, nil
-		}
-	}
-	if prefix != "" {
-		return "", fmt.Errorf("the prefix %q is not declared", prefix)
-	}
-	return "", nil
-}
-
-func (p *parser) end(t xml.EndElement) error {
-	b := p.top()
-	if len(p.open) == 1 || qualified(t.Name) != b.name {
-		return fmt.Errorf("</%s> closes nothing", qualified(t.Name))
-	}
-	p.open = p.open[:len(p.open)-1]
-	outer := p.top()
-	outer.children = append(outer.children, b.done())
-	return nil
-}
-
-func qualified(n xml.Name) string {
-	if n.Space == "" {
-		return n.Local
-	}
-	return n.Space + ":" + n.Local
+	return attrs
 }
