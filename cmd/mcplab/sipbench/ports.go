@@ -288,6 +288,6 @@ func (c *telephones) call(ctx context.Context) (one, error) {
 	case <-pressed:
 		return o, nil
 	default:
-		return o, errEarly
+		return o, fmt.Errorf("%w: %d keys left, after %v", errEarly, c.board.Left(phone), o.length)
 	}
 }

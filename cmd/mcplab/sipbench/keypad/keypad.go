@@ -87,6 +87,17 @@ func (b *Board) Drop(p *Phone) {
 	}
 }
 
+// Left is how many keys a telephone has still to press.
+func (b *Board) Left(p *Phone) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := len(p.presses)
+	if p.frame > 0 {
+		left-- // it is being pressed
+	}
+	return left
+}
+
 // Lost is how many packets could not be sent.
 func (b *Board) Lost() int {
 	b.mu.Lock()
@@ -113,13 +124,13 @@ func (b *Board) serve(turn int, now time.Time) {
 	defer b.mu.Unlock()
 	for p := range b.turns[turn] {
 		packet := p.due(now)
+		if packet != nil && len(p.presses) == 1 && p.frame == 1 {
+			close(p.done) // before it is sent: the answer to it may come before the next line
+		}
 		if packet != nil {
 			if _, err := b.conn.WriteToUDPAddrPort(packet, p.to); err != nil {
 				b.lost++
 			}
-		}
-		if packet != nil && len(p.presses) == 1 && p.frame == 1 {
-			close(p.done)
 		}
 		if len(p.presses) == 0 {
 			delete(b.turns[turn], p)
