@@ -76,7 +76,7 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store) (*voicexm
 	n.opened("logs of pages", files.Close)
 	n.testPage = voicexml.New(voicexml.Config{Default: voicexml.SelfTestURL}, interpreter)
 	config := voicexml.Config{
-		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines.Speech(), Live: n.openTraces(),
+		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines.Voices(), Assist: n.cfg.Speech.Assist, Live: n.openTraces(),
 		Files:     files,
 		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect},
 	}

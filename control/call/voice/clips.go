@@ -1,4 +1,4 @@
-package voicexml
+package voice
 
 import (
 	"hash/maphash"
@@ -6,15 +6,14 @@ import (
 
 	"mcp/control/media"
 	"mcp/control/media/codec"
-	"mcp/vxml"
 )
 
 // maxClips bounds the cache: at ten seconds a clip, some 80 MB of G.711.
 const maxClips = 1000
 
-// clips keeps recordings decoded and encoded for a codec, by content, for all
+// Clips keeps recordings decoded and encoded for a codec, by content, for all
 // calls to share.
-type clips struct {
+type Clips struct {
 	seed maphash.Seed
 
 	mu    sync.Mutex
@@ -31,19 +30,20 @@ type clipKey struct {
 	codec     string
 }
 
-func newClips() *clips {
-	return &clips{seed: maphash.MakeSeed(), byKey: map[clipKey]*media.Clip{}}
+// NewClips makes an empty one.
+func NewClips() *Clips {
+	return &Clips{seed: maphash.MakeSeed(), byKey: map[clipKey]*media.Clip{}}
 }
 
-// get returns the clip of a fetched recording, decoding it when it is new.
-func (c *clips) get(a *vxml.Audio, spoken codec.Codec) (*media.Clip, error) {
+// Get returns the clip of a recording, decoding it when it is new.
+func (c *Clips) Get(mediaType string, data []byte, spoken codec.Codec) (*media.Clip, error) {
 	key := clipKey{
-		content: maphash.Bytes(c.seed, a.Data), length: len(a.Data), mediaType: a.MediaType, codec: spoken.Name,
+		content: maphash.Bytes(c.seed, data), length: len(data), mediaType: mediaType, codec: spoken.Name,
 	}
 	if clip := c.find(key); clip != nil {
 		return clip, nil
 	}
-	clip, err := media.DecodeClip(a.MediaType, a.Data, spoken)
+	clip, err := media.DecodeClip(mediaType, data, spoken)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func said(name string, spoken codec.Codec) clipKey {
 	return clipKey{name: name, codec: spoken.Name}
 }
 
-func (c *clips) find(k clipKey) *media.Clip {
+func (c *Clips) find(k clipKey) *media.Clip {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.byKey[k]
@@ -64,7 +64,7 @@ func (c *clips) find(k clipKey) *media.Clip {
 
 // keep makes room by dropping an arbitrary clip: the cache serves the few
 // recordings that every call plays, and those come back at once.
-func (c *clips) keep(k clipKey, clip *media.Clip) {
+func (c *Clips) keep(k clipKey, clip *media.Clip) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.byKey) >= maxClips {

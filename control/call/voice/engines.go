@@ -1,162 +1,76 @@
-package voicexml
+// Package voice gives a call what it speaks and listens with: sessions with speech
+// engines, chosen by name, opened when first needed and kept for the whole call, each
+// with the leg that its audio flows through or the connection that carries it.
+package voice
 
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
-	"net/url"
-	"os"
-	"path"
+	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
-	"mcp/control/media"
-	"mcp/control/media/codec"
-	gvp "mcp/control/sip/genesys"
 	"mcp/speech"
 )
 
-// The properties by which a page chooses its engines.
-const (
-	asrProperty = "com.genesyslab.asrengine"
-	ttsProperty = "com.genesyslab.ttsengine"
-)
+// Engines are what applications speak and listen with.
+type Engines struct {
+	// ByName are the engines as applications know them, whatever the case of the
+	// letters; Aliases are more names for them.
+	ByName  map[string]Engine
+	Aliases map[string]string
+	// ASR and TTS name the engines of applications that name none. They may be left
+	// out where there is only one.
+	ASR, TTS string
+	// Overrides are the options of the section vrm that Request-URIs may set.
+	Overrides []string
+}
 
-// choose finds the engine that a page names, or else the default.
-func (s Speech) choose(named, otherwise string) (string, Engine, error) {
+// Engine is a speech engine: one of RTP and Attached is set.
+type Engine struct {
+	// RTP is an engine whose audio comes as RTP to a leg of its own.
+	RTP speech.Engine
+	// Local is the local address that its audio should come to, and Codecs are what
+	// the platform can offer it, by preference; the caller's own codec goes first, so
+	// that the kernel can relay.
+	Local  func(ctx context.Context) (netip.Addr, error)
+	Codecs []speech.Codec
+	// Attached is an engine that has the call's audio over a connection of its own.
+	Attached speech.Attacher
+	// Bot says that a session with the engine is a conversation with a voicebot.
+	Bot bool
+}
+
+// Choose finds the engine that an application names, or else the default; it fails
+// with speech.ErrUnavailable.
+func (e Engines) Choose(named, otherwise string) (string, Engine, error) {
 	name := named
 	if name == "" {
 		name = otherwise
 	}
-	if len(s.Engines) == 0 {
+	if len(e.ByName) == 0 {
 		return "", Engine{}, fmt.Errorf("%w: none is configured", speech.ErrUnavailable)
 	}
-	if name == "" && len(s.Engines) == 1 {
-		for name, engine := range s.Engines {
+	if name == "" && len(e.ByName) == 1 {
+		for name, engine := range e.ByName {
 			return name, engine, nil
 		}
 	}
-	for alias, of := range s.Aliases {
+	for alias, of := range e.Aliases {
 		if strings.EqualFold(alias, name) {
 			name = of
 			break
 		}
 	}
-	for known, engine := range s.Engines {
+	for known, engine := range e.ByName {
 		if strings.EqualFold(known, name) {
 			return known, engine, nil
 		}
 	}
 	if name == "" {
-		return "", Engine{}, fmt.Errorf("%w: the page names none, and there is no default", speech.ErrUnavailable)
+		return "", Engine{}, fmt.Errorf("%w: the application names none, and there is no default", speech.ErrUnavailable)
 	}
 	return "", Engine{}, fmt.Errorf("%w: engine %q is none of %s", speech.ErrUnavailable, name,
-		strings.Join(slices.Sorted(maps.Keys(s.Engines)), ", "))
-}
-
-// voices are a call's sessions with engines, one with each that its pages use.
-type voices struct {
-	speech Speech
-	line   *line
-	media  *media.Session
-	caller *media.Leg
-	spoken func() codec.Codec
-	own    func() (speech.Particulars, error) // the call's
-	watch  watcher
-	log    *slog.Logger
-
-	mu   sync.Mutex
-	open map[string]*voice
-}
-
-// speaker is the voice that prompts are spoken with.
-func (v *voices) speaker(page map[string]string) (*voice, error) {
-	return v.get(page[ttsProperty], v.speech.TTS)
-}
-
-// recognizer is the voice that listens.
-func (v *voices) recognizer(page map[string]string) (*voice, error) {
-	return v.get(page[asrProperty], v.speech.ASR)
-}
-
-func (v *voices) get(named, otherwise string) (*voice, error) {
-	name, engine, err := v.speech.choose(named, otherwise)
-	if err != nil {
-		return nil, err
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.open[name] == nil {
-		v.open[name] = &voice{
-			name: name, engine: engine, line: v.line,
-			media: v.media, caller: v.caller, spoken: v.spoken, own: v.own, watch: v.watch, log: v.log,
-		}
-	}
-	return v.open[name], nil
-}
-
-func (v *voices) all() []*voice {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return slices.Collect(maps.Values(v.open))
-}
-
-// hear lets one voice through to the caller, and no other.
-func (v *voices) hear(one *voice) {
-	for _, other := range v.all() {
-		if other != one {
-			other.silence()
-		}
-	}
-	one.hear()
-}
-
-// sessionXML is the option that names the description of the call's sessions with
-// speech servers: a file: URL, absolute.
-const sessionXML = "vrm.nsssessionxml"
-
-// particulars are what speech servers are told of the call.
-func (p *phone) particulars() (speech.Particulars, error) {
-	invite := p.call.Invite()
-	own := speech.Particulars{Call: sessionID(invite.Headers(), p.call.ID()), Witness: p.spoken}
-	taken, refused := gvp.Overrides(invite.RequestURI().Params, p.service.config.Speech.Overrides)
-	if slices.Contains(refused, sessionXML) {
-		p.log.Warn("the call's session.xml is not among the overrides allowed")
-	}
-	if file := taken[sessionXML]; file != "" {
-		var err error
-		if own.Description, err = readDescription(file); err != nil {
-			return own, fmt.Errorf("%s: %w", sessionXML, err)
-		}
-	}
-	return own, nil
-}
-
-// maxDescription bounds a session.xml, octets.
-const maxDescription = 64 << 10
-
-func readDescription(from string) ([]byte, error) {
-	u, err := url.Parse(from)
-	if err != nil || u.Scheme != "file" || u.Host != "" && u.Host != "localhost" || !path.IsAbs(u.Path) {
-		return nil, fmt.Errorf("%q is no absolute file: URL", from)
-	}
-	info, err := os.Stat(u.Path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() == 0 || info.Size() > maxDescription {
-		return nil, fmt.Errorf("%s is no file of 1 to %d octets", u.Path, maxDescription)
-	}
-	return os.ReadFile(u.Path)
-}
-
-// close ends the sessions that are open.
-func (v *voices) close(ctx context.Context) {
-	var closing sync.WaitGroup
-	for _, one := range v.all() {
-		closing.Go(func() { one.close(ctx) })
-	}
-	closing.Wait()
+		strings.Join(slices.Sorted(maps.Keys(e.ByName)), ", "))
 }

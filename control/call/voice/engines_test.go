@@ -1,4 +1,4 @@
-package voicexml
+package voice
 
 import (
 	"errors"
@@ -7,15 +7,15 @@ import (
 	"mcp/speech"
 )
 
-func TestPagesChooseTheirEngines(t *testing.T) {
-	two := Speech{
-		Engines: map[string]Engine{"google": {}, "Nuance": {}},
+func TestApplicationsChooseTheirEngines(t *testing.T) {
+	two := Engines{
+		ByName:  map[string]Engine{"google": {}, "Nuance": {}},
 		Aliases: map[string]string{"NuanceASRv2": "Nuance"}, ASR: "Nuance",
 	}
-	one := Speech{Engines: map[string]Engine{"mrcp": {}}}
+	one := Engines{ByName: map[string]Engine{"mrcp": {}}}
 	tests := []struct {
 		name             string
-		speech           Speech
+		engines          Engines
 		named, otherwise string
 		want             string
 	}{
@@ -26,10 +26,10 @@ func TestPagesChooseTheirEngines(t *testing.T) {
 		{"no default among two", two, "", two.TTS, ""},
 		{"the only one", one, "", "", "mrcp"},
 		{"one that is not there", one, "google", "", ""},
-		{"none is there", Speech{}, "", "", ""},
+		{"none is there", Engines{}, "", "", ""},
 	}
 	for _, tt := range tests {
-		name, _, err := tt.speech.choose(tt.named, tt.otherwise)
+		name, _, err := tt.engines.Choose(tt.named, tt.otherwise)
 		if name != tt.want || (err != nil) != (tt.want == "") || err != nil && !errors.Is(err, speech.ErrUnavailable) {
 			t.Errorf("%s: %q, %v", tt.name, name, err)
 		}

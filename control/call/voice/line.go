@@ -1,15 +1,18 @@
-package voicexml
+package voice
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"mcp/control/call"
 	"mcp/control/media"
 	"mcp/control/media/codec"
 	"mcp/control/media/intake"
+	gvp "mcp/control/sip/genesys"
 	"mcp/speech"
 )
 
@@ -17,17 +20,30 @@ import (
 // behind by more than that, it does not get.
 const intakeRoom = 5 * time.Second
 
-// line implements speech.Line by a call.
-type line struct{ phone *phone }
+// Line implements speech.Line by a call.
+type Line struct{ voices *Voices }
 
 // Party implements speech.Line.
-func (l *line) Party() speech.Party {
-	invite := l.phone.call.Invite()
-	headers, uri := invite.Headers(), invite.RequestURI()
+func (l *Line) Party() speech.Party {
+	c := l.voices.call
+	invite := c.Invite()
 	return speech.Party{
-		Call: l.phone.call.ID(), Tenant: tenant(headers, uri.Params),
-		From: user(invite.RemoteURI()), To: uri.User, Conversation: sessionID(headers, ""),
+		Call: c.ID(), Tenant: tenant(invite.Headers(), invite.RequestURI().Params),
+		From: user(invite.RemoteURI()), To: invite.RequestURI().User, Conversation: session(invite, ""),
 	}
+}
+
+// user is the user part of a URI.
+func user(uri string) string {
+	_, rest, _ := strings.Cut(uri, ":")
+	part, _, _ := strings.Cut(rest, "@")
+	part, _, _ = strings.Cut(part, ";")
+	return part
+}
+
+// session is the Resource Manager's name for the call, or else another.
+func session(invite call.Identity, otherwise string) string {
+	return cmp.Or(gvp.Read(invite.Headers()).Session, otherwise)
 }
 
 // tenant is whose call it is, as the resource manager says: in the Request-URI, in
@@ -37,45 +53,43 @@ func tenant(headers map[string][]string, params map[string]string) string {
 	if id := params[name]; id != "" {
 		return id
 	}
-	if id := first(headers[name]); id != "" {
-		return id
+	if ids := headers[name]; len(ids) > 0 && ids[0] != "" {
+		return ids[0]
 	}
-	for _, p := range strings.Split(first(headers["x-genesys-gvp-session-id"]), ";") {
-		if id, ok := strings.CutPrefix(strings.TrimSpace(p), "gvp.rm.tenant-id="); ok {
-			return id
-		}
-	}
-	return ""
+	return gvp.Read(headers).Tenant
 }
 
 // Codec implements speech.Line.
-func (l *line) Codec() speech.Codec {
+func (l *Line) Codec() speech.Codec {
 	c := l.narrow()
 	return speech.Codec{PayloadType: c.PayloadType, Name: c.Name, ClockRate: c.ClockRate}
 }
 
 // narrow is the codec in which engines have the call's audio: its own if that is
 // G.711, and mu-law otherwise.
-func (l *line) narrow() codec.Codec { return media.Law(l.phone.call.Codec()) }
+func (l *Line) narrow() codec.Codec { return media.Law(l.voices.call.Codec()) }
 
 // Listen implements speech.Line.
-func (l *line) Listen() (speech.Hearing, error) { return l.overhear((*media.Leg).Tap) }
+func (l *Line) Listen() (speech.Hearing, error) { return l.overhear((*media.Leg).Tap) }
+
+// ListenToUs begins to listen to what the caller hears.
+func (l *Line) ListenToUs() (speech.Hearing, error) { return l.overhear((*media.Leg).Monitor) }
 
 // overhear listens to one side of the call.
-func (l *line) overhear(listen func(*media.Leg, media.Listener) (*media.Tap, error)) (speech.Hearing, error) {
+func (l *Line) overhear(listen func(*media.Leg, media.Listener) (*media.Tap, error)) (speech.Hearing, error) {
 	queue := intake.New(l.narrow(), intakeRoom)
-	tap, err := listen(l.phone.call.Caller(), queue)
+	tap, err := listen(l.voices.call.Caller(), queue)
 	if err != nil {
 		return nil, err
 	}
-	return &hearing{phone: l.phone, queue: queue, tap: tap}, nil
+	return &hearing{voices: l.voices, queue: queue, tap: tap}, nil
 }
 
 // hearing implements speech.Hearing.
 type hearing struct {
-	phone *phone
-	queue *intake.Queue
-	tap   *media.Tap
+	voices *Voices
+	queue  *intake.Queue
+	tap    *media.Tap
 
 	mu   sync.Mutex
 	keys chan byte
@@ -91,78 +105,69 @@ func (h *hearing) Keys() <-chan byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.keys == nil {
-		h.keys = h.phone.ears.add()
+		h.keys = h.voices.keys.add()
 	}
 	return h.keys
 }
 
 func (h *hearing) Close() {
 	if err := h.tap.Close(); err != nil {
-		h.phone.log.Warn("stop copying the caller's audio", "error", err)
+		h.voices.parts.Log.Warn("stop copying the caller's audio", "error", err)
 	}
 	h.queue.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.phone.ears.remove(h.keys)
+	h.voices.keys.remove(h.keys)
 }
 
-// ears are the engines that take keys.
-type ears struct {
+// keys are what engines take of the keys that are pressed.
+type keys struct {
 	mu    sync.Mutex
-	all   []chan byte
-	taken int // keys since the last turn
+	ears  []chan byte
+	taken int // since it was asked last
 }
 
 // keysWaiting is how many keys an engine may be behind.
 const keysWaiting = 64
 
-func (e *ears) add() chan byte {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (k *keys) add() chan byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	ch := make(chan byte, keysWaiting)
-	e.all = append(e.all, ch)
+	k.ears = append(k.ears, ch)
 	return ch
 }
 
-func (e *ears) remove(ch chan byte) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.all = slices.DeleteFunc(e.all, func(o chan byte) bool { return o == ch })
+func (k *keys) remove(ch chan byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ears = slices.DeleteFunc(k.ears, func(o chan byte) bool { return o == ch })
 }
 
-func (e *ears) press(key byte) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, ch := range e.all {
+func (k *keys) press(key byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, ch := range k.ears {
 		select {
 		case ch <- key:
 		default:
 		}
 	}
-	if len(e.all) > 0 {
-		e.taken++
+	if len(k.ears) > 0 {
+		k.taken++
 	}
 }
 
-// forgetKeys takes from the page what engines have taken: it is not meant for its
-// next question.
-func (p *phone) forgetKeys() {
-	p.ears.mu.Lock()
-	n := p.ears.taken
-	p.ears.taken = 0
-	p.ears.mu.Unlock()
-	for range n {
-		select {
-		case <-p.digits:
-		default:
-			return
-		}
-	}
+func (k *keys) forget() (taken int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	taken, k.taken = k.taken, 0
+	return taken
 }
 
 // Say implements speech.Line.
-func (l *line) Say(key string) (speech.Saying, error) {
-	call, clips, spoken := l.phone.call, l.phone.service.clips, l.phone.call.Codec()
+func (l *Line) Say(key string) (speech.Saying, error) {
+	call, clips, spoken := l.voices.call, l.voices.parts.Clips, l.voices.call.Codec()
 	if known := clips.find(said(key, spoken)); key != "" && known != nil {
 		playing, err := call.Media().Play(call.Caller(), known)
 		if err != nil {
@@ -183,7 +188,7 @@ type saying struct {
 	*media.Playback
 	live   *media.Live // nil: it was known
 	key    string
-	clips  *clips
+	clips  *Clips
 	spoken codec.Codec
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"mcp/control/service/voicexml"
+	"mcp/control/call/voice"
 	"mcp/speech/google"
 	"mcp/speech/nexus"
 	"mcp/speech/nexus/audiohook"
@@ -60,14 +60,14 @@ func (g Google) engine(name string) google.Config {
 // Validate checks the section.
 func (g Google) Validate() error { return g.engine("").Validate() }
 
-func (e *Engines) openGoogle(name string, cfg Google) (voicexml.Engine, error) {
+func (e *Engines) openGoogle(name string, cfg Google) (voice.Engine, error) {
 	engine, err := google.New(cfg.engine(name), e.parts.Log)
 	if err != nil {
-		return voicexml.Engine{}, err
+		return voice.Engine{}, err
 	}
 	e.opened(name, engine.Close)
 	e.parts.Metrics.MustRegister(engine)
-	return voicexml.Engine{Attached: engine}, nil
+	return voice.Engine{Attached: engine}, nil
 }
 
 // Nexus is one far end of the AudioHook and Audio Connector protocol.
@@ -106,7 +106,7 @@ func (n Nexus) client() audiohook.Config {
 	}
 }
 
-func (e *Engines) openNexus(name string, cfg Nexus) (voicexml.Engine, error) {
+func (e *Engines) openNexus(name string, cfg Nexus) (voice.Engine, error) {
 	config := cfg.client()
 	for file, to := range map[string]*string{cfg.APIKeyFile: &config.APIKey, cfg.SecretFile: &config.Secret} {
 		if file == "" {
@@ -114,19 +114,19 @@ func (e *Engines) openNexus(name string, cfg Nexus) (voicexml.Engine, error) {
 		}
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return voicexml.Engine{}, err
+			return voice.Engine{}, err
 		}
 		*to = strings.TrimSpace(string(text))
 	}
 	if err := config.Validate(); err != nil {
-		return voicexml.Engine{}, err
+		return voice.Engine{}, err
 	}
 	client, err := audiohook.New(config, e.parts.Log)
 	if err != nil {
-		return voicexml.Engine{}, fmt.Errorf("connect to bots: %w", err)
+		return voice.Engine{}, fmt.Errorf("connect to bots: %w", err)
 	}
 	e.opened(name, client.Close)
 	engine := nexus.New(nexus.Config{Name: name, Settle: cfg.Settle}, client, e.parts.Log)
 	e.parts.Metrics.MustRegister(engine)
-	return voicexml.Engine{Attached: engine, Bot: true}, nil
+	return voice.Engine{Attached: engine, Bot: true}, nil
 }

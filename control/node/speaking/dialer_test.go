@@ -16,7 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"mcp/control/service/voicexml"
+	"mcp/control/call/voice"
 	"mcp/control/sip"
 	"mcp/control/sip/certs"
 	"mcp/control/sip/certs/certstest"
@@ -112,7 +112,7 @@ func mrcpClientOf(t *testing.T, signalled sip.Config, cfg MRCP) *mrcp.Client {
 }
 
 // opened is the engine that a configuration makes.
-func opened(t *testing.T, agent *sip.Agent, cfg MRCP, log *slog.Logger) voicexml.Engine {
+func opened(t *testing.T, agent *sip.Agent, cfg MRCP, log *slog.Logger) voice.Engine {
 	t.Helper()
 	all := Defaults()
 	all.Engines = map[string]Engine{"test": {MRCP: cfg}}
@@ -125,7 +125,7 @@ func opened(t *testing.T, agent *sip.Agent, cfg MRCP, log *slog.Logger) voicexml
 			t.Error(err)
 		}
 	})
-	return engines.Speech().Engines["test"]
+	return engines.Voices().ByName["test"]
 }
 
 // offered is media for a session whose audio nobody listens to.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"mcp/control/service/voicexml"
+	"mcp/control/call/voice"
 	"mcp/control/sip"
 )
 
@@ -91,7 +91,7 @@ func (c Config) engines() map[string]Engine {
 type Engines struct {
 	config  Config
 	parts   Parts
-	clients map[string]voicexml.Engine
+	clients map[string]voice.Engine
 	closers []func() error
 }
 
@@ -104,7 +104,7 @@ type Parts struct {
 
 // Open makes the clients.
 func Open(c Config, p Parts) (*Engines, error) {
-	e := &Engines{config: c, parts: p, clients: map[string]voicexml.Engine{}}
+	e := &Engines{config: c, parts: p, clients: map[string]voice.Engine{}}
 	all := c.engines()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		client, err := e.open(name, all[name])
@@ -116,10 +116,10 @@ func Open(c Config, p Parts) (*Engines, error) {
 	return e, nil
 }
 
-// Speech is the engines as dialogues choose among them.
-func (e *Engines) Speech() voicexml.Speech {
+// Voices are the engines as dialogues choose among them.
+func (e *Engines) Voices() voice.Engines {
 	c := e.config
-	return voicexml.Speech{ASR: c.ASR, TTS: c.TTS, Assist: c.Assist, Aliases: c.Aliases, Overrides: c.Overrides, Engines: e.clients}
+	return voice.Engines{ByName: e.clients, Aliases: c.Aliases, ASR: c.ASR, TTS: c.TTS, Overrides: c.Overrides}
 }
 
 // Close ends the clients.
@@ -141,7 +141,7 @@ func (e *Engines) opened(name string, end func() error) {
 	})
 }
 
-func (e *Engines) open(name string, cfg Engine) (voicexml.Engine, error) {
+func (e *Engines) open(name string, cfg Engine) (voice.Engine, error) {
 	switch {
 	case cfg.MRCP.URI != "":
 		return e.openMRCP(name, cfg.MRCP)
@@ -150,5 +150,5 @@ func (e *Engines) open(name string, cfg Engine) (voicexml.Engine, error) {
 	case cfg.Nexus.URL != "":
 		return e.openNexus(name, cfg.Nexus)
 	}
-	return voicexml.Engine{}, errors.New("nothing is configured")
+	return voice.Engine{}, errors.New("nothing is configured")
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"mcp/control/service/voicexml"
+	"mcp/control/call/voice"
 	"mcp/speech"
 	"mcp/speech/mrcp"
 	"mcp/speech/mrcp/v1"
@@ -166,10 +166,10 @@ func (t TLSClient) config() (*tls.Config, error) {
 }
 
 // openMRCP makes the client of an engine.
-func (e *Engines) openMRCP(name string, cfg MRCP) (voicexml.Engine, error) {
+func (e *Engines) openMRCP(name string, cfg MRCP) (voice.Engine, error) {
 	carriage, err := e.openCarriage(cfg)
 	if err != nil {
-		return voicexml.Engine{}, err
+		return voice.Engine{}, err
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = e.config.MRCP.Timeout
@@ -177,7 +177,7 @@ func (e *Engines) openMRCP(name string, cfg MRCP) (voicexml.Engine, error) {
 	client := mrcp.NewClient(cfg.config(), carriage, e.parts.Log.With("engine", name))
 	e.opened(name, client.Close)
 	e.parts.Metrics.MustRegister(mrcpCollector{client, prometheus.Labels{"engine": name}})
-	return voicexml.Engine{
+	return voice.Engine{
 		RTP: client, Local: localAddressFor(cfg.URI),
 		Codecs: []speech.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: 8000}, {PayloadType: 8, Name: "PCMA", ClockRate: 8000}},
 	}, nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"mcp/control/media"
 	"mcp/speech"
 	"mcp/vxml"
 )
@@ -54,18 +53,18 @@ func (p *phone) assist(ctx context.Context, params map[string]string) error {
 			return nil // it listens already
 		}
 	}
-	caller, err := p.voices.line.Listen()
+	caller, err := p.voices.Line().Listen()
 	if err != nil {
 		return p.failed("assist", err)
 	}
-	agent, err := p.voices.line.overhear((*media.Leg).Monitor)
+	agent, err := p.voices.Line().ListenToUs()
 	if err != nil {
 		caller.Close()
 		return p.failed("assist", err)
 	}
 	o := speech.Overheard{
-		Party: p.voices.line.Party(), Language: params["language"], Variables: map[string]string{},
-		Caller: caller, Agent: agent, Codec: p.voices.line.Codec(),
+		Party: p.voices.Line().Party(), Language: params["language"], Variables: map[string]string{},
+		Caller: caller, Agent: agent, Codec: p.voices.Line().Codec(),
 	}
 	for key, value := range params {
 		if key != "engine" && key != "language" {
@@ -85,7 +84,7 @@ func (p *phone) assist(ctx context.Context, params map[string]string) error {
 }
 
 func (p *phone) assistant(named string) (string, speech.Assistant, error) {
-	name, engine, err := p.voices.speech.choose(named, p.voices.speech.ASR)
+	name, engine, err := p.service.config.Speech.Choose(named, p.service.config.Speech.ASR)
 	if err != nil {
 		return "", nil, err
 	}

@@ -15,6 +15,12 @@ import (
 	"mcp/vxml/secrecy"
 )
 
+// The properties by which a page chooses its engines.
+const (
+	asrProperty = "com.genesyslab.asrengine"
+	ttsProperty = "com.genesyslab.ttsengine"
+)
+
 // listening is one recognition under way.
 type listening struct {
 	phone  *phone
@@ -76,7 +82,7 @@ func signal(c chan<- struct{}) {
 }
 
 func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
-	l.phone.used.recognitions.Add(1)
+	l.phone.voices.Used.Recognitions.Add(1)
 	recognizing, err := l.begin(ctx, req)
 	if err != nil {
 		l.fail(ctx, err)
@@ -109,15 +115,15 @@ func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
 }
 
 func (l *listening) begin(ctx context.Context, req vxml.ListenRequest) (speech.Recognizing, error) {
-	voice, err := l.phone.voices.recognizer(req.Properties)
+	ear, err := l.phone.voices.Recognizer(req.Properties[asrProperty])
 	if err != nil {
 		return nil, err
 	}
-	session, err := voice.use(ctx)
+	session, err := ear.Use(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := voice.attend(); err != nil {
+	if err := ear.Attend(); err != nil {
 		return nil, err
 	}
 	return session.Recognize(ctx, recognition(req))
@@ -192,7 +198,7 @@ func (l *listening) report(ctx context.Context, result speech.Result, err error)
 		out.Recorded = l.recorded()
 	}
 	l.phone.forgetKeys()
-	l.phone.used.outcomes[out.Outcome].Add(1)
+	l.phone.voices.Used.Ended(result.Outcome)
 	l.noteResult(out)
 	l.phone.step(reporting.StepASREnd, outcomeNames[out.Outcome])
 	l.events <- out

@@ -89,9 +89,7 @@ func (p *party) hear() error {
 		return nil
 	}
 	c := p.transfer.phone.call
-	for _, v := range p.transfer.phone.voices.all() {
-		v.silence()
-	}
+	p.transfer.phone.voices.Silence()
 	if err := c.Media().Join(p.Leg(), c.Caller()); err != nil {
 		return err
 	}

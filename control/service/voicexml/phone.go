@@ -7,11 +7,10 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"mcp/control/call"
-	"mcp/control/reporting"
+	"mcp/control/call/voice"
 	"mcp/control/service/voicexml/callrec"
 	"mcp/control/service/voicexml/live"
 	"mcp/control/sip"
@@ -27,12 +26,10 @@ const tellServer = 5 * time.Second
 type phone struct {
 	service *Service
 	call    *call.Call
-	voices  *voices
+	voices  *voice.Voices
 	digits  chan vxml.Digit
-	ears    ears
 	helping assistants
 	overhearer
-	used    usage
 	tape    callrec.Tape // of the whole call, by the page's order
 	entered bool         // a page
 	mail
@@ -72,38 +69,13 @@ func (q *queue) after(done chan struct{}) <-chan struct{} {
 	return before
 }
 
-// usage counts what the call asked of the speech server.
-type usage struct {
-	syntheses, recognitions, failures, bots atomic.Int64
-	outcomes                                [vxml.Failed + 1]atomic.Int64
-}
-
-func (u *usage) report() *reporting.Speech {
-	s := &reporting.Speech{
-		Recognitions: int(u.recognitions.Load()),
-		Matches:      int(u.outcomes[vxml.Match].Load()),
-		NoMatches:    int(u.outcomes[vxml.NoMatch].Load() + u.outcomes[vxml.MaxSpeech].Load()),
-		NoInputs:     int(u.outcomes[vxml.NoInput].Load()),
-		Syntheses:    int(u.syntheses.Load()),
-		Failures:     int(u.failures.Load()),
-		Bots:         int(u.bots.Load()),
-	}
-	if *s == (reporting.Speech{}) {
-		return nil
-	}
-	return s
-}
-
 func (s *Service) newPhone(c *call.Call) *phone {
 	p := &phone{
 		service: s, call: c, digits: make(chan vxml.Digit, 64),
 		mail: mail{make(chan *sip.Info, maxMessages), make(chan vxml.Message, maxMessages)},
 	}
 	p.log = p.secrets.Logger(c.Log())
-	p.voices = &voices{
-		speech: s.config.Speech, line: &line{phone: p}, open: map[string]*voice{},
-		media: c.Media(), caller: c.Caller(), spoken: c.Codec, own: p.particulars, watch: p, log: p.log,
-	}
+	p.voices = voice.New(c, voice.Parts{Engines: s.config.Speech, Clips: s.clips, Step: p.step, Log: p.log})
 	return p
 }
 
@@ -112,7 +84,7 @@ func (p *phone) pump(ctx context.Context) {
 	for {
 		select {
 		case d := <-p.call.Caller().Digits():
-			p.ears.press(d.Key)
+			p.voices.Press(d.Key)
 			p.overhearer.press(d)
 			select {
 			case p.digits <- vxml.Digit{Key: d.Key, At: d.At}:
@@ -176,7 +148,22 @@ func (p *phone) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
 	defer cancel()
 	p.helping.dismiss()
-	p.voices.close(ctx)
+	p.voices.Close(ctx)
+}
+
+// keysWaiting is how many keys whoever overhears them may be behind.
+const keysWaiting = 64
+
+// forgetKeys takes from the page what engines have taken: it is not meant for its
+// next question.
+func (p *phone) forgetKeys() {
+	for range p.voices.TakenKeys() {
+		select {
+		case <-p.digits:
+		default:
+			return
+		}
+	}
 }
 
 // Digits implements vxml.Connection.
@@ -244,7 +231,7 @@ func (p *phone) failed(doing string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	p.used.failures.Add(1)
+	p.voices.Used.Failures.Add(1)
 	event := &vxml.Event{Name: eventFor(err), Message: fmt.Sprintf("%s: %v", doing, err)}
 	p.log.Warn("speech failed", "doing", doing, "event", event.Name, "error", err)
 	return event

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"mcp/control/call/voice"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/speech"
@@ -22,8 +23,8 @@ type playback struct {
 
 	mu      sync.Mutex
 	err     error
-	speaker *voice // that speaks; nil: none has
-	mark    string // the last <mark> that was reached; "": none
+	speaker *voice.Voice // that speaks; nil: none has
+	mark    string       // the last <mark> that was reached; "": none
 	marked  time.Time
 	ended   time.Time
 }
@@ -79,16 +80,16 @@ func (b *playback) Stop() {
 	speaker := b.speaker
 	b.mu.Unlock()
 	if speaker != nil {
-		speaker.silence()
+		speaker.Silence()
 	}
 }
 
 // entrust lets a voice be heard; Stop silences it.
-func (b *playback) entrust(v *voice) {
+func (b *playback) entrust(v *voice.Voice) {
 	b.mu.Lock()
 	b.speaker = v
 	b.mu.Unlock()
-	b.phone.voices.hear(v)
+	b.phone.voices.Hear(v)
 }
 
 func (b *playback) finish(err error) {
@@ -144,7 +145,7 @@ func (b *playback) segment(ctx context.Context, prompt vxml.Prompt, s vxml.Segme
 }
 
 func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
-	clip, err := b.phone.service.clips.get(a, b.phone.call.Codec())
+	clip, err := b.phone.service.clips.Get(a.MediaType, a.Data, b.phone.call.Codec())
 	if err != nil {
 		return &vxml.Event{Name: "error.badfetch", Message: fmt.Sprintf("%s: %v", a.URI, err)}
 	}
@@ -174,16 +175,16 @@ func playErr(p *media.Playback) error {
 }
 
 func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) error {
-	b.phone.used.syntheses.Add(1)
-	voice, err := b.phone.voices.speaker(prompt.Properties)
+	b.phone.voices.Used.Syntheses.Add(1)
+	speaker, err := b.phone.voices.Speaker(prompt.Properties[ttsProperty])
 	if err != nil {
 		return b.phone.failed("synthesize", err)
 	}
-	session, err := voice.use(ctx)
+	session, err := speaker.Use(ctx)
 	if err != nil {
 		return b.phone.failed("synthesize", err)
 	}
-	b.entrust(voice)
+	b.entrust(speaker)
 	speaking, err := session.Speak(ctx, speech.Utterance{
 		SSML: s.SSML, Language: prompt.Language, NoBargeIn: !prompt.BargeIn, Properties: prompt.Properties,
 		Marked: b.reached,

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mcp/control/call"
+	"mcp/control/call/voice"
 	"mcp/control/reporting"
 	"mcp/control/service/voicexml/callrec"
 	"mcp/control/service/voicexml/live"
@@ -31,7 +32,10 @@ type Config struct {
 	// Tell are the session variables that the request for the first page carries.
 	Tell []string
 	// Speech is what applications speak and listen with.
-	Speech Speech
+	Speech voice.Engines
+	// Assist names the engine that listens to both sides of every dialogue, to help who
+	// has the call; empty: none does, unless the page asks for one.
+	Assist string
 	// Live shows dialogues to people on the machine; nil: to nobody.
 	Live *live.Hub
 	// Transfers is how <transfer> calls others.
@@ -47,12 +51,12 @@ type Service struct {
 	config      Config
 	page        atomic.Pointer[string] // of calls that name none
 	interpreter *vxml.Interpreter
-	clips       *clips
+	clips       *voice.Clips
 }
 
 // New makes the service.
 func New(config Config, interpreter *vxml.Interpreter) *Service {
-	s := &Service{config: config, interpreter: interpreter, clips: newClips()}
+	s := &Service{config: config, interpreter: interpreter, clips: voice.NewClips()}
 	s.SetDefault(config.Default)
 	return s
 }
@@ -127,7 +131,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	pumping, stop := context.WithCancel(ctx)
 	p.phone.tasks.Go(func() { p.phone.pump(pumping) })
 	p.phone.shown = p.phone.begin(p.url)
-	if name := p.phone.service.config.Speech.Assist; name != "" {
+	if name := p.phone.service.config.Assist; name != "" {
 		// In vain is logged, and the dialogue goes on.
 		p.phone.tasks.Go(func() { _ = p.phone.assist(pumping, map[string]string{"engine": name}) })
 	}
@@ -145,7 +149,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	done.Latency = p.phone.pace.report()
 	return call.Ending{
 		Last: last, Cause: causes[outcome.End], Err: p.phone.discreet(failure(outcome, err)),
-		Dialogue: done, Speech: p.phone.used.report(),
+		Dialogue: done, Speech: p.phone.voices.Used.Report(),
 	}
 }
 

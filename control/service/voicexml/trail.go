@@ -57,15 +57,6 @@ func (p *phone) witnessed(ctx context.Context) context.Context {
 	})
 }
 
-// spoken reports the messages between the platform and a speech server.
-func (p *phone) spoken(received bool, message string) {
-	step := reporting.StepSpeechSent
-	if received {
-		step = reporting.StepSpeechReceived
-	}
-	p.step(step, message)
-}
-
 // custom reports what a page logs, without what the caller gave in private.
 func custom(trail *reporting.Trail, secrets *secrecy.Secrets, l vxml.PageLog) {
 	if l.Label != "" {
@@ -80,9 +71,6 @@ func (p *phone) step(name reporting.Step, text string) {
 		trail.Step(name, p.secrets.Conceal(text))
 	}
 }
-
-// conversing implements watcher.
-func (p *phone) conversing() { p.used.bots.Add(1) }
 
 // transcribed are the names for what stands in transcripts too.
 var transcribed = map[vxml.TraceKind]reporting.Step{
