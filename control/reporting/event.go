@@ -35,13 +35,7 @@ type Trail struct {
 	mu   sync.Mutex
 	head Head
 	n    int
-	done deeds
-}
-
-// deeds are what is listed in a call's record.
-type deeds struct {
-	transfers  []Transfer
-	recordings []Recording
+	done Deeds
 }
 
 // maxDeeds bounds how many of each a record lists: the first.
@@ -78,9 +72,9 @@ func (t *Trail) Transferred(one Transfer) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.done.transfers) < maxDeeds {
+	if len(t.done.Transfers) < maxDeeds {
 		one.To = shorten(one.To, maxURI)
-		t.done.transfers = append(t.done.transfers, one)
+		t.done.Transfers = append(t.done.Transfers, one)
 	}
 }
 
@@ -91,9 +85,22 @@ func (t *Trail) Recorded(one Recording) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.done.recordings) < maxDeeds {
+	if len(t.done.Recordings) < maxDeeds {
 		one.URI = shorten(one.URI, maxURI)
-		t.done.recordings = append(t.done.recordings, one)
+		t.done.Recordings = append(t.done.Recordings, one)
+	}
+}
+
+// Progressed notes what became of a call that the platform made, once it is known.
+func (t *Trail) Progressed(one Progress) {
+	if t == nil {
+		return
+	}
+	t.Step(StepProgress, one.Leg+" "+one.Outcome)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.done.Progress) < maxDeeds {
+		t.done.Progress = append(t.done.Progress, one)
 	}
 }
 
@@ -104,7 +111,7 @@ func (t *Trail) Complete(r *Record) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r.Transfers, r.Recordings = t.done.transfers, t.done.recordings
+	r.Deeds = t.done
 }
 
 func (t *Trail) event(kind Kind, name, text string) {

@@ -14,21 +14,20 @@ import (
 // clock, in fields that end in _ms, so that a step of the wall clock never
 // makes a call longer or shorter; empty optional fields are left out.
 type Record struct {
-	Head                   // its id is the call's own: a UUID made when the INVITE arrived
-	SIPCallID  string      `json:"sip_call_id"` // Call-ID of the caller's dialog
-	Parties    Parties     `json:"parties"`
-	Attached   *Attached   `json:"attached,omitempty"`
-	StartedAt  time.Time   `json:"started_at"`            // INVITE
-	AnsweredAt *time.Time  `json:"answered_at,omitempty"` // ACK of the answer; absent when never answered
-	EndedAt    time.Time   `json:"ended_at"`
-	Durations  Durations   `json:"durations"`
-	End        End         `json:"end"`
-	Media      []Leg       `json:"media,omitempty"`
-	Speech     *Speech     `json:"speech,omitempty"`
-	Dialogue   *Dialogue   `json:"dialogue,omitempty"`
-	Transfers  []Transfer  `json:"transfers,omitempty"`
-	Recordings []Recording `json:"recordings,omitempty"`
-	Parent     string      `json:"-"` // trace context of whoever sent the call, if it is believed; not kept
+	Head                  // its id is the call's own: a UUID made when the INVITE arrived
+	SIPCallID  string     `json:"sip_call_id"` // Call-ID of the caller's dialog
+	Parties    Parties    `json:"parties"`
+	Attached   *Attached  `json:"attached,omitempty"`
+	StartedAt  time.Time  `json:"started_at"`            // INVITE
+	AnsweredAt *time.Time `json:"answered_at,omitempty"` // ACK of the answer; absent when never answered
+	EndedAt    time.Time  `json:"ended_at"`
+	Durations  Durations  `json:"durations"`
+	End        End        `json:"end"`
+	Media      []Leg      `json:"media,omitempty"`
+	Speech     *Speech    `json:"speech,omitempty"`
+	Dialogue   *Dialogue  `json:"dialogue,omitempty"`
+	Deeds
+	Parent string `json:"-"` // trace context of whoever sent the call, if it is believed; not kept
 }
 
 // Begin starts the record of a call whose INVITE arrived at a time that still
@@ -206,6 +205,23 @@ func (d *Dialogue) bounded() *Dialogue {
 		c.Exit[shorten(name, 256)] = shorten(d.Exit[name], maxText)
 	}
 	return &c
+}
+
+// Deeds are what was done in a call, the first hundred of each kind.
+type Deeds struct {
+	Transfers  []Transfer  `json:"transfers,omitempty"`
+	Recordings []Recording `json:"recordings,omitempty"`
+	Progress   []Progress  `json:"progress,omitempty"`
+}
+
+// Progress is what became of a call that the platform made, by what was heard of it
+// (call progress analysis).
+type Progress struct {
+	Leg      string `json:"leg"`            // "caller" of a call that the platform made by itself, "party-1", …
+	Outcome  string `json:"outcome"`        // "human", "machine", "fax", "silence", "busy", "fast_busy", "ringback" (as often as it may), "sit_nocircuit", "sit_operatorintercept", "sit_reorder", "sit_vacantcircuit" or "undetermined"
+	Answered bool   `json:"answered"`       // heard after the answer
+	Beep     bool   `json:"beep,omitempty"` // a machine's beep was heard; absent: it was not, or not waited for
+	After    int64  `json:"after_ms"`       // from the answer, or from the call where there was none, until it was known
 }
 
 // Transfer is an attempt to connect the caller with somebody else.

@@ -28,6 +28,7 @@ func full(t *testing.T) *Record {
 	r.Tenant, r.Profile, r.Parties.DNIS, r.Parties.ANI = "1.101", "117", "100", "alice"
 	r.Transfers = []Transfer{{Kind: "bridge", To: "sip:200@sbc", Result: "far_end_disconnect", Duration: 4000}}
 	r.Recordings = []Recording{{URI: "file:///rec/1.wav", Duration: 2000}}
+	r.Progress = []Progress{{Leg: "party-1", Outcome: "machine", Answered: true, Beep: true, After: 2400}}
 	r.Media = []Leg{{
 		Name: "caller", Codec: "PCMU", Remote: "10.0.0.9:20000",
 		Received: Received{
@@ -57,7 +58,8 @@ const golden = `{"schema":1,"kind":"call","id":"01890a5d-ac96-774b-bcce-b302099a
 	`"speech":{"recognitions":2,"matches":1,"no_matches":1,"no_inputs":0,"syntheses":3,"failures":0},` +
 	`"dialogue":{"pages":2,"last_event":"connection.disconnect.hangup","exit":{"city":"Ghent"}},` +
 	`"transfers":[{"kind":"bridge","to":"sip:200@sbc","result":"far_end_disconnect","duration_ms":4000}],` +
-	`"recordings":[{"uri":"file:///rec/1.wav","duration_ms":2000}]}`
+	`"recordings":[{"uri":"file:///rec/1.wav","duration_ms":2000}],` +
+	`"progress":[{"leg":"party-1","outcome":"machine","answered":true,"beep":true,"after_ms":2400}]}`
 
 func open(t *testing.T, dir string) *Recorder {
 	t.Helper()

@@ -5,8 +5,8 @@ package reporting
 // addresses in it are without their query.
 type Step string
 
-// The steps. The last five are this platform's own: they tell what went over the
-// network.
+// The steps. The last six are this platform's own: they tell what went over the
+// network, and what was heard there.
 const (
 	StepCall           Step = "CMCall"              // a call is taken up: its id
 	StepLeg            Step = "CMCallLeg"           // a leg of it: caller or party-N, and the URI of who is there
@@ -54,4 +54,5 @@ const (
 	StepSpeechReceived Step = "mrcp_received"       // first line of a message from a speech server
 	StepSpeechSent     Step = "mrcp_sent"           // first line of a message to a speech server
 	StepFetched        Step = "fetched"             // method and address; status, time and size
+	StepProgress       Step = "call_progress"       // leg, and what became of the call to it
 )

@@ -9,7 +9,8 @@ type Outcome string
 const (
 	Human        Outcome = "human"
 	Machine      Outcome = "machine"
-	Beep         Outcome = "beep" // of a machine: it records now
+	GreetingOver Outcome = "greeting_over" // of a machine, whose beep may follow
+	Beep         Outcome = "beep"          // of a machine: it records now
 	Fax          Outcome = "fax"
 	Silence      Outcome = "silence"
 	Busy         Outcome = "busy"
@@ -51,14 +52,14 @@ type Progress struct {
 	clock     time.Duration // since the beginning, or the answer
 	cadence   cadence
 	sit       sit
-	fax       time.Duration
+	fax       *FaxTones
 	greeting  greeting
 	voice     Voice
 	beep      *beeper // after a machine's greeting
 }
 
 // NewProgress begins an analysis before the answer.
-func NewProgress(t Timing) *Progress { return &Progress{timing: t} }
+func NewProgress(t Timing) *Progress { return &Progress{timing: t, fax: NewFaxTones(t.Fax)} }
 
 // Connected says that the call was answered.
 func (p *Progress) Connected() {
@@ -67,15 +68,16 @@ func (p *Progress) Connected() {
 }
 
 // Frame takes 20 ms at 8 kHz, and tells once something is known. A machine's
-// greeting is followed by its beep if that is waited for: Frame may be called on.
+// greeting is followed by its end and its beep if that is waited for: Frame may be
+// called on, until it tells Beep or Undetermined.
 func (p *Progress) Frame(pcm []int16) (Outcome, bool) {
 	p.clock += frame
 	hz, sine := pureTone(pcm)
 	if p.beep != nil {
-		return p.beep.frame(p.timing.MaxBeep, hz, sine)
+		return p.beep.frame(p.timing, p.voice.Frame(pcm) && !sine, hz, sine)
 	}
-	if o, ok := p.faxed(hz, sine); ok {
-		return o, true
+	if _, ok := p.fax.sine(hz, sine); ok {
+		return Fax, true
 	}
 	if o, ok := p.sit.frame(hz, sine); ok {
 		return o, true
@@ -99,17 +101,6 @@ func (p *Progress) answered(voice bool) (Outcome, bool) {
 		p.beep = &beeper{}
 	}
 	return o, ok
-}
-
-// faxed knows fax machines by the calling and the called one's tones (ITU-T T.30
-// sections 4.1 and 4.2).
-func (p *Progress) faxed(hz float64, sine bool) (Outcome, bool) {
-	if !sine || !(near(hz, 1100, 38) || near(hz, 2100, 15)) {
-		p.fax = 0
-		return "", false
-	}
-	p.fax += frame
-	return Fax, p.fax >= max(p.timing.Fax, 3*frame)
 }
 
 func near(hz, to, within float64) bool { return hz > to-within && hz < to+within }
@@ -146,27 +137,36 @@ func (g *greeting) frame(voice bool, t Timing) (Outcome, bool) {
 	return "", false
 }
 
-// beeper waits for the tone after which a machine records: a sine of at least 100
-// ms, and then nothing.
+// beeper waits for the end of a machine's greeting, and for the tone after which it
+// records: a sine of at least 100 ms, and then nothing.
 type beeper struct {
-	waited, sine time.Duration
-	hz           float64
-	over         bool
+	waited, sine, quiet time.Duration
+	hz                  float64
+	paused, over        bool
 }
 
-func (b *beeper) frame(most time.Duration, hz float64, sine bool) (Outcome, bool) {
+func (b *beeper) frame(t Timing, voice bool, hz float64, sine bool) (Outcome, bool) {
 	b.waited += frame
 	switch {
 	case b.over:
 		return "", false
 	case sine && hz > 350 && hz < 2500 && (b.sine == 0 || near(hz, b.hz, 20)):
-		b.sine, b.hz = b.sine+frame, hz
+		b.sine, b.hz, b.quiet = b.sine+frame, hz, 0
 	case b.sine >= 100*time.Millisecond:
 		b.over = true
 		return Beep, true
+	case voice:
+		b.sine, b.quiet = 0, 0
 	default:
-		b.sine = 0
+		b.sine, b.quiet = 0, b.quiet+frame
 	}
-	b.over = b.waited >= most
-	return Undetermined, b.over
+	switch {
+	case b.waited >= t.MaxBeep:
+		b.over = true
+		return Undetermined, true
+	case !b.paused && b.quiet >= t.VoicePause:
+		b.paused = true
+		return GreetingOver, true
+	}
+	return "", false
 }

@@ -40,7 +40,7 @@ func outcomes(p *Progress, pcm []int16) (all []Outcome) {
 	for ; len(pcm) >= 160; pcm = pcm[160:] {
 		if o, ok := p.Frame(pcm[:160]); ok {
 			all = append(all, o)
-			if o != Machine {
+			if o != Machine && o != GreetingOver {
 				return all
 			}
 		}
@@ -89,7 +89,9 @@ func TestTonesBeforeTheAnswer(t *testing.T) {
 }
 
 func TestWhoAnswers(t *testing.T) {
-	beep := append(words(4000), tone.PCM(rate, tone.Part{For: 500 * ms}, tone.Part{Hz: []float64{1000}, Level: -12, For: 400 * ms}, tone.Part{For: time.Second})...)
+	beeps := func(after time.Duration) []int16 {
+		return append(words(4000), tone.PCM(rate, tone.Part{For: after}, tone.Part{Hz: []float64{1000}, Level: -12, For: 400 * ms}, tone.Part{For: time.Second})...)
+	}
 	for _, tt := range []struct {
 		name string
 		pcm  []int16
@@ -97,9 +99,11 @@ func TestWhoAnswers(t *testing.T) {
 	}{
 		{"hello?", words(500, 2000), []Outcome{Human}},
 		{"hello, here is", words(500, 400, 600, 2000), []Outcome{Human}},
-		{"a long greeting", words(4000, 1000), []Outcome{Machine}},
-		{"a greeting in pieces", words(700, 300, 800, 300, 900, 1000), []Outcome{Machine}},
-		{"a machine with its beep", beep, []Outcome{Machine, Beep}},
+		{"a long greeting", words(4000, 500), []Outcome{Machine}},
+		{"a long greeting and its end", words(4000, 1500), []Outcome{Machine, GreetingOver}},
+		{"a greeting in pieces", words(700, 300, 800, 300, 900, 500), []Outcome{Machine}},
+		{"a machine with its beep", beeps(500 * ms), []Outcome{Machine, Beep}},
+		{"a machine whose beep is late", beeps(1500 * ms), []Outcome{Machine, GreetingOver, Beep}},
 		{"nobody", make([]int16, 8*rate), []Outcome{Silence}},
 		{"a fax", tone.PCM(rate, repeat(1, 3*time.Second, 0, 2100)...), []Outcome{Fax}},
 	} {
@@ -114,6 +118,32 @@ func TestWhoAnswers(t *testing.T) {
 			if got[i] != tt.want[i] {
 				t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 			}
+		}
+	}
+}
+
+func TestFaxTones(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		hz     float64
+		length time.Duration
+		want   FaxTone
+	}{
+		{"calling", 1100, 500 * ms, CNG},
+		{"called", 2100, 500 * ms, CED},
+		{"calling, off by 3 %", 1130, 500 * ms, CNG},
+		{"too short", 1100, 100 * ms, ""},
+		{"a beep", 1000, 500 * ms, ""},
+	} {
+		var got FaxTone
+		f := NewFaxTones(160 * ms)
+		for pcm := tone.PCM(rate, tone.Part{Hz: []float64{tt.hz}, Level: -20, For: tt.length}); len(pcm) >= 160; pcm = pcm[160:] {
+			if heard, ok := f.Frame(pcm[:160]); ok {
+				got = heard
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q", tt.name, got)
 		}
 	}
 }

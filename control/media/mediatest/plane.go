@@ -208,6 +208,9 @@ func (l *leg) arrive(h rtpstream.Header, payload []byte) {
 			to.leaveLocked(Packet{Header: out, Payload: append([]byte(nil), payload...), Relayed: true})
 		}
 	}
+	if event || route.Copy {
+		l.stats.RxUser++
+	}
 	l.plane.mu.Unlock()
 	if event || route.Copy {
 		l.config.Receiver.RTP(append(h.Append(nil), payload...), time.Now())

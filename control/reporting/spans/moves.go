@@ -19,6 +19,10 @@ var moves = map[reporting.Step]func(*call, reporting.Event){
 		c.open[whole].SetName(partNames[whole] + " " + e.Text)
 		c.open[whole].SetAttributes(attribute.String("mcp.service", e.Text))
 	},
+	reporting.StepProgress: func(c *call, e reporting.Event) {
+		leg, outcome, _ := strings.Cut(e.Text, " ")
+		c.note(turn, e, attribute.String("mcp.leg", leg), attribute.String("mcp.call_progress", outcome))
+	},
 	reporting.StepBegun: func(c *call, e reporting.Event) { c.finish(setup, e.At) },
 
 	reporting.StepAppBegun:    told,
