@@ -26,6 +26,8 @@ type Config struct {
 	// Local is the address of the phone's RTP; where not set, the one that
 	// routes to the far end.
 	Local netip.Addr
+	// Early is what is played before the answer to whoever calls: early media.
+	Early []Step
 	// Quiet is the silence by which the far end has finished speaking. Default 1 s.
 	Quiet time.Duration
 	// Voice speaks; a script that says something needs one.

@@ -22,7 +22,8 @@ type session struct {
 	line   *line
 	offer  sdp.Local // the phone's side of the latest description
 	spoken map[string][]int16
-	over   chan struct{} // closed when the far end has hung up
+	over   chan struct{} // closed when the far end has hung up, or given the call up
+	pickUp func() error  // answers; nil: the call is answered
 	said   []Segment
 }
 
@@ -38,9 +39,7 @@ func (s *session) follow(ctx context.Context, script []Step, agreed sdp.Negotiat
 		defer close(watched)
 		s.watch(ctx)
 	}()
-	s.phone.config.Answered()
-	s.phone.config.Up(s.dialog)
-	err := s.play(ctx, script)
+	err := s.perform(ctx, script)
 	summary := &Summary{CallID: s.dialog.CallID(), To: s.phone.config.To, Answered: s.line.began, EndedBy: "caller"}
 	select {
 	case <-s.over:
@@ -54,6 +53,18 @@ func (s *session) follow(ctx context.Context, script []Step, agreed sdp.Negotiat
 	err = errors.Join(err, s.line.stop())
 	s.report(summary)
 	return summary, err
+}
+
+// perform answers the call if it is not, and plays the script.
+func (s *session) perform(ctx context.Context, script []Step) error {
+	if s.pickUp != nil {
+		if err := s.pickUp(); err != nil {
+			return err
+		}
+	}
+	s.phone.config.Answered()
+	s.phone.config.Up(s.dialog)
+	return s.play(ctx, script)
 }
 
 // bye hangs up even when the context is over.
@@ -75,6 +86,9 @@ func (s *session) watch(ctx context.Context) {
 		switch event := event.(type) {
 		case sip.ByeReceived:
 			s.phone.config.Tell("heard hang-up", "")
+			close(s.over)
+		case sip.Cancelled:
+			s.phone.config.Tell("is not wanted any more", "")
 			close(s.over)
 		case sip.Lost:
 			s.phone.config.Tell("lost the far end", event.Err.Error())
