@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"mcp/control/call/progress"
 	"mcp/control/media"
 	"mcp/control/media/codec"
 	"mcp/control/reporting"
@@ -104,6 +105,26 @@ func (c *Call) Caller() *media.Leg { return c.caller.leg }
 
 // Codec is the audio codec agreed with the caller.
 func (c *Call) Codec() codec.Codec { return c.caller.agreed() }
+
+// Progress is what became of a call that the platform made; false: nothing is known.
+func (c *Call) Progress() (progress.Result, bool) {
+	if p, ours := c.dialog.(*Placed); ours {
+		return p.Progress()
+	}
+	return progress.Result{}, false
+}
+
+// analysed waits until it is known who has answered a call that is listened to.
+func (c *Call) analysed() {
+	p, ours := c.dialog.(*Placed)
+	if !ours || p.analysis.Load() == nil {
+		return
+	}
+	select {
+	case <-p.analysis.Load().Found():
+	case <-c.hungUp:
+	}
+}
 
 // HungUp is closed when the far end is gone, whoever ended the call.
 func (c *Call) HungUp() <-chan struct{} { return c.hungUp }

@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
+	"mcp/control/call/progress"
 	"mcp/control/route"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
@@ -20,6 +22,10 @@ type Placement struct {
 	Destination
 	// Request is what the called party is served.
 	Request route.Request
+	// Analysis has the call listened to: it is given up when the network says that
+	// nobody will answer, and who answers is served once it is known whether that is
+	// a person. Nil: it is not.
+	Analysis *progress.Options
 }
 
 // ErrOverload says that no further call can be made at present.
@@ -40,6 +46,11 @@ func (s *Server) Place(ctx context.Context, p Placement) (*Placed, error) {
 	if err != nil {
 		return nil, &Refusal{Status: 400, Reason: "Bad Request", Err: err}
 	}
+	if p.Analysis != nil {
+		if err := s.progress.Check(*p.Analysis); err != nil {
+			return nil, &Refusal{Status: 400, Reason: "Bad Request", Err: err}
+		}
+	}
 	d.local = local
 	c := s.newCall(d)
 	if err := s.admit(ctx, c); err != nil {
@@ -59,14 +70,16 @@ func (s *Server) Place(ctx context.Context, p Placement) (*Placed, error) {
 // Placed is a call that the platform has made: for the call it is the dialog, which
 // begins with the answer. To answer is to call.
 type Placed struct {
-	dialler Dialler
-	what    Placement
-	local   netip.Addr
-	call    *Call
-	events  chan sip.Event
-	done    chan struct{}
-	give    context.Context
-	up      context.CancelFunc // ends give: the call is not wanted any more
+	dialler  Dialler
+	what     Placement
+	local    netip.Addr
+	call     *Call
+	events   chan sip.Event
+	done     chan struct{}
+	give     context.Context
+	up       context.CancelFunc // ends give: the call is not wanted any more
+	answered chan struct{}      // closed at the answer
+	analysis atomic.Pointer[progress.Analysis]
 
 	mu      sync.Mutex // guards what follows
 	dialog  *sip.Dialog
@@ -74,7 +87,9 @@ type Placed struct {
 }
 
 func newPlaced(d Dialler, p Placement) *Placed {
-	placed := &Placed{dialler: d, what: p, events: make(chan sip.Event, 1), done: make(chan struct{})}
+	placed := &Placed{
+		dialler: d, what: p, events: make(chan sip.Event, 1), done: make(chan struct{}), answered: make(chan struct{}),
+	}
 	placed.give, placed.up = context.WithCancel(context.Background())
 	return placed
 }
@@ -136,25 +151,36 @@ func (p *Placed) current() *sip.Dialog {
 
 // Answer implements Signalling: it calls, and returns when the party has answered.
 func (p *Placed) Answer(ctx context.Context, offer []byte) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(p.give, cancel)()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(p.give, func() { cancel(nil) })()
 	if p.what.Patience > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, p.what.Patience, ErrNoAnswer)
 		defer stop()
 	}
-	d, err := p.dialler.Invite(ctx, sip.Outgoing{To: p.what.To, From: p.what.From, Offer: offer, Headers: p.what.Headers})
+	out := sip.Outgoing{To: p.what.To, From: p.what.From, Offer: offer, Headers: p.what.Headers}
+	settle, err := p.heed(&out, cancel)
+	if err != nil {
+		return err
+	}
+	d, err := p.dialler.Invite(ctx, out)
+	settle()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		if errors.Is(context.Cause(ctx), ErrNoAnswer) {
+		var heard *progress.FailedError
+		switch cause := context.Cause(ctx); {
+		case errors.Is(cause, ErrNoAnswer):
 			err = ErrNoAnswer
+		case errors.As(cause, &heard):
+			err = heard
 		}
 		p.outcome = err
 		return err
 	}
 	p.dialog = d
+	close(p.answered)
 	p.call.beside(func() {
 		defer close(p.events)
 		for ev := range d.Events() {
@@ -163,6 +189,60 @@ func (p *Placed) Answer(ctx context.Context, offer []byte) error {
 	})
 	return nil
 }
+
+// heed has the call listened to, if that is wanted: as provisional responses describe
+// early media, and further on. It is given up when the network says that nobody will
+// answer. What heed returns ends the time before the answer.
+func (p *Placed) heed(out *sip.Outgoing, giveUp context.CancelCauseFunc) (settle func(), err error) {
+	if p.what.Analysis == nil {
+		return func() {}, nil
+	}
+	c := p.call
+	a, err := c.server.progress.Begin(progress.Subject{
+		Leg: c.caller.leg, Clock: c.session.Clock(), Answered: p.answered, Trail: c.trail, Log: c.log,
+	}, *p.what.Analysis)
+	if err != nil {
+		return nil, err
+	}
+	p.analysis.Store(a)
+	early := make(chan []byte, 4)
+	out.Progress = func(said sip.Provisional) {
+		select {
+		case early <- said.SDP:
+		default: // described often enough
+		}
+	}
+	over := make(chan struct{})
+	var heeding sync.WaitGroup
+	heeding.Go(func() { p.hearEarly(a, early, over, giveUp) })
+	return func() { close(over); heeding.Wait() }, nil
+}
+
+// hearEarly connects the leg before the answer, until the call is over or analysed.
+func (p *Placed) hearEarly(a *progress.Analysis, early <-chan []byte, over <-chan struct{}, giveUp context.CancelCauseFunc) {
+	for {
+		select {
+		case answer := <-early:
+			if len(answer) == 0 {
+				continue
+			}
+			if err := p.call.caller.complete(answer); err != nil {
+				p.call.log.Info("early media is of no use", "leg", p.call.caller.leg.Name(), "error", err)
+			}
+		case <-a.Found():
+			if r, _ := a.Result(); r.Failed() {
+				giveUp(&progress.FailedError{Outcome: r.Outcome})
+			}
+			return
+		case <-over:
+			return
+		}
+	}
+}
+
+// Progress is what became of the call as far as is known; false: nothing is, or it
+// is not analysed.
+func (p *Placed) Progress() (progress.Result, bool) { return p.analysis.Load().Result() }
 
 // hand passes an event on, to a call that still listens.
 func (p *Placed) hand(ev sip.Event) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mcp/control/call/progress"
 	"mcp/control/media"
 	"mcp/control/media/report"
 	"mcp/control/reporting"
@@ -142,10 +143,11 @@ func (f *facts) served(e Ending) {
 
 func unanswered(m message) reporting.End {
 	var refused *sip.RejectedError
+	var heard *progress.FailedError
 	switch {
 	case errors.As(m.err, &refused): // of a call that the platform made
 		return reporting.End{Cause: reporting.Refused, By: reporting.Caller, SIPStatus: refused.Status, Error: m.err.Error()}
-	case errors.Is(m.err, ErrNoAnswer), errors.Is(m.err, context.Canceled):
+	case errors.Is(m.err, ErrNoAnswer), errors.As(m.err, &heard), errors.Is(m.err, context.Canceled):
 		return reporting.End{Cause: reporting.Cancelled, By: reporting.Platform, SIPStatus: 487, Error: m.err.Error()}
 	case errors.Is(m.err, sip.ErrCancelled):
 		return reporting.End{Cause: reporting.Cancelled, By: reporting.Caller, SIPStatus: 487}
@@ -183,6 +185,9 @@ func (c *Call) finish() {
 		a.Abandon()
 	}
 	c.unrecord()
+	if p, ours := c.dialog.(*Placed); ours {
+		p.analysis.Load().Close()
+	}
 	f := &c.life.facts
 	f.record.Media = legsOf(c.session.Close())
 	if f.end == nil {

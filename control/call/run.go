@@ -225,6 +225,7 @@ func (c *Call) startService() {
 		defer stop()
 		defer c.unrecord()
 		c.record(ctx)
+		c.analysed()
 		c.tell(message{trigger: ServiceEnded, ending: program.Run(ctx)})
 	})
 	if c.life.kept != nil {

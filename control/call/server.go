@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcp/control/admission"
+	"mcp/control/call/progress"
 	"mcp/control/call/secure"
 	"mcp/control/media"
 	"mcp/control/reporting"
@@ -93,6 +94,7 @@ type Server struct {
 	recorder   Recorder
 	dialler    Dialler
 	recordings []Recordings
+	progress   *progress.Lab
 	metrics    *metrics
 	gate       *gatekeeper
 	log        *slog.Logger
@@ -109,15 +111,17 @@ type Parts struct {
 	Dialler  Dialler // nil: calls cannot call others
 	// Recordings record whole calls.
 	Recordings []Recordings
-	Metrics    Registerer
-	Log        *slog.Logger
+	// Progress analyses calls that the platform makes. Nil: it does not.
+	Progress *progress.Lab
+	Metrics  Registerer
+	Log      *slog.Logger
 }
 
 // NewServer makes a Server.
 func NewServer(config Config, p Parts) *Server {
 	s := &Server{
 		config: config.withDefaults(), engine: p.Engine, selector: p.Selector, recorder: p.Recorder,
-		dialler: p.Dialler, recordings: p.Recordings, log: p.Log, calls: map[string]*Call{},
+		dialler: p.Dialler, recordings: p.Recordings, progress: p.Progress, log: p.Log, calls: map[string]*Call{},
 	}
 	s.gate = newGatekeeper(s.config)
 	s.metrics = newMetrics(p.Metrics, s.Active)

@@ -62,6 +62,7 @@ type Calls struct {
 	Grace      time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
 	Overrides  []string      `yaml:"overrides" doc:"options that the Resource Manager may set for a call by gvp.config.SECTION.OPTION in the Request-URI: SECTION.OPTION or SECTION.*; property.NAME is the VoiceXML property NAME; default: none"`
 	Outbound   Outbound      `yaml:"outbound" doc:"calls that are asked for over HTTP"`
+	CPA        CPA           `yaml:"cpa" doc:"call progress analysis: what is heard of calls that the platform makes, where that is asked for"`
 }
 
 // Validate checks the section of limits.
@@ -158,7 +159,7 @@ func Defaults() Config {
 		Calls: Calls{
 			RatePeriod: time.Second, CPU: 95, Refusal: 503, RetryAfter: 5 * time.Second,
 			Drain: time.Hour, Prepare: 30 * time.Second, Grace: 10 * time.Second,
-			Outbound: Outbound{Timeout: time.Minute},
+			Outbound: Outbound{Timeout: time.Minute}, CPA: defaultCPA(),
 		},
 		Media:         carrying.Defaults(),
 		Application:   Application{Trace: live.Dir(), ORS: orchestrating.Defaults()},

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"mcp/control/call"
+	"mcp/control/call/progress"
 	"mcp/control/listen"
 	"mcp/control/logexport"
 	"mcp/control/media"
@@ -117,7 +118,8 @@ func (n *Node) build() error {
 	if err != nil {
 		return err
 	}
-	services, err := n.openServices(engine, kept.Store)
+	lab := progress.New(n.cfg.Calls.CPA.analysis(), n.metrics)
+	services, err := n.openServices(engine, kept.Store, lab)
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (n *Node) build() error {
 		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.Spoken(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.Latch(),
 		SRTP: protection, MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace, Overrides: n.cfg.Calls.Overrides, ParentHeader: n.cfg.Health.Tracing.ParentHeader(),
-	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: n.openRecordingServer(kept.Calls()), Metrics: n.metrics, Log: n.log})
+	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: n.openRecordingServer(kept.Calls()), Progress: lab, Metrics: n.metrics, Log: n.log})
 	n.followers = append(n.followers, func(c Config) { n.calls.Limit(c.Calls.Max, c.Calls.overload()) })
 	if err := n.openSelfTest(engine); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"mcp/control/call"
+	"mcp/control/call/progress"
 	"mcp/control/media"
 	"mcp/control/media/conference"
 	"mcp/control/media/record/store"
@@ -24,12 +25,12 @@ import (
 
 // openServices makes everything that a call can be asked to do, and the table by
 // which a call chooses.
-func (n *Node) openServices(engine *media.Engine, kept *store.Store) (call.Selector, error) {
+func (n *Node) openServices(engine *media.Engine, kept *store.Store, lab *progress.Lab) (call.Selector, error) {
 	fetcher, err := n.openFetcher()
 	if err != nil {
 		return nil, err
 	}
-	dialogs, err := n.openVoiceXML(fetcher, kept)
+	dialogs, err := n.openVoiceXML(fetcher, kept, lab)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store) (call.Selec
 	return table, nil
 }
 
-func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store) (*voicexml.Service, error) {
+func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store, lab *progress.Lab) (*voicexml.Service, error) {
 	defaults, err := n.defaultsPage()
 	if err != nil {
 		return nil, err
@@ -78,7 +79,7 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store) (*voicexm
 	config := voicexml.Config{
 		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines.Voices(), Assist: n.cfg.Speech.Assist, Live: n.openTraces(),
 		Files:     files,
-		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect},
+		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect, Progress: lab},
 	}
 	if kept != nil {
 		config.Recordings = kept

@@ -47,7 +47,9 @@ type Config struct {
 // DefaultConfig suits most networks.
 func DefaultConfig() Config {
 	t := detect.DefaultTiming()
-	greeting := func(long time.Duration) Greeting { return Greeting{Machine: long, Voice: t.MaxVoice, Pause: t.VoicePause} }
+	greeting := func(long time.Duration) Greeting {
+		return Greeting{Machine: long, Voice: t.MaxVoice, Pause: t.VoicePause}
+	}
 	return Config{
 		Timing: t, Profile: Normal,
 		Profiles: map[Profile]Greeting{

@@ -280,4 +280,3 @@ func TestTickDoesNotAllocate(t *testing.T) {
 		t.Errorf("%g allocations", n)
 	}
 }
-

@@ -7,6 +7,12 @@
 //
 // A call's state is calling, up or over; one that is over can be asked for a
 // while. With a token configured, requests need Authorization: Bearer TOKEN.
+//
+// A call with an analysis is listened to (call progress analysis). It is given up
+// when the network's tones say that nobody will answer. Once somebody has, the
+// service begins when it is known who, or after a machine's greeting or beep; the
+// state then has a progress, and VoiceXML pages have the same in
+// session.connection.progress.
 package outbound
 
 import (
@@ -23,6 +29,7 @@ import (
 	"time"
 
 	"mcp/control/call"
+	"mcp/control/call/progress"
 	"mcp/control/route"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
@@ -102,6 +109,16 @@ type Order struct {
 	Headers map[string]string `json:"headers,omitempty"` // of the INVITE
 	AAI     string            `json:"aai,omitempty"`     // told to the party's application: User-to-User (RFC 7433), at most 128 octets
 	Timeout string            `json:"timeout,omitempty"` // until the answer, such as 30s
+	// Analysis has the call listened to. Absent: it is not.
+	Analysis *Analysis `json:"analysis,omitempty"`
+}
+
+// Analysis says how a call is listened to.
+type Analysis struct {
+	Profile progress.Profile `json:"profile,omitempty"` // normal, voice or machine; the configuration's by default
+	// Until is when the service begins if a machine answers: greeting or beep, after
+	// that. Empty: once it is known that it is a machine.
+	Until progress.Until `json:"until,omitempty"`
 }
 
 // State is what is told of a call.
@@ -110,6 +127,16 @@ type State struct {
 	State  string `json:"state"`            // calling, up, over
 	Status int    `json:"status,omitempty"` // of the refusal, if the party refused
 	Error  string `json:"error,omitempty"`  // why nobody answered
+	// Progress is what the analysis found. Absent: nothing so far, or there is none.
+	Progress *Progress `json:"progress,omitempty"`
+}
+
+// Progress is what was heard of a call.
+type Progress struct {
+	Outcome  string `json:"outcome"`  // human, machine, fax, silence, undetermined, busy, fast_busy, ringback, sit_…
+	Answered bool   `json:"answered"` // heard after the answer
+	Beep     bool   `json:"beep"`     // a machine's, if it is waited for
+	After    int64  `json:"after_ms"` // from the answer, or from the call where there was none
 }
 
 // placement reads an order.
@@ -123,6 +150,9 @@ func (o Order) placement(patience time.Duration) (call.Placement, error) {
 		if p.Patience, err = time.ParseDuration(o.Timeout); err != nil || p.Patience <= 0 {
 			return p, fmt.Errorf("timeout %q is no duration", o.Timeout)
 		}
+	}
+	if o.Analysis != nil {
+		p.Analysis = &progress.Options{Profile: o.Analysis.Profile, Until: o.Analysis.Until}
 	}
 	if o.AAI != "" {
 		said := header.TextUUI(o.AAI)
@@ -226,6 +256,9 @@ func stateOf(p *call.Placed) State {
 	case <-p.Done():
 		state.State = "over"
 	default:
+	}
+	if r, known := p.Progress(); known {
+		state.Progress = &Progress{string(r.Outcome), r.Answered, r.Beep, r.After.Milliseconds()}
 	}
 	if err := p.Err(); err != nil {
 		var refused *sip.RejectedError

@@ -214,6 +214,27 @@ func unescape(text string) string {
 	return text
 }
 
+// sessionVars are a call's session variables besides those of VoiceXML itself.
+func sessionVars(c *call.Call) map[string]any {
+	vars := genesys(c.Invite(), c.ID(), c.Overrides())
+	if _, ours := c.Invite().(*call.Placed); ours {
+		vars["connection.progress"] = vxml.Live(func() any { return progressVars(c) })
+	}
+	return vars
+}
+
+// progressVars is what is known of who has answered a call that the platform made;
+// null: it is not analysed.
+func progressVars(c *call.Call) any {
+	r, known := c.Progress()
+	if !known {
+		return nil
+	}
+	return map[string]any{
+		"outcome": string(r.Outcome), "answered": r.Answered, "beep": r.Beep, "after": r.After.Seconds(),
+	}
+}
+
 // genesys are the session variables of the Genesys platform; own is our name for
 // the call.
 func genesys(invite call.Identity, own string, overrides map[string]string) map[string]any {

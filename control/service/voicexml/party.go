@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"mcp/control/call"
+	"mcp/control/call/progress"
 	"mcp/control/media"
+	"mcp/control/media/detect"
 	"mcp/control/reporting"
 	"mcp/control/sip/header"
 )
@@ -15,9 +18,10 @@ import (
 type party struct {
 	*call.Party
 	transfer *transfer
-	bypassed bool           // the audio does not pass the platform
-	keys     sync.WaitGroup // hands keys from one to the other
-	heard    bool           // the caller hears it
+	bypassed bool               // the audio does not pass the platform
+	keys     sync.WaitGroup     // hands keys from one to the other
+	heard    bool               // the caller hears it
+	analysis *progress.Analysis // nil: it is not listened to
 }
 
 // dial calls the other party and returns when it has answered. Meanwhile the caller
@@ -36,29 +40,112 @@ func (t *transfer) dial(ctx context.Context, early bool) (*party, error) {
 	}
 	t.phone.step(reporting.StepLeg, called.Leg().Name()+" "+t.to)
 	p := &party{Party: called, transfer: t}
-	waiting := t.entertain(ctx)
+	if err = p.analyse(); err == nil {
+		err = p.await(ctx, early)
+	}
+	if err != nil {
+		p.leave()
+		return nil, err
+	}
+	return p, nil
+}
+
+// await returns when the party has answered, and is the one that the page wants.
+func (p *party) await(ctx context.Context, early bool) error {
+	t := p.transfer
+	waiting := sync.OnceFunc(t.entertain(ctx))
 	defer waiting()
-	sounds := called.Early()
-	if !early || len(t.req.Audio) > 0 {
+	sounds, answered, found := p.Early(), p.Answered(), p.found()
+	if !early || !t.manner.early(len(t.req.Audio) > 0) {
 		sounds = nil
 	}
 	for {
 		select {
 		case <-sounds:
 			sounds = nil
+			if t.manner.when == immediate {
+				waiting()
+			}
 			if err := p.hear(); err != nil {
 				t.phone.log.Info("early media is not heard", "error", err)
 			}
-		case <-called.Answered():
-			return p, nil
-		case <-called.Gone():
-			if err := called.Err(); err != nil {
-				return nil, err
+		case <-answered:
+			if t.manner.when != analysis || found == nil {
+				return nil
 			}
-			return p, nil // it answered, and has gone already
+			answered = nil // it is held until more is known
+		case <-found:
+			found = nil
+			if result := p.unwanted(); result != "" {
+				return &heardError{result}
+			}
+			if answered == nil {
+				return nil
+			}
+		case <-p.Gone():
+			return p.Err() // none: it answered, and has gone already
 		case <-ctx.Done():
-			p.leave()
-			return nil, ctx.Err()
+			return ctx.Err()
+		}
+	}
+}
+
+// analyse begins to listen to the party, if the page wants that.
+func (p *party) analyse() (err error) {
+	t := p.transfer
+	if !t.manner.analysed {
+		return nil
+	}
+	p.analysis, err = t.phone.service.config.Transfers.Progress.Begin(progress.Subject{
+		Leg: p.Leg(), Clock: t.phone.call.Media().Clock(), Answered: p.Answered(), Trail: t.phone.call.Trail(), Log: t.phone.log,
+	}, progress.Options{})
+	return err
+}
+
+// found is closed when the analysis has ended; nil: there is none.
+func (p *party) found() <-chan struct{} {
+	if p.analysis == nil {
+		return nil
+	}
+	return p.analysis.Found()
+}
+
+// unwanted is the result of a transfer to what the analysis has heard; empty: there
+// is nothing against talking to it.
+func (p *party) unwanted() string {
+	r, _ := p.analysis.Result()
+	switch r.Outcome {
+	case detect.Busy:
+		return "busy"
+	case detect.RingBack:
+		return "noanswer"
+	case detect.FastBusy, detect.NoCircuit, detect.Intercept, detect.Reorder, detect.Vacant:
+		return "network_busy"
+	case detect.Fax:
+		return "far_end_fax"
+	case detect.Machine:
+		if p.transfer.manner.machines {
+			return "far_end_machine"
+		}
+	}
+	return ""
+}
+
+// outlast waits for the end of a conversation, and is the transfer's result.
+func (p *party) outlast(ctx context.Context, limit <-chan time.Time) string {
+	for found := p.found(); ; {
+		select {
+		case <-found:
+			found = nil
+			if result := p.unwanted(); result != "" {
+				return result
+			}
+		case <-p.Gone():
+			return "far_end_disconnect"
+		case <-limit:
+			return "maxtime_disconnect"
+		case <-ctx.Done():
+			return "near_end_disconnect"
 		}
 	}
 }
@@ -152,6 +239,7 @@ func (t *transfer) redirects() bool {
 // leave hangs the party up and gives the caller back to the page.
 func (p *party) leave() {
 	c := p.transfer.phone.call
+	p.analysis.Close()
 	p.transfer.phone.overhearer.detach()
 	if p.bypassed {
 		ctx, cancel := context.WithTimeout(context.Background(), tellServer)

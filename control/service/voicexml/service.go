@@ -87,7 +87,7 @@ func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]strin
 		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Warning: err.Error()}
 	}
 	start := vxml.Start{
-		URL: p.url, Request: request, Vars: genesys(c.Invite(), c.ID(), c.Overrides()), Properties: properties(c.Overrides()), Logger: c.Log(), Trace: p.phone.trace,
+		URL: p.url, Request: request, Vars: sessionVars(c), Properties: properties(c.Overrides()), Logger: c.Log(), Trace: p.phone.trace,
 		Steps: p.phone.steps(), Secrets: &p.phone.secrets,
 	}
 	tell(s.config.Tell, c.Invite(), &start)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcp/control/call"
+	"mcp/control/call/progress"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sip"
@@ -24,6 +25,8 @@ type Transfers struct {
 	// Redirect lets the audio of bridged parties bypass the platform, where pages
 	// do not say otherwise.
 	Redirect bool
+	// Progress analyses calls of pages that ask for it; nil: none.
+	Progress *progress.Lab
 }
 
 // referTime bounds how long the other party may take to take the caller over.
@@ -33,6 +36,7 @@ const referTime = 32 * time.Second
 type transfer struct {
 	phone  *phone
 	req    vxml.TransferRequest
+	manner manner
 	to     string // the destination as a SIP URI, for those that the platform calls itself
 	stop   context.CancelFunc
 	done   chan struct{}
@@ -40,11 +44,70 @@ type transfer struct {
 	err    error
 }
 
+// manner is how a transfer connects the two, by attributes of Genesys' own.
+type manner struct {
+	when     moment
+	analysed bool
+	machines bool // machines are hung up on
+}
+
+// moment is when the two hear each other: the attribute connectwhen.
+type moment string
+
+// The moments. Without the attribute they hear each other from the answer on, and
+// the caller hears the network before unless it hears a recording.
+const (
+	immediate moment = "immediate" // before the answer, too
+	answered  moment = "answered"  // from the answer on
+	analysis  moment = "analysis"  // once it is known that the party is wanted
+)
+
+// early tells whether the caller hears what comes before the answer.
+func (m manner) early(recording bool) bool {
+	return m.when == immediate || m.when == "" && !recording
+}
+
+// manner reads a transfer's attributes. An analysis is made for connectwhen=analysis,
+// too.
+func (c Transfers) manner(given map[string]string) (m manner, err error) {
+	m.when = moment(given["connectwhen"])
+	switch m.when {
+	case "", immediate, answered, analysis:
+	default:
+		return m, &vxml.Event{Name: "error.semantic", Message: fmt.Sprintf("connectwhen %q is none of immediate, answered and analysis", m.when)}
+	}
+	for name, to := range map[string]*bool{"analysis": &m.analysed, "detectansweringmachine": &m.machines} {
+		switch given[name] {
+		case "true":
+			*to = true
+		case "", "false":
+		default:
+			return m, &vxml.Event{Name: "error.semantic", Message: fmt.Sprintf("%s %q is neither true nor false", name, given[name])}
+		}
+	}
+	m.analysed = m.analysed || m.when == analysis
+	if !m.analysed {
+		return m, nil
+	}
+	if err := c.Progress.Check(progress.Options{}); err != nil {
+		return m, &vxml.Event{Name: "error.noresource", Message: err.Error()}
+	}
+	return m, nil
+}
+
+// heardError is why a party is given up: what was heard of it.
+type heardError struct{ result string }
+
+func (e *heardError) Error() string { return "the party is " + e.result }
+
 // Transfer implements vxml.Transferrer as RFC 5552 section 6 asks.
 func (p *phone) Transfer(ctx context.Context, req vxml.TransferRequest) (vxml.Transfer, error) {
 	t := &transfer{phone: p, req: req, done: make(chan struct{})}
 	var err error
 	if t.to, err = p.service.config.Transfers.destination(req); err != nil {
+		return nil, err
+	}
+	if t.manner, err = p.service.config.Transfers.manner(req.Extensions); err != nil {
 		return nil, err
 	}
 	run := t.bridge
@@ -189,14 +252,7 @@ func (t *transfer) bridge(ctx context.Context) (vxml.Transferred, error) {
 		defer timer.Stop()
 		limit = timer.C
 	}
-	result := "far_end_disconnect"
-	select {
-	case <-party.Gone():
-	case <-limit:
-		result = "maxtime_disconnect"
-	case <-ctx.Done():
-		result = "near_end_disconnect"
-	}
+	result := party.outlast(ctx, limit)
 	return vxml.Transferred{Result: result, Duration: time.Since(party.Since())}, nil
 }
 
@@ -205,7 +261,10 @@ func (t *transfer) bridge(ctx context.Context) (vxml.Transferred, error) {
 func (t *transfer) failed(err error) (vxml.Transferred, error) {
 	var refused *sip.RejectedError
 	var unknown *net.DNSError
+	var heard *heardError
 	switch {
+	case errors.As(err, &heard):
+		return vxml.Transferred{Result: heard.result}, nil
 	case errors.Is(err, context.Canceled):
 		return vxml.Transferred{Result: "near_end_disconnect"}, nil
 	case errors.Is(err, call.ErrNoAnswer):
