@@ -82,8 +82,9 @@ type Config struct {
 // Handler takes calls that come in.
 type Handler interface {
 	// Invite has one call for itself, on a goroutine of its own; 100 Trying is
-	// sent already. The context ends when the agent stops. When Invite returns
-	// the dialog is over: what is not ended is rejected with 500, or hung up.
+	// sent when nothing else is for a fifth of T1. The context ends when the agent
+	// stops. When Invite returns the dialog is over: what is not ended is rejected
+	// with 500, or hung up.
 	Invite(ctx context.Context, d *Dialog)
 }
 

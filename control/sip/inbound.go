@@ -188,9 +188,7 @@ func (a *Agent) incoming(tx *wire.ServerTx) {
 		a.answer(tx, 503, "")
 		return
 	}
-	if err := tx.Respond(wire.Reply(req, 100, "Trying", "")); err != nil {
-		d.log.Info("sip 100 not sent", "error", err)
-	}
+	tx.Trying()
 	d.follow(tx.From)
 	if !a.goCall(d.serve) {
 		d.end(mvLost, nil)

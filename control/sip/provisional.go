@@ -157,9 +157,9 @@ func (d *Dialog) pracked(tx *wire.ServerTx) {
 	if sdp := sdpOf(tx.Request); sdp != nil && d.sdp == nil {
 		d.sdp = sdp
 	}
-	r.settle(nil)
 	d.mu.Unlock()
 	d.agent.respond(tx, d.reply(tx.Request, 200, "OK"))
+	r.settle(nil) // last: the answer to the INVITE goes after that to the PRACK
 }
 
 // parseRAck reads "rseq cseq INVITE" (RFC 3262 section 7.2).

@@ -99,9 +99,7 @@ func (d *Dialog) reinvited(tx *wire.ServerTx) {
 		return
 	}
 	d.retarget(tx.Request)
-	if err := tx.Respond(wire.Reply(tx.Request, 100, "Trying", "")); err != nil {
-		d.log.Info("sip 100 not sent", "error", err)
-	}
+	tx.Trying()
 	if !d.offer(tx, &Reinvite{Offer: sdpOf(tx.Request), Headers: headersOf(tx.Request.Headers()), dialog: d, tx: tx}) {
 		a.respond(tx, d.reply(tx.Request, 503, reasonFor(503)))
 	}

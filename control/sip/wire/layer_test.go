@@ -36,9 +36,14 @@ func (r recorder) Stray(res *sip.Response)      { r.strays <- res }
 
 func startLayer(t *testing.T) (*Layer, recorder) {
 	t.Helper()
+	return startLayerWith(t, 10*time.Millisecond)
+}
+
+func startLayerWith(t *testing.T, t1 time.Duration) (*Layer, recorder) {
+	t.Helper()
 	core := recorder{make(chan *ServerTx, 100), make(chan *sip.Request, 100), make(chan *sip.Response, 100)}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	l, err := Listen(Config{T1: 10 * time.Millisecond, MaxMessage: 1 << 16, Core: core, Log: log},
+	l, err := Listen(Config{T1: t1, MaxMessage: 1 << 16, Core: core, Log: log},
 		[]string{"udp:127.0.0.1:0", "tcp:127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +101,49 @@ func TestRetransmittedRequestGetsTheLastResponse(t *testing.T) {
 	if len(core.requests) != 0 {
 		t.Error("the core saw it twice")
 	}
+}
+
+// RFC 3261 section 17.2.1: 100 is for who would otherwise wait over 200 ms.
+func TestTryingIsSaidToWhomNothingElseIsSaid(t *testing.T) {
+	t.Run("in time", func(t *testing.T) {
+		l, core := startLayer(t)
+		p, c := peerOf(t, l, "udp")
+		p.Send(c.Request("INVITE"))
+		(<-core.requests).Trying()
+		if m := p.Next(); m.Status() != 100 || siptest.Param(m.Get("To"), "tag") != "" {
+			t.Errorf("want 100 without a tag, got\n%s", m)
+		}
+	})
+	t.Run("to who asks again", func(t *testing.T) {
+		l, core := startLayerWith(t, time.Hour)
+		p, c := peerOf(t, l, "udp")
+		invite := c.Request("INVITE")
+		p.Send(invite)
+		(<-core.requests).Trying()
+		p.Send(invite)
+		if m := p.Next(); m.Status() != 100 {
+			t.Errorf("want 100, got\n%s", m)
+		}
+	})
+	t.Run("not beside an answer", func(t *testing.T) {
+		l, core := startLayerWith(t, time.Hour)
+		p, c := peerOf(t, l, "udp")
+		p.Send(c.Request("INVITE"))
+		tx := <-core.requests
+		tx.Trying()
+		if err := tx.Respond(Reply(tx.Request, 180, "Ringing", "t")); err != nil {
+			t.Fatal(err)
+		}
+		tx.Trying()
+		if m := p.Next(); m.Status() != 180 {
+			t.Errorf("want 180 alone, got\n%s", m)
+		}
+		tx.mu.Lock()
+		defer tx.mu.Unlock()
+		if tx.retry != nil {
+			t.Error("a timer is still armed to say 100")
+		}
+	})
 }
 
 func TestInviteWithoutMagicCookieIsMatchedToo(t *testing.T) {

@@ -79,10 +79,11 @@ func next(k kind, s state, in input) (step, bool) {
 var machines = [...]table{
 	inviteServer: {
 		proceeding: {
-			inRequest: {proceeding, fxResend},
-			in1xx:     {proceeding, fxSend},
-			in2xx:     {accepted, fxSend | fxLinger},
-			in3xx:     {completed, fxSend | fxRetry | fxGiveUp},
+			inRequest: {proceeding, fxQuiet | fxResend},
+			in1xx:     {proceeding, fxQuiet | fxSend},
+			in2xx:     {accepted, fxQuiet | fxSend | fxLinger},
+			in3xx:     {completed, fxQuiet | fxSend | fxRetry | fxGiveUp},
+			inRetry:   {proceeding, fxResend}, // 100 Trying is due
 			inError:   {terminated, fxFail},
 		},
 		completed: {

@@ -20,7 +20,7 @@ func TestEveryInputInEveryState(t *testing.T) {
 	golden := map[kind]map[state]string{
 		inviteServer: {
 			trying:     "- - - - - - - -",
-			proceeding: "P:resend - P:send A:send+linger C:send+retry+giveup - - X:fail",
+			proceeding: "P:resend+quiet - P:send+quiet A:send+linger+quiet C:send+retry+giveup+quiet P:resend - X:fail",
 			completed:  "C:resend F:linger+quiet - - - C:resend+retry X:fail X:fail",
 			confirmed:  "- - - - - - X -",
 			accepted:   "- A:pass - A:send - - X -",

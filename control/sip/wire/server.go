@@ -31,6 +31,19 @@ func newServerTx(l *Layer, req *sip.Request, from Link, key string) *ServerTx {
 	return tx
 }
 
+// Trying sends 100 Trying to an INVITE if no other response goes within T1/5, at
+// once when the INVITE comes again: whoever answers in less than 200 ms may leave
+// it out (RFC 3261 section 17.2.1).
+func (t *ServerTx) Trying() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state != proceeding || t.last != nil {
+		return
+	}
+	t.last = encode(Reply(t.Request, 100, "Trying", ""))
+	t.retry = t.timer(t.retry, t.layer.timing.t1/5, inRetry)
+}
+
 // Respond sends a response: any number of provisional ones, one final one, and
 // after a 2xx to INVITE that same 2xx again until its ACK comes (RFC 6026).
 func (t *ServerTx) Respond(res *sip.Response) error {
