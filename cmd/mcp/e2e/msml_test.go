@@ -390,6 +390,37 @@ func TestMSMLGeneratorsAndDetector(t *testing.T) {
 	r.nothingLeft()
 }
 
+// TestMSMLFaxDetection listens for fax machines, alone and in a group, and ends it
+// (RFC 5707 section 9.11).
+func TestMSMLFaxDetection(t *testing.T) {
+	r := newRig(t, nil)
+	s := r.steer(t)
+	calling := r.participate(t, "wait 100ms; say hum 1100 500ms; await")
+	s.ask(`<dialogstart target="` + calling.id + `" name="fax"><group topology="parallel">
+		<faxdetect id="cng"><faxdetectexit><send target="group" event="terminate"/></faxdetectexit></faxdetect><dtmf fdt="30s"><noinput/></dtmf>
+		</group><disconnect namelist="faxdetect.tone faxdetect.end"/></dialogstart>`)
+	called := r.participate(t, "wait 100ms; say hum 2100 500ms; await")
+	s.ask(`<dialogstart target="` + called.id + `" name="fax"><faxdetect><faxdetectexit>
+		<send target="source" event="heard" namelist="faxdetect.tone"/></faxdetectexit></faxdetect><disconnect/></dialogstart>`)
+	person := r.participate(t, "wait 100ms; say hum 700 500ms; wait 600ms")
+	s.ask(`<dialogstart target="` + person.id + `" name="fax"><faxdetect/><exit namelist="faxdetect.tone faxdetect.end"/></dialogstart>`)
+	if exit := s.event("msml.dialog.exit", calling.id+"/dialog:fax"); exit.value("faxdetect.tone") != "CNG" || exit.value("faxdetect.end") != "faxdetect.complete" {
+		t.Errorf("%+v", exit)
+	}
+	if heard := s.event("heard", called.id+"/dialog:fax"); heard.value("faxdetect.tone") != "CED" {
+		t.Errorf("%+v", heard)
+	}
+	s.ask(`<dialogend id="` + person.id + `/dialog:fax"/>`)
+	if exit := s.event("msml.dialog.exit", person.id+"/dialog:fax"); exit.value("faxdetect.tone") != "" || exit.value("faxdetect.end") != "faxdetect.terminated" {
+		t.Errorf("%+v", exit)
+	}
+	for _, p := range []*participant{calling, called, person} {
+		<-p.done // hung up before it has said all, some
+	}
+	s.hangUp()
+	r.nothingLeft()
+}
+
 // TestMSMLConference mixes three, steers one, and plays to all.
 func TestMSMLConference(t *testing.T) {
 	r := newRig(t, nil)
@@ -504,7 +535,7 @@ func TestMSMLRefusals(t *testing.T) {
 	}{
 		{"unknown element", `<dance/>`, 401, ""},
 		{"video", `<createconference name="v"><videolayout/></createconference>`, 402, ""},
-		{"fax detection", `<dialogstart target="` + s.id + `"><faxdetect/></dialogstart>`, 402, ""},
+		{"receiving faxes", `<dialogstart target="` + s.id + `"><faxrcv/></dialogstart>`, 402, ""},
 		{"fax", `<dialogstart target="` + s.id + `"><faxsend/></dialogstart>`, 402, ""},
 		{"no content", `<dialogstart target="` + s.id + `"/>`, 403, ""},
 		{"element out of place", `<dialogstart target="` + s.id + `"><join id1="a" id2="b"/></dialogstart>`, 404, ""},

@@ -148,6 +148,8 @@ func (d *dialog) primitive(ctx context.Context, n *doc.Node, r *running) error {
 		return d.generateTones(ctx, n, r)
 	case "vad":
 		return d.vad(ctx, n, r)
+	case "faxdetect":
+		return d.faxdetect(ctx, n, r)
 	}
 	return d.element(ctx, n, r.within) // an action
 }
@@ -234,7 +236,7 @@ func (d *dialog) send(n *doc.Node, within *running) {
 }
 
 // kinds are the targets that events can be sent to within a dialog.
-var kinds = []string{"group", "play", "dtmf", "collect", "record", "dtmfgen", "tonegen", "vad"}
+var kinds = []string{"group", "play", "dtmf", "collect", "record", "dtmfgen", "tonegen", "vad", "faxdetect"}
 
 // deliverLocked hands an event to what a target names; false: it names nothing in
 // the dialog, but the environment.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mcp/control/media/codec"
 	"mcp/control/media/record"
 	"mcp/control/media/record/store"
 	"mcp/control/service/msml/doc"
@@ -268,30 +269,35 @@ type condition struct {
 // vad performs <vad> (section 9.9.1).
 func (d *dialog) vad(ctx context.Context, n *doc.Node, r *running) error {
 	frames := make(chan bool, 64)
+	judge := func(pcm []int16) {
+		select {
+		case frames <- voiced(pcm):
+		default: // the dialog is busy
+		}
+	}
+	if err := d.overhear(judge, func() error { return d.detect(ctx, n, r, frames) }); err != nil {
+		return err
+	}
+	return d.finally(ctx, n, "vadexit", r)
+}
+
+// overhear has each frame of what is said on the stage judged while something goes on.
+func (d *dialog) overhear(judge func(pcm []int16), during func() error) error {
 	ear, err := record.New(d.on.stage.clock(), io.Discard, record.Options{
-		Format: record.Format{Container: record.Raw, Coding: record.MuLaw, Rate: 8000, Channels: 1},
-		Judge: func(pcm []int16) bool {
-			select {
-			case frames <- voiced(pcm):
-			default: // the dialog is busy
-			}
-			return true
-		},
+		Format: record.Format{Container: record.Raw, Coding: record.MuLaw, Rate: codec.Narrowband, Channels: 1},
+		Judge:  func(pcm []int16) bool { judge(pcm); return true },
 	})
 	if err != nil {
-		return fmt.Errorf("vad: %w", err)
+		return fmt.Errorf("listen: %w", err)
 	}
 	unhear, err := d.on.stage.hear(ear)
 	if err == nil {
-		err = d.detect(ctx, n, r, frames)
+		err = during()
 		unhear()
 	}
 	ear.Stop()
 	<-ear.Done()
-	if err != nil {
-		return err
-	}
-	return d.finally(ctx, n, "vadexit", r)
+	return err
 }
 
 // detect watches frames until every condition has been met, or it is ended.

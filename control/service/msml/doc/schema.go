@@ -13,7 +13,7 @@ type element struct{ attributes, content string }
 // The primitives and actions of dialogs, which several elements may contain.
 const (
 	actions    = "send exit disconnect"
-	primitives = "play dtmfgen tonegen record dtmf collect vad group " + actions
+	primitives = "play dtmfgen tonegen record dtmf collect vad faxdetect group " + actions
 	streams    = "stream"
 	rest       = "*" // anything: it is not looked at
 )
@@ -81,12 +81,15 @@ var schema = map[string]element{
 	"tsilence":  {"len:time", actions},
 	"silence":   {"len:time duration:time", actions},
 	"vadexit":   {"", actions},
+
+	"faxdetect":     {"id", "faxdetectexit"},
+	"faxdetectexit": {"", actions},
 }
 
 // unsupported are elements of RFC 5707 that are known and not executed: video,
-// fax, speech, and the transformations of single streams.
+// faxes, speech, and the transformations of single streams.
 const unsupported = `video videolayout selector region root visual monitor tts speech grammar match
-	speechexit agc gate transfer faxdetect faxdetectexit faxsend faxrcv sendobj rxpoll hdrfooter
+	speechexit agc gate transfer faxsend faxrcv sendobj rxpoll hdrfooter
 	audit auditresult conferenceaudit connectionaudit dialogaudit streamaudit`
 
 // check holds an element and all below it to the schema.
