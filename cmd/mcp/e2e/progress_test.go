@@ -220,6 +220,38 @@ func TestTransfersThatAreAnalysed(t *testing.T) {
 	}
 }
 
+// TestBridgeIsRelayedInTheKernel has a call bridged on the XDP plane.
+func TestBridgeIsRelayedInTheKernel(t *testing.T) {
+	t.Parallel()
+	passOnKernel(t, "^TestBridgeAfterAnAnalysis$", "TestBridgeAfterAnAnalysis")
+}
+
+// TestBridgeAfterAnAnalysis holds a party until it has said who it is, and lets the
+// two talk then: where the plane is the kernel's, relayed from leg to leg.
+func TestBridgeAfterAnAnalysis(t *testing.T) {
+	t.Parallel()
+	y := newTelephony(t)
+	r := newRig(t, analysing)
+	f := newFar(t, y, "", "say hello; wait 1s; say hum 700 400ms; wait 600ms")
+	r.transferring(`<transfer name="t" type="bridge" dest="` + f.uri() + `" connectwhen="analysis">`)
+	summary, err := r.dial(t.Context(), r.target(), "hear; say hum 400 400ms; await")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := r.wantProgress(t, func(*reporting.Record) bool { return true }, "party-1", "human")
+	if told, _ := r.told(); told != "far_end_disconnect" {
+		t.Errorf("the page told %q", told)
+	}
+	if got, back := heard(summary), heard(f.last()); !slices.Equal(got, []float64{700}) || !slices.Equal(back, []float64{400}) {
+		t.Errorf("the caller heard %v, the party %v", got, back)
+	}
+	for _, leg := range rec.Media {
+		if r.cfg.Media.Plane != "socket" && leg.Sent.Relayed < 20 {
+			t.Errorf("leg %s: %d of %d packets sent were relayed", leg.Name, leg.Sent.Relayed, leg.Sent.Packets)
+		}
+	}
+}
+
 // analysed is a transfer, what its far end does, and what is to come of it.
 type analysed struct {
 	name, attributes, early, answered string

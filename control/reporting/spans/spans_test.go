@@ -63,7 +63,7 @@ var dialogue = []step{
 	{reporting.StepSpeechSent, "RECOGNIZE 1"}, {reporting.StepSpeechReceived, "1 407 COMPLETE"}, {reporting.StepASRTrace, "match|0.90|forty seven"}, {reporting.StepASREnd, "match"},
 	{reporting.StepInputEnd, "voice"}, {reporting.StepFilling, "pin = 47"}, {reporting.StepFetched, "GET http://web/a.vxml: from the cache"},
 	{reporting.StepFetched, "GET http://web/b.vxml: 200 in 3 ms, 812 bytes"}, {reporting.StepSelected, "more"}, {reporting.StepKeys, "1234"},
-	{reporting.StepEvent, "error.badfetch: no page for Ann"}, {reporting.StepReceived, "BYE"},
+	{reporting.StepEvent, "error.badfetch: no page for Ann"}, {reporting.StepProgress, "party-1 human"}, {reporting.StepReceived, "BYE"},
 }
 
 // place lets a call happen, and returns its record.
@@ -126,6 +126,9 @@ func TestCallIsOneTrace(t *testing.T) {
 	}
 	if v := turns[1].Values(); v["error.type"] != "error.badfetch" || turns[1].Status.GetCode().String() != "STATUS_CODE_ERROR" {
 		t.Errorf("the second turn is %v, %v", v, turns[1].Status)
+	}
+	if notes := turns[1].Notes(); !slices.Contains(notes, "call_progress") {
+		t.Errorf("the second turn has %v", notes)
 	}
 	if v := heard.Values(); v["mcp.speech.engine"] != "vosk" || v["mcp.speech.outcome"] != "match" || strings.Join(heard.Notes(), " ") != "mrcp_sent mrcp_received asr_trace" {
 		t.Errorf("the recognition is %v with %v", v, heard.Notes())
