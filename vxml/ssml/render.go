@@ -63,6 +63,7 @@ type renderer struct {
 	markup   strings.Builder
 	text     strings.Builder
 	audible  bool // the segment holds text or a pause
+	silent   bool // within what something else is said for
 	open     []*Element
 	out      []Segment
 }
@@ -110,7 +111,9 @@ func (r *renderer) say(s string) {
 		r.audible = true
 	}
 	r.markup.WriteString(xmltree.Escape(s))
-	r.text.WriteString(s)
+	if !r.silent {
+		r.text.WriteString(s)
+	}
 }
 
 func (r *renderer) element(ctx context.Context, e *Element) error {
@@ -119,12 +122,17 @@ func (r *renderer) element(ctx context.Context, e *Element) error {
 	}
 	r.start(e)
 	r.open = append(r.open, e)
-	if err := r.all(ctx, e.Content); err != nil {
+	r.silent = e.Name == "sub"
+	err := r.all(ctx, e.Content)
+	r.silent = false
+	if err != nil {
 		return err
 	}
 	r.open = r.open[:len(r.open)-1]
 	r.markup.WriteString("</" + e.Name + ">")
 	switch e.Name {
+	case "sub":
+		r.text.WriteString(e.attr("alias"))
 	case "p", "paragraph", "s", "sentence", "break":
 		r.text.WriteByte(' ')
 	}

@@ -144,6 +144,9 @@ func element(n *xmltree.Node, content []Node) (Node, error) {
 			return nil, fault(n, "<%s> has no attribute %q", n.Name, a.Name)
 		}
 	}
+	if wrong := invalid(n); wrong != "" {
+		return nil, fault(n, "<%s> %s", n.Name, wrong)
+	}
 	return &Element{n.Name, n.Attrs, content}, nil
 }
 
