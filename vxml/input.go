@@ -210,7 +210,7 @@ func (s *session) link(ctx context.Context, a *active, g *grammar.Grammar, start
 	})
 	if err != nil {
 		// A recognizer may know what the text matcher cannot follow.
-		if a.mode == grammar.Voice {
+		if a.mode == grammar.Voice && !faulty(err) {
 			s.log.Debug("voice grammar is left to the recognizer alone", "grammar", g.URI, "error", err)
 			return nil
 		}
@@ -219,6 +219,13 @@ func (s *session) link(ctx context.Context, a *active, g *grammar.Grammar, start
 	a.linked = linked
 	a.speech.Phrases = linked.Phrases
 	return nil
+}
+
+// faulty tells whether an error is one of the grammar itself.
+func faulty(err error) bool {
+	var wrong *grammar.Error
+	var event *Event
+	return errors.As(err, &wrong) && !wrong.Limit && !wrong.Unsupported || errors.As(err, &event) && event.Name == "error.grammar"
 }
 
 // external fetches a grammar that the page refers to.

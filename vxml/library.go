@@ -126,7 +126,11 @@ func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (
 		out.resource = &fetch.Resource{URL: r.URL, MediaType: srgsType, Body: body}
 	}
 	out.compiled, err = l.compile(r.URL, out.resource.Body, mode)
-	return out, err
+	var wrong *grammar.Error
+	if errors.As(err, &wrong) && wrong.Limit && mode != "dtmf" {
+		return out, nil // a recognizer may be able to
+	}
+	return out, grammarEvent(err)
 }
 
 // abnf is a grammar in ABNF form, made one in XML form: any recognizer reads that.
@@ -137,7 +141,7 @@ func (l *library) abnf(r *fetch.Resource, mode string) (source, error) {
 	}
 	out := source{resource: &fetch.Resource{URL: r.URL, MediaType: srgsType, Body: []byte(xmltree.Write(root))}}
 	out.compiled, err = l.compile(r.URL, out.resource.Body, mode)
-	return out, err
+	return out, grammarEvent(err)
 }
 
 func (l *library) compile(url string, body []byte, mode string) (*grammar.Grammar, error) {
@@ -145,10 +149,9 @@ func (l *library) compile(url string, body []byte, mode string) (*grammar.Gramma
 	if mode == "dtmf" {
 		defaults.Mode = grammar.DTMF
 	}
-	g, err := shelved(&l.mu, l.grammars, edition{mode + " " + url, sha256.Sum256(body)}, func() (*grammar.Grammar, error) {
+	return shelved(&l.mu, l.grammars, edition{mode + " " + url, sha256.Sum256(body)}, func() (*grammar.Grammar, error) {
 		return grammar.Parse(body, defaults)
 	})
-	return g, grammarEvent(err)
 }
 
 func (l *library) builtin(uri string) (source, error) {
@@ -166,7 +169,7 @@ func (l *library) builtin(uri string) (source, error) {
 		return source{}, event
 	}
 	g, err := l.compile(uri, body, "")
-	return source{resource: &fetch.Resource{URL: uri, MediaType: srgsType, Body: body}, compiled: g}, err
+	return source{resource: &fetch.Resource{URL: uri, MediaType: srgsType, Body: body}, compiled: g}, grammarEvent(err)
 }
 
 const srgsType = "application/srgs+xml"

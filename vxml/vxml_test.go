@@ -55,6 +55,7 @@ func run(t *testing.T, pages site, steps string, options ...func(*vxml.Options))
 		}
 		lines := strings.ReplaceAll(strings.Join(strings.Fields(steps), "\n"), "_", " ")
 		caller := sim.New(strings.NewReader(lines), t.Output())
+		caller.Fetch(o.Fetcher)
 		d.out, d.err = vxml.New(o).Run(context.Background(), vxml.Start{
 			URL: "http://site/a.vxml",
 			Trace: func(e vxml.TraceEvent) {

@@ -1,6 +1,7 @@
 package doc
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -292,7 +293,7 @@ func (c *compiler) inline(n *xmltree.Node, g *Grammar) {
 	if len(n.Elements()) == 0 {
 		g.Source = strings.TrimSpace(n.Content())
 		switch {
-		case strings.HasPrefix(g.Source, "#ABNF"):
+		case strings.HasPrefix(g.Source, "#ABNF"), g.Type == "application/srgs":
 			c.abnf(g)
 		case g.Type == "":
 			c.fail(n, "an inline grammar that is not SRGS XML needs a type")
@@ -304,6 +305,12 @@ func (c *compiler) inline(n *xmltree.Node, g *Grammar) {
 		return
 	}
 	compiled, err := grammar.Compile(n, grammar.Defaults{URI: c.page.Base, Language: c.language, Inline: true})
+	var wrong *grammar.Error
+	if errors.As(err, &wrong) && wrong.Limit && g.Mode != "dtmf" { // a recognizer may be able to
+		language := cmp.Or(n.Attr("xml:lang"), c.language)
+		g.Source, g.Type = standalone(n, &grammar.Grammar{Language: language, Root: n.Attr("root")}), srgsType
+		return
+	}
 	if err != nil {
 		g.Wrong = err
 		return
@@ -314,7 +321,10 @@ func (c *compiler) inline(n *xmltree.Node, g *Grammar) {
 // abnf compiles an inline grammar of the other form, and keeps it in XML form.
 func (c *compiler) abnf(g *Grammar) {
 	defaults := grammar.Defaults{URI: c.page.Base, Language: c.language}
-	root, _, err := grammar.Read([]byte(g.Source), c.page.Base)
+	root, form, err := grammar.Read([]byte(g.Source), c.page.Base)
+	if err == nil && form != grammar.ABNF {
+		err = &grammar.Error{URI: c.page.Base, Line: g.Line, Text: "a grammar in ABNF form begins with #ABNF 1.0"}
+	}
 	if err == nil {
 		g.Inline, err = grammar.Compile(root, defaults)
 	}

@@ -11,7 +11,7 @@ import (
 
 func (c *compiler) emit(n *xmltree.Node, in inst) error {
 	if c.size++; c.size > maxCode {
-		return c.fail(n, "the grammar is too large when its repeats are written out")
+		return c.tooLarge(n)
 	}
 	in.line = n.Line
 	c.current.code = append(c.current.code, in)
@@ -20,12 +20,33 @@ func (c *compiler) emit(n *xmltree.Node, in inst) error {
 
 func (c *compiler) at() int { return len(c.current.code) }
 
+// attributes are those that elements may have beside xml:lang and the like (SRGS
+// appendix B).
+var attributes = map[string][]string{
+	"rule": {"id", "scope"}, "item": {"repeat", "repeat-prob", "weight"}, "ruleref": {"uri", "type", "special"},
+	"meta": {"name", "http-equiv", "content"}, "lexicon": {"uri", "type"},
+	"one-of": nil, "token": nil, "tag": nil, "example": nil, "metadata": nil,
+}
+
+func (c *compiler) attributes(n *xmltree.Node) error {
+	known, ok := attributes[n.Name]
+	if !ok {
+		return nil
+	}
+	for _, a := range n.Attrs {
+		if a.Space == "" && !slices.Contains(known, a.Name) {
+			return c.fail(n, "<%s> has no attribute %q", n.Name, a.Name)
+		}
+	}
+	return nil
+}
+
 // sequence compiles the content of n.
 func (c *compiler) sequence(n *xmltree.Node) error {
 	for _, child := range n.Children {
 		// What is repeated may emit nothing, and must not cost without bound.
 		if c.work++; c.work > maxWork {
-			return c.fail(n, "the grammar is too large when its repeats are written out")
+			return c.tooLarge(n)
 		}
 		if err := c.expansion(child); err != nil {
 			return err
@@ -35,10 +56,16 @@ func (c *compiler) sequence(n *xmltree.Node) error {
 }
 
 func (c *compiler) expansion(n *xmltree.Node) error {
+	if err := c.attributes(n); err != nil {
+		return err
+	}
 	switch n.Name {
 	case "":
 		return c.tokens(n, n.Text)
 	case "token":
+		if inner := n.Elements(); len(inner) > 0 {
+			return c.fail(inner[0], "<%s> is not allowed in <token>", inner[0].Name)
+		}
 		if spelled := strings.Join(strings.Fields(strings.ReplaceAll(n.Content(), `"`, " ")), " "); spelled != "" {
 			return c.token(n, spelled)
 		}

@@ -55,12 +55,14 @@ const (
 )
 
 // Error says what is wrong with a grammar. Unsupported tells a format that may
-// be right but is not read here from a grammar that is wrong.
+// be right but is not read here from a grammar that is wrong, and Limit one that is
+// larger than is matched here.
 type Error struct {
 	URI         string
 	Line        int
 	Text        string
 	Unsupported bool
+	Limit       bool
 	BadParams   bool // of a builtin grammar: they contradict each other, or are none
 }
 

@@ -198,7 +198,7 @@ func TestRefusals(t *testing.T) {
 		{"not a key", wrap(`<rule id="r">hello</rule>`, `mode="dtmf"`), "not a DTMF key"},
 		{"element", wrap(`<rule id="r"><b>a</b></rule>`, ""), "<b> is not allowed"},
 		{"mode", wrap(`<rule id="r">a</rule>`, `mode="video"`), "unknown mode"},
-		{"tag format", wrap(`<rule id="r">a</rule>`, `tag-format="lua"`), "tag-format"},
+		{"tag format", wrap(`<rule id="r">1</rule>`, `mode="dtmf" tag-format="lua"`), "tag-format"},
 		{"quote", wrap(`<rule id="r">a "b</rule>`, ""), "not closed"},
 		{"language", strings.Replace(wrap(`<rule id="r">a</rule>`, ""), `xml:lang="en-US"`, "", 1), "language"},
 		{"ABNF, no rule", "#ABNF 1.0;\nlanguage en;\n", "no rule"},

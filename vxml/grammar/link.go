@@ -51,7 +51,7 @@ func link(ctx context.Context, g *Grammar, start string, load Loader) (*Linked, 
 				continue
 			}
 			if len(l.foreign) == maxGrammars {
-				return nil, &Error{URI: g.URI, Text: fmt.Sprintf("refers to more than %d grammars", maxGrammars)}
+				return nil, &Error{URI: g.URI, Limit: true, Text: fmt.Sprintf("refers to more than %d grammars", maxGrammars)}
 			}
 			other, err := load(ctx, uri)
 			if err != nil {
@@ -113,7 +113,7 @@ func (l *Linked) mismatch(g *Grammar, in inst) string {
 		return fmt.Sprintf("where %q is not a public rule", in.rule)
 	case other.Mode != g.Mode:
 		return fmt.Sprintf("whose mode is %s", other.Mode)
-	case in.show != "" && in.show != other.Form.mediaType():
+	case in.show == (1 - other.Form).mediaType():
 		return fmt.Sprintf("which is not %s", in.show)
 	}
 	return ""

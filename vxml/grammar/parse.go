@@ -45,11 +45,11 @@ func Read(data []byte, uri string) (*xmltree.Node, Form, error) {
 	}
 	root, err := xmltree.Parse(decodeXML(data))
 	if err != nil {
-		line, text := 0, err.Error()
+		wrong := &Error{URI: uri, Text: err.Error()}
 		if x, ok := err.(*xmltree.Error); ok {
-			line, text = x.Line, x.Text
+			wrong.Line, wrong.Text, wrong.Limit = x.Line, x.Text, x.Limit
 		}
-		return nil, XML, &Error{URI: uri, Line: line, Text: text}
+		return nil, XML, wrong
 	}
 	return root, XML, nil
 }
@@ -92,6 +92,10 @@ const maxWork = 4 * maxCode
 
 func (c *compiler) fail(n *xmltree.Node, format string, args ...any) error {
 	return &Error{URI: c.grammar.URI, Line: n.Line, Text: fmt.Sprintf(format, args...)}
+}
+
+func (c *compiler) tooLarge(n *xmltree.Node) error {
+	return &Error{URI: c.grammar.URI, Line: n.Line, Limit: true, Text: "the grammar is too large when its repeats are written out"}
 }
 
 func (c *compiler) header(root *xmltree.Node, d Defaults) error {
@@ -158,7 +162,10 @@ func (c *compiler) tagFormat(root *xmltree.Node) error {
 	case "semantics/1.0-literals", "semantics/1.0.2006-literals":
 		g.TagFormat = Literals
 	default:
-		return &Error{URI: g.URI, Line: root.Line, Unsupported: true, Text: fmt.Sprintf("tag-format %q", format)}
+		// A recognizer may know it. Without one, tags are read as if none were stated.
+		if g.Mode == DTMF {
+			return &Error{URI: g.URI, Line: root.Line, Unsupported: true, Text: fmt.Sprintf("tag-format %q", format)}
+		}
 	}
 	return nil
 }
@@ -176,6 +183,9 @@ func join(base, ref string) string {
 }
 
 func (c *compiler) top(n *xmltree.Node) error {
+	if err := c.attributes(n); err != nil {
+		return err
+	}
 	switch n.Name {
 	case "":
 		if !n.Blank() {

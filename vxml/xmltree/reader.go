@@ -82,7 +82,7 @@ type element struct {
 // its declaration name.
 func NewReader(data []byte) (*Reader, error) {
 	if len(data) > MaxSize {
-		return nil, &Error{Line: 1, Text: fmt.Sprintf("document of %d bytes is larger than %d", len(data), MaxSize)}
+		return nil, &Error{Line: 1, Limit: true, Text: fmt.Sprintf("document of %d bytes is larger than %d", len(data), MaxSize)}
 	}
 	data, err := decode(data)
 	if err != nil {
@@ -108,6 +108,11 @@ const blanks = " \t\r\n"
 // fault is an error at a place of the document.
 func (r *Reader) fault(at int, format string, args ...any) error {
 	return &Error{Line: 1 + strings.Count(r.text[:at], "\n"), Text: fmt.Sprintf(format, args...)}
+}
+
+// beyond is a fault of a document that is too large.
+func (r *Reader) beyond(format string, args ...any) error {
+	return &Error{Line: r.line, Limit: true, Text: fmt.Sprintf(format, args...)}
 }
 
 // Next is the next token, io.EOF after the last; every other error is an *Error.

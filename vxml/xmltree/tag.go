@@ -15,9 +15,9 @@ func (r *Reader) start() (Token, error) {
 	case len(r.open) == 0 && r.seen > 0:
 		return t, r.fault(begin, "<%s> follows the root element", raw)
 	case len(r.open) == MaxDepth:
-		return t, r.fault(begin, "elements are nested deeper than %d", MaxDepth)
+		return t, r.beyond("elements are nested deeper than %d", MaxDepth)
 	case r.seen == MaxElements:
-		return t, r.fault(begin, "there are more than %d elements", MaxElements)
+		return t, r.beyond("there are more than %d elements", MaxElements)
 	}
 	r.attrs = r.attrs[:0]
 	if err := r.attributes(raw); err != nil {
@@ -54,7 +54,7 @@ func (r *Reader) attributes(of string) error {
 		case !spaced:
 			return r.fault(r.at, "nothing separates what stands in the tag of <%s>", of)
 		case len(r.attrs) == MaxAttributes:
-			return r.fault(r.at, "<%s> has more than %d attributes", of, MaxAttributes)
+			return r.beyond("<%s> has more than %d attributes", of, MaxAttributes)
 		}
 		if err := r.attribute(); err != nil {
 			return err

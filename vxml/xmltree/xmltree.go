@@ -37,8 +37,9 @@ type Attr struct {
 
 // Error says what is wrong with a document, and where.
 type Error struct {
-	Line int
-	Text string
+	Line  int
+	Text  string
+	Limit bool // it is larger than is read, whatever else it is
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Text) }
