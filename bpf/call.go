@@ -128,10 +128,3 @@ func (p *Plane) stamp(buf *[]byte, l *Leg, ticks uint32, rtp ...[]byte) ([]byte,
 	}
 	return b[request:length], nil
 }
-
-// Measure gives the time the relay spends on a frame, on average. It judges the
-// frame repeatedly, each time as it left it the time before.
-func (p *Plane) Measure(frame []byte, repeat int) (time.Duration, error) {
-	_, average, err := p.objects.Relay.Benchmark(frame, repeat, nil)
-	return average, err
-}

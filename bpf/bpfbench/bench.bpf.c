@@ -2,9 +2,9 @@
 
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
- * What media is measured with: a generator run on live frames, a sink that counts,
- * one that listens to how evenly packets come, and the least a program could do
- * between them.
+ * What media is measured with: a generator run on live frames, one that hands its
+ * packets to a program to be timed alone, a sink that counts, one that listens to
+ * how evenly packets come, and the least a program could do between them.
  */
 #include "../include/checksum.h"
 #include "../include/rtp.h"
@@ -71,6 +71,14 @@ struct {
 	__type(value, __u32);
 } way_out SEC(".maps");
 
+/* The program that step hands its packets to; empty: none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} timed SEC(".maps");
+
 const volatile __u32 stream_count = 1;
 const volatile __u32 null_macs[3];
 
@@ -87,8 +95,7 @@ __u32 turn;
  * Fills a frame with the next packet of the next stream. Every header field is
  * written, because frames come back as the relay left them.
  */
-SEC("xdp")
-int generate(struct xdp_md *ctx)
+static __always_inline bool make_next(struct xdp_md *ctx)
 {
 	__u8 *frame = (void *)(long)ctx->data;
 	__u32 *words = (__u32 *)frame;
@@ -99,7 +106,7 @@ int generate(struct xdp_md *ctx)
 	int i;
 
 	if (!s || (void *)(words + HEADER_WORDS) > (void *)(long)ctx->data_end)
-		return XDP_DROP;
+		return false;
 #pragma unroll
 	for (i = 0; i < HEADER_WORDS; i++)
 		words[i] = s->header[i];
@@ -109,7 +116,22 @@ int generate(struct xdp_md *ctx)
 	*(__be16 *)(frame + RTP + 2) = seq;
 	*(__be32 *)(frame + RTP + 4) = ts;
 	*(__sum16 *)(frame + UDP_CHECK) = updated(s->header[UDP_CHECK / 4] & 0xffff, (__u64)seq + ts);
-	return XDP_TX;
+	return true;
+}
+
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	return make_next(ctx) ? XDP_TX : XDP_DROP;
+}
+
+/* Run over and over on one frame, which holds another packet each time. */
+SEC("xdp")
+int step(struct xdp_md *ctx)
+{
+	if (make_next(ctx))
+		bpf_tail_call(ctx, &timed, 0);
+	return XDP_DROP;
 }
 
 static __always_inline void see(void)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -151,14 +150,40 @@ func (b *Bench) Seen() (uint64, error) {
 	return sum, nil
 }
 
-// TimeNull gives the time the null program spends on a packet, on average, that
-// is to leave by an interface of the caller's network namespace.
-func (b *Bench) TimeNull(to, repeat int) (time.Duration, error) {
+// TimeNull gives the nanoseconds the null program spends on a packet, on average,
+// that is to leave by an interface of the caller's network namespace.
+func (b *Bench) TimeNull(to, repeat int) (float64, error) {
 	if err := b.objects.WayOut.Put(uint32(0), uint32(to)); err != nil {
 		return 0, fmt.Errorf("time null program: %w", err)
 	}
-	_, average, err := b.objects.Null.Benchmark(b.frame, repeat, nil)
-	return average, err
+	return b.time(b.objects.Null, repeat)
+}
+
+// TimePinned gives the nanoseconds a pinned program spends on a packet, on average.
+func (b *Bench) TimePinned(path string, repeat int) (float64, error) {
+	p, err := ebpf.LoadPinnedProgram(path, nil)
+	if err != nil {
+		return 0, fmt.Errorf("time program: %w", err)
+	}
+	ns, err := b.time(p, repeat)
+	return ns, errors.Join(err, p.Close())
+}
+
+// time has the next packets of the streams, one after the other, go through a
+// program, and takes off the time to make them.
+func (b *Bench) time(p *ebpf.Program, repeat int) (float64, error) {
+	if err := b.objects.Timed.Put(uint32(0), p); err != nil {
+		return 0, fmt.Errorf("time program: %w", err)
+	}
+	_, both, err := b.objects.Step.Benchmark(b.frame, repeat, nil)
+	if err != nil {
+		return 0, fmt.Errorf("time program: %w", err)
+	}
+	if err := b.objects.Timed.Delete(uint32(0)); err != nil {
+		return 0, fmt.Errorf("time program: %w", err)
+	}
+	_, making, err := b.objects.Step.Benchmark(b.frame, repeat, nil)
+	return float64((both - making).Nanoseconds()), err
 }
 
 // Close detaches and unloads everything.

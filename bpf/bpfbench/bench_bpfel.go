@@ -26,12 +26,14 @@ const (
 	benchMapHeard       = "heard"
 	benchMapSeen        = "seen"
 	benchMapStreams     = "streams"
+	benchMapTimed       = "timed"
 	benchMapUnevenness  = "unevenness"
 	benchMapWayOut      = "way_out"
 	benchProgGenerate   = "generate"
 	benchProgListen     = "listen"
 	benchProgNull       = "null"
 	benchProgSink       = "sink"
+	benchProgStep       = "step"
 	benchVarListenEvery = "listen_every"
 	benchVarListenFirst = "listen_first"
 	benchVarListenPort  = "listen_port"
@@ -87,6 +89,7 @@ type benchProgramSpecs struct {
 	Listen   *ebpf.ProgramSpec `ebpf:"listen"`
 	Null     *ebpf.ProgramSpec `ebpf:"null"`
 	Sink     *ebpf.ProgramSpec `ebpf:"sink"`
+	Step     *ebpf.ProgramSpec `ebpf:"step"`
 }
 
 // benchMapSpecs contains maps before they are loaded into the kernel.
@@ -96,6 +99,7 @@ type benchMapSpecs struct {
 	Heard      *ebpf.MapSpec `ebpf:"heard"`
 	Seen       *ebpf.MapSpec `ebpf:"seen"`
 	Streams    *ebpf.MapSpec `ebpf:"streams"`
+	Timed      *ebpf.MapSpec `ebpf:"timed"`
 	Unevenness *ebpf.MapSpec `ebpf:"unevenness"`
 	WayOut     *ebpf.MapSpec `ebpf:"way_out"`
 }
@@ -136,6 +140,7 @@ type benchMaps struct {
 	Heard      *ebpf.Map `ebpf:"heard"`
 	Seen       *ebpf.Map `ebpf:"seen"`
 	Streams    *ebpf.Map `ebpf:"streams"`
+	Timed      *ebpf.Map `ebpf:"timed"`
 	Unevenness *ebpf.Map `ebpf:"unevenness"`
 	WayOut     *ebpf.Map `ebpf:"way_out"`
 }
@@ -145,6 +150,7 @@ func (m *benchMaps) Close() error {
 		m.Heard,
 		m.Seen,
 		m.Streams,
+		m.Timed,
 		m.Unevenness,
 		m.WayOut,
 	)
@@ -171,6 +177,7 @@ type benchPrograms struct {
 	Listen   *ebpf.Program `ebpf:"listen"`
 	Null     *ebpf.Program `ebpf:"null"`
 	Sink     *ebpf.Program `ebpf:"sink"`
+	Step     *ebpf.Program `ebpf:"step"`
 }
 
 func (p *benchPrograms) Close() error {
@@ -179,6 +186,7 @@ func (p *benchPrograms) Close() error {
 		p.Listen,
 		p.Null,
 		p.Sink,
+		p.Step,
 	)
 }
 

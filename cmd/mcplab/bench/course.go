@@ -121,15 +121,6 @@ func (c *course) retarget(i int, to netip.AddrPort) error {
 	return c.bench.SetFrame(i, frame.Bytes())
 }
 
-// loopFrame is a packet to the listener's leg from itself.
-func (c *course) loopFrame() []byte {
-	return bpftest.Frame{
-		DstMAC: [6]byte(c.in.MAC), SrcMAC: [6]byte(c.out.MAC),
-		Src: listener(0), Dst: listener(0),
-		Payload: bpftest.RTP{SSRC: 1, Payload: make([]byte, payload)}.Bytes(),
-	}.Bytes()
-}
-
 // drive sends packets down the course and gives what each that arrived cost.
 func (c *course) drive(ctx context.Context, packets, pace int) (cost, error) {
 	before, err := c.arrived()

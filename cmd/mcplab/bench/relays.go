@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -135,8 +136,7 @@ func openCalls(plane media.Plane, copies media.Receiver) error {
 	return nil
 }
 
-// timePrograms runs the programs alone, on one packet that is relayed to where
-// it came from, over and over.
+// timePrograms runs the programs alone, on the packets of streams as they come.
 func timePrograms() (_ []Result, err error) {
 	c, err := newCourse()
 	if err != nil {
@@ -147,31 +147,23 @@ func timePrograms() (_ []Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, kernel.Close(), unload()) }()
-	leg, err := kernel.AddLeg(listener(0), 1)
+	plane, err := xdp.New(kernel, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, kernel.Close(), unload())
 	}
-	err = leg.Configure(bpf.LegConfig{
-		Far: bpf.FarEnd{RTP: listener(0)}, RelayTo: leg, ClockRate: 8000, FrameTicks: frameTicks,
-		EventType: bpf.NoType, MaySend: true, MayReceive: true,
-	})
-	if err != nil {
+	defer func() { err = errors.Join(err, plane.Close(), unload()) }()
+	if err := openCalls(plane, nil); err != nil {
 		return nil, err
 	}
 	relay := Result{Name: programNS, Unit: "ns/packet", Against: nullRunNS}
 	null := Result{Name: nullRunNS, Unit: "ns/packet"}
-	err = c.relay.Do(func() error { return timeBoth(c, kernel, &relay, &null) })
-	if s, e := leg.Stats(); err == nil && (e != nil || s.RxRelayed < programRepeat) {
-		err = errors.Join(errors.New("the program did not relay"), e)
-	}
-	return []Result{relay, null}, err
+	err = c.relay.Do(func() error { return timeBoth(c, kernel.Dir(), &relay, &null) })
+	return []Result{relay, null}, errors.Join(err, allRelayed(kernel.Dir(), rounds*programRepeat))
 }
 
-func timeBoth(c *course, kernel *bpf.Plane, relay, null *Result) error {
-	frame := c.loopFrame()
+func timeBoth(c *course, dir string, relay, null *Result) error {
 	for range rounds {
-		r, err := kernel.Measure(frame, programRepeat)
+		r, err := c.bench.TimePinned(filepath.Join(dir, "programs", "relay"), programRepeat)
 		if err != nil {
 			return err
 		}
@@ -179,8 +171,24 @@ func timeBoth(c *course, kernel *bpf.Plane, relay, null *Result) error {
 		if err != nil {
 			return err
 		}
-		relay.lower(float64(r.Nanoseconds()))
-		null.lower(float64(n.Nanoseconds()))
+		relay.lower(r)
+		null.lower(n)
+	}
+	return nil
+}
+
+// allRelayed tells whether so many packets went the whole way through the kernel.
+func allRelayed(dir string, packets uint64) error {
+	legs, err := bpf.InspectLegs(dir)
+	if err != nil {
+		return err
+	}
+	var relayed uint64
+	for _, l := range legs {
+		relayed += l.Stats.RxRelayed
+	}
+	if relayed != packets {
+		return fmt.Errorf("the program relayed %d of %d packets", relayed, packets)
 	}
 	return nil
 }
