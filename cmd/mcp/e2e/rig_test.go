@@ -112,17 +112,20 @@ func (r *rig) call(ctx context.Context, script string) (*caller.Summary, error) 
 }
 
 func (r *rig) callTo(ctx context.Context, target, script string) (*caller.Summary, error) {
+	return r.callWith(ctx, caller.Config{To: target}, script)
+}
+
+// callWith places a call whose caller has Quiet and Voice as all of the rig have.
+func (r *rig) callWith(ctx context.Context, cfg caller.Config, script string) (*caller.Summary, error) {
 	steps, err := caller.ParseScript(script)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	phone := caller.NewPhone(r.agent, caller.Config{
-		To: target, Quiet: 300 * time.Millisecond,
-		Voice: func(_ context.Context, text string) ([]int16, error) {
-			return r.speech.engine.Beeps(len(strings.Fields(text))), nil
-		},
-	})
-	return phone.Call(ctx, steps)
+	cfg.Quiet = 300 * time.Millisecond
+	cfg.Voice = func(_ context.Context, text string) ([]int16, error) {
+		return r.speech.engine.Beeps(len(strings.Fields(text))), nil
+	}
+	return caller.NewPhone(r.agent, cfg).Call(ctx, steps)
 }
 
 // record waits for the n-th call record, counted from one.
