@@ -27,8 +27,11 @@ func configCommand() *cobra.Command {
 		},
 		&cobra.Command{
 			Use: "check", Short: "Print the configuration in force, or what is wrong with it", Args: cobra.NoArgs,
+			Long: `Print the configuration in force, or all that is wrong with it: where it stands, the
+key, the value and what is expected. Files that keys name must be there. What the
+machine and the far ends say to it, "mcp doctor" tells.`,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				cfg, err := loadConfig(file)
+				cfg, err := loadFrom(config.Source{File: file, Files: true})
 				if err != nil {
 					return err
 				}

@@ -143,17 +143,19 @@ func loadWith(file, plane string) (node.Config, error) {
 }
 
 // loadConfig reads the file over the defaults, then the environment over both.
-func loadConfig(file string) (node.Config, error) {
+func loadConfig(file string) (node.Config, error) { return loadFrom(config.Source{File: file}) }
+
+func loadFrom(source config.Source) (node.Config, error) {
 	cfg := node.Defaults()
-	if file == "" {
-		if _, err := os.Stat(defaultConfigFile); errors.Is(err, os.ErrNotExist) {
-			return cfg, config.Load(&cfg, config.Source{Environ: os.Environ()})
+	source.Environ = os.Environ()
+	if source.File == "" {
+		if _, err := os.Stat(defaultConfigFile); err == nil {
+			source.File = defaultConfigFile
 		}
-		file = defaultConfigFile
 	}
-	err := config.Load(&cfg, config.Source{File: file, Environ: os.Environ()})
+	err := config.Load(&cfg, source)
 	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("%w; mcp config defaults > %s writes one to begin with", err, file)
+		err = fmt.Errorf("%w; mcp config defaults > %s writes one to begin with", err, source.File)
 	}
 	return cfg, err
 }

@@ -9,6 +9,7 @@
 //	               and how that writes its values
 //	live:"true"    a change takes effect while the platform runs
 //	secret:"true"  changes are not to be shown
+//	names:"file"   what the value names outside: NamesFile and the like
 //
 // Values may be strings, booleans, numbers, time.Duration, Size, url.URL, any
 // encoding.TextUnmarshaler such as netip.Addr, and slices, maps with string
@@ -16,6 +17,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -32,6 +34,8 @@ type Source struct {
 	// Environ is an environment as os.Environ returns it. The variable of the
 	// key media.port-min is MCP_MEDIA_PORT_MIN.
 	Environ []string
+	// Files has it checked that files which keys name can be read.
+	Files bool
 }
 
 // Load sets what the source names in the struct that target points to, which
@@ -42,7 +46,7 @@ func Load(target any, s Source) error {
 	if err != nil {
 		return err
 	}
-	l := &loader{root: root, lines: map[string]int{}}
+	l := &loader{root: root, lines: map[string]int{}, variables: map[string]string{}}
 	if s.File != "" {
 		text, err := os.ReadFile(s.File)
 		if err != nil {
@@ -52,6 +56,7 @@ func Load(target any, s Source) error {
 		l.readFile(text)
 	}
 	l.readEnviron(s.Environ)
+	l.checkNames(s.Files)
 	l.validate(root)
 	if len(l.faults) > 0 {
 		return l.faults
@@ -72,11 +77,13 @@ func rootOf(target any) (node, error) {
 
 // loader collects the faults of one Load.
 type loader struct {
-	root    node
-	file    string
-	lines   map[string]int // where keys stand in the file
-	options ast.Node       // the section of options by other names
-	faults  Faults
+	root  node
+	file  string
+	lines map[string]int // where keys stand in the file
+	// variables are those of the environment that set keys.
+	variables map[string]string
+	options   ast.Node // the section of options by other names
+	faults    Faults
 }
 
 func (l *loader) fault(where, key, problem string) {
@@ -96,13 +103,34 @@ func (l *loader) validate(n node) {
 	if !ok {
 		return
 	}
-	where := ""
-	if line, ok := l.lines[n.path]; ok {
-		where = fmt.Sprintf("%s:%d", l.file, line)
-	}
 	for _, err := range split(checked.Validate()) {
-		l.fault(where, n.path, err.Error())
+		l.refuse(n, err.Error())
 	}
+}
+
+// refuse reports what a section says of itself: where the key stands that the text
+// begins with, as in "rate: -1 is below 0", and of the section where it begins with none.
+func (l *loader) refuse(section node, text string) {
+	word := text[:cmp.Or(max(0, strings.IndexAny(text, ": ")), len(text))]
+	if path, known := section.find(word); known {
+		l.fault(l.where(path), path, strings.TrimPrefix(text, word+": "))
+		return
+	}
+	l.fault(l.where(section.path), section.path, text)
+}
+
+// where says what set a key, or else the nearest that it is part of.
+func (l *loader) where(path string) string {
+	for path != "" {
+		if name, ok := l.variables[path]; ok {
+			return "environment " + name
+		}
+		if line, ok := l.lines[path]; ok {
+			return fmt.Sprintf("%s:%d", l.file, line)
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return ""
 }
 
 func (l *loader) faultsWithin(path string) bool {

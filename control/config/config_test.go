@@ -226,12 +226,12 @@ func TestFaults(t *testing.T) {
 		{"anchor", "sip: &a\n  listen: []\n", nil, []string{"file:1:6: sip: anchors, aliases and tags are not used here"}},
 		{"two documents", "sip: {}\n---\nmedia: {}\n", nil, []string{"file:3:6: a second document in the file"}},
 		{"section's own check", "sip: {}\nmedia:\n  port-max: 5\n", nil, []string{
-			"file:2: media: port-max is below port-min", "file:2: media: there are no ports",
+			"file:3: media.port-max: port-max is below port-min", "file:2: media: there are no ports",
 		}},
 		{"check of a list's element", "speech: {servers: [{max: 1}, {max: -1}]}\n", nil,
-			[]string{"speech.servers[1]: max is negative"}},
+			[]string{"file:1: speech.servers[1].max: max is negative"}},
 		{"check by way of the environment", "", []string{"MCP_MEDIA_PORT_MAX=7"}, []string{
-			"media: port-max is below port-min", "media: there are no ports",
+			"environment MCP_MEDIA_PORT_MAX: media.port-max: port-max is below port-min", "media: there are no ports",
 		}},
 		{"no check after a fault", "media:\n  port-max: 5\n  pace: x\n", nil,
 			[]string{`file:3:9: media.pace: "x" is no duration, such as 1.5s or 2m`}},

@@ -35,6 +35,7 @@ func (l *loader) readEnviron(environ []string) {
 			continue
 		}
 		delete(l.lines, n.path)
+		l.variables[n.path] = name
 		l.setVariable(name, n, text)
 	}
 }

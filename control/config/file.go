@@ -137,9 +137,18 @@ func (l *loader) setSlice(n node, y ast.Node) {
 	}
 	list := reflect.MakeSlice(n.value.Type(), len(seq.Values), len(seq.Values))
 	for i, item := range seq.Values {
-		l.set(node{path: fmt.Sprintf("%s[%d]", n.path, i), value: list.Index(i)}, item)
+		element := node{path: fmt.Sprintf("%s[%d]", n.path, i), value: list.Index(i)}
+		l.note(element.path, item)
+		l.set(element, item)
 	}
 	n.value.Set(list)
+}
+
+// note remembers in which line the value of a path stands.
+func (l *loader) note(path string, y ast.Node) {
+	if t := y.GetToken(); l.file != "" && t != nil && t.Position != nil {
+		l.lines[path] = t.Position.Line
+	}
 }
 
 // setMap replaces a map as a whole.
@@ -148,6 +157,7 @@ func (l *loader) setMap(n node, y ast.Node) {
 	m := reflect.MakeMap(t)
 	for _, kv := range l.pairs(n, y) {
 		item := reflect.New(t.Elem()).Elem()
+		l.lines[join(n.path, kv.key)] = kv.line
 		l.set(node{path: join(n.path, kv.key), value: item}, kv.value)
 		m.SetMapIndex(reflect.ValueOf(kv.key).Convert(t.Key()), item)
 	}

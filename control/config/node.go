@@ -17,8 +17,9 @@ type node struct {
 	// option is the gvp tag: a name of the Genesys Voice Platform and, after a
 	// space, the form of its values.
 	option string
-	live   bool // takes effect while the platform runs
-	secret bool // is not for logs
+	live   bool   // takes effect while the platform runs
+	secret bool   // is not for logs
+	names  string // what the value names: NamesFile and the like; empty: nothing
 	value  reflect.Value
 }
 
@@ -41,6 +42,7 @@ func (n node) children() []node {
 		out = append(out, node{
 			key: key, path: join(n.path, key), doc: f.Tag.Get("doc"), option: f.Tag.Get("gvp"), value: v.Field(i),
 			live: f.Tag.Get("live") == "true", secret: f.Tag.Get("secret") == "true",
+			names: f.Tag.Get("names"),
 		})
 	}
 	return out
@@ -77,6 +79,23 @@ func (n node) child(key string) (node, bool) {
 		}
 	}
 	return node{}, false
+}
+
+// find is the path of a key within a section, such as cache.memory, or of a map's
+// entry.
+func (n node) find(words string) (path string, found bool) {
+	for words != "" {
+		if n.value.Kind() == reflect.Map {
+			return join(n.path, words), true
+		}
+		key, rest, _ := strings.Cut(words, ".")
+		next, known := n.child(key)
+		if !known {
+			return "", false
+		}
+		n, words = next, rest
+	}
+	return n.path, true
 }
 
 // descendants are all keys below a node, sections before their keys.

@@ -126,3 +126,29 @@ func TestMachine(t *testing.T) {
 		t.Error("a failure is not told from warnings")
 	}
 }
+
+func TestWhatIsListenedOnAndRead(t *testing.T) {
+	taken := listener(t)
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packets.Close()
+	for _, tt := range []struct {
+		check        Check
+		want         State
+		says, advice string
+	}{
+		{Listener("a", "tcp", "127.0.0.1:0"), OK, "tcp 127.0.0.1:0 is free", ""},
+		{Listener("a", "tcp", taken.Addr().String()), Warning, "is taken", "ss -lnp --tcp"},
+		{Listener("a", "udp", packets.LocalAddr().String()), Warning, "is taken", "ss -lnp --udp"},
+		{Listener("a", "tcp", "192.0.2.1:5070"), Failure, "cannot assign", "ip address"},
+		{File("a", t.TempDir()), OK, "can be read", ""},
+		{File("a", "/nowhere/x"), Failure, "/nowhere/x: no such file", "put it there"},
+	} {
+		f := tt.check(t.Context())
+		if f.Check != "a" || f.State != tt.want || !strings.Contains(f.Detail, tt.says) || !strings.Contains(f.Advice, tt.advice) {
+			t.Errorf("%+v, want %s, %q, %q", f, tt.want, tt.says, tt.advice)
+		}
+	}
+}

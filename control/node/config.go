@@ -10,6 +10,7 @@ import (
 
 	"mcp/control/admission"
 	"mcp/control/call"
+	"mcp/control/config"
 	"mcp/control/node/carrying"
 	"mcp/control/node/console"
 	"mcp/control/node/fetching"
@@ -67,17 +68,15 @@ type Calls struct {
 
 // Validate checks the section of limits.
 func (c Calls) Validate() error {
-	switch {
-	case c.Max < 0 || c.Rate < 0 || c.Drain < 0:
-		return errors.New("max, rate and drain must not be negative")
-	case c.Prepare <= 0 || c.Grace <= 0 || c.RatePeriod <= 0 || c.RetryAfter < time.Second:
-		return errors.New("prepare, grace and rate-period must be above zero, retry-after at least a second")
-	case c.CPU < 0 || c.CPU > 100:
-		return fmt.Errorf("cpu: %d is no percentage", c.CPU)
-	case c.Refusal != 503 && c.Refusal != 486:
-		return fmt.Errorf("refusal: %d is neither 503 nor 486", c.Refusal)
+	var refusal error
+	if c.Refusal != 503 && c.Refusal != 486 {
+		refusal = fmt.Errorf("refusal: %d is neither 503 nor 486", c.Refusal)
 	}
-	return nil
+	return errors.Join(
+		config.Least("max", c.Max, 0), config.Least("rate", c.Rate, 0), config.Above("rate-period", c.RatePeriod, 0),
+		config.Within("cpu", c.CPU, 0, 100), refusal, config.Least("retry-after", c.RetryAfter, time.Second),
+		config.Least("drain", c.Drain, 0), config.Above("prepare", c.Prepare, 0), config.Above("grace", c.Grace, 0),
+	)
 }
 
 func (c Calls) overload() call.Overload {
@@ -87,20 +86,9 @@ func (c Calls) overload() call.Overload {
 	}
 }
 
-// Application is the section of applications.
-type Application struct {
-	Default string               `yaml:"default" live:"true" doc:"URL of the application for calls that name none; empty: the built-in one"`
-	Page    string               `yaml:"defaults" doc:"file of the VoiceXML page whose handlers, links and properties stand around every application; empty: the built-in one"`
-	Tell    []string             `yaml:"tell" doc:"session variables that the first page is asked for with, as the product does: session.connection.local.uri, ...; each call then has a page of its own to fetch and compile"`
-	Logs    string               `yaml:"logs" doc:"directory below which the files are that pages log to, by log gvp:dest=file:/NAME; empty: pages write no files"`
-	Trace   string               `yaml:"trace" doc:"directory of the socket by which mcp vxml trace follows calls; empty: none"`
-	Numbers map[string]string    `yaml:"numbers" live:"true" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml, ors;src=URL"`
-	ORS     orchestrating.Config `yaml:"ors" doc:"orchestration servers"`
-}
-
 // Announcements is the section of the announcement service.
 type Announcements struct {
-	Directory string        `yaml:"directory" doc:"where play=/provisioned/NAME finds NAME.wav or NAME.seq, below a directory for each locale; empty: nowhere"`
+	Directory string        `yaml:"directory" names:"file" doc:"where play=/provisioned/NAME finds NAME.wav or NAME.seq, below a directory for each locale; empty: nowhere"`
 	Longest   time.Duration `yaml:"longest" doc:"how long an announcement may last, repetitions included"`
 }
 
@@ -112,10 +100,7 @@ type Conferences struct {
 
 // Validate checks the section of conferences.
 func (c Conferences) Validate() error {
-	if c.Loudest < 0 || c.Max < 0 {
-		return errors.New("loudest and max must not be negative")
-	}
-	return nil
+	return errors.Join(config.Least("loudest", c.Loudest, 0), config.Least("max", c.Max, 0))
 }
 
 // Transfers is the section of transfers.
@@ -124,12 +109,17 @@ type Transfers struct {
 	Redirect bool   `yaml:"media-redirect" doc:"let the audio of bridged parties bypass the platform; a page's method attribute decides otherwise"`
 }
 
-// Validate checks the section of announcements.
-func (a Announcements) Validate() error {
-	if a.Longest <= 0 {
-		return errors.New("longest must be above zero")
+// Validate checks the section of transfers.
+func (t Transfers) Validate() error {
+	if t.Gateway != "" && !strings.HasPrefix(t.Gateway, "sip:") && !strings.HasPrefix(t.Gateway, "sips:") {
+		return fmt.Errorf("gateway: %q is no SIP URI, such as sip:10.0.0.9:5060;transport=tcp", t.Gateway)
 	}
 	return nil
+}
+
+// Validate checks the section of announcements.
+func (a Announcements) Validate() error {
+	return config.Above("longest", a.Longest, 0)
 }
 
 // Reporting is the section of records.
@@ -137,7 +127,7 @@ type Reporting = records.Section
 
 // Health is the section of probes and metrics.
 type Health struct {
-	Listen   string            `yaml:"listen" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
+	Listen   string            `yaml:"listen" names:"listener" doc:"address of /mcp/liveness, /mcp/readiness and /metrics; empty: none"`
 	Profiles bool              `yaml:"profiles" doc:"serve profiles of CPU time and memory for go tool pprof there, at /debug/pprof/, for as long as somebody looks for what costs"`
 	SelfTest probing.Config    `yaml:"self-test" doc:"calls that the platform places to itself when readiness is asked for"`
 	Console  console.Config    `yaml:"console" doc:"calls, their diagrams and the media plane, for people with a browser and for mcp top"`

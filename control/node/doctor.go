@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mcp/bpf"
+	"mcp/control/config"
 	"mcp/control/doctor"
 	"mcp/control/node/carrying"
 )
@@ -31,10 +32,34 @@ func Doctor(ctx context.Context, cfg Config) []doctor.Finding {
 	if cfg.Upload.Destination.URL != "" {
 		checks = append(checks, doctor.Folder("recordings", cfg.Upload.Folder, leastFree))
 	}
+	checks = append(checks, named(cfg)...)
 	for _, end := range farEnds(reflect.ValueOf(cfg), "") {
 		checks = append(checks, doctor.Reach(end.key, end.address, end.secure))
 	}
 	return doctor.Examine(ctx, checks)
+}
+
+// named are the checks of what keys name on this machine: files, and addresses to
+// listen on.
+func named(cfg Config) (checks []doctor.Check) {
+	look := func(kind string, check func(key, value string) doctor.Check) {
+		all, err := config.Names(&cfg, kind)
+		if err != nil {
+			checks = append(checks, func(context.Context) doctor.Finding {
+				return doctor.Finding{Check: kind, State: doctor.Failure, Detail: err.Error()}
+			})
+		}
+		for _, n := range all {
+			checks = append(checks, check(n.Key, n.Value))
+		}
+	}
+	look(config.NamesFile, doctor.File)
+	look(config.NamesListener, func(key, address string) doctor.Check { return doctor.Listener(key, "tcp", address) })
+	for _, listen := range cfg.SIP.Listen {
+		transport, address, _ := strings.Cut(listen, ":")
+		checks = append(checks, doctor.Listener("sip.listen", map[bool]string{true: "udp", false: "tcp"}[transport == "udp"], address))
+	}
+	return checks
 }
 
 // codecs tells which the program has been built with.

@@ -49,8 +49,8 @@ func (l Log) Apply(to *slog.LevelVar) error {
 
 // LogExport is the section of the counters that are taken from the log.
 type LogExport struct {
-	Listen string `yaml:"listen" doc:"address of /log, such as 0.0.0.0:8200; empty: only beside the probes"`
-	Rules  string `yaml:"rules" doc:"YAML file of rules; empty: those for the platform's own log"`
+	Listen string `yaml:"listen" names:"listener" doc:"address of /log, such as 0.0.0.0:8200; empty: only beside the probes"`
+	Rules  string `yaml:"rules" names:"file" doc:"YAML file of rules; empty: those for the platform's own log"`
 	File   string `yaml:"file" doc:"log file that --role log-exporter follows"`
 	State  string `yaml:"state" doc:"file in which it keeps its place; empty: it begins at the log's end"`
 }
@@ -99,7 +99,7 @@ func (n *Node) openLogExport() error {
 	}
 	server, err := n.cfg.Log.Export.open(counter, n.log)
 	if err != nil {
-		return fmt.Errorf("log exporter: %w", err)
+		return fmt.Errorf("log.export.listen: %w", err)
 	}
 	n.logged, n.log = counter, slog.New(counter.Handler(n.log.Handler()))
 	if server != nil {
@@ -121,7 +121,7 @@ func RunLogExporter(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	server, err := section.open(counter, log)
 	if err != nil {
-		return fmt.Errorf("log exporter: %w", err)
+		return fmt.Errorf("log.export.listen: %w", err)
 	}
 	log.Info("log exporter ready", "file", section.File, "listen", server.Addr().String())
 	follower := logexport.NewFollower(section.File, counter, log)

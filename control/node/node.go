@@ -111,7 +111,7 @@ func (n *Node) build() error {
 		return err
 	}
 	if n.agent, err = n.cfg.SIP.Open(n.log); err != nil {
-		return fmt.Errorf("signalling: %w", err)
+		return fmt.Errorf("sip: %w", err)
 	}
 	n.opened("signalling", func() error { n.agent.Close(); return nil })
 	kept, err := n.openRecordings(engine)
@@ -137,7 +137,7 @@ func (n *Node) build() error {
 		return err
 	}
 	if n.web, err = n.openWeb(); err != nil {
-		return fmt.Errorf("probes and metrics: %w", err)
+		return fmt.Errorf("health.listen: %w", err)
 	}
 	n.openConsole(engine)
 	if err := n.openSNMP(); err != nil {

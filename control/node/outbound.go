@@ -13,7 +13,7 @@ import (
 
 // Outbound is the section of calls that are asked for over HTTP.
 type Outbound struct {
-	Listen  string        `yaml:"listen" doc:"address of POST /v1/calls, which makes calls, such as 127.0.0.1:8310; empty: nowhere"`
+	Listen  string        `yaml:"listen" names:"listener" doc:"address of POST /v1/calls, which makes calls, such as 127.0.0.1:8310; empty: nowhere"`
 	Token   string        `yaml:"token" secret:"true" doc:"what requests must bear (Authorization: Bearer); needed for an address that is no loopback"`
 	Timeout time.Duration `yaml:"timeout" doc:"until a call is answered, where a request does not say"`
 }
@@ -43,7 +43,7 @@ func (n *Node) openOutbound() error {
 	n.opened("outbound calls", service.Close)
 	server, err := listen.New(cfg.Listen, service, n.log)
 	if err != nil {
-		return fmt.Errorf("calls.outbound: %w", err)
+		return fmt.Errorf("calls.outbound.listen: %w", err)
 	}
 	addr := server.Addr().String()
 	n.log.Info("outbound calls", "listen", addr)

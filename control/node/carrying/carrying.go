@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mcp/control/config"
 	"mcp/control/media"
 	"mcp/control/media/codec"
 	"mcp/control/node/securing"
@@ -50,11 +51,12 @@ func (c Config) Validate() error {
 	default:
 		return fmt.Errorf("plane: %q is none of auto, xdp, xdp-generic, socket", c.Plane)
 	}
-	if c.PortMin < 1024 || c.PortMax <= c.PortMin {
-		return fmt.Errorf("port-min %d and port-max %d are not a range above 1023", c.PortMin, c.PortMax)
-	}
-	if c.Timeout < 0 || c.HoldTimeout < 0 {
-		return errors.New("timeout and hold-timeout must not be negative")
+	err := errors.Join(
+		config.Least("port-min", c.PortMin, 1024), config.Above("port-max", c.PortMax, c.PortMin),
+		config.Least("timeout", c.Timeout, 0), config.Least("hold-timeout", c.HoldTimeout, 0),
+	)
+	if err != nil {
+		return err
 	}
 	if len(c.Codecs) == 0 {
 		return errors.New("codecs: there is none")

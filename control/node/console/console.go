@@ -24,9 +24,9 @@ import (
 
 // Config is the section of the console.
 type Config struct {
-	Listen       string   `yaml:"listen" doc:"address of the console for browsers and mcp top; empty: none"`
+	Listen       string   `yaml:"listen" names:"listener" doc:"address of the console for browsers and mcp top; empty: none"`
 	User         string   `yaml:"user" doc:"name to log in with"`
-	PasswordFile string   `yaml:"password-file" doc:"file with the password; needed for an address that is no loopback"`
+	PasswordFile string   `yaml:"password-file" names:"file" doc:"file with the password; needed for an address that is no loopback"`
 	Hosts        []string `yaml:"hosts" doc:"names that browsers may call it by, beside localhost and addresses"`
 }
 

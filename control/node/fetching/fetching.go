@@ -23,7 +23,7 @@ type Config struct {
 	Allow       Allow         `yaml:"allow" doc:"where pages may reach"`
 	Proxy       Proxy         `yaml:"proxy" doc:"web proxies"`
 	TLS         TLS           `yaml:"tls" doc:"certificates"`
-	Credentials string        `yaml:"credentials" doc:"file in netrc's format: logins of servers that want basic authentication; empty: none"`
+	Credentials string        `yaml:"credentials" names:"file" doc:"file in netrc's format: logins of servers that want basic authentication; empty: none"`
 }
 
 // Cache is the cache of answers.
@@ -50,9 +50,9 @@ type Proxy struct {
 
 // TLS is the certificates.
 type TLS struct {
-	Certificate string `yaml:"certificate" doc:"PEM file of the platform's certificate, for servers that ask; read at each handshake"`
-	Key         string `yaml:"key" doc:"PEM file of its key"`
-	Authorities string `yaml:"authorities" doc:"PEM file of certificates to trust beside the system's"`
+	Certificate string `yaml:"certificate" names:"file" doc:"PEM file of the platform's certificate, for servers that ask; read at each handshake"`
+	Key         string `yaml:"key" names:"file" doc:"PEM file of its key"`
+	Authorities string `yaml:"authorities" names:"file" doc:"PEM file of certificates to trust beside the system's"`
 }
 
 // Defaults lets pages reach everything but the metadata servers of clouds.
@@ -66,13 +66,11 @@ func Defaults() Config {
 
 // Validate checks the section of fetching.
 func (c Config) Validate() error {
-	switch {
-	case c.Timeout <= 0 || c.MaxSize <= 0 || c.Redirects <= 0:
-		return errors.New("timeout, max-size and redirects must be above zero")
-	case (c.TLS.Certificate == "") != (c.TLS.Key == ""):
-		return errors.New("tls: certificate and key belong together")
+	var alone error
+	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+		alone = errors.New("tls: certificate and key belong together")
 	}
-	return nil
+	return errors.Join(config.Above("timeout", c.Timeout, 0), config.Above("max-size", c.MaxSize, 0), config.Above("redirects", c.Redirects, 0), alone)
 }
 
 // Reach is what else pages may fetch, and may not.

@@ -14,8 +14,8 @@ import (
 
 // Exporter is the section of the SNMP exporter.
 type Exporter struct {
-	Listen  string `yaml:"listen" doc:"address of /snmp?module=NAME&target=HOST:PORT, such as 127.0.0.1:9116; empty: none"`
-	Modules string `yaml:"modules" doc:"YAML file of modules, as Prometheus' SNMP exporter has them; empty: mcp, the platform's own"`
+	Listen  string `yaml:"listen" names:"listener" doc:"address of /snmp?module=NAME&target=HOST:PORT, such as 127.0.0.1:9116; empty: none"`
+	Modules string `yaml:"modules" names:"file" doc:"YAML file of modules, as Prometheus' SNMP exporter has them; empty: mcp, the platform's own"`
 }
 
 // open binds the exporter's address; nil when there is none.

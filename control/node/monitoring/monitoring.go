@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mcp/control/config"
 	"mcp/control/listen"
 	"mcp/control/snmp/agentx"
 	"mcp/control/snmp/mib"
@@ -39,11 +40,8 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
-	if c.Timeout <= 0 || c.Alarms <= 0 || c.Hold <= 0 {
-		return errors.New("timeout, alarm-interval and alarm-hold must be above zero")
-	}
 	_, err := mib.Subtree(c.Subtree)
-	return err
+	return errors.Join(err, config.Above("timeout", c.Timeout, 0), config.Above("alarm-interval", c.Alarms, 0), config.Above("alarm-hold", c.Hold, 0))
 }
 
 // Monitoring is the platform's side of SNMP.

@@ -98,7 +98,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"defaults": {func(*Config) {}, ""},
 		"master":   {func(c *Config) { c.Master = "1705" }, "tcp:HOST:PORT"},
 		"subtree":  {func(c *Config) { c.Subtree = "1.3" }, "enterprise"},
-		"interval": {func(c *Config) { c.Alarms = 0 }, "above zero"},
+		"interval": {func(c *Config) { c.Alarms = 0 }, "alarm-interval: 0s is not above 0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := Defaults()

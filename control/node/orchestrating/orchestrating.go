@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"mcp/control/config"
 	"mcp/control/ors"
 )
 
@@ -29,8 +30,11 @@ func Defaults() Config {
 
 // Validate checks the section.
 func (c Config) Validate() error {
-	if c.Timeout <= 0 || c.Hold < 0 || c.Timeout+c.Hold > 55*time.Second {
-		return errors.New("timeout must be above zero, hold not negative, and both together at most 55s")
+	if err := errors.Join(config.Above("timeout", c.Timeout, 0), config.Least("hold", c.Hold, 0)); err != nil {
+		return err
+	}
+	if c.Timeout+c.Hold > 55*time.Second {
+		return fmt.Errorf("timeout: %v and hold, %v, are more than 55s together", c.Timeout, c.Hold)
 	}
 	for key, name := range map[string]string{"request": c.Request, "done": c.Done, "ended": c.Ended} {
 		if err := ors.Name(name); err != nil {

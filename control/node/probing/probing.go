@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/call"
+	"mcp/control/config"
 	"mcp/control/health"
 	"mcp/control/media"
 	"mcp/control/node/signalling"
@@ -34,10 +35,7 @@ func Defaults() Config { return Config{Interval: 30 * time.Second, Timeout: 5 * 
 
 // Validate checks the section.
 func (c Config) Validate() error {
-	if c.Interval < 0 || c.Timeout < time.Second || c.Timeout > 45*time.Second {
-		return errors.New("interval must not be negative, and timeout between 1s and 45s")
-	}
-	return nil
+	return errors.Join(config.Least("interval", c.Interval, 0), config.Within("timeout", c.Timeout, time.Second, 45*time.Second))
 }
 
 // Parts is what a test needs of the platform.

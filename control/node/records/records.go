@@ -39,10 +39,10 @@ type Section struct {
 type Broker struct {
 	URLs         []string          `yaml:"urls" doc:"of brokers that share their queues, the first that answers is used: tcp://rs:61616 or ssl://rs:61617 (ActiveMQ's OpenWire), stomp://, stomp+ssl://, amqp:// or amqps:// (AMQP 1.0); none: records stay in the journal"`
 	User         string            `yaml:"user" doc:"name to log in with"`
-	PasswordFile string            `yaml:"password-file" doc:"file with the password"`
-	CA           string            `yaml:"ca" doc:"PEM file of the authorities that certify the brokers; default: the system's"`
-	Cert         string            `yaml:"cert" doc:"PEM file of this platform's own certificate, where brokers ask for one"`
-	Key          string            `yaml:"key" doc:"PEM file of its key"`
+	PasswordFile string            `yaml:"password-file" names:"file" doc:"file with the password"`
+	CA           string            `yaml:"ca" names:"file" doc:"PEM file of the authorities that certify the brokers; default: the system's"`
+	Cert         string            `yaml:"cert" names:"file" doc:"PEM file of this platform's own certificate, where brokers ask for one"`
+	Key          string            `yaml:"key" names:"file" doc:"PEM file of its key"`
 	Queue        string            `yaml:"queue" doc:"queue of the records, or a topic as topic://NAME"`
 	Queues       map[string]string `yaml:"queues" doc:"other queues by kind of record: call, custom, trace, operations"`
 	Batch        int               `yaml:"batch" doc:"records that are sent before the broker has confirmed them"`
@@ -55,9 +55,7 @@ func (b Broker) Validate() error {
 	if b.Batch < 1 || b.Batch > 10000 {
 		all = append(all, fmt.Errorf("batch: %d is not between 1 and 10000", b.Batch))
 	}
-	if b.Timeout <= 0 {
-		all = append(all, errors.New("timeout must be above zero"))
-	}
+	all = append(all, config.Above("timeout", b.Timeout, 0))
 	if (b.Cert == "") != (b.Key == "") {
 		all = append(all, errors.New("cert and key go together"))
 	}
@@ -129,10 +127,7 @@ func (r Section) Validate() error {
 	if r.MaxSize < 1<<20 {
 		all = append(all, fmt.Errorf("max-size: %d bytes are less than 1 MiB", r.MaxSize))
 	}
-	if r.KeepFor < 0 || r.Interval < 0 {
-		all = append(all, errors.New("keep-for and interval must not be negative"))
-	}
-	return errors.Join(all...)
+	return errors.Join(append(all, config.Least("keep-for", r.KeepFor, 0), config.Least("interval", r.Interval, 0))...)
 }
 
 // bound is what a journal may hold; without delivery it keeps the newest.

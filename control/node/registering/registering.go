@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"mcp/control/config"
 	"mcp/control/discovery"
 	"mcp/control/health"
 )
@@ -21,10 +22,10 @@ import (
 type Config struct {
 	Consul     string            `yaml:"consul" doc:"URL of the Consul agent, such as https://127.0.0.1:8501; empty: no registration"`
 	Token      string            `yaml:"token" secret:"true" doc:"ACL token"`
-	TokenFile  string            `yaml:"token-file" doc:"file with the ACL token, read anew each time; goes before token"`
-	CAFile     string            `yaml:"ca-file" doc:"PEM file of the authorities that vouch for the agent; empty: the system's"`
-	CertFile   string            `yaml:"cert-file" doc:"PEM file of our certificate, for an agent that asks for one"`
-	KeyFile    string            `yaml:"key-file" doc:"PEM file of its private key"`
+	TokenFile  string            `yaml:"token-file" names:"file" doc:"file with the ACL token, read anew each time; goes before token"`
+	CAFile     string            `yaml:"ca-file" names:"file" doc:"PEM file of the authorities that vouch for the agent; empty: the system's"`
+	CertFile   string            `yaml:"cert-file" names:"file" doc:"PEM file of our certificate, for an agent that asks for one"`
+	KeyFile    string            `yaml:"key-file" names:"file" doc:"PEM file of its private key"`
 	Service    string            `yaml:"service" doc:"name of the service; provisioning looks for gvp-mcp"`
 	ID         string            `yaml:"id" doc:"identifier of this instance; empty: name and host name"`
 	Address    netip.Addr        `yaml:"address" doc:"address that callers reach the platform at; default: where the route to the agent leaves"`
@@ -53,10 +54,7 @@ func (c Config) Validate() error {
 	if c.Service == "" {
 		return errors.New("service: the service needs a name")
 	}
-	if c.Interval <= 0 || c.Check <= 0 || c.Deregister < 0 {
-		return errors.New("interval and check-interval must be above zero, deregister-after not below")
-	}
-	return nil
+	return errors.Join(config.Above("interval", c.Interval, 0), config.Above("check-interval", c.Check, 0), config.Least("deregister-after", c.Deregister, 0))
 }
 
 // Platform is what is registered: where it listens, bound already.

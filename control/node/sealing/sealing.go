@@ -22,16 +22,16 @@ import (
 // Config is the section of certificates. At most one source is named; with none,
 // recordings are in the clear.
 type Config struct {
-	Files        []string      `yaml:"files" doc:"PEM files of certificates, or directories of them, as a Kubernetes secret is mounted"`
+	Files        []string      `yaml:"files" names:"file" doc:"PEM files of certificates, or directories of them, as a Kubernetes secret is mounted"`
 	URL          string        `yaml:"url" doc:"URL that answers with certificates in PEM form"`
-	DatabaseFile string        `yaml:"database-file" doc:"file with the URL of a PostgreSQL database, password included"`
+	DatabaseFile string        `yaml:"database-file" names:"file" doc:"file with the URL of a PostgreSQL database, password included"`
 	Query        string        `yaml:"query" doc:"what gives a row a certificate, in PEM form in one column"`
 	Gateway      string        `yaml:"gateway" doc:"host and port, 8888 by custom, of a gateway beside a configuration server"`
 	TLS          bool          `yaml:"tls" doc:"whether the gateway speaks TLS"`
-	CAFile       string        `yaml:"ca-file" doc:"PEM file of the authorities that vouch for the web server or gateway; empty: the system's"`
+	CAFile       string        `yaml:"ca-file" names:"file" doc:"PEM file of the authorities that vouch for the web server or gateway; empty: the system's"`
 	Application  string        `yaml:"application" doc:"name that the gateway knows the platform by"`
 	User         string        `yaml:"user" doc:"user for the gateway"`
-	PasswordFile string        `yaml:"password-file" doc:"file with the password for the gateway"`
+	PasswordFile string        `yaml:"password-file" names:"file" doc:"file with the password for the gateway"`
 	Interval     time.Duration `yaml:"interval" doc:"how often the source is asked: how long a rotation may take"`
 }
 

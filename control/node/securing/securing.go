@@ -20,8 +20,8 @@ type Config struct {
 	Mode        string        `yaml:"mode" doc:"off; optional: as the other side wants, offered but not demanded (RFC 8643); required: calls without are refused"`
 	Keys        []string      `yaml:"keys" doc:"how keys are agreed, by preference: dtls, by a handshake beside the audio (RFC 5763); sdes, in the session description (RFC 4568)"`
 	Profiles    []string      `yaml:"profiles" doc:"by preference: AES_CM_128_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_32, AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES_256_CM_HMAC_SHA1_80, AES_256_CM_HMAC_SHA1_32"`
-	Certificate string        `yaml:"certificate" doc:"PEM file of the certificate for dtls; empty: one that is made at start"`
-	Key         string        `yaml:"key" doc:"PEM file of its key"`
+	Certificate string        `yaml:"certificate" names:"file" doc:"PEM file of the certificate for dtls; empty: one that is made at start"`
+	Key         string        `yaml:"key" names:"file" doc:"PEM file of its key"`
 	Handshake   time.Duration `yaml:"handshake" doc:"longest time for a dtls handshake, after which the call is ended"`
 	Clear       bool          `yaml:"keys-in-clear" doc:"let sdes keys travel in signalling without TLS, where whoever sees the signalling can hear the call"`
 }

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"mcp/control/config"
 	"mcp/control/sip"
 	"mcp/control/sip/certs"
 	"mcp/control/sip/digest"
@@ -33,9 +36,9 @@ type Config struct {
 
 // TLS names PEM files.
 type TLS struct {
-	Certificate string `yaml:"certificate" doc:"file of the certificate, with those that lead to its authority"`
-	Key         string `yaml:"key" doc:"file of its key"`
-	Authorities string `yaml:"authorities" doc:"file of the authorities that peers are trusted by; empty: the system's"`
+	Certificate string `yaml:"certificate" names:"file" doc:"file of the certificate, with those that lead to its authority"`
+	Key         string `yaml:"key" names:"file" doc:"file of its key"`
+	Authorities string `yaml:"authorities" names:"file" doc:"file of the authorities that peers are trusted by; empty: the system's"`
 	Mutual      bool   `yaml:"mutual" doc:"refuse clients that show no certificate of these authorities"`
 }
 
@@ -43,7 +46,7 @@ type TLS struct {
 type Account struct {
 	Realm        string `yaml:"realm" doc:"realm of the challenge; empty: no account"`
 	User         string `yaml:"user" doc:"user name"`
-	PasswordFile string `yaml:"password-file" doc:"file with the password"`
+	PasswordFile string `yaml:"password-file" names:"file" doc:"file with the password"`
 }
 
 // Validate checks an account.
@@ -64,16 +67,36 @@ func (a Account) password() (string, error) {
 
 // Validate checks the signalling section.
 func (s Config) Validate() error {
-	if s.FailOver < 0 || s.Connections < 0 || s.Idle < 0 {
-		return errors.New("fail-over, connections and idle must not be negative")
+	all := []error{
+		config.Least("fail-over", s.FailOver, 0), config.Least("connections", s.Connections, 0), config.Least("idle", s.Idle, 0),
+		config.Least("min-se", s.MinSession, time.Second), config.Least("session-expires", s.Session, s.MinSession),
 	}
-	if s.MinSession < time.Second || s.Session < s.MinSession {
-		return errors.New("min-se must be a second at least, and session-expires no less")
+	for _, listen := range s.Listen {
+		all = append(all, s.checkListener(listen))
 	}
 	for _, uri := range s.Routes {
 		if !strings.HasPrefix(uri, "sip:") && !strings.HasPrefix(uri, "sips:") {
-			return fmt.Errorf("routes: %q is not a SIP URI", uri)
+			all = append(all, fmt.Errorf("routes: %q is not a SIP URI", uri))
 		}
+	}
+	return errors.Join(all...)
+}
+
+// checkListener wants a transport and an address, and a certificate for TLS.
+func (s Config) checkListener(text string) error {
+	transport, address, _ := strings.Cut(text, ":")
+	if transport != "udp" && transport != "tcp" && transport != "tls" {
+		return fmt.Errorf("listen: %q begins with none of udp:, tcp: and tls:", text)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("listen: %q has no address and port, as tcp:0.0.0.0:5070 has", text)
+	}
+	if transport == "tls" && (s.TLS.Certificate == "" || s.TLS.Key == "") {
+		return fmt.Errorf("listen: %q needs tls.certificate and tls.key", text)
 	}
 	return nil
 }

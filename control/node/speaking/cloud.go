@@ -15,11 +15,11 @@ import (
 // Google is one account of Google Cloud's speech services.
 type Google struct {
 	Enabled     bool              `yaml:"enabled" doc:"use Google Cloud speech as the engine google"`
-	Credentials string            `yaml:"credentials" doc:"file with the account's credentials; empty: those that GOOGLE_APPLICATION_CREDENTIALS names"`
+	Credentials string            `yaml:"credentials" names:"file" doc:"file with the account's credentials; empty: those that GOOGLE_APPLICATION_CREDENTIALS names"`
 	Tenants     map[string]string `yaml:"tenants" doc:"credential files of tenants, by gvp-tenant-id"`
 	TTSEndpoint string            `yaml:"tts-endpoint" doc:"HOST:PORT of Text-to-Speech; empty: the public one"`
 	ASREndpoint string            `yaml:"asr-endpoint" doc:"HOST:PORT of Speech-to-Text; empty: the public one"`
-	CA          string            `yaml:"ca" doc:"PEM file of root certificates; empty: the system's"`
+	CA          string            `yaml:"ca" names:"file" doc:"PEM file of root certificates; empty: the system's"`
 	Insecure    bool              `yaml:"insecure" doc:"neither TLS nor credentials: for tests, on loopback addresses only"`
 	Budget      time.Duration     `yaml:"budget" doc:"how long a prompt may stay without audio, retries included; 0: 10s"`
 	Voice       GoogleVoice       `yaml:"voice" doc:"how prompts sound where a page does not say"`
@@ -75,10 +75,10 @@ type Nexus struct {
 	URL          string            `yaml:"url" doc:"wss URL of the bot, or ws on loopback; empty: none"`
 	Organization string            `yaml:"organization" doc:"UUID of the organization; empty: the nil UUID"`
 	APIKey       string            `yaml:"api-key" secret:"true" doc:"sent with every request; the page's com.genesyslab.asr.x-api-key goes before it"`
-	APIKeyFile   string            `yaml:"api-key-file" doc:"file that holds the API key instead"`
+	APIKeyFile   string            `yaml:"api-key-file" names:"file" doc:"file that holds the API key instead"`
 	Secret       string            `yaml:"secret" secret:"true" doc:"base64; requests are signed with it"`
-	SecretFile   string            `yaml:"secret-file" doc:"file that holds the secret instead"`
-	CA           string            `yaml:"ca" doc:"PEM file of root certificates; empty: the system's"`
+	SecretFile   string            `yaml:"secret-file" names:"file" doc:"file that holds the secret instead"`
+	CA           string            `yaml:"ca" names:"file" doc:"PEM file of root certificates; empty: the system's"`
 	L16          bool              `yaml:"l16" doc:"offer 16-bit audio alone, rather than mu-law too"`
 	Custom       map[string]string `yaml:"custom" doc:"customConfig of every session"`
 	Timeout      time.Duration     `yaml:"timeout" doc:"how long opening a session may take; 0: 5s"`

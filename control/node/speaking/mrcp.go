@@ -52,9 +52,9 @@ type MRCPSession struct {
 // TLSClient is TLS as its client.
 type TLSClient struct {
 	Enable      bool   `yaml:"enable" doc:"offer TLS: TCP/TLS/MRCPv2 instead of TCP/MRCPv2; rtsps URIs mean it anyway"`
-	Authorities string `yaml:"authorities" doc:"file of certificates (PEM) of who may sign the server's; empty: the system's. An MRCPv2 server's certificate that matches the fingerprint in its answer is taken whoever signed it"`
-	Certificate string `yaml:"certificate" doc:"file of a certificate (PEM) to show to the server; empty: none"`
-	Key         string `yaml:"key" doc:"file of the certificate's key (PEM)"`
+	Authorities string `yaml:"authorities" names:"file" doc:"file of certificates (PEM) of who may sign the server's; empty: the system's. An MRCPv2 server's certificate that matches the fingerprint in its answer is taken whoever signed it"`
+	Certificate string `yaml:"certificate" names:"file" doc:"file of a certificate (PEM) to show to the server; empty: none"`
+	Key         string `yaml:"key" names:"file" doc:"file of the certificate's key (PEM)"`
 	Name        string `yaml:"name" doc:"name that the server's certificate must be for; empty: the host it is reached at"`
 }
 
@@ -68,7 +68,7 @@ type MRCPRTSP struct {
 
 // MRCPClient is what the product knows as vrm.client.*.
 type MRCPClient struct {
-	SendSessionXML   string            `yaml:"send-session-xml" doc:"file that every INVITE carries beside the offer, a Nuance session.xml (vrm.client.sendsessionxml); empty: none"`
+	SendSessionXML   string            `yaml:"send-session-xml" names:"file" doc:"file that every INVITE carries beside the offer, a Nuance session.xml (vrm.client.sendsessionxml); empty: none"`
 	SessionXMLType   string            `yaml:"session-xml-type" doc:"its media type; empty: application/xml"`
 	DuplicateURIs    bool              `yaml:"duplicate-grammar-uris" gvp:"vrm.client.noduplicatedgramuri not" doc:"name a grammar's URI as often as the page does (vrm.client.noduplicatedgramuri false)"`
 	UniqueGrammarIDs bool              `yaml:"unique-grammar-ids" gvp:"vrm.client.uniquegramid" doc:"name inline grammars by numbers, not by what the page calls them (vrm.client.uniquegramid)"`

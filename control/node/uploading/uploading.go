@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"mcp/control/config"
 	"mcp/control/health"
 	"mcp/control/listen"
 	"mcp/control/upload"
@@ -31,7 +32,7 @@ import (
 // Config is the section of the recording uploader.
 type Config struct {
 	Folder        string        `yaml:"folder" doc:"where finished recordings are"`
-	Listen        string        `yaml:"listen" doc:"address of /health/live, /health/ready and /metrics; empty: none"`
+	Listen        string        `yaml:"listen" names:"listener" doc:"address of /health/live, /health/ready and /metrics; empty: none"`
 	Destination   Place         `yaml:"destination" doc:"where recordings are kept; without a URL nothing is uploaded"`
 	Decommission  Place         `yaml:"decommission" doc:"where what is left goes when the uploader is stopped; empty: it stays"`
 	DiskFull      Place         `yaml:"disk-full" doc:"where recordings go while there is little room"`
@@ -47,13 +48,13 @@ type Config struct {
 type Place struct {
 	URL          string `yaml:"url" doc:"https://host/folder (WebDAV), post+https://host/path, s3://bucket/prefix or azure://container/prefix"`
 	User         string `yaml:"user" doc:"user, or the identifier of an access key"`
-	PasswordFile string `yaml:"password-file" doc:"file with the password, the access key's secret, or the storage account's connection string"`
-	TokenFile    string `yaml:"token-file" doc:"file with a bearer token, read anew each time"`
+	PasswordFile string `yaml:"password-file" names:"file" doc:"file with the password, the access key's secret, or the storage account's connection string"`
+	TokenFile    string `yaml:"token-file" names:"file" doc:"file with a bearer token, read anew each time"`
 	Region       string `yaml:"region" doc:"of an S3 bucket"`
 	Endpoint     string `yaml:"endpoint" doc:"URL of an S3 service that is not Amazon's"`
-	CAFile       string `yaml:"ca-file" doc:"PEM file of the authorities that vouch for the server; empty: the system's"`
-	CertFile     string `yaml:"cert-file" doc:"PEM file of our certificate, for a server that asks for one"`
-	KeyFile      string `yaml:"key-file" doc:"PEM file of its private key"`
+	CAFile       string `yaml:"ca-file" names:"file" doc:"PEM file of the authorities that vouch for the server; empty: the system's"`
+	CertFile     string `yaml:"cert-file" names:"file" doc:"PEM file of our certificate, for a server that asks for one"`
+	KeyFile      string `yaml:"key-file" names:"file" doc:"PEM file of its private key"`
 }
 
 // Defaults uploads nothing; state is where the platform keeps what must last.
@@ -66,13 +67,10 @@ func Defaults(state string) Config {
 
 // Validate implements the configuration reader's check of the section.
 func (u Config) Validate() error {
-	if u.MinFree < 0 || u.MinFree > 100 {
-		return fmt.Errorf("min-free: %d is no percentage", u.MinFree)
-	}
-	if u.Workers < 1 || u.Timeout <= 0 || u.Leave <= 0 {
-		return errors.New("workers, timeout and decommission-time must be above zero")
-	}
-	return nil
+	return errors.Join(
+		config.Within("min-free", u.MinFree, 0, 100), config.Least("workers", u.Workers, 1),
+		config.Above("timeout", u.Timeout, 0), config.Above("decommission-time", u.Leave, 0),
+	)
 }
 
 // Validate checks a place's URL.
