@@ -76,13 +76,16 @@ var ErrRedirect = errors.New("audio cannot bypass the platform")
 
 // Redirect lets the caller and a party send their audio to each other and no more
 // to the platform, by a re-INVITE of each; their signalling stays. Only those who
-// speak the same codec can.
+// speak the same codec can, and to whom nobody else listens, such as a recording.
 func (c *Call) Redirect(ctx context.Context, p *Party) error {
 	if a, b := c.Codec(), p.side.agreed(); !a.Same(b) {
 		return fmt.Errorf("%w: one speaks %s, the other %s", ErrRedirect, a.Name, b.Name)
 	}
 	if c.caller.secure.Agreed() != nil || p.side.secure.Agreed() != nil {
 		return fmt.Errorf("%w: it is protected on its way here", ErrRedirect)
+	}
+	if c.caller.leg.Overheard() || p.side.leg.Overheard() {
+		return fmt.Errorf("%w: it is listened to here", ErrRedirect)
 	}
 	target, err := sdp.Parse(p.signalling().RemoteSDP())
 	if err != nil || target.Audio == nil {

@@ -53,6 +53,9 @@ func (l *Leg) Monitor(to Listener) (*Tap, error) {
 	return l.session.listen(&Tap{leg: l, to: to, out: true})
 }
 
+// Overheard tells whether anybody listens at the leg, either way.
+func (l *Leg) Overheard() bool { return len(l.taps.all()) > 0 || len(l.monitors.all()) > 0 }
+
 // Close ends it: when it returns the listener is not called again.
 func (t *Tap) Close() error {
 	s := t.leg.session

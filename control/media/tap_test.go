@@ -29,12 +29,18 @@ func TestATapCopiesAndTheRelayGoesOn(t *testing.T) {
 	b, err := caller.Tap(&second)
 	s.must(err)
 	c.wantRoute(t, p, true, 2)
+	if !caller.Overheard() || server.Overheard() {
+		t.Errorf("the caller is overheard: %t, the server: %t", caller.Overheard(), server.Overheard())
+	}
 	h := rtpstream.Header{Stamp: rtpstream.Stamp{Sequence: 7, Timestamp: 160, Marker: true}, SSRC: 9}
 	c.hears(h, []byte("audio"))
 	s.must(a.Close())
 	c.hears(h, []byte("again"))
 	s.must(b.Close())
 	c.wantRoute(t, p, false, 3)
+	if caller.Overheard() {
+		t.Error("nobody listens any more")
+	}
 	c.hears(h, []byte("nobody"))
 	if len(first) != 1 || len(second) != 2 {
 		t.Fatalf("the first heard %d packets, the second %d", len(first), len(second))

@@ -206,6 +206,7 @@ func TestTransfersThatAreAnalysed(t *testing.T) {
 		{"person", `connectwhen="analysis" gvp:detectansweringmachine="true"`, "say hum 400 300ms", "say hello; wait 1200ms; say hum 700 400ms; wait 100ms", "far_end_disconnect", "human", []float64{700}},
 		{"early media that is not wanted", `connectwhen="answered"`, "say hum 400 300ms", "say hum 700 300ms", "far_end_disconnect", "", []float64{700}},
 		{"early media in place of a recording", `connectwhen="immediate" transferaudio="/1000/10s"`, "wait 400ms; say hum 400 300ms", "say hum 700 300ms", "far_end_disconnect", "", []float64{400, 700}},
+		{"machine that is consulted", `type="consultation" connectwhen="analysis" analysis="true" detectansweringmachine="true"`, "", "say machine; wait 9s", "far_end_machine", "machine", nil},
 		{"no such moment", `connectwhen="later"`, "", "", "error.semantic", "", nil},
 		{"no boolean", `analysis="perhaps"`, "", "", "error.semantic", "", nil},
 	} {
@@ -215,7 +216,7 @@ func TestTransfersThatAreAnalysed(t *testing.T) {
 	}
 	calls.Wait()
 	r.nothingLeft()
-	if got := r.metric(`mcp_call_progress_total{outcome="machine"}`); got != "3" || r.metric("mcp_call_progress_seconds_count") != "5" {
+	if got := r.metric(`mcp_call_progress_total{outcome="machine"}`); got != "4" || r.metric("mcp_call_progress_seconds_count") != "6" {
 		t.Errorf("counted %s machines", got)
 	}
 }
@@ -260,10 +261,13 @@ type analysed struct {
 }
 
 func (a analysed) transfer(t *testing.T, r *rig, f *far, path string) {
+	if !strings.Contains(a.attributes, "type=") {
+		a.attributes += ` type="bridge"`
+	}
 	r.pages.handle(path, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `<?xml version="1.0"?><vxml version="2.1" xmlns="http://www.w3.org/2001/vxml" xmlns:gvp="http://www.genesyslab.com/2006/vxml21-extension">
 			<catch event="error"><var name="t" expr="_event"/><submit next="%[1]s/told" namelist="t"/></catch>
-			<form><transfer name="t" type="bridge" dest="%[2]s" %[3]s><filled><submit next="%[1]s/told" namelist="t"/></filled></transfer></form></vxml>`, path, f.uri(), a.attributes)
+			<form><transfer name="t" dest="%[2]s" %[3]s><filled><submit next="%[1]s/told" namelist="t"/></filled></transfer></form></vxml>`, path, f.uri(), a.attributes)
 	})
 	r.pages.page(path+"/told", `<form><block><disconnect/></block></form>`)
 	summary, err := r.dial(t.Context(), r.uri("dialog", "voicexml="+escape(r.pages.server.URL+path)), "await")

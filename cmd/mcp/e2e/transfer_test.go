@@ -180,6 +180,8 @@ func TestBridgeEnds(t *testing.T) {
 		{"timed out elsewhere", "", "", "await", func(b *bob) { b.refuse = 408 }, "noanswer"},
 		{"nobody answers", `connecttimeout="300ms"`, "", "await", func(b *bob) { b.silent = true }, "noanswer"},
 		{"nobody of that name", "", "", "await", func(b *bob) { b.refuse = 404 }, "error.connection.baddestination"},
+		{"strangers are not called", "", "", "await", func(b *bob) { b.refuse = 401 }, "error.connection.noauthorization"},
+		{"nor by a proxy", "", "", "await", func(b *bob) { b.refuse = 407 }, "error.connection.noauthorization"},
 		{"no resource", "", "", "await", func(b *bob) { b.refuse = 503 }, "error.connection.noresource"},
 		{"no INVITE there", "", "", "await", func(b *bob) { b.refuse = 405 }, "error.unsupported.transfer.bridge"},
 	} {
