@@ -101,6 +101,10 @@ func Reach(name, address string, secure bool) Check {
 
 // dialError says it without the operation, which the check's name has said.
 func dialError(err error) string {
+	var name *net.DNSError
+	if errors.As(err, &name) {
+		return fmt.Sprintf("the name %s cannot be looked up: %s", name.Name, name.Err)
+	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Addr != nil {
 		return fmt.Sprintf("%s: %v", op.Addr, op.Err)

@@ -35,8 +35,8 @@ func (r report) screen(width, height int) string {
 	o := r.Overview
 	left := fmt.Sprintf("mcp on %s, up %s, plane %s", o.Host, span(o.At.Sub(o.Started)), o.Plane.Mode)
 	fmt.Fprintf(&b, "%-*s%s\n", max(0, width-8), left, o.At.Local().Format("15:04:05"))
-	totals := fmt.Sprintf("%d calls   %d legs   in %.0f/s   out %.0f/s   loss %s   refused %d",
-		o.Calls, o.Legs, o.Received, o.Sent, percent(o.Loss), refused(o))
+	totals := fmt.Sprintf("%s   %s   in %.0f/s   out %.0f/s   loss %s   refused %d",
+		count(o.Calls, "call"), count(o.Legs, "leg"), o.Received, o.Sent, percent(o.Loss), refused(o))
 	if len(totals) > width {
 		totals = strings.ReplaceAll(totals, "   ", " ")
 	}
@@ -59,9 +59,17 @@ func (r report) screen(width, height int) string {
 	}, Rows: rows[:most]}
 	_ = t.Write(&b, width) // a builder takes everything
 	if most < len(rows) {
-		fmt.Fprintf(&b, "and %d legs more\n", len(rows)-most)
+		fmt.Fprintf(&b, "and %s more\n", count(len(rows)-most, "leg"))
 	}
 	return b.String()
+}
+
+// count is a number of things.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // rows are the legs of the calls, those with the most loss first, calls of the same

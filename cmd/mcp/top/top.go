@@ -35,7 +35,7 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "top", Short: "Show the calls that are up, their rates and losses", Args: cobra.NoArgs,
 		Long: `Show the calls that are up and how their audio is carried, again and again until
-interrupted. It asks the console of a platform (health.console), which on this
+q is pressed or it is interrupted. It asks the console of a platform (health.console), which on this
 machine needs no more than that one runs.
 
 A row is a media leg of a call. IN/s and OUT/s count packets, LOSS is the share that
@@ -69,6 +69,11 @@ type report struct {
 func (v *viewer) run(ctx context.Context, out io.Writer) error {
 	if v.interval <= 0 {
 		return errors.New("--interval must be above zero")
+	}
+	if !v.once && !v.json {
+		var restore func()
+		ctx, restore = whileWanted(ctx, os.Stdin)
+		defer restore()
 	}
 	tick := time.NewTicker(v.interval)
 	defer tick.Stop()
