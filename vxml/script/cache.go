@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/dop251/goja"
-	"github.com/dop251/goja/ast"
 )
 
 // cacheSize is how many programs a Cache keeps. When it is full it starts
@@ -49,6 +48,7 @@ type program struct {
 	implicit bool       // it may give objects code that runs without being called
 	plain    plain      // what an expression comes to, where that is plain
 	refers   references // of the tags of a rule
+	older    bool       // it names what engines used to have
 	vars     []string   // declared by statements with var, let, const, class or function
 }
 
@@ -80,7 +80,7 @@ func compile(k key, src Source) (*program, error) {
 	if text := unfit(k.text); text != "" {
 		return nil, &Error{Source: src, Message: text, Limit: true}
 	}
-	p := &program{reach: reachOf(strings.ReplaceAll(k.text, looseEval, "")), implicit: endows(k.text)}
+	p := &program{reach: reachOf(strings.ReplaceAll(k.text, looseEval, "")), implicit: endows(k.text), older: olderNames.MatchString(k.text)}
 	body := k.text
 	switch k.kind {
 	case expression:
@@ -89,10 +89,12 @@ func compile(k key, src Source) (*program, error) {
 	case assignment:
 		body += "\n;"
 	case statements:
+		src.Text = uncommented(src.Text)
 		declared, err := declarations(src)
 		if err != nil {
 			return nil, err
 		}
+		body = declared.published(src.Text)
 		p.vars = append(append(p.vars, declared.vars...), declared.functions...)
 		p.vars = append(p.vars, declared.lexical...)
 		body = publish(declared.functions) + body + "\n;" + publish(declared.lexical)
@@ -130,40 +132,4 @@ func publish(names []string) string {
 		fmt.Fprintf(&b, "%s.%s=%s;", innermost, name, name)
 	}
 	return b.String()
-}
-
-type declared struct{ vars, functions, lexical []string }
-
-// declarations parses a script alone, which also refuses text that would only
-// make sense inside the wrapper, such as an unbalanced brace.
-func declarations(src Source) (declared, error) {
-	var d declared
-	tree, err := goja.Parse(src.Name, src.Text)
-	if err != nil {
-		return d, &Error{Source: src, Message: err.Error()}
-	}
-	for _, v := range tree.DeclarationList {
-		d.vars = append(d.vars, bound(v.List)...)
-	}
-	for _, s := range tree.Body {
-		switch s := s.(type) {
-		case *ast.FunctionDeclaration:
-			d.functions = append(d.functions, s.Function.Name.Name.String())
-		case *ast.ClassDeclaration:
-			d.lexical = append(d.lexical, s.Class.Name.Name.String())
-		case *ast.LexicalDeclaration:
-			d.lexical = append(d.lexical, bound(s.List)...)
-		}
-	}
-	return d, nil
-}
-
-func bound(list []*ast.Binding) []string {
-	var names []string
-	for _, b := range list {
-		if id, ok := b.Target.(*ast.Identifier); ok {
-			names = append(names, id.Name.String())
-		}
-	}
-	return names
 }

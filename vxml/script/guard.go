@@ -20,12 +20,13 @@ const (
 // guards puts checks before the engine's functions that allocate or loop in
 // proportion to a number, which a page chooses, and see no interrupt meanwhile.
 type guards struct {
-	vm    *goja.Runtime
-	depth int // of joins within each other
+	vm      *goja.Runtime
+	depth   int // of joins within each other
+	machine *Machine
 }
 
 func (m *Machine) guard(reach reach) {
-	g := &guards{vm: m.vm}
+	g := &guards{vm: m.vm, machine: m}
 	if m.guarded < near && reach >= near {
 		g.near()
 	}
@@ -52,9 +53,8 @@ func (g *guards) near() {
 	g.before(g.object("Array"), "from", g.first)
 	g.before(g.prototype("Function"), "apply", g.second)
 	g.before(g.object("JSON"), "stringify", func(c goja.FunctionCall) { g.shallow(c.Argument(0), maxDepth, new(int)) })
-	for _, name := range []string{"exec", "test"} {
-		g.around(g.prototype("RegExp"), name, g.exec)
-	}
+	g.around(g.prototype("RegExp"), "exec", g.exec)
+	g.around(g.prototype("RegExp"), "test", g.test)
 }
 
 // far guards what only scripts reach that name it, or that make up names.
@@ -231,7 +231,23 @@ func (g *guards) exec(c goja.FunctionCall, original native) goja.Value {
 	if !found.ToBoolean() && time.Since(begin) >= patternTime {
 		g.stop(errPattern)
 	}
+	if o, ok := found.(*goja.Object); ok {
+		g.machine.matched = o
+	}
 	return found
+}
+
+// test is exec of which only the success counts.
+func (g *guards) test(c goja.FunctionCall, _ native) goja.Value {
+	exec, ok := goja.AssertFunction(g.prototype("RegExp").Get("exec"))
+	if !ok {
+		panic(g.vm.NewTypeError("exec is no function"))
+	}
+	found, err := exec(c.This, c.Arguments...)
+	if err != nil {
+		panic(err)
+	}
+	return g.vm.ToValue(!goja.IsNull(found))
 }
 
 // withhold takes away what makes raw memory and endless integers: no dialogue

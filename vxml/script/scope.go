@@ -123,7 +123,7 @@ func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *progr
 		if err != nil {
 			return nil, err
 		}
-		return f(goja.Undefined(), append(s.args(), s.object)...)
+		return f(s.object, append(s.args(), s.object)...)
 	})
 	return v, p, err
 }
@@ -136,6 +136,11 @@ func (m *Machine) function(id key, p *program) (goja.Callable, error) {
 		m.guard(p.reach)
 	}
 	m.implicit = m.implicit || p.implicit
+	if p.older && !m.aged {
+		if err := m.age(); err != nil {
+			return nil, err
+		}
+	}
 	v, err := m.vm.RunProgram(p.code)
 	if err != nil {
 		return nil, err

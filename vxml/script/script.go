@@ -72,7 +72,9 @@ type Machine struct {
 	compiled map[key]goja.Callable
 	busy     bool
 	guarded  reach
-	implicit bool // a script has been run that may have given objects code of their own
+	aged     bool         // it has what older engines had
+	matched  *goja.Object // by the last regular expression that did
+	implicit bool         // a script has been run that may have given objects code of their own
 	// lost is set for good when a script could not be stopped: its goroutine
 	// still owns the engine's objects, so nothing may touch them any more.
 	lost *Error

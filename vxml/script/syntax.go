@@ -22,6 +22,8 @@ func Syntax(text string, expression bool) error {
 	}
 	if expression {
 		text = "(" + text + "\n)"
+	} else {
+		text = uncommented(text)
 	}
 	_, err := parser.ParseFile(nil, "", text, 0, parser.WithDisableSourceMaps)
 	var all parser.ErrorList
