@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
- * Prompts: recordings in pages that userspace fills, and what each stream says of
- * them next. Both are mapped into userspace's memory, and one run says a packet of
- * each stream that is due.
+ * Prompts: recordings in pages that userspace fills, what each stream says of
+ * them next, and which streams are due together. All are mapped into userspace's
+ * memory, and one run says a packet of each stream of a slot.
+ *
+ * Who paces the runs and who decides what is said do not wait for each other: a
+ * packet is claimed before it is said, and whoever takes the claims back waits
+ * only for the one packet that is being said.
  */
 #pragma once
 
@@ -15,56 +19,84 @@
  */
 enum page_layout {
 	PAGE_OWN = 7680,
-	MAX_AUDIO = 512, /* of one packet; a power of two */
-	PAGE_BYTES = PAGE_OWN + MAX_AUDIO,
+	MAX_AUDIO = 512, /* more than one packet has; a power of two */
+	PAGE_AUDIO = PAGE_OWN + MAX_AUDIO - 4,
 };
 
 struct page {
-	__u8 audio[PAGE_BYTES];
+	__u8 audio[PAGE_AUDIO];
+	__u32 next; /* page of the recording, once it has more */
 };
 
 /*
  * Streams that are due together lie together, in rows: a run reads them one after
  * the other, and the machine fetches the next while one is being said.
  */
-enum run_layout {
-	ROW = 32,   /* streams; a page of memory */
-	ROWS = 256, /* of one run */
-	RUN = ROWS * ROW,
+enum slot_layout {
+	ROW = 32,        /* streams; a page of memory */
+	ROWS = 256,      /* of one slot */
+	MIN_SPAN = 10,   /* milliseconds of a packet */
+	MAX_SPAN = 60,
+	SLOTS = 1785,    /* of all spans: 10 of 10 ms, 11 of 11 ms, ... */
+};
+
+/* What is due at one millisecond of a span: the streams in the first places of its rows. */
+struct slot {
+	__u64 end; /* places; those where nothing is left are passed over */
+	__u32 rows[ROWS];
+};
+
+/* Packets that a stream may say, and whether one is being said: a word of its own, that is exchanged. */
+struct claim {
+	__u32 left;
+	__u32 taken;
 };
 
 /*
- * What a stream says next: so many packets of a page, which userspace grants; it
- * looks again when they are said. The way that they leave is kept between them.
+ * What a stream says next: so many packets, which userspace grants. While any are
+ * left or one is taken the program alone changes the rest, but for left. The way
+ * that they leave is kept between them.
  */
 struct prompt {
+	struct claim claim;
 	__u64 leg_id;
-	__u32 slot;
+	__u64 begun_ns; /* when the first packet left that was to be told of */
+	__u32 leg_slot;
 	__u32 page;
-	__u16 offset;  /* in the page's own part */
-	__u16 length;  /* of a packet, in whole words */
-	__u16 left;    /* packets to say; 0: none */
-	__u16 refused; /* packets in a row that did not leave */
-	__u16 ticks;   /* the timeline advances by this much after a packet */
-	__u16 changes; /* of the leg, as the way is good for; see go_on */
-	__u8 type;     /* RTP payload type */
+	__u16 offset;   /* in the page's own part */
+	__u16 length;   /* of a packet, in whole words */
+	__u16 refused;  /* packets in a row that did not leave */
+	__u16 patience; /* packets that may be refused in a row before userspace is told */
+	__u16 ticks;    /* the timeline advances by this much after a packet */
+	__u16 changes;  /* of the leg, as the way is good for; see go_on */
+	__u16 low;      /* packets left when userspace is told, that it may grant more */
+	__u8 type;      /* RTP payload type */
 	__u8 marker;
-	__u8 fate;     /* of the packet that was refused last, an enum verdict */
+	__u8 muted;     /* packets pass in silence */
+	__u8 tell;      /* when the next packet left */
+	__u8 fate;      /* of the packet that was refused last, an enum verdict */
 	__u8 has_way;
+	__u32 told;     /* it was reported, and not looked at since */
 	struct departure way;
 };
 
-/* What a run says, how far it has come, and what it has to tell. */
-struct run {
+/* Keeps the pace: where the runs have come to, and what they count. */
+struct pace {
+	__u64 begin_ns;     /* of millisecond zero */
 	__u64 now_ns;
-	__u32 count;         /* streams */
-	__u32 next;
-	__u32 said;          /* packets that left */
-	__u32 handed;        /* of those, by userspace's hand */
-	__u32 frame_length;  /* of the last one; frames that begin so need not be fitted */
-	__u32 reported;
-	__u32 rows[ROWS];    /* in the map prompts */
-	__u32 reports[RUN];  /* places in the map prompts: nothing is left, or a packet was refused */
+	__u64 wake_at;      /* the millisecond that is slept until */
+	__u64 ticks;        /* milliseconds in which something was due */
+	__u64 missed;       /* of those, that were not done in time */
+	__u64 stalls;       /* times that all was put off */
+	__u64 busy_ns;
+	__u64 said;         /* packets that left */
+	__u64 handed;       /* of those, by userspace's hand */
+	__u64 refused;      /* packets that did not */
+	__u32 slot;         /* that is due */
+	__u32 next;         /* place in it */
+	__u32 frame_length; /* of the last one; frames that begin so need not be fitted */
+	__u32 reported;     /* reports so far; each lies at its number, modulo the map's size */
+	__u32 streams[MAX_SPAN + 1]; /* that play, by the milliseconds of a packet: userspace's count */
 };
 
 /* As many as userspace may fill; set at load. */
@@ -85,32 +117,58 @@ struct {
 	__type(value, struct prompt);
 } prompts SEC(".maps");
 
+/* Places in the map prompts that userspace must look at: a power of two, and as many as prompts, which report once each. Set at load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, __u64);
+} reports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SLOTS);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
 /* Exactly one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct run);
-} runs SEC(".maps");
+	__type(value, struct pace);
+} paces SEC(".maps");
 
-static __always_inline struct run *this_run(void)
+/* Written at load: the size of the map reports, less one. */
+const volatile __u32 report_mask = 32767;
+
+static __always_inline struct pace *this_pace(void)
 {
 	__u32 first = 0;
 
-	return bpf_map_lookup_elem(&runs, &first);
+	return bpf_map_lookup_elem(&paces, &first);
 }
 
-/* Takes the next stream of a run, which is at a place in the map; none when the run is done. */
-static __always_inline struct prompt *next_prompt(struct run *run, __u32 *place)
+/* The prompt at a place of the slot that is due; none behind its end. */
+static __always_inline struct prompt *prompt_at(const struct pace *pace, __u32 index, __u32 *place)
 {
-	__u32 index = run->next;
+	__u32 which = pace->slot;
+	const struct slot *slot = bpf_map_lookup_elem(&slots, &which);
 
-	if (index >= run->count || index >= RUN)
+	if (!slot || index >= slot->end || index >= ROWS * ROW)
 		return NULL;
-	run->next = index + 1;
-	*place = run->rows[index / ROW] * ROW + index % ROW;
+	*place = slot->rows[index / ROW] * ROW + index % ROW;
 	return bpf_map_lookup_elem(&prompts, place);
+}
+
+/* Takes the next stream of the slot, which is at a place in the map; none when the slot is done. */
+static __always_inline struct prompt *next_prompt(struct pace *pace, __u32 *place)
+{
+	return prompt_at(pace, pace->next++, place);
 }
 
 /*
@@ -118,20 +176,17 @@ static __always_inline struct prompt *next_prompt(struct run *run, __u32 *place)
  * with this packet while it fetches the leg from memory, where it is when there
  * are many.
  */
-static __always_inline void fetch_next(const struct run *run)
+static __always_inline void fetch_next(const struct pace *pace)
 {
-	__u32 index = run->next, place;
 	const struct prompt *p;
 	const struct leg *leg;
 	__u64 unused;
+	__u32 place;
 
-	if (index >= run->count || index >= RUN)
-		return;
-	place = run->rows[index / ROW] * ROW + index % ROW;
-	p = bpf_map_lookup_elem(&prompts, &place);
+	p = prompt_at(pace, pace->next, &place);
 	if (!p)
 		return;
-	leg = bpf_map_lookup_elem(&legs, &p->slot);
+	leg = bpf_map_lookup_elem(&legs, &p->leg_slot);
 	if (!leg)
 		return;
 	unused = *(volatile __u64 *)&leg->id;
@@ -140,15 +195,46 @@ static __always_inline void fetch_next(const struct run *run)
 	asm volatile("" : : "r"(unused));
 }
 
-/* Has userspace look at a stream. */
-static __always_inline void report(struct run *run, __u32 place)
-{
-	__u32 n = run->reported;
+union claimed {
+	__u64 word;
+	struct claim claim;
+};
 
-	if (n < RUN) {
-		run->reports[n] = place;
-		run->reported = n + 1;
-	}
+/* Claims a packet, if any is left; how many are then. False: there was none. */
+static __always_inline bool claim(struct prompt *p, __u32 *left)
+{
+	__u64 *word = (__u64 *)&p->claim, old = *(volatile __u64 *)word;
+	union claimed now = {.word = old};
+
+	if (!now.claim.left || now.claim.taken)
+		return false;
+	now.claim.left--;
+	now.claim.taken = 1;
+	*left = now.claim.left;
+	return __sync_val_compare_and_swap(word, old, now.word) == old;
+}
+
+/* The packet is said. The sum is used, so that it is a full memory barrier on every machine. */
+static __always_inline void unclaim(struct prompt *p)
+{
+	__u64 before = __sync_fetch_and_add((__u64 *)&p->claim, -(1ULL << 32));
+
+	asm volatile("" : : "r"(before));
+}
+
+/* Has userspace look at a stream, once until it does. */
+static __always_inline void report(struct pace *pace, struct prompt *p, __u32 place)
+{
+	__u32 index = pace->reported & report_mask;
+	__u64 *slot;
+
+	if (__sync_lock_test_and_set(&p->told, 1))
+		return;
+	slot = bpf_map_lookup_elem(&reports, &index);
+	if (!slot)
+		return;
+	*slot = place;
+	__sync_fetch_and_add(&pace->reported, 1);
 }
 
 static __always_inline bool is_sound(const struct prompt *p)

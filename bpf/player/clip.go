@@ -10,7 +10,8 @@ import (
 // The kernel's view of a recording.
 const (
 	pageOwn   = int(playerPageLayoutPAGE_OWN)
-	pageBytes = int(playerPageLayoutPAGE_BYTES)
+	pageAudio = int(playerPageLayoutPAGE_AUDIO)
+	pageBytes = pageAudio + 4 // the number of the next
 	maxAudio  = int(playerPageLayoutMAX_AUDIO)
 )
 
@@ -67,6 +68,7 @@ func (c *Clip) Write(p []byte) (int, error) {
 			return 0, fmt.Errorf("write clip: %w", err)
 		}
 		now.pages = append(now.pages, taken...)
+		c.store.link(now.pages[max(0, len(was.pages)-1):])
 	}
 	c.put(now.pages, was.length, p)
 	c.audio.Store(now)
@@ -110,8 +112,8 @@ func (c *Clip) put(pages []uint32, at int, data []byte) {
 	for k := max(0, at-maxAudio) / pageOwn; k < len(pages) && k*pageOwn < at+len(data); k++ {
 		page := c.store.page(pages[k])
 		from := max(at, k*pageOwn)
-		if from < k*pageOwn+pageBytes {
-			copy(page[from-k*pageOwn:], data[from-at:])
+		if from < k*pageOwn+pageAudio {
+			copy(page[from-k*pageOwn:pageAudio], data[from-at:])
 		}
 	}
 }

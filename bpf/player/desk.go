@@ -1,104 +1,199 @@
 package player
 
+import (
+	"math"
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+)
+
 const (
-	rowLength = int(playerRunLayoutROW)
-	rowsOfRun = int(playerRunLayoutROWS)
+	rowLength = int(playerSlotLayoutROW)
+	rowsOfOne = int(playerSlotLayoutROWS)
 	// spareRows is room for rows that are not full: five lengths of packets have 160.
 	spareRows = 256
 )
 
-// desk has what each stream says next, in rows that a sender reads.
-type desk struct {
-	prompts []playerPrompt // in the sender's memory
-	streams []*Stream      // whose they are
-	free    []uint32       // rows
-	looks   []look         // that the slot which was sent needs
+// memory is what the player shares with its pacer and the program.
+type memory struct {
+	prompts []playerPrompt
+	pages   []byte
+	reports []uint64
+	slots   []playerSlot
+	pace    *playerPace
 }
 
-func newDesk(prompts []playerPrompt) desk {
-	d := desk{prompts: prompts, streams: make([]*Stream, len(prompts))}
-	for row := len(prompts)/rowLength - 1; row >= 0; row-- {
+// desk has what each stream says next, in rows that the program reads.
+type desk struct {
+	memory
+	streams []*Stream // whose the prompts are
+	free    []uint32  // rows
+	slots   []slot
+	seen    uint32 // of the reports
+	turns   [longest + 1]int
+}
+
+// slot has the streams that are due at the same time.
+type slot struct {
+	shared *playerSlot
+	holes  []uint32 // before its end; some may have been filled
+	count  int
+}
+
+func newDesk(m memory) desk {
+	d := desk{memory: m, streams: make([]*Stream, len(m.prompts)), slots: make([]slot, len(m.slots))}
+	for i := range d.slots {
+		d.slots[i].shared = &m.slots[i]
+	}
+	for row := len(m.prompts)/rowLength - 1; row >= 0; row-- {
 		d.free = append(d.free, uint32(row))
 	}
 	return d
 }
 
-// placeIn is the place of a stream in rows.
-func placeIn(rows []uint32, n int) uint32 {
-	return rows[n/rowLength]*uint32(rowLength) + uint32(n%rowLength)
-}
-
-// last is the place of a slot's last stream.
-func (s *slot) last() uint32 { return placeIn(s.rows, s.count-1) }
-
-// pass goes on after a packet, whether it left or not, as the program does.
-func (p *playerPrompt) pass(left bool) {
-	p.Offset += p.Length
-	p.Left--
-	if left {
-		p.Marker, p.Refused = 0, 0
-		return
+// choose finds the tick where the fewest are due among the ticks of one packet, or
+// rather an earlier one than that where no more than the average are.
+func (d *desk) choose(span int, now uint64) uint64 {
+	average := d.turns[span] / span
+	best := now + 1
+	for t := best; t <= now+uint64(span); t++ {
+		n := d.slots[slotAt(span, t)].count
+		if n <= average {
+			return t
+		}
+		if n < d.slots[slotAt(span, best)].count {
+			best = t
+		}
 	}
-	p.Marker = 1
-	p.Refused++
+	return best
 }
 
 // add gives a stream a place in a slot. False: there is none.
 func (d *desk) add(s *Stream, to *slot) bool {
-	if to.count == len(to.rows)*rowLength {
-		if len(d.free) == 0 {
+	position, ok := d.hole(to)
+	end := atomic.LoadUint64(&to.shared.End)
+	if !ok {
+		position = uint32(end)
+		if !d.lengthen(to, position) {
 			return false
 		}
-		last := len(d.free) - 1
-		to.rows = append(to.rows, d.free[last])
-		d.free = d.free[:last]
 	}
 	to.count++
-	s.slot, s.place = to, to.last()
+	d.turns[s.span]++
+	s.slot, s.position, s.place = to, position, to.place(position)
 	d.streams[s.place] = s
-	d.prompts[s.place] = playerPrompt{LegId: s.leg.ID(), Slot: s.leg.Slot()}
+	d.prompts[s.place] = playerPrompt{LegId: s.leg.ID(), LegSlot: s.leg.Slot(), Patience: uint16(int(patience/tick) / s.span)}
+	if !ok {
+		atomic.StoreUint64(&to.shared.End, end+1)
+	}
+	atomic.AddUint32(&d.pace.Streams[s.span], 1)
 	return true
 }
 
-// remove takes a stream away; the last of its slot takes its place.
+// hole takes a place in a slot that nobody has any more.
+func (d *desk) hole(in *slot) (uint32, bool) {
+	for len(in.holes) > 0 {
+		last := len(in.holes) - 1
+		position := in.holes[last]
+		in.holes = in.holes[:last]
+		if uint64(position) < in.shared.End && d.streams[in.place(position)] == nil {
+			return position, true
+		}
+	}
+	return 0, false
+}
+
+// lengthen sees to it that a slot has a row for the place behind its end.
+func (d *desk) lengthen(to *slot, position uint32) bool {
+	row, within := int(position)/rowLength, int(position)%rowLength
+	if within != 0 {
+		return true
+	}
+	if row == rowsOfOne || len(d.free) == 0 {
+		return false
+	}
+	last := len(d.free) - 1
+	to.shared.Rows[row] = d.free[last]
+	d.free = d.free[:last]
+	return true
+}
+
+// remove takes a stream away that has nothing left to say.
 func (d *desk) remove(s *Stream) {
 	from := s.slot
-	last := from.last()
-	if last != s.place {
-		d.prompts[s.place] = d.prompts[last]
-		d.streams[s.place] = d.streams[last]
-		d.streams[s.place].place = s.place
-	}
-	d.streams[last], d.prompts[last] = nil, playerPrompt{}
+	d.streams[s.place], d.prompts[s.place] = nil, playerPrompt{}
+	from.holes = append(from.holes, s.position)
 	from.count--
-	if rows := len(from.rows) - 1; from.count == rows*rowLength {
-		d.free = append(d.free, from.rows[rows])
-		from.rows = from.rows[:rows]
+	d.turns[s.span]--
+	atomic.AddUint32(&d.pace.Streams[s.span], math.MaxUint32)
+	end := from.shared.End
+	for ; end > 0 && d.streams[from.place(uint32(end-1))] == nil; end-- {
+		if (end-1)%uint64(rowLength) == 0 {
+			d.free = append(d.free, from.shared.Rows[(end-1)/uint64(rowLength)])
+		}
+	}
+	atomic.StoreUint64(&from.shared.End, end)
+	if from.count == 0 {
+		from.holes = nil
 	}
 	s.slot = nil
 }
 
-// prompt is what a stream says next. It may be changed while nothing is sent.
+// place is where in the map of prompts a slot's place is.
+func (s *slot) place(position uint32) uint32 {
+	return s.shared.Rows[position/uint32(rowLength)]*uint32(rowLength) + position%uint32(rowLength)
+}
+
+// prompt is what a stream says next. It may be changed while nothing is left.
 func (d *desk) prompt(s *Stream) *playerPrompt { return &d.prompts[s.place] }
 
-// ask has userspace look at a stream before it goes on.
-func (s *Stream) ask() {
-	if s.asking < 0 {
-		s.asking = len(s.slot.asks)
-		s.slot.asks = append(s.slot.asks, s)
+// told hands over the streams that were reported since it was asked last.
+func (d *desk) told(look func(*Stream)) {
+	for now := atomic.LoadUint32(&d.pace.Reported); d.seen != now; d.seen++ {
+		place := d.reports[d.seen%uint32(len(d.reports))]
+		atomic.StoreUint32(&d.prompts[place].Told, 0)
+		if s := d.streams[place]; s != nil {
+			look(s)
+		}
 	}
 }
 
-// answered ends that.
-func (s *Stream) answered() {
-	if s.asking < 0 {
-		return
+const taken = 1 << 32 // in a claim that is read as one word
+
+func (p *playerPrompt) claim() *uint64 { return (*uint64)(unsafe.Pointer(&p.Claim)) }
+
+// left is how many packets may still be said.
+func (p *playerPrompt) left() int { return int(uint32(atomic.LoadUint64(p.claim()))) }
+
+// give lets so many packets be said, when none are left.
+func (p *playerPrompt) give(n int) { atomic.StoreUint64(p.claim(), uint64(n)) }
+
+// giveMore lets more be said. False: none are left, and the place in the recording
+// is to be said anew.
+func (p *playerPrompt) giveMore(n int) bool {
+	for {
+		was := atomic.LoadUint64(p.claim())
+		if uint32(was) == 0 {
+			return false
+		}
+		if atomic.CompareAndSwapUint64(p.claim(), was, was+uint64(n)) {
+			return true
+		}
 	}
-	asks := s.slot.asks
-	last := len(asks) - 1
-	asks[s.asking] = asks[last]
-	asks[s.asking].asking = s.asking
-	asks[last] = nil
-	s.slot.asks = asks[:last]
-	s.asking = -1
+}
+
+// recall takes back what is left, and returns how much that was; when it returns
+// nothing is being said.
+func (p *playerPrompt) recall() (left int) {
+	for {
+		was := atomic.LoadUint64(p.claim())
+		if atomic.CompareAndSwapUint64(p.claim(), was, was&taken) {
+			left = int(uint32(was))
+			break
+		}
+	}
+	for atomic.LoadUint64(p.claim())&taken != 0 { // for as long as a packet takes
+		runtime.Gosched()
+	}
+	return left
 }

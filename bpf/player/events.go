@@ -49,7 +49,9 @@ func (n *notifier) add(s *Stream, e Event) {
 	if s.notify == nil {
 		return
 	}
-	e.At = time.Now()
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
 	n.mu.Lock()
 	n.queue = append(n.queue, delivery{s.notify, e})
 	n.mu.Unlock()

@@ -41,7 +41,7 @@ func tryFirst() error {
 	tried := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		err := goFirst()
+		err := goFirst(0)
 		if err == nil {
 			err = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr}, 0)
 		}

@@ -3,6 +3,7 @@ package player
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -19,11 +20,9 @@ type kernel struct {
 	plane   *bpf.Plane
 	objects playerObjects
 	home    *resident
-	prompts []playerPrompt
-	run     *playerRun
-	pages   []byte
-	maps    [][]byte   // that are mapped
-	frame   [1500]byte // what live frames begin as
+	shared  memory
+	runner  *runner
+	maps    [][]byte // that are mapped
 }
 
 func newKernel(plane *bpf.Plane, r room) (*kernel, error) {
@@ -31,8 +30,13 @@ func newKernel(plane *bpf.Plane, r room) (*kernel, error) {
 	if err != nil {
 		return nil, err
 	}
+	reports := uint32(1) << bits.Len32(uint32(r.prompts-1))
 	spec.Maps["pages"].MaxEntries = uint32(r.pages)
 	spec.Maps["prompts"].MaxEntries = uint32(r.prompts)
+	spec.Maps["reports"].MaxEntries = reports
+	if err := spec.Variables["report_mask"].Set(reports - 1); err != nil {
+		return nil, err
+	}
 	k := &kernel{plane: plane}
 	options := ebpf.CollectionOptions{MapReplacements: plane.Share(spec)}
 	if err := spec.LoadAndAssign(&k.objects, &options); err != nil {
@@ -47,78 +51,49 @@ func newKernel(plane *bpf.Plane, r room) (*kernel, error) {
 // open maps the memory and sees whether the kernel has live frames: with nobody to
 // say anything it sends none.
 func (k *kernel) open() error {
-	prompts, err := k.mapped(k.objects.Prompts)
-	if err != nil {
-		return err
+	var memory [5][]byte
+	for i, m := range []*ebpf.Map{k.objects.Prompts, k.objects.Pages, k.objects.Reports, k.objects.Slots, k.objects.Paces} {
+		b, err := mapped(m.FD(), int(m.MaxEntries())*int(m.ValueSize()))
+		if err != nil {
+			return fmt.Errorf("map %s: %w", m, err)
+		}
+		k.maps = append(k.maps, b)
+		memory[i] = b
 	}
-	run, err := k.mapped(k.objects.Runs)
-	if err != nil {
-		return err
-	}
-	if k.pages, err = k.mapped(k.objects.Pages); err != nil {
-		return err
-	}
-	k.prompts = unsafe.Slice((*playerPrompt)(unsafe.Pointer(unsafe.SliceData(prompts))), k.objects.Prompts.MaxEntries())
-	k.run = (*playerRun)(unsafe.Pointer(unsafe.SliceData(run)))
-	k.run.FrameLength = usualFrame
-	if err := k.play(1); err != nil {
+	k.shared = memory5(memory)
+	k.shared.pace.FrameLength = usualFrame
+	k.runner = newRunner(k.objects.Play.FD(), k.shared.pace, unix.Syscall6)
+	if err := k.send(0, 1); err != nil {
 		return fmt.Errorf("run on live frames: %w", err)
 	}
+	var err error
 	k.home, err = settle(k.plane, k.objects.Play)
 	return err
 }
 
-func (k *kernel) mapped(m *ebpf.Map) ([]byte, error) {
-	size := int(m.MaxEntries()) * int(m.ValueSize())
-	b, err := unix.Mmap(m.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("map %s: %w", m, err)
+func memory5(b [5][]byte) memory {
+	return memory{
+		prompts: valuesOf[playerPrompt](b[0]), pages: b[1], reports: valuesOf[uint64](b[2]),
+		slots: valuesOf[playerSlot](b[3]), pace: &valuesOf[playerPace](b[4])[0],
 	}
-	k.maps = append(k.maps, b)
-	return b, nil
 }
 
-func (k *kernel) memory() ([]playerPrompt, []byte) { return k.prompts, k.pages }
-
-// send runs the program once for each stream.
-func (k *kernel) send(d *desk, rows []uint32, streams int, look func(place uint32, err error)) sent {
-	r := k.run
-	copy(r.Rows[:], rows)
-	r.Count, r.Next, r.Said, r.Handed, r.Reported = uint32(streams), 0, 0, 0, 0
-	err := k.play(streams)
-	for _, place := range r.Reports[:r.Reported] {
-		if p := &d.prompts[place]; p.Refused != 0 {
-			look(place, k.plane.Refusal(uint32(p.Fate)))
-		} else {
-			look(place, nil)
-		}
-	}
-	for i := int(r.Next); i < streams; i++ {
-		place := placeIn(rows, i)
-		if p := &d.prompts[place]; p.Left > 0 {
-			p.pass(false)
-			look(place, errors.Join(errors.New("the program did not come to it"), err))
-		}
-	}
-	return sent{int(r.Said), int(r.Handed)}
+func mapped(fd, size int) ([]byte, error) {
+	return unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 }
 
-// play may be interrupted and then runs on: what comes too often finds nothing to say.
-func (k *kernel) play(times int) error {
-	k.run.NowNs = monotonic()
-	_, err := k.objects.Play.Run(&ebpf.RunOptions{
-		Data: k.frame[:k.run.FrameLength], Repeat: uint32(times), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES,
-	})
-	return err
+// valuesOf is a mapped map's memory as its values.
+func valuesOf[T any](b []byte) []T {
+	var one T
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(one)))
 }
 
-// monotonic is the clock that programs read.
-func monotonic() uint64 {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
-		return 0 // it cannot fail: the clock is there
-	}
-	return uint64(ts.Nano())
+func (k *kernel) memory() memory { return k.shared }
+
+func (k *kernel) send(slot, end uint32) error { return k.runner.send(slot, end) }
+
+func (k *kernel) refusal(place uint32) error {
+	return k.plane.Refusal(uint32(k.shared.prompts[place].Fate))
 }
 
 func (k *kernel) close() error {

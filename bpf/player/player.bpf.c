@@ -15,9 +15,9 @@
 char _license[] SEC("license") = "Dual BSD/GPL";
 
 /* Keeps types in the type information; no map mentions them. */
-int record_types(enum page_layout *p, enum run_layout *r, enum verdict *v)
+int record_types(enum page_layout *p, enum slot_layout *s, enum verdict *v)
 {
-	return p || r || v;
+	return p || s || v;
 }
 
 /* Userspace sends what cannot be sent from here: no neighbour yet, or a local far end. */
@@ -65,46 +65,88 @@ static __always_inline enum verdict say(struct xdp_md *ctx, struct prompt *p, st
 }
 
 /* Goes on in the recording. */
-static __always_inline void note(struct run *run, struct prompt *p, __u32 place, enum verdict v)
+static __always_inline void turn_over(struct prompt *p)
 {
-	bool left = v == STAMPED || v == HANDED;
+	__u32 index = p->page;
+	struct page *page;
 
 	p->offset += p->length;
-	p->left--;
-	p->marker = !left;
-	p->refused = left ? 0 : p->refused + 1;
-	if (left)
-		run->said++;
-	else
+	if (p->offset < PAGE_OWN)
+		return;
+	page = bpf_map_lookup_elem(&pages, &index);
+	if (!page)
+		return;
+	p->page = page->next;
+	p->offset -= PAGE_OWN;
+}
+
+/* Nobody is to hear the stream now, which is no trouble. */
+static __always_inline bool is_unheard(enum verdict v)
+{
+	return v == DROP_HELD || v == DROP_MUTED || v == DROP_UNLATCHED;
+}
+
+/* Counts a packet, and tells userspace what it must know. */
+static __always_inline void note(struct pace *pace, struct prompt *p, __u32 place, __u32 left, enum verdict v)
+{
+	bool gone = v == STAMPED || v == HANDED, look = !left || left == p->low;
+
+	p->marker = !gone;
+	if (gone) {
+		p->refused = 0;
+		pace->said++;
+	} else if (v != UNDECIDED) {
+		p->refused = is_unheard(v) ? 0 : p->refused + 1;
 		p->fate = v;
+		pace->refused++;
+		look = look || p->refused == p->patience;
+	}
 	if (v == HANDED)
-		run->handed++;
-	if (!left || !p->left)
-		report(run, place);
+		pace->handed++;
+	if (p->tell) {
+		p->tell = 0;
+		p->begun_ns = pace->now_ns;
+		look = true;
+	}
+	if (look)
+		report(pace, p, place);
+}
+
+/* Says the packet that was claimed; in silence if the stream is muted. */
+static __always_inline enum verdict speak(struct xdp_md *ctx, struct pace *pace, struct prompt *p, int *action)
+{
+	struct leg *leg;
+	enum verdict v;
+
+	if (p->muted)
+		return UNDECIDED;
+	leg = leg_in(p->leg_slot);
+	v = leg ? say(ctx, p, leg, pace->now_ns, action) : DROP_NO_LEG;
+	if (leg && v >= DROP_SOURCE)
+		count_drop(leg, v);
+	pace->frame_length = frame_length(ctx);
+	count(v, pace->frame_length);
+	return v;
 }
 
 SEC("xdp")
 int play(struct xdp_md *ctx)
 {
-	struct run *run = this_run();
+	struct pace *pace = this_pace();
 	int action = XDP_DROP;
 	struct prompt *p;
-	struct leg *leg;
+	__u32 place, left;
 	enum verdict v;
-	__u32 place;
 
-	if (!run)
+	if (!pace)
 		return XDP_DROP;
-	p = next_prompt(run, &place);
-	if (!p || !p->left)
+	p = next_prompt(pace, &place);
+	if (!p || !claim(p, &left))
 		return XDP_DROP;
-	leg = leg_in(p->slot);
-	v = leg ? say(ctx, p, leg, run->now_ns, &action) : DROP_NO_LEG;
-	if (leg && v >= DROP_SOURCE)
-		count_drop(leg, v);
-	run->frame_length = frame_length(ctx);
-	count(v, run->frame_length);
-	note(run, p, place, v);
-	fetch_next(run);
+	v = speak(ctx, pace, p, &action);
+	turn_over(p);
+	note(pace, p, place, left, v);
+	unclaim(p);
+	fetch_next(pace);
 	return action;
 }

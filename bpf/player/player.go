@@ -14,12 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"mcp/bpf"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type verdict -type page_layout -type run_layout player player.bpf.c
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type verdict -type page_layout -type slot_layout player player.bpf.c
 
 // What callers tell apart.
 var (
@@ -36,6 +35,13 @@ var (
 type Config struct {
 	ClipBytes int  // of recordings; 32 MiB if zero
 	Portable  bool // packets are sent by userspace, even where the kernel could
+	// Pacer is the command line of a process that does nothing but call Pace. However
+	// busy the one of the player is, packets made in the kernel then leave on time.
+	// Without, a thread has them leave.
+	Pacer []string
+	// Lost is told why there is no such process, or no more; a thread goes on in its
+	// place. It may be nil.
+	Lost func(error)
 }
 
 // Player sends recordings to legs of one plane.
@@ -44,33 +50,29 @@ type Player struct {
 	out    sender
 	reason string
 	store  *store
-	bell   *bell
+	pacing *pacing
 	events *notifier
 	done   chan struct{}
-	first  bool // goes the player's thread; known when New returns
 	closer sync.Once
 
-	mu     sync.Mutex // guards what follows
-	wheel  wheel
-	desk   desk
-	wakeAt uint64 // the tick that is slept until
-	stats  Stats
-	closed bool
+	mu        sync.Mutex // guards what follows
+	desk      desk
+	waiting   []*Stream // that are looked at again
+	spare     []*Stream // room for them
+	underruns uint64
+	closed    bool
 }
 
 // sender sends packets that are due.
 type sender interface {
-	// memory is where streams say what comes next, and where audio is.
-	memory() (prompts []playerPrompt, pages []byte)
-	// send sends a packet of each of the first streams in some rows, no more than
-	// those of a run, and goes on in what they say. It tells at which places userspace
-	// must look: nothing is left to say, or a packet did not leave, and why.
-	send(d *desk, rows []uint32, streams int, look func(place uint32, err error)) sent
+	// memory is where streams say what comes next, where audio is, and when it is due.
+	memory() memory
+	// send sends a packet of each stream in the first places of a slot.
+	send(slot, end uint32) error
+	// refusal is why a packet of the stream at a place did not leave.
+	refusal(place uint32) error
 	close() error
 }
-
-// sent is how many packets left, and how many of those userspace sends on its own.
-type sent struct{ packets, handed int }
 
 // New makes a player on a plane, whose Receive must run: it sends what the kernel
 // cannot reach by itself. Close the player before the plane.
@@ -82,21 +84,30 @@ func New(plane *bpf.Plane, c Config) (*Player, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start player: %w", err)
 	}
-	alarm, err := newBell()
+	pacing, err := newPacing()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start player: %w", err), out.close())
 	}
-	prompts, pages := out.memory()
+	m := out.memory()
 	p := &Player{
-		plane: plane, out: out, reason: reason, store: newStore(pages),
-		bell: alarm, events: newNotifier(), done: make(chan struct{}),
-		wheel: newWheel(time.Now()), desk: newDesk(prompts),
+		plane: plane, out: out, reason: reason, store: newStore(m.pages), pacing: pacing,
+		events: newNotifier(), done: make(chan struct{}), desk: newDesk(m),
 	}
-	started := make(chan error)
-	go p.run(started)
-	if err := <-started; err != nil {
+	// The first tick is a turn away from zero, so that none before it is negative.
+	m.pace.BeginNs, m.pace.WakeAt = monotonic()-uint64(longest)*uint64(tick), asleep
+	if o, is := out.(*portable); is {
+		o.player = p
+	}
+	news, err := pacing.news.listener()
+	if err == nil {
+		if err = p.begin(c); err != nil {
+			news.Close()
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start player: %w", err), p.release())
 	}
+	go p.attend(news)
 	return p, nil
 }
 
@@ -128,8 +139,11 @@ func (p *Player) InKernel() bool {
 }
 
 // First tells whether packets leave on time however busy the machine is: whether the
-// process may have the player's thread go before others (CAP_SYS_NICE).
-func (p *Player) First() bool { return p.first }
+// process may have what sends them go before others (CAP_SYS_NICE).
+func (p *Player) First() bool { return p.pacing.first.Load() }
+
+// Apart tells whether a process of its own has packets leave, not a thread.
+func (p *Player) Apart() bool { return p.pacing.apart.Load() }
 
 // Reason says in a sentence why they are, or why not.
 func (p *Player) Reason() string { return p.reason }
@@ -142,14 +156,21 @@ func (p *Player) Close() error {
 		p.mu.Lock()
 		p.closed = true
 		p.mu.Unlock()
-		p.bell.ring()
+		p.pacing.end()
+		p.pacing.news.ring()
 		<-p.done
 		err = p.release()
 	})
 	return err
 }
 
-// release lets go of everything; the run has ended.
+func (p *Player) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// release lets go of everything; nobody sends any more.
 func (p *Player) release() error {
 	p.mu.Lock()
 	for _, s := range p.desk.streams {
@@ -159,5 +180,5 @@ func (p *Player) release() error {
 	}
 	p.mu.Unlock()
 	p.events.close()
-	return errors.Join(p.bell.close(), p.out.close())
+	return errors.Join(p.pacing.close(), p.out.close())
 }

@@ -208,9 +208,30 @@ type playerOwner struct {
 	Description  [512]uint8
 }
 
+type playerPace struct {
+	_           structs.HostLayout
+	BeginNs     uint64
+	NowNs       uint64
+	WakeAt      uint64
+	Ticks       uint64
+	Missed      uint64
+	Stalls      uint64
+	BusyNs      uint64
+	Said        uint64
+	Handed      uint64
+	Refused     uint64
+	Slot        uint32
+	Next        uint32
+	FrameLength uint32
+	Reported    uint32
+	Streams     [61]uint32
+	_           [4]byte
+}
+
 type playerPage struct {
 	_     structs.HostLayout
-	Audio [8192]uint8
+	Audio [8188]uint8
+	Next  uint32
 }
 
 type playerPageLayout uint32
@@ -218,25 +239,35 @@ type playerPageLayout uint32
 const (
 	playerPageLayoutPAGE_OWN   playerPageLayout = 7680
 	playerPageLayoutMAX_AUDIO  playerPageLayout = 512
-	playerPageLayoutPAGE_BYTES playerPageLayout = 8192
+	playerPageLayoutPAGE_AUDIO playerPageLayout = 8188
 )
 
 type playerPrompt struct {
-	_       structs.HostLayout
-	LegId   uint64
-	Slot    uint32
-	Page    uint32
-	Offset  uint16
-	Length  uint16
-	Left    uint16
-	Refused uint16
-	Ticks   uint16
-	Changes uint16
-	Type    uint8
-	Marker  uint8
-	Fate    uint8
-	HasWay  uint8
-	Way     struct {
+	_     structs.HostLayout
+	Claim struct {
+		_     structs.HostLayout
+		Left  uint32
+		Taken uint32
+	}
+	LegId    uint64
+	BegunNs  uint64
+	LegSlot  uint32
+	Page     uint32
+	Offset   uint16
+	Length   uint16
+	Refused  uint16
+	Patience uint16
+	Ticks    uint16
+	Changes  uint16
+	Low      uint16
+	Type     uint8
+	Marker   uint8
+	Muted    uint8
+	Tell     uint8
+	Fate     uint8
+	HasWay   uint8
+	Told     uint32
+	Way      struct {
 		_     structs.HostLayout
 		Stamp struct {
 			_      structs.HostLayout
@@ -283,31 +314,26 @@ type playerRouting struct {
 	Reserved       uint32
 }
 
-type playerRun struct {
-	_           structs.HostLayout
-	NowNs       uint64
-	Count       uint32
-	Next        uint32
-	Said        uint32
-	Handed      uint32
-	FrameLength uint32
-	Reported    uint32
-	Rows        [256]uint32
-	Reports     [8192]uint32
-}
-
-type playerRunLayout uint32
-
-const (
-	playerRunLayoutROW  playerRunLayout = 32
-	playerRunLayoutROWS playerRunLayout = 256
-	playerRunLayoutRUN  playerRunLayout = 8192
-)
-
 type playerShape struct {
 	_    structs.HostLayout
 	Text [8192]int8
 }
+
+type playerSlot struct {
+	_    structs.HostLayout
+	End  uint64
+	Rows [256]uint32
+}
+
+type playerSlotLayout uint32
+
+const (
+	playerSlotLayoutROW      playerSlotLayout = 32
+	playerSlotLayoutROWS     playerSlotLayout = 256
+	playerSlotLayoutMIN_SPAN playerSlotLayout = 10
+	playerSlotLayoutMAX_SPAN playerSlotLayout = 60
+	playerSlotLayoutSLOTS    playerSlotLayout = 1785
+)
 
 type playerTally struct {
 	_        structs.HostLayout
@@ -371,24 +397,27 @@ type playerVlan struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	playerMapAddresses = "addresses"
-	playerMapEvents    = "events"
-	playerMapIfaces    = "ifaces"
-	playerMapLayout    = "layout"
-	playerMapLegs      = "legs"
-	playerMapOwners    = "owners"
-	playerMapPages     = "pages"
-	playerMapPorts     = "ports"
-	playerMapPrompts   = "prompts"
-	playerMapRouting   = "routing"
-	playerMapRuns      = "runs"
-	playerMapShapes    = "shapes"
-	playerMapStats     = "stats"
-	playerMapTapping   = "tapping"
-	playerMapTaps      = "taps"
-	playerMapTxPorts   = "tx_ports"
-	playerMapVlans     = "vlans"
-	playerProgPlay     = "play"
+	playerMapAddresses  = "addresses"
+	playerMapEvents     = "events"
+	playerMapIfaces     = "ifaces"
+	playerMapLayout     = "layout"
+	playerMapLegs       = "legs"
+	playerMapOwners     = "owners"
+	playerMapPaces      = "paces"
+	playerMapPages      = "pages"
+	playerMapPorts      = "ports"
+	playerMapPrompts    = "prompts"
+	playerMapReports    = "reports"
+	playerMapRouting    = "routing"
+	playerMapShapes     = "shapes"
+	playerMapSlots      = "slots"
+	playerMapStats      = "stats"
+	playerMapTapping    = "tapping"
+	playerMapTaps       = "taps"
+	playerMapTxPorts    = "tx_ports"
+	playerMapVlans      = "vlans"
+	playerProgPlay      = "play"
+	playerVarReportMask = "report_mask"
 )
 
 // loadPlayer returns the embedded CollectionSpec for player.
@@ -446,12 +475,14 @@ type playerMapSpecs struct {
 	Layout    *ebpf.MapSpec `ebpf:"layout"`
 	Legs      *ebpf.MapSpec `ebpf:"legs"`
 	Owners    *ebpf.MapSpec `ebpf:"owners"`
+	Paces     *ebpf.MapSpec `ebpf:"paces"`
 	Pages     *ebpf.MapSpec `ebpf:"pages"`
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
 	Prompts   *ebpf.MapSpec `ebpf:"prompts"`
+	Reports   *ebpf.MapSpec `ebpf:"reports"`
 	Routing   *ebpf.MapSpec `ebpf:"routing"`
-	Runs      *ebpf.MapSpec `ebpf:"runs"`
 	Shapes    *ebpf.MapSpec `ebpf:"shapes"`
+	Slots     *ebpf.MapSpec `ebpf:"slots"`
 	Stats     *ebpf.MapSpec `ebpf:"stats"`
 	Tapping   *ebpf.MapSpec `ebpf:"tapping"`
 	Taps      *ebpf.MapSpec `ebpf:"taps"`
@@ -463,6 +494,7 @@ type playerMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type playerVariableSpecs struct {
+	ReportMask *ebpf.VariableSpec `ebpf:"report_mask"`
 }
 
 // playerObjects contains all objects after they have been loaded into the kernel.
@@ -491,12 +523,14 @@ type playerMaps struct {
 	Layout    *ebpf.Map `ebpf:"layout"`
 	Legs      *ebpf.Map `ebpf:"legs"`
 	Owners    *ebpf.Map `ebpf:"owners"`
+	Paces     *ebpf.Map `ebpf:"paces"`
 	Pages     *ebpf.Map `ebpf:"pages"`
 	Ports     *ebpf.Map `ebpf:"ports"`
 	Prompts   *ebpf.Map `ebpf:"prompts"`
+	Reports   *ebpf.Map `ebpf:"reports"`
 	Routing   *ebpf.Map `ebpf:"routing"`
-	Runs      *ebpf.Map `ebpf:"runs"`
 	Shapes    *ebpf.Map `ebpf:"shapes"`
+	Slots     *ebpf.Map `ebpf:"slots"`
 	Stats     *ebpf.Map `ebpf:"stats"`
 	Tapping   *ebpf.Map `ebpf:"tapping"`
 	Taps      *ebpf.Map `ebpf:"taps"`
@@ -512,12 +546,14 @@ func (m *playerMaps) Close() error {
 		m.Layout,
 		m.Legs,
 		m.Owners,
+		m.Paces,
 		m.Pages,
 		m.Ports,
 		m.Prompts,
+		m.Reports,
 		m.Routing,
-		m.Runs,
 		m.Shapes,
+		m.Slots,
 		m.Stats,
 		m.Tapping,
 		m.Taps,
@@ -530,6 +566,7 @@ func (m *playerMaps) Close() error {
 //
 // It can be passed to loadPlayerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type playerVariables struct {
+	ReportMask *ebpf.Variable `ebpf:"report_mask"`
 }
 
 // playerPrograms contains all programs after they have been loaded into the kernel.

@@ -1,68 +1,122 @@
 package player
 
-import "mcp/bpf"
+import (
+	"errors"
+	"sync/atomic"
 
-// portable sends packets from userspace.
+	"mcp/bpf"
+)
+
+// portable sends packets from userspace. It does what the program does, with the
+// player held: its pacer is no process of its own.
 type portable struct {
-	prompts []playerPrompt
-	pages   []byte
-	batch   *bpf.Batch
-	added   []uint32 // the places of those in the batch
+	shared memory
+	player *Player
+	batch  *bpf.Batch
+	added  []uint32         // the places of those in the batch
+	errs   map[uint32]error // why packets did not leave last, by place
 }
 
 func newPortable(plane *bpf.Plane, r room) *portable {
-	return &portable{
-		prompts: make([]playerPrompt, r.prompts), pages: make([]byte, r.pages*pageBytes), batch: plane.NewBatch(),
-	}
+	return &portable{batch: plane.NewBatch(), errs: make(map[uint32]error), shared: memory{
+		prompts: make([]playerPrompt, r.prompts), pages: make([]byte, r.pages*pageBytes), reports: make([]uint64, r.prompts),
+		slots: make([]playerSlot, playerSlotLayoutSLOTS), pace: &playerPace{},
+	}}
 }
 
-func (o *portable) memory() ([]playerPrompt, []byte) { return o.prompts, o.pages }
+func (o *portable) memory() memory { return o.shared }
 
-func (o *portable) send(d *desk, rows []uint32, streams int, look func(place uint32, err error)) (s sent) {
-	flush := func() {
-		refused := o.flush(d, look)
-		s.packets += len(o.added) - refused
-		o.added = o.added[:0]
-	}
-	for i := range streams {
-		place := placeIn(rows, i)
-		p := &d.prompts[place]
-		if p.Left == 0 {
+func (o *portable) refusal(place uint32) error { return o.errs[place] }
+
+func (o *portable) send(index, _ uint32) error {
+	o.player.mu.Lock()
+	defer o.player.mu.Unlock()
+	o.shared.pace.NowNs = monotonic()
+	slot := &o.player.desk.slots[index]
+	for position := range uint32(slot.shared.End) {
+		place := slot.place(position)
+		p := &o.shared.prompts[place]
+		if p.Claim.Left == 0 {
 			continue
 		}
-		if err := o.batch.Add(d.streams[place].leg, o.packet(p)); err != nil {
-			p.pass(false)
-			look(place, err)
+		p.Claim.Left--
+		packet := o.packet(p)
+		o.turnOver(p)
+		if p.Muted != 0 {
+			o.note(place, false, nil)
+			continue
+		}
+		if err := o.batch.Add(o.player.desk.streams[place].leg, packet); err != nil {
+			o.note(place, false, err)
 			continue
 		}
 		o.added = append(o.added, place)
 		if o.batch.Full() {
-			flush()
+			o.flush()
 		}
 	}
-	flush()
-	return s
+	o.flush()
+	return nil
 }
 
 func (o *portable) packet(p *playerPrompt) bpf.Packet {
 	from := int(p.Page)*pageBytes + int(p.Offset)
 	return bpf.Packet{
-		PayloadType: p.Type, Marker: p.Marker != 0, Ticks: uint32(p.Ticks), Data: o.pages[from : from+int(p.Length)],
+		PayloadType: p.Type, Marker: p.Marker != 0, Ticks: uint32(p.Ticks), Data: o.shared.pages[from : from+int(p.Length)],
 	}
 }
 
-// flush sends what is in the batch, and counts what was refused.
-func (o *portable) flush(d *desk, look func(place uint32, err error)) (refused int) {
+// flush sends what is in the batch.
+func (o *portable) flush() {
 	reasons := make(map[int]error)
 	o.batch.Flush(func(n int, err error) { reasons[n] = err })
 	for n, place := range o.added {
-		p, err := &d.prompts[place], reasons[n]
-		p.pass(err == nil)
-		if err != nil || p.Left == 0 {
-			look(place, err)
-		}
+		o.note(place, reasons[n] == nil, reasons[n])
 	}
-	return len(reasons)
+	o.added = o.added[:0]
 }
 
 func (o *portable) close() error { return nil }
+
+// turnOver goes on in the recording, as the program does.
+func (o *portable) turnOver(p *playerPrompt) {
+	p.Offset += p.Length
+	if int(p.Offset) >= pageOwn {
+		p.Offset -= uint16(pageOwn)
+		p.Page = nextPage(o.shared.pages[int(p.Page)*pageBytes:])
+	}
+}
+
+// note counts a packet, and has the player look at what it must know, as the program does.
+func (o *portable) note(place uint32, gone bool, err error) {
+	p, pace := &o.shared.prompts[place], o.shared.pace
+	p.Marker = 1
+	look := p.Claim.Left == 0 || p.Claim.Left == uint32(p.Low)
+	switch {
+	case gone:
+		p.Marker, p.Refused = 0, 0
+		pace.Said++
+	case err != nil:
+		pace.Refused++
+		p.Refused++
+		if isUnheard(err) {
+			p.Refused = 0
+		}
+		look = look || p.Refused == p.Patience
+		o.errs[place] = err
+	}
+	if p.Tell != 0 {
+		p.Tell, p.BegunNs, look = 0, pace.NowNs, true
+	}
+	if look && p.Told == 0 {
+		p.Told = 1
+		o.shared.reports[pace.Reported%uint32(len(o.shared.reports))] = uint64(place)
+		atomic.AddUint32(&pace.Reported, 1)
+	}
+}
+
+// isUnheard tells that nobody is to hear the stream now, which is no trouble.
+func isUnheard(err error) bool {
+	var refusal *bpf.DropError
+	return errors.As(err, &refusal) && refusal.Unheard()
+}

@@ -1,6 +1,7 @@
 package player
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,8 +24,15 @@ type Stats struct {
 // Stats tells what was done so far.
 func (p *Player) Stats() Stats {
 	p.mu.Lock()
-	s := p.stats
-	s.Streams = p.wheel.count
+	pace := p.desk.pace
+	s := Stats{
+		Sent: atomic.LoadUint64(&pace.Said), Handed: atomic.LoadUint64(&pace.Handed), Refused: atomic.LoadUint64(&pace.Refused),
+		Ticks: atomic.LoadUint64(&pace.Ticks), Missed: atomic.LoadUint64(&pace.Missed), Stalls: atomic.LoadUint64(&pace.Stalls),
+		Busy: time.Duration(atomic.LoadUint64(&pace.BusyNs)), Underruns: p.underruns,
+	}
+	for _, n := range p.desk.turns {
+		s.Streams += n
+	}
 	p.mu.Unlock()
 	s.Cache = p.store.snapshot()
 	return s
@@ -42,7 +50,8 @@ func (p *Player) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(name, help string, v int) { value(prometheus.GaugeValue, name, help, float64(v)) }
 	count := func(name, help string, v uint64) { value(prometheus.CounterValue, name, help, float64(v)) }
 	gauge("streams", "Streams that play recordings.", s.Streams)
-	gauge("first", "Whether the player's thread goes before others (CAP_SYS_NICE): 1 or 0.", map[bool]int{true: 1}[p.first])
+	gauge("first", "Whether what sends recordings goes before others (CAP_SYS_NICE): 1 or 0.", map[bool]int{true: 1}[p.First()])
+	gauge("own_process", "Whether that is a process of its own, and no thread of this one: 1 or 0.", map[bool]int{true: 1}[p.Apart()])
 	count("packets_total", "Packets of recordings that left.", s.Sent)
 	count("handed_packets_total", "Of those, packets made in the kernel and sent by userspace.", s.Handed)
 	count("refused_packets_total", "Packets of recordings that did not leave.", s.Refused)

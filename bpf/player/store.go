@@ -2,6 +2,7 @@ package player
 
 import (
 	"container/list"
+	"encoding/binary"
 	"sync"
 )
 
@@ -42,6 +43,16 @@ func (s *store) page(n uint32) []byte {
 	from := int(n) * pageBytes
 	return s.memory[from : from+pageBytes]
 }
+
+// link tells of each page which comes after it.
+func (s *store) link(pages []uint32) {
+	for i := 1; i < len(pages); i++ {
+		binary.NativeEndian.PutUint32(s.page(pages[i-1])[pageAudio:], pages[i])
+	}
+}
+
+// nextPage is the page that comes after one.
+func nextPage(page []byte) uint32 { return binary.NativeEndian.Uint32(page[pageAudio:]) }
 
 // get finds a shared clip, or makes an empty one for the caller to write.
 func (s *store) get(key Key, f Format) (c *Clip, fresh bool) {

@@ -35,11 +35,19 @@ type Stream struct {
 	paused      bool
 	marker      bool // something is missing before the next packet
 	queue       []item
-	at          int    // how much of the first in the queue was said before what is granted, in octets
-	granted     int    // packets that leave without being looked at
-	slot        *slot  // in the wheel; nil: it is not there
-	place       uint32 // at the desk, while it is in the wheel
-	asking      int    // where in the slot's list; negative: nowhere
+	at          int       // how much of the first in the queue was said before what is granted, in octets
+	granted     int       // packets that leave without being looked at
+	over        time.Time // when the last packet of what was granted has been heard
+	telling     bool      // the clip that plays has not begun to be heard
+	waiting     bool      // it is among those that are looked at again
+	seat                  // slot is nil: it does not play
+}
+
+// seat is where a stream is that plays: in the slot of when its packets are due.
+type seat struct {
+	slot     *slot
+	position uint32 // in the slot
+	place    uint32 // at the desk
 }
 
 // item is a clip to be played.
@@ -74,7 +82,7 @@ func (p *Player) NewStream(leg *bpf.Leg, c StreamConfig) (*Stream, error) {
 	}
 	return &Stream{
 		player: p, leg: leg, notify: c.Notify, span: int(c.Ptime / tick),
-		payloadType: c.PayloadType, marker: true, asking: -1,
+		payloadType: c.PayloadType, marker: true,
 	}, nil
 }
 
@@ -145,6 +153,7 @@ func (s *Stream) Seek(offset time.Duration) {
 	if len(s.queue) > 0 {
 		s.player.recallLocked(s)
 		s.at, s.marker = octets(s.queue[0].clip, offset), true
+		s.player.lookLocked(s)
 	}
 }
 
@@ -175,6 +184,7 @@ func (s *Stream) Configure(payloadType uint8, muted bool) {
 	defer s.player.mu.Unlock()
 	s.player.recallLocked(s)
 	s.payloadType, s.muted = payloadType, muted
+	s.player.lookLocked(s)
 }
 
 // Recode goes on, where it is, with the same recording in another format.
@@ -190,6 +200,7 @@ func (s *Stream) Recode(c *Clip) {
 	s.at = s.at * c.format.Rate / was.format.Rate
 	s.queue[0].clip = c
 	s.player.store.release(was)
+	s.player.lookLocked(s)
 }
 
 func octets(c *Clip, offset time.Duration) int {

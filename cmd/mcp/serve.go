@@ -64,6 +64,7 @@ which shows SNMP agents' answers as metrics.`,
 			if !known {
 				return fmt.Errorf("--role: %q is none of %s", role, strings.Join(slices.Sorted(maps.Keys(roles)), ", "))
 			}
+			cfg.Media.Pacer = pacer()
 			log.Info("starting", "version", version, "role", role)
 			changes, stop := reread(cmd.Context(), load, level, log)
 			defer stop()

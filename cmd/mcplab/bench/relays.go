@@ -55,7 +55,7 @@ func startXDP(c *course, mode bpf.Mode, copies media.Receiver) (func() error, er
 	if err != nil {
 		return nil, err
 	}
-	plane, err := xdp.New(kernel, slog.New(slog.DiscardHandler))
+	plane, err := xdp.New(kernel, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, errors.Join(err, kernel.Close(), unload())
 	}
@@ -147,7 +147,7 @@ func timePrograms() (_ []Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	plane, err := xdp.New(kernel, slog.New(slog.DiscardHandler))
+	plane, err := xdp.New(kernel, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, errors.Join(err, kernel.Close(), unload())
 	}

@@ -33,7 +33,7 @@ func timeSetup() (_ []Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	plane, err := xdp.New(kernel, slog.New(slog.DiscardHandler))
+	plane, err := xdp.New(kernel, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, errors.Join(err, kernel.Close(), unload())
 	}

@@ -37,8 +37,9 @@ var ErrClosed = errors.New("media plane is closed")
 
 // New starts serving over a kernel plane that this process holds. Legs that an
 // earlier process left behind are ended, because their calls are not known any
-// more. The kernel plane is closed with it.
-func New(kernel *bpf.Plane, log *slog.Logger) (*Plane, error) {
+// more. The kernel plane is closed with it. Pacer is the command line of a process that
+// has prompts leave on time (player.Config); nil: a thread does.
+func New(kernel *bpf.Plane, pacer []string, log *slog.Logger) (*Plane, error) {
 	kernel.LogTo(log)
 	if err := endOrphans(kernel, log); err != nil {
 		return nil, err
@@ -48,10 +49,11 @@ func New(kernel *bpf.Plane, log *slog.Logger) (*Plane, error) {
 		return nil, err
 	}
 	var err error
-	if p.player, err = player.New(kernel, player.Config{}); err != nil {
+	lost := func(err error) { log.Warn("prompts may be late while the machine is busy", "error", err) }
+	if p.player, err = player.New(kernel, player.Config{Pacer: pacer, Lost: lost}); err != nil {
 		return nil, err
 	}
-	log.Info("prompts", "in_kernel", p.player.InKernel(), "first", p.player.First(), "reason", p.player.Reason())
+	log.Info("prompts", "in_kernel", p.player.InKernel(), "first", p.player.First(), "own_process", p.player.Apart(), "reason", p.player.Reason())
 	return p, nil
 }
 

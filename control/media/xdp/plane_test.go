@@ -48,7 +48,7 @@ func (h *host) kernel(t *testing.T) (kernel *bpf.Plane) {
 
 func (h *host) plane(t *testing.T) *Plane {
 	t.Helper()
-	p, err := New(h.kernel(t), slog.New(slog.DiscardHandler))
+	p, err := New(h.kernel(t), nil, slog.New(slog.DiscardHandler))
 	must(t, err)
 	t.Cleanup(func() {
 		must(t, p.Close())
@@ -207,7 +207,7 @@ func TestLegsLeftBehindAreEnded(t *testing.T) {
 	must(t, l.Own(bpf.Owner{Call: "call-7"}))
 	must(t, died.Close())
 	var log bytes.Buffer
-	p, err := New(h.kernel(t), slog.New(slog.NewTextHandler(&log, nil)))
+	p, err := New(h.kernel(t), nil, slog.New(slog.NewTextHandler(&log, nil)))
 	must(t, err)
 	t.Cleanup(func() { must(t, errors.Join(p.Close(), bpf.Unload(h.dir))) })
 	if !strings.Contains(log.String(), "legs=1 calls=[call-7]") {

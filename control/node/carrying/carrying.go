@@ -34,6 +34,9 @@ type Config struct {
 	HoldTimeout time.Duration   `yaml:"hold-timeout" doc:"the same while the caller is on hold; 0: for ever"`
 	SRTP        securing.Config `yaml:"srtp" doc:"protection of callers' audio"`
 	Symmetric   bool            `yaml:"symmetric-rtp" doc:"learn where a caller behind NAT is from its first audio (RFC 4961)"`
+	// Pacer is the command line of a process that paces prompts, player.Config says how;
+	// none: a thread does. The program sets it, not its users.
+	Pacer []string `yaml:"-"`
 }
 
 // Defaults is G.711 on the plane that suits the machine.

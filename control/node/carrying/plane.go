@@ -49,7 +49,7 @@ func (c *Carrier) openXDP() (media.Plane, error) {
 	if err != nil {
 		return nil, err
 	}
-	plane, err := xdp.New(kernel, c.log)
+	plane, err := xdp.New(kernel, c.config.Pacer, c.log)
 	if err != nil {
 		return nil, errors.Join(err, kernel.Close())
 	}
