@@ -6,6 +6,7 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/call/progress"
+	"mcp/control/call/voice"
 	"mcp/control/media"
 	"mcp/control/media/conference"
 	"mcp/control/media/record/store"
@@ -30,14 +31,18 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store, lab *progre
 	if err != nil {
 		return nil, err
 	}
-	dialogs, err := n.openVoiceXML(fetcher, kept, lab)
+	engines, err := n.openSpeech()
+	if err != nil {
+		return nil, err
+	}
+	dialogs, err := n.openVoiceXML(fetcher, kept, engines, lab)
 	if err != nil {
 		return nil, err
 	}
 	bridge := conference.NewBridge(engine.Clock(), n.log)
 	n.opened("conferences", bridge.Close)
 	n.metrics.MustRegister(bridge)
-	parts := msml.Parts{Fetcher: fetcher, Conferences: bridge, Pages: dialogs, Log: n.log}
+	parts := msml.Parts{Fetcher: fetcher, Conferences: bridge, Pages: dialogs, Speech: engines, Log: n.log}
 	services := map[string]call.Service{
 		route.Dialog:       dialogs,
 		route.Announcement: announcement.New(announcement.Config{Directory: n.cfg.Announcements.Directory, Longest: n.cfg.Announcements.Longest}, fetcher),
@@ -59,17 +64,22 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store, lab *progre
 	return table, nil
 }
 
-func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store, lab *progress.Lab) (*voicexml.Service, error) {
+// openSpeech makes the clients of speech engines, which services share.
+func (n *Node) openSpeech() (voice.Engines, error) {
+	engines, err := speaking.Open(n.cfg.Speech, speaking.Parts{Agent: n.agent, Metrics: n.metrics, Log: n.log})
+	if err != nil {
+		return voice.Engines{}, err
+	}
+	n.opened("speech engines", engines.Close)
+	return engines.Voices(), nil
+}
+
+func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store, engines voice.Engines, lab *progress.Lab) (*voicexml.Service, error) {
 	defaults, err := n.defaultsPage()
 	if err != nil {
 		return nil, err
 	}
 	interpreter := vxml.New(vxml.Options{Fetcher: fetcher, Logger: n.log, Defaults: defaults})
-	engines, err := speaking.Open(n.cfg.Speech, speaking.Parts{Agent: n.agent, Metrics: n.metrics, Log: n.log})
-	if err != nil {
-		return nil, err
-	}
-	n.opened("speech engines", engines.Close)
 	files, err := pagelog.Open(n.cfg.Application.Logs)
 	if err != nil {
 		return nil, fmt.Errorf("application.logs: %w", err)
@@ -77,7 +87,7 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store, lab *prog
 	n.opened("logs of pages", files.Close)
 	n.testPage = voicexml.New(voicexml.Config{Default: voicexml.SelfTestURL}, interpreter)
 	config := voicexml.Config{
-		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines.Voices(), Assist: n.cfg.Speech.Assist, Live: n.openTraces(),
+		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines, Assist: n.cfg.Speech.Assist, Live: n.openTraces(),
 		Files:     files,
 		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect, Progress: lab},
 	}

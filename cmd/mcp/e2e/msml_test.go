@@ -17,6 +17,7 @@ import (
 	"mcp/control/media/audiofile"
 	"mcp/control/reporting"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 	"mcp/control/sip/siptest"
 )
 
@@ -27,6 +28,7 @@ type steerer struct {
 	call   *siptest.Call
 	id     string // of its connection
 	events []msmlEvent
+	bodies map[string]header.Part // that came with events, by Content-ID
 }
 
 type msmlEvent struct {
@@ -61,7 +63,7 @@ const steererSDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1
 
 // steer calls the platform's MSML service.
 func (r *rig) steer(t *testing.T) *steerer {
-	s := &steerer{t: t}
+	s := &steerer{t: t, bodies: map[string]header.Part{}}
 	peer := siptest.Dial(t, "tcp", strings.TrimPrefix(r.sip, "tcp:"))
 	s.call = siptest.NewCall(peer, r.uri("msml=1", ""))
 	peer.Send(s.call.Request("INVITE").WithSDP(steererSDP))
@@ -98,11 +100,15 @@ func (s *steerer) document(body string) (d msmlDocument) {
 
 func (s *steerer) take(in siptest.Message) {
 	s.t.Helper()
-	if !strings.HasPrefix(in.Start, "INFO ") || in.Get("Content-Type") != "application/msml+xml" {
-		s.t.Fatalf("unexpected:\n%s", in)
+	parts, err := header.Parts(in.Get("Content-Type"), "", []byte(in.Body))
+	if !strings.HasPrefix(in.Start, "INFO ") || err != nil || !parts[0].Is("application/msml+xml") {
+		s.t.Fatalf("unexpected: %v\n%s", err, in)
 	}
 	s.call.Peer.Send(siptest.Reply(in, 200, "OK"))
-	s.events = append(s.events, *s.document(in.Body).Event)
+	s.events = append(s.events, *s.document(string(parts[0].Body)).Event)
+	for _, p := range parts[1:] {
+		s.bodies[p.ID] = p
+	}
 }
 
 // event waits for an event of an object.
@@ -136,6 +142,11 @@ type participant struct {
 // participate calls with a script, and returns once the call is up.
 func (r *rig) participate(t *testing.T, script string) *participant {
 	t.Helper()
+	return r.participateWith(t, script, hum)
+}
+
+func (r *rig) participateWith(t *testing.T, script string, voice caller.Voice) *participant {
+	t.Helper()
 	p := &participant{t: t, done: make(chan struct{})}
 	steps, err := caller.ParseScript(script)
 	if err != nil {
@@ -143,7 +154,7 @@ func (r *rig) participate(t *testing.T, script string) *participant {
 	}
 	up := make(chan string, 1)
 	phone := caller.NewPhone(r.agent, caller.Config{
-		To: r.uri("msml", ""), Quiet: 300 * time.Millisecond, Voice: hum,
+		To: r.uri("msml", ""), Quiet: 300 * time.Millisecond, Voice: voice,
 		Up: func(d *sip.Dialog) { up <- "conn:" + d.RemoteTag() },
 	})
 	go func() {

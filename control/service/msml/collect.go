@@ -186,16 +186,9 @@ func (c *collection) matched(ctx context.Context, p *choice) error {
 // missed runs <noinput> or <nomatch>.
 func (c *collection) missed(ctx context.Context, name string) error {
 	n := child(c.n, name)
-	left, counted := c.limits[name]
-	if !counted {
-		left = doc.TimesOf(c.n, "iterate", 1)
-		if n != nil {
-			left = doc.TimesOf(n, "iterate", left)
-		}
-	}
-	c.limits[name] = left - 1
+	last := spend(c.limits, name, n, doc.TimesOf(c.n, "iterate", 1))
 	c.d.set("dtmf.end", "dtmf."+name)
-	if left <= 1 {
+	if last {
 		c.end = "dtmf." + name
 	}
 	c.typed = nil
@@ -206,6 +199,19 @@ func (c *collection) missed(ctx context.Context, name string) error {
 		c.start()
 	}
 	return nil
+}
+
+// spend uses up one of the times that an element may be executed, otherwise so many, and
+// tells whether it was the last. The element may be missing.
+func spend(left map[string]int, name string, n *doc.Node, otherwise int) (last bool) {
+	if _, counted := left[name]; !counted {
+		left[name] = otherwise
+		if n != nil {
+			left[name] = doc.TimesOf(n, "iterate", otherwise)
+		}
+	}
+	left[name]--
+	return left[name] <= 0
 }
 
 // actions performs what is in an element, if there is one.

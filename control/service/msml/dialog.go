@@ -11,6 +11,7 @@ import (
 
 	"mcp/control/reporting"
 	"mcp/control/service/msml/doc"
+	"mcp/control/service/msml/spoken"
 )
 
 // dialog is an automated participant: it performs the elements of <dialogstart> one
@@ -33,6 +34,7 @@ type dialog struct {
 type running struct {
 	kind, id string
 	within   *running // the group, if it is in one
+	barge    bool     // it is ended by who speaks
 	events   chan string
 }
 
@@ -90,10 +92,13 @@ func (d *dialog) exit(err error) {
 // itemsLocked are the values of variables.
 func (d *dialog) itemsLocked(names []string) (items []doc.Item) {
 	for _, name := range names {
-		items = append(items, doc.Item{Name: name, Value: d.vars[name]})
+		items = append(items, doc.Item{Name: name, Value: d.vars[name], Type: written[name]})
 	}
 	return items
 }
+
+// written are the media types of variables that are documents.
+var written = map[string]string{"speech.results": spoken.ResultsType}
 
 // perform executes elements in order, in a group if one is given.
 func (d *dialog) perform(ctx context.Context, nodes []*doc.Node, within *running) error {
@@ -150,6 +155,8 @@ func (d *dialog) primitive(ctx context.Context, n *doc.Node, r *running) error {
 		return d.vad(ctx, n, r)
 	case "faxdetect":
 		return d.faxdetect(ctx, n, r)
+	case "speech":
+		return d.listen(ctx, n, r)
 	}
 	return d.element(ctx, n, r.within) // an action
 }
@@ -208,7 +215,7 @@ func (d *dialog) enter(n *doc.Node, within *running) *running {
 	if kind == "collect" {
 		kind = "dtmf"
 	}
-	r := &running{kind: kind, id: n.Attr("id"), within: within, events: make(chan string, 16)}
+	r := &running{kind: kind, id: n.Attr("id"), within: within, barge: doc.BoolOf(n, "barge", false), events: make(chan string, 16)}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.active = append(d.active, r)
@@ -236,7 +243,7 @@ func (d *dialog) send(n *doc.Node, within *running) {
 }
 
 // kinds are the targets that events can be sent to within a dialog.
-var kinds = []string{"group", "play", "dtmf", "collect", "record", "dtmfgen", "tonegen", "vad", "faxdetect"}
+var kinds = []string{"group", "play", "dtmf", "collect", "record", "dtmfgen", "tonegen", "vad", "faxdetect", "speech"}
 
 // deliverLocked hands an event to what a target names; false: it names nothing in
 // the dialog, but the environment.
@@ -272,6 +279,18 @@ func (d *dialog) hintLocked(r *running, event string) {
 	for _, member := range d.active {
 		if member.within == r {
 			d.hintLocked(member, event)
+		}
+	}
+}
+
+// bargedIn ends the prompts beside an element that may be ended by who speaks: an
+// implicit terminate (section 9.7.1).
+func (d *dialog) bargedIn(beside *running) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range d.active {
+		if r.kind == "play" && r.barge && r.within == beside.within {
+			d.hintLocked(r, "terminate")
 		}
 	}
 }

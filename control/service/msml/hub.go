@@ -40,7 +40,7 @@ type object struct {
 // connect makes a call known, under the tag of its dialog (RFC 5707 section 6.2).
 func (h *hub) connect(p *program) *object {
 	o := &object{
-		id: "conn:" + p.call.Tag(), owner: p, keys: newKeys(), stage: leg{p.call},
+		id: "conn:" + p.call.Tag(), owner: p, keys: newKeys(p.voices.Press), stage: leg{p.call},
 		dialogs: map[string]*dialog{}, links: map[string]*media.Link{},
 	}
 	o.keys.pump(p.call.Caller().Digits())

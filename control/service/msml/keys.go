@@ -13,6 +13,7 @@ const maxTyped = 64
 // and kept for the next one otherwise.
 type keys struct {
 	quit    chan struct{}
+	told    func(key byte) // of each key, beside those who listen
 	pumping sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
@@ -27,7 +28,9 @@ type ear struct {
 	takes bool // what it hears is not kept for others
 }
 
-func newKeys() *keys { return &keys{quit: make(chan struct{}), ears: map[*ear]struct{}{}} }
+func newKeys(told func(key byte)) *keys {
+	return &keys{quit: make(chan struct{}), told: told, ears: map[*ear]struct{}{}}
+}
 
 // pump takes keys from a leg until close, or until pause.
 func (k *keys) pump(digits <-chan media.Digit) {
@@ -59,6 +62,7 @@ func (k *keys) lend(digits <-chan media.Digit) (back func()) {
 }
 
 func (k *keys) press(key byte) {
+	k.told(key)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	taken := false

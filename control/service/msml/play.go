@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"mcp/control/media/audiofile"
-	"mcp/control/media/tone"
 	"mcp/control/service/msml/doc"
 	"mcp/vxml/fetch"
 )
@@ -16,15 +16,25 @@ import (
 // longestAudio bounds what one <play> keeps in memory: half an hour.
 const longestAudio = 30 * 60 * audiofile.Rate
 
-// player performs one <play>: linear audio with a place in it.
+// player performs one <play>: audio with a place in it, and what is to be said.
 type player struct {
-	d    *dialog
-	pcm  []int16
-	at   int           // the next sample
-	skip int           // samples that forward and backward leave out
-	amt  time.Duration // heard so far
-	end  string
+	d     *dialog
+	parts []part
+	n     int           // the part that is performed
+	at    int           // its next sample
+	skip  int           // samples that forward and backward leave out
+	amt   time.Duration // heard so far
+	end   string
 }
+
+// part is some of what a <play> plays: linear audio, or SSML for a synthesizer.
+type part struct {
+	pcm            []int16
+	ssml, language string
+}
+
+// movable tells whether forward, backward and restart have an effect: in audio alone.
+func (p *player) movable() bool { return len(p.parts) == 1 && p.parts[0].ssml == "" }
 
 // play performs <play> (RFC 5707 section 9.7.1).
 func (d *dialog) play(ctx context.Context, n *doc.Node, r *running) error {
@@ -42,7 +52,7 @@ func (d *dialog) prompt(ctx context.Context, n *doc.Node, r *running, barge <-ch
 		defer e.stop()
 		barge = e.ch
 	}
-	pcm, err := d.audio(ctx, n)
+	parts, err := d.parts(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -51,12 +61,15 @@ func (d *dialog) prompt(ctx context.Context, n *doc.Node, r *running, barge <-ch
 		ctx, stop = context.WithTimeoutCause(ctx, most, errTooLong)
 		defer stop()
 	}
-	p := &player{d: d, pcm: pcm, at: samples(doc.TimeOf(n, "offset", 0)), skip: samples(doc.TimeOf(n, "skip", 3*time.Second))}
+	p := &player{d: d, parts: parts, skip: samples(doc.TimeOf(n, "skip", 3*time.Second))}
+	if p.movable() {
+		p.at = samples(doc.TimeOf(n, "offset", 0))
+	}
 	suspended := n.Attr("initial") == "suspend"
 	interval := doc.TimeOf(n, "interval", 0)
 	for i := 0; i < doc.TimesOf(n, "iterate", 1) && p.end == ""; i++ {
 		if i > 0 {
-			p.at = 0
+			p.n, p.at = 0, 0
 			p.pause(ctx, interval, r)
 		}
 		suspended, err = p.perform(ctx, r, barge, suspended)
@@ -75,38 +88,54 @@ var errTooLong = errors.New("it takes too long")
 
 func samples(t time.Duration) int { return int(t * audiofile.Rate / time.Second) }
 
-// audio gets all that a <play> names.
-func (d *dialog) audio(ctx context.Context, n *doc.Node) ([]int16, error) {
-	var all []int16
+// parts gets all that a <play> names. Audio that follows audio is one part with it.
+func (d *dialog) parts(ctx context.Context, n *doc.Node) (all []part, err error) {
+	length := 0
 	for _, c := range n.Elements() {
-		var part []int16
-		var err error
+		var more []part
 		switch c.Name {
-		case "audio":
-			part, err = d.fetch(ctx, c)
 		case "media":
-			part, err = d.audio(ctx, c)
-		case "var": // silence, all else was refused
-			t, ok := doc.Time(c.Attr("value"))
-			if !ok {
-				return nil, doc.Faultf(doc.InvalidValue, "<var type=%q value=%q>", c.Attr("type"), c.Attr("value"))
-			}
-			part = make([]int16, min(samples(t), longestAudio))
+			more, err = d.parts(ctx, c)
+		case "tts":
+			more, err = d.words(ctx, c, n.Attr("xml:lang"))
+		case "audio", "var":
+			more, err = d.audio(ctx, c)
 		}
 		if err != nil {
 			return nil, err
 		}
 		for range doc.TimesOf(c, "iterate", 1) {
-			if len(all)+len(part) > longestAudio {
+			before := length
+			for _, one := range more {
+				length += len(one.pcm) + len(one.ssml)
+				if last := len(all) - 1; last >= 0 && one.ssml == "" && all[last].ssml == "" {
+					all[last].pcm = append(all[last].pcm, one.pcm...)
+				} else {
+					all = append(all, part{slices.Clone(one.pcm), one.ssml, one.language})
+				}
+			}
+			if length > longestAudio {
 				return nil, doc.Faultf(doc.NoResource, "<play> is longer than half an hour")
 			}
-			all = append(all, part...)
-			if len(part) == 0 {
+			if length == before {
 				break
 			}
 		}
 	}
 	return all, nil
+}
+
+// audio is what <audio> and <var> play.
+func (d *dialog) audio(ctx context.Context, n *doc.Node) ([]part, error) {
+	if n.Name == "audio" {
+		pcm, err := d.fetch(ctx, n)
+		return []part{{pcm: pcm}}, err
+	}
+	t, ok := doc.Time(n.Attr("value")) // silence, all else was refused
+	if !ok {
+		return nil, doc.Faultf(doc.InvalidValue, "<var type=%q value=%q>", n.Attr("type"), n.Attr("value"))
+	}
+	return []part{{pcm: make([]int16, min(samples(t), longestAudio))}}, nil
 }
 
 // fetch gets one recording. file://clip.wav names a file of the current directory,
@@ -144,32 +173,55 @@ func (p *player) perform(ctx context.Context, r *running, barge <-chan byte, sus
 			suspended = false
 			continue
 		}
-		if p.at >= len(p.pcm) {
+		if p.n >= len(p.parts) {
 			return false, nil
 		}
-		playing, err := p.d.on.stage.play(p.pcm[p.at:])
+		event, err := p.portion(ctx, r, barge)
+		if err == nil {
+			err = p.cut(ctx)
+		}
 		if err != nil {
-			return false, fmt.Errorf("play: %w", err)
-		}
-		began, from := time.Now(), p.at
-		event := ""
-		select {
-		case <-playing.Done():
-		case event = <-r.events:
-		case <-barge:
-			event = "terminate"
-		case <-ctx.Done():
-			event = "terminate"
-		}
-		playing.Stop()
-		<-playing.Done()
-		p.heard(event, from, time.Since(began))
-		if err := p.cut(ctx); err != nil {
 			return false, err
 		}
 		suspended = event == "pause" || event == "toggle-state"
 	}
 	return suspended, nil
+}
+
+// portion performs the present part from the current place to its end, or to an event,
+// which it returns.
+func (p *player) portion(ctx context.Context, r *running, barge <-chan byte) (event string, err error) {
+	part := p.parts[p.n]
+	if part.ssml != "" {
+		return p.speak(ctx, r, barge)
+	}
+	if p.at >= len(part.pcm) {
+		p.n, p.at = p.n+1, 0
+		return "", nil
+	}
+	playing, err := p.d.on.stage.play(part.pcm[p.at:])
+	if err != nil {
+		return "", fmt.Errorf("play: %w", err)
+	}
+	began, from := time.Now(), p.at
+	event = interrupted(ctx, playing.Done(), r, barge)
+	playing.Stop()
+	<-playing.Done()
+	p.heard(event, from, time.Since(began))
+	return event, nil
+}
+
+// interrupted waits for the end of what is heard, or for the event that comes before.
+func interrupted(ctx context.Context, done <-chan struct{}, r *running, barge <-chan byte) string {
+	select {
+	case <-done:
+		return ""
+	case event := <-r.events:
+		return event
+	case <-barge:
+	case <-ctx.Done():
+	}
+	return "terminate"
 }
 
 // cut tells the time that ran out from a dialog that was abandoned.
@@ -186,7 +238,7 @@ func (p *player) cut(ctx context.Context) error {
 
 // heard moves the place by what was heard and what the event asks.
 func (p *player) heard(event string, from int, t time.Duration) {
-	left := len(p.pcm) - from
+	left := len(p.parts[p.n].pcm) - from
 	n := min(samples(t), left)
 	if event == "" {
 		n = left
@@ -199,11 +251,11 @@ func (p *player) heard(event string, from int, t time.Duration) {
 // follow does what an event asks of the place.
 func (p *player) follow(event string) {
 	switch {
-	case event == "forward":
-		p.at = min(p.at+p.skip, len(p.pcm))
-	case event == "backward":
+	case event == "forward" && p.movable():
+		p.at = min(p.at+p.skip, len(p.parts[0].pcm))
+	case event == "backward" && p.movable():
 		p.at = max(p.at-p.skip, 0)
-	case event == "restart":
+	case event == "restart" && p.movable():
 		p.at = 0
 	case strings.HasPrefix(event, "terminate"):
 		p.end = event
@@ -238,118 +290,4 @@ func (p *player) pause(ctx context.Context, t time.Duration, r *running) {
 		p.follow(event)
 	case <-ctx.Done():
 	}
-}
-
-// generateKeys performs <dtmfgen> (section 9.7.2).
-func (d *dialog) generateKeys(ctx context.Context, n *doc.Node, r *running) error {
-	pressing, stop := context.WithCancel(ctx)
-	defer stop()
-	pressed := make(chan error, 1)
-	go func() { pressed <- d.on.stage.press(pressing, strings.ToUpper(n.Attr("digits"))) }()
-	end := "dtmfgen.complete"
-	var err error
-	select {
-	case err = <-pressed:
-	case end = <-r.events:
-		stop()
-		<-pressed
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return err
-	}
-	d.set("dtmfgen.end", end)
-	return d.finally(ctx, n, "dtmfgenexit", r)
-}
-
-// generateTones performs <tonegen> (section 9.7.3).
-func (d *dialog) generateTones(ctx context.Context, n *doc.Node, r *running) error {
-	end, err := d.tones(ctx, n, r)
-	if err != nil {
-		return err
-	}
-	d.set("tonegen.end", end)
-	return d.finally(ctx, n, "tonegenexit", r)
-}
-
-// endlessly is how much of a tone without an end is made at once.
-const endlessly = time.Minute
-
-func (d *dialog) tones(ctx context.Context, n *doc.Node, r *running) (string, error) {
-	pcm, endless := toneAudio(n)
-	p := &player{d: d, pcm: pcm}
-	for i := 0; (endless || i < doc.TimesOf(n, "iterate", 1)) && p.end == ""; i++ {
-		p.at = 0
-		if _, err := p.perform(ctx, r, nil, false); err != nil {
-			return "", err
-		}
-		if len(pcm) == 0 {
-			break
-		}
-	}
-	if p.end == "" {
-		p.end = "tonegen.complete"
-	}
-	return p.end, nil
-}
-
-// toneAudio renders <tonegen>. A tone that never ends makes what follows it unheard.
-func toneAudio(n *doc.Node) (pcm []int16, endless bool) {
-	for _, c := range n.Elements() {
-		if c.Name == "silence" {
-			pcm = append(pcm, tone.PCM(audiofile.Rate, tone.Part{For: doc.TimeOf(c, "duration", 0)})...)
-		}
-		if c.Name != "tone" {
-			continue
-		}
-		one, forever := toneOf(c)
-		times := doc.TimesOf(c, "iterate", 1)
-		for range times {
-			if len(pcm)+len(one) > longestAudio || len(one) == 0 {
-				break
-			}
-			if times == doc.Forever && len(pcm) > samples(endlessly) {
-				return pcm, true
-			}
-			pcm = append(pcm, one...)
-		}
-		if forever {
-			return pcm, true
-		}
-	}
-	return pcm, false
-}
-
-// toneOf renders one <tone> with the silence after it.
-func toneOf(n *doc.Node) (pcm []int16, forever bool) {
-	length := min(doc.TimeOf(n, "duration", 0), endlessly)
-	forever = length == 0
-	if forever {
-		length = endlessly
-	}
-	mixed := make([]int32, samples(length))
-	for _, name := range []string{"tone1", "tone2"} {
-		c := child(n, name)
-		if c == nil {
-			continue
-		}
-		var hz, attenuation float64
-		fmt.Sscanf(strings.TrimSuffix(c.Attr("freq"), "Hz"), "%g", &hz)
-		fmt.Sscanf(c.Attr("atten"), "%g", &attenuation)
-		if attenuation > 0 {
-			attenuation = -attenuation
-		}
-		for i, s := range tone.PCM(audiofile.Rate, tone.Part{Hz: []float64{hz}, Level: attenuation, For: length}) {
-			mixed[i] += int32(s)
-		}
-	}
-	for _, s := range mixed {
-		pcm = append(pcm, int16(max(-32768, min(32767, s))))
-	}
-	if c := child(n, "silence"); c != nil {
-		pcm = append(pcm, make([]int16, samples(min(doc.TimeOf(c, "duration", 0), endlessly)))...)
-	}
-	return pcm, forever
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mcp/control/call/voice"
 	"mcp/control/media"
 	"mcp/control/media/conference"
 	"mcp/control/service/msml/doc"
@@ -114,21 +115,29 @@ func (d *dialog) performance(n *doc.Node) (func(context.Context) error, error) {
 	case external:
 		return func(ctx context.Context) error { return d.external(ctx, src) }, nil
 	}
-	if err := precheck(n); err != nil {
+	if err := d.precheck(n); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) error { return d.perform(ctx, n.Elements(), nil) }, nil
 }
 
 // precheck refuses at once what could not be performed later.
-func precheck(n *doc.Node) error {
-	if n.Name == "collect" || n.Name == "dtmf" {
-		if _, err := compile(n); err != nil {
-			return err
+func (d *dialog) precheck(n *doc.Node) (err error) {
+	switch n.Name {
+	case "collect", "dtmf":
+		_, err = compile(n)
+	case "tts":
+		_, err = d.engine(n, (*voice.Voices).Speaker)
+	case "speech":
+		if _, err = d.engine(n, (*voice.Voices).Recognizer); err == nil {
+			err = precompile(n)
 		}
 	}
+	if err != nil {
+		return err
+	}
 	for _, c := range n.Elements() {
-		if err := precheck(c); err != nil {
+		if err := d.precheck(c); err != nil {
 			return err
 		}
 	}
@@ -145,6 +154,9 @@ func (d *dialog) external(ctx context.Context, src string) error {
 		return doc.Faultf(doc.FetchError, "%v", err)
 	}
 	root, err := doc.ParseDialog(r.Body)
+	if err == nil {
+		err = d.precheck(root)
+	}
 	if err != nil {
 		return err
 	}
@@ -154,6 +166,7 @@ func (d *dialog) external(ctx context.Context, src string) error {
 // page performs a VoiceXML page. What it exits with goes to the client.
 func (d *dialog) page(ctx context.Context, src string) error {
 	c := d.on.owner.call
+	d.on.owner.voices.Silence()
 	back := d.on.keys.lend(c.Caller().Digits())
 	defer back()
 	program, err := d.client.service.parts.Pages.Open(ctx, c, map[string]string{"voicexml": src})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mcp/control/call"
+	"mcp/control/call/voice"
 	"mcp/control/media/conference"
 	"mcp/control/media/record/store"
 	"mcp/control/reporting"
@@ -36,13 +37,14 @@ type Pages interface {
 	Open(ctx context.Context, c *call.Call, params map[string]string) (call.Program, error)
 }
 
-// Parts is what the service works with. Without conferences, recordings or pages,
-// what needs them is refused.
+// Parts is what the service works with. Without conferences, recordings, pages or
+// speech engines, what needs them is refused.
 type Parts struct {
 	Fetcher     Fetcher
 	Conferences *conference.Bridge
 	Recordings  Recordings
 	Pages       Pages
+	Speech      voice.Engines
 	Log         *slog.Logger
 }
 
@@ -50,10 +52,11 @@ type Parts struct {
 type Service struct {
 	parts Parts
 	hub   *hub
+	clips *voice.Clips
 }
 
 // New makes the service.
-func New(parts Parts) *Service { return &Service{parts: parts, hub: newHub()} }
+func New(parts Parts) *Service { return &Service{parts: parts, hub: newHub(), clips: voice.NewClips()} }
 
 // Name implements call.Service.
 func (s *Service) Name() string { return "msml" }
@@ -68,8 +71,9 @@ func (s *Service) Close() error {
 // now, so that a call is refused whose request cannot be.
 func (s *Service) Prepare(_ context.Context, c *call.Call) (call.Program, error) {
 	p := &program{
-		service: s, call: c, infos: make(chan *sip.Info, 16), events: make(chan doc.Event, 64), mediaType: doc.MediaType,
+		service: s, call: c, speaker: newSpeaker(), infos: make(chan *sip.Info, 16), events: make(chan doc.Event, 64), mediaType: doc.MediaType,
 	}
+	p.voices = voice.New(c, voice.Parts{Engines: s.parts.Speech, Clips: s.clips, Legs: "msml-", Step: c.Trail().Step, Log: c.Log()})
 	for _, part := range c.Bodies() {
 		if !doc.Is(part.Type) {
 			continue
@@ -97,6 +101,7 @@ type program struct {
 	infos   chan *sip.Info
 	events  chan doc.Event
 	tasks   sync.WaitGroup // dialogs that this client has begun
+	speaker
 
 	mu        sync.Mutex // guards what follows
 	mediaType string     // what the client speaks
@@ -131,17 +136,18 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	}()
 	if p.first != nil {
 		result := p.execute(p.first)
-		p.inform(result.Body())
+		p.inform(p.speaks(), result.Body())
 	}
 	p.obey(ctx)
 	p.service.hub.disconnect(p)
 	p.tasks.Wait()
+	p.speaker.close()
 	p.mu.Lock()
 	p.over = true
 	p.mu.Unlock()
 	close(p.events)
 	<-telling
-	return call.Ending{Cause: reporting.Completed}
+	return call.Ending{Cause: reporting.Completed, Speech: p.voices.Used.Report()}
 }
 
 // obey takes requests until the call is over.
@@ -206,16 +212,20 @@ func (p *program) tell(e doc.Event) {
 
 func (p *program) send(e doc.Event) {
 	p.call.Log().Info("msml event", "event", e.Name, "id", e.ID)
-	p.inform(e.Body())
+	p.inform(e.Content(p.speaks()))
 }
 
 // informTime bounds an INFO: SIP's own bound for a request over UDP.
 const informTime = 32 * time.Second
 
-func (p *program) inform(body []byte) {
+// speaks is the media type of MSML that the client understands.
+func (p *program) speaks() string {
 	p.mu.Lock()
-	mediaType := p.mediaType
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	return p.mediaType
+}
+
+func (p *program) inform(mediaType string, body []byte) {
 	select {
 	case <-p.call.HungUp():
 		return // nobody is there to be told

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 
+	"mcp/control/call/voice/transcript"
 	"mcp/control/media/record"
 	"mcp/control/reporting"
-	"mcp/control/service/voicexml/transcript"
 	"mcp/control/service/voicexml/utterance"
 	"mcp/speech"
 	"mcp/vxml"

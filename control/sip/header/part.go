@@ -17,6 +17,7 @@ var ErrMultipart = errors.New("malformed multipart body")
 type Part struct {
 	Type        string // media type with its parameters
 	Disposition string // as it came; "" stands for the type's own
+	ID          string // Content-ID without its brackets; "": it has none
 	Body        []byte
 }
 
@@ -113,6 +114,8 @@ func parsePart(section []byte) (Part, error) {
 			p.Type = strings.TrimSpace(value)
 		case "content-disposition":
 			p.Disposition = strings.TrimSpace(value)
+		case "content-id":
+			p.ID = strings.Trim(strings.TrimSpace(value), "<>")
 		}
 		if !ok {
 			return p, nil
@@ -128,6 +131,9 @@ func Join(boundary string, parts ...Part) (mediaType string, body []byte) {
 		fmt.Fprintf(&b, "--%s\r\nContent-Type: %s\r\n", boundary, p.Type)
 		if p.Disposition != "" {
 			fmt.Fprintf(&b, "Content-Disposition: %s\r\n", p.Disposition)
+		}
+		if p.ID != "" {
+			fmt.Fprintf(&b, "Content-ID: <%s>\r\n", p.ID)
 		}
 		b.WriteString("\r\n")
 		b.Write(p.Body)

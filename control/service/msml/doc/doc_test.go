@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mcp/control/sip/header"
 )
 
 // Every complete request in RFC 5707 that is about supported packages is read; the
@@ -16,7 +18,18 @@ func TestDocuments(t *testing.T) {
 		code       int
 	}{
 		{"announcement", `<dialogstart target="conn:12345" name="12345">` + play + `<send target="source" event="done" namelist="play.amt play.end"/></dialogstart>`, 0},
-		{"text to speech", `<dialogstart target="conn:1"><play><tts uri="http://host2/text.ssml"/></play></dialogstart>`, 402},
+		{"text to speech", `<dialogstart target="conn:1"><play><tts uri="http://host2/text.ssml"/></play></dialogstart>`, 0},
+		{"text to speech, inline", `<dialogstart target="conn:1"><play xml:lang="de"><tts iterate="2"><speak version="1.0"><p>a<break/></p></speak></tts></play></dialogstart>`, 0},
+		{"text to speech of nothing", `<dialogstart target="conn:1"><play><tts> </tts></play></dialogstart>`, 403},
+		{"text to speech of two things", `<dialogstart target="conn:1"><play><tts uri="a">b</tts></play></dialogstart>`, 422},
+		{"speech recognition", `<dialogstart target="conn:12345" name="12345"><group topology="parallel"><play><audio uri="file://prompt.wav"/></play>` + recognition + `</group></dialogstart>`, 0},
+		{"speech with all attributes", `<dialogstart target="conn:1"><speech id="s" noint="5s" norect="10s" spcmplt="800ms" spincmplt="1s" confidence="50" sens="60" starttimer="true" iterate="forever">
+			<grammar uri="http://h/g.grxml" iterate="2"><match><exit namelist="speech.results"/></match></grammar><noinput iterate="3"/><speechexit><exit/></speechexit></speech></dialogstart>`, 0},
+		{"speech with too much confidence", `<dialogstart target="conn:1"><speech confidence="101"><grammar uri="g"/></speech></dialogstart>`, 410},
+		{"speech without a grammar", `<dialogstart target="conn:1"><speech><noinput/></speech></dialogstart>`, 403},
+		{"grammar of nothing", `<dialogstart target="conn:1"><speech><grammar><match/></grammar></speech></dialogstart>`, 403},
+		{"grammar of two things", `<dialogstart target="conn:1"><speech><grammar uri="g"><rule id="r">a</rule></grammar></speech></dialogstart>`, 422},
+		{"match of what is none", `<dialogstart target="conn:1"><speech><grammar><rule id="r">a</rule><match><play/></match></grammar></speech></dialogstart>`, 404},
 		{"conference", `<createconference name="example"><audiomix><n-loudest n="3"/><asn ri="10s"/></audiomix></createconference>`, 0},
 		{"modification", `<modifyconference id="conf:example"><audiomix><asn ri="4"/></audiomix></modifyconference>`, 0},
 		{"reservation", `<createconference><reserve><resource n="20"><!--description--></resource><resource n="2" type="shared"/></reserve></createconference>`, 0},
@@ -42,6 +55,47 @@ func TestDocuments(t *testing.T) {
 		if _, err := Parse([]byte(bad)); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
+	}
+}
+
+// recognition is <speech> of RFC 5707 section 13.4.
+const recognition = `<speech>
+               <grammar version="1.0">
+                  <rule id="city" scope="public">
+                     <item>
+                        <one-of>
+                           <item>vancouver</item>
+                           <item>new york</item>
+                           <item>london</item>
+                        </one-of>
+                     </item>
+                  </rule>
+                  <match>
+                     <send target="group" event="terminate"/>
+                  </match>
+               </grammar>
+               <noinput>
+                  <send target="group" event="terminate"/>
+               </noinput>
+               <nomatch>
+                  <send target="group" event="terminate"/>
+               </nomatch>
+            </speech>`
+
+// A value that is a document travels as a body of its own, which the event names.
+func TestEventsWithDocuments(t *testing.T) {
+	e := Event{Name: "done", ID: "conn:a", Items: []Item{{Name: "speech.end", Value: "speech.match"}, {Name: "speech.results", Value: "<result/>", Type: "application/nlsml+xml"}}}
+	mediaType, body := e.Content("application/msml+xml")
+	parts, err := header.Parts(mediaType, "", body)
+	if err != nil || len(parts) != 2 || !parts[0].Is("application/msml+xml") || !parts[1].Is("application/nlsml+xml") {
+		t.Fatalf("%v %+v", err, parts)
+	}
+	if want := "<name>speech.results</name><value>cid:" + parts[1].ID + "</value>"; parts[1].ID == "" || !strings.Contains(string(parts[0].Body), want) || string(parts[1].Body) != "<result/>" {
+		t.Errorf("%s", body)
+	}
+	e.Items[1].Value = ""
+	if mediaType, body = e.Content("application/msml+xml"); mediaType != "application/msml+xml" || !strings.HasSuffix(string(body), "<name>speech.results</name><value/></event></msml>") && !strings.HasSuffix(string(body), "<value></value></event></msml>") {
+		t.Errorf("%s: %s", mediaType, body)
 	}
 }
 
@@ -71,7 +125,7 @@ func TestResultsAndEvents(t *testing.T) {
 	if !strings.HasSuffix(body, want) {
 		t.Errorf("%s", body)
 	}
-	body = string(Event{Name: "done", ID: "conn:a", Items: []Item{{"dtmf.digits", "12&"}}}.Body())
+	body = string(Event{Name: "done", ID: "conn:a", Items: []Item{{Name: "dtmf.digits", Value: "12&"}}}.Body())
 	if !strings.HasSuffix(body, `<event name="done" id="conn:a"><name>dtmf.digits</name><value>12&amp;</value></event></msml>`) {
 		t.Errorf("%s", body)
 	}

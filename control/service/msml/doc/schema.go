@@ -13,7 +13,7 @@ type element struct{ attributes, content string }
 // The primitives and actions of dialogs, which several elements may contain.
 const (
 	actions    = "send exit disconnect"
-	primitives = "play dtmfgen tonegen record dtmf collect vad faxdetect group " + actions
+	primitives = "play dtmfgen tonegen record dtmf collect vad faxdetect speech group " + actions
 	streams    = "stream"
 	rest       = "*" // anything: it is not looked at
 )
@@ -49,10 +49,11 @@ var schema = map[string]element{
 	"exit":        {"namelist", ""},
 	"disconnect":  {"namelist", ""},
 
-	"play":        {"id interval:time iterate:times initial:state maxtime:time barge:bool cleardb:bool offset:time skip:time xml:lang", "audio var playexit media"},
+	"play":        {"id interval:time iterate:times initial:state maxtime:time barge:bool cleardb:bool offset:time skip:time xml:lang", "audio var tts playexit media"},
 	"media":       {"", "audio"},
 	"audio":       {"uri! format audiosamplerate audiosamplesize iterate:times xml:lang", ""},
 	"var":         {"type!:variable subtype value! xml:lang", ""},
+	"tts":         {"uri iterate:times xml:lang", rest},
 	"playexit":    {"", actions},
 	"dtmfgen":     {"id digits!:keys level dur:ms interval:ms", "dtmfgenexit"},
 	"dtmfgenexit": {"", actions},
@@ -72,6 +73,11 @@ var schema = map[string]element{
 	"nomatch":    {"iterate:times", actions},
 	"dtmfexit":   {"", actions},
 
+	"speech":     {"id noint:time norect:time spcmplt:time spincmplt:time confidence:percent sens:percent starttimer:bool iterate:times", "grammar noinput nomatch speechexit"},
+	"grammar":    {"uri iterate:times version xml:lang mode root tag-format", rest},
+	"match":      {"iterate:times", actions},
+	"speechexit": {"", actions},
+
 	"group":     {"id topology!:topology", primitives + " groupexit relay"},
 	"groupexit": {"", actions},
 	"relay":     {"id", ""},
@@ -87,9 +93,8 @@ var schema = map[string]element{
 }
 
 // unsupported are elements of RFC 5707 that are known and not executed: video,
-// faxes, speech, and the transformations of single streams.
-const unsupported = `video videolayout selector region root visual monitor tts speech grammar match
-	speechexit agc gate transfer faxsend faxrcv sendobj rxpoll hdrfooter
+// faxes, and the transformations of single streams.
+const unsupported = `video videolayout selector region root visual monitor agc gate transfer faxsend faxrcv sendobj rxpoll hdrfooter
 	audit auditresult conferenceaudit connectionaudit dialogaudit streamaudit`
 
 // check holds an element and all below it to the schema.
@@ -103,13 +108,13 @@ func check(n *Node) error {
 	}
 	allowed := strings.Fields(def.content)
 	for _, child := range n.Elements() {
-		if def.content == rest {
+		if def.content == rest && child.Name != "match" {
 			continue
 		}
 		if n.Name == "group" && (child.Name == "gain" || child.Name == "clamp") {
 			return Faultf(UnsupportedElement, "line %d: <%s> is supported between objects only", child.Line, child.Name)
 		}
-		if _, known := schema[child.Name]; known && !slices.Contains(allowed, child.Name) {
+		if _, known := schema[child.Name]; known && n.Name != "grammar" && !slices.Contains(allowed, child.Name) {
 			return Faultf(ForbiddenContent, "line %d: <%s> has no place in <%s>", child.Line, child.Name, n.Name)
 		}
 		if err := check(child); err != nil {
@@ -156,7 +161,7 @@ func checkAttributes(n *Node, def element) error {
 
 // needed are elements one of which another must contain.
 var needed = map[string][]string{
-	"play": {"audio", "var", "media"}, "tonegen": {"tone", "silence"}, "tone": {"tone1", "tone2"}, "media": {"audio"},
+	"play": {"audio", "var", "tts", "media"}, "speech": {"grammar"}, "tonegen": {"tone", "silence"}, "tone": {"tone1", "tone2"}, "media": {"audio"},
 	"dtmf": {"pattern", "detect", "noinput", "nomatch"}, "collect": {"pattern", "detect", "noinput", "nomatch"},
 }
 
@@ -164,15 +169,25 @@ func checkContent(n *Node) error {
 	if of := needed[n.Name]; of != nil && !slices.ContainsFunc(n.Elements(), func(c *Node) bool { return slices.Contains(of, c.Name) }) {
 		return Faultf(MissingContent, "line %d: <%s> needs one of %s", n.Line, n.Name, strings.Join(of, ", "))
 	}
-	if n.Name != "dialogstart" {
+	_, external := n.Lookup("src")
+	inline := false
+	switch n.Name {
+	case "dialogstart":
+		inline = len(n.Elements()) > 0 && n.Elements()[0].Name != "params"
+	case "tts":
+		_, external = n.Lookup("uri")
+		inline = n.HasContent()
+	case "grammar":
+		_, external = n.Lookup("uri")
+		inline = slices.ContainsFunc(n.Elements(), func(c *Node) bool { return c.Name != "match" })
+	default:
 		return nil
 	}
-	_, external := n.Lookup("src")
-	switch inline := len(n.Elements()) > 0 && n.Elements()[0].Name != "params"; {
+	switch {
 	case external && inline:
-		return Faultf(Ambiguous, "line %d: <dialogstart> has both a source and content", n.Line)
+		return Faultf(Ambiguous, "line %d: <%s> has both a source and content", n.Line, n.Name)
 	case !external && !inline:
-		return Faultf(MissingContent, "line %d: <dialogstart> has neither a source nor content", n.Line)
+		return Faultf(MissingContent, "line %d: <%s> has neither a source nor content", n.Line, n.Name)
 	}
 	return nil
 }

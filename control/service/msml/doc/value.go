@@ -40,6 +40,9 @@ func conforms(form, value string) bool {
 	case "number":
 		_, err := strconv.ParseUint(value, 10, 31)
 		return err == nil
+	case "percent":
+		n, err := strconv.ParseUint(value, 10, 8)
+		return err == nil && n >= 1 && n <= 100
 	case "keys":
 		return value != "" && strings.Trim(strings.ToUpper(value), "0123456789*#ABCD") == ""
 	case "hertz":

@@ -1,9 +1,12 @@
 package doc
 
 import (
+	"crypto/rand"
+	"slices"
 	"strconv"
 	"strings"
 
+	"mcp/control/sip/header"
 	"mcp/vxml/xmltree"
 )
 
@@ -31,13 +34,33 @@ func (r Result) Body() []byte {
 	return document(result)
 }
 
-// Item is one of an event's names with its value.
-type Item struct{ Name, Value string }
+// Item is one of an event's names with its value. A value of a media type of its own
+// travels as a body of its own.
+type Item struct{ Name, Value, Type string }
 
 // Event is something that the client is told (RFC 5707 section 7.4).
 type Event struct {
 	Name, ID string
 	Items    []Item
+}
+
+// Content is the event as the body of an INFO, and its media type. Values of a type of
+// their own follow the document, which has their Content-ID as a URL (RFC 2392).
+func (e Event) Content(mediaType string) (string, []byte) {
+	var parts []header.Part
+	e.Items = slices.Clone(e.Items)
+	name := strings.ToLower(rand.Text())
+	for i, item := range e.Items {
+		if item.Type != "" && item.Value != "" {
+			id := strconv.Itoa(i) + "." + name + "@mcp"
+			e.Items[i].Value = "cid:" + id
+			parts = append(parts, header.Part{Type: item.Type, ID: id, Body: []byte(item.Value)})
+		}
+	}
+	if len(parts) == 0 {
+		return mediaType, e.Body()
+	}
+	return header.Join(name, append([]header.Part{{Type: mediaType, Body: e.Body()}}, parts...)...)
 }
 
 // Body is the event as a document.
