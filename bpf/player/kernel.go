@@ -60,7 +60,7 @@ func (k *kernel) open() error {
 		k.maps = append(k.maps, b)
 		memory[i] = b
 	}
-	k.shared = memory5(memory)
+	k.shared = sharedIn(memory)
 	k.shared.pace.FrameLength = usualFrame
 	k.runner = newRunner(k.objects.Play.FD(), k.shared.pace, unix.Syscall6)
 	if err := k.send(0, 1); err != nil {
@@ -71,7 +71,8 @@ func (k *kernel) open() error {
 	return err
 }
 
-func memory5(b [5][]byte) memory {
+// sharedIn is the mapped memory of prompts, pages, reports, slots and paces.
+func sharedIn(b [5][]byte) memory {
 	return memory{
 		prompts: valuesOf[playerPrompt](b[0]), pages: b[1], reports: valuesOf[uint64](b[2]),
 		slots: valuesOf[playerSlot](b[3]), pace: &valuesOf[playerPace](b[4])[0],
