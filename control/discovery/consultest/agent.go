@@ -58,9 +58,9 @@ func unstarted() *Agent {
 	a := &Agent{services: map[string]*Entry{}, changed: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /v1/agent/service/register", a.register)
-	mux.HandleFunc("PUT /v1/agent/service/deregister/{id}", a.deregister)
-	mux.HandleFunc("PUT /v1/agent/service/maintenance/{id}", a.maintain)
-	mux.HandleFunc("GET /v1/agent/service/{id}", a.show)
+	mux.HandleFunc("PUT /v1/agent/service/deregister/{id}", a.known(a.deregisterLocked))
+	mux.HandleFunc("PUT /v1/agent/service/maintenance/{id}", a.known(a.maintainLocked))
+	mux.HandleFunc("GET /v1/agent/service/{id}", a.known(show))
 	a.Server = httptest.NewUnstartedServer(a.guard(mux))
 	return a
 }
@@ -146,25 +146,26 @@ func (a *Agent) register(w http.ResponseWriter, r *http.Request) {
 	a.noteLocked()
 }
 
-func (a *Agent) deregister(w http.ResponseWriter, r *http.Request) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.services[r.PathValue("id")] == nil {
-		unknown(w, r)
-		return
+// known serves requests about a service that is registered, with the agent locked, and
+// refuses others.
+func (a *Agent) known(serve func(http.ResponseWriter, *http.Request, *Entry)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if e := a.services[r.PathValue("id")]; e != nil {
+			serve(w, r, e)
+			return
+		}
+		http.Error(w, fmt.Sprintf("unknown service ID: %s", r.PathValue("id")), http.StatusNotFound)
 	}
-	delete(a.services, r.PathValue("id"))
+}
+
+func (a *Agent) deregisterLocked(_ http.ResponseWriter, _ *http.Request, e *Entry) {
+	delete(a.services, e.ID)
 	a.noteLocked()
 }
 
-func (a *Agent) maintain(w http.ResponseWriter, r *http.Request) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	e := a.services[r.PathValue("id")]
-	if e == nil {
-		unknown(w, r)
-		return
-	}
+func (a *Agent) maintainLocked(_ http.ResponseWriter, r *http.Request, e *Entry) {
 	e.Maintenance = ""
 	if r.URL.Query().Get("enable") == "true" {
 		e.Maintenance = r.URL.Query().Get("reason")
@@ -172,22 +173,11 @@ func (a *Agent) maintain(w http.ResponseWriter, r *http.Request) {
 	a.noteLocked()
 }
 
-func (a *Agent) show(w http.ResponseWriter, r *http.Request) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	e := a.services[r.PathValue("id")]
-	if e == nil {
-		unknown(w, r)
-		return
-	}
+func show(w http.ResponseWriter, _ *http.Request, e *Entry) {
 	// The response goes to a client that this process serves: nothing to be done
 	// about its going away.
 	_ = json.NewEncoder(w).Encode(api.AgentService{
 		ID: e.ID, Service: e.Name, Address: e.Address, Port: e.Port,
 		Tags: slices.Clone(e.Tags), Meta: maps.Clone(e.Meta),
 	})
-}
-
-func unknown(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, fmt.Sprintf("unknown service ID: %s", r.PathValue("id")), http.StatusNotFound)
 }
