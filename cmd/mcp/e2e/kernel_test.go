@@ -2,14 +2,18 @@ package e2e
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
+	"mcp/bpf"
 	"mcp/bpf/bpftest"
 	"mcp/control/reporting"
+	"mcp/control/sip"
 )
 
 // onKernel tells this test's binary, in the environment, to run its platforms on the
@@ -33,6 +37,58 @@ func TestProtectedCallBesideTheKernel(t *testing.T) {
 	baresipModules(t)
 	t.Parallel()
 	passOnKernel(t, "^TestProtectedBaresipCalls$/^dtls_srtp$", "TestProtectedBaresipCalls", "TestProtectedBaresipCalls/dtls_srtp")
+}
+
+// TestCallWithoutRoomInTheKernel calls a platform whose plane was loaded with room for
+// one leg. The second caller is refused with 503 and counted, the first one's call
+// goes on, and the room that it leaves is the next caller's.
+func TestCallWithoutRoomInTheKernel(t *testing.T) {
+	pins := os.Getenv(onKernel)
+	if pins == "" {
+		t.Parallel()
+		passOnKernel(t, "^TestCallWithoutRoomInTheKernel$", "TestCallWithoutRoomInTheKernel")
+		return
+	}
+	plane, err := bpf.Load(bpf.Config{Dir: pins, Mode: bpf.ModeGeneric, Interfaces: []string{"lo"}, MaxLegs: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plane.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, nil)
+	r.pages.page("/main.vxml", `<property name="inputmodes" value="dtmf"/>
+		<form><field name="a" type="digits"><prompt timeout="60s"/></field></form>`)
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	over := make(chan error, 1)
+	go func() {
+		_, err := r.call(ctx, "wait 60s")
+		over <- err
+	}()
+	r.log.wait(t, "call answered")
+	_, err = r.call(t.Context(), "await")
+	var rejected *sip.RejectedError
+	if !errors.As(err, &rejected) || rejected.Status != 503 {
+		t.Errorf("the second caller got %v", err)
+	}
+	if n := r.metric("mcp_plane_full_total"); n != "1" {
+		t.Errorf("%s refused legs are counted", n)
+	}
+	if cause := r.record(1).End.Cause; cause != reporting.NoMedia {
+		t.Errorf("the refused call ended by %s", cause)
+	}
+	select {
+	case err := <-over:
+		t.Fatalf("the first call ended: %v", err)
+	default:
+	}
+	hangUp()
+	<-over
+	await(t, "the first call's room", func() bool { return r.metric("mcp_media_legs") == "0" })
+	if _, err := r.call(t.Context(), "wait 100ms"); err != nil {
+		t.Errorf("the third caller got %v", err)
+	}
 }
 
 // passOnKernel runs tests of this binary on the XDP plane, all of which must pass.
