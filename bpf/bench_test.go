@@ -58,8 +58,13 @@ func (r *rig) callersVoice(b *testing.B) *bpfbench.Bench {
 // time gives the nanoseconds that the program spends on one of so many packets.
 func (r *rig) time(b *testing.B, g *bpfbench.Bench, packets int) (ns float64) {
 	b.Helper()
-	must(b, r.ns.Do(func() (err error) {
-		ns, err = g.TimePinned(programPath(r.dir, "relay"), packets)
+	must(b, r.ns.Do(func() error {
+		both, err := g.TimePinned(programPath(r.dir, "relay"), packets)
+		if err != nil {
+			return err
+		}
+		making, err := g.TimeMaking(packets)
+		ns = both - making
 		return err
 	}))
 	return ns

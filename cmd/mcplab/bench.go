@@ -19,7 +19,7 @@ a program that does nothing, and through rtpengine where it is installed. And ho
 many prompts play at once, and how evenly, from the kernel and otherwise. Needs
 root. The results are printed and written as JSON.`,
 		Example: `  mcplab bench --out build/bench
-  mcplab bench --only relay
+  mcplab bench --only relay,rtpengine
   mcplab bench --only prompt.kernel --streams 20000   # to be looked at with perf`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -29,7 +29,7 @@ root. The results are printed and written as JSON.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
-	f.StringVar(&options.Only, "only", "", "measure only what has a name that begins so")
+	f.StringSliceVar(&options.Only, "only", nil, "measure only what has a name that begins so")
 	f.IntVar(&options.Streams, "streams", 0, "play so many prompts, instead of as many as there can be")
 	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary, for prompts while calls arrive")
 	cmd.AddCommand(mixCommand(), speechBenchCommand())

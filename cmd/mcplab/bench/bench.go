@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -45,11 +46,11 @@ const (
 
 // Options say what is measured and where the report goes.
 type Options struct {
-	Out      string // folder for media.json
-	Only     string // how the names begin of what is measured; all if empty
-	Streams  int    // prompts that are played at once; if zero, as many as there can be
-	Platform string // the platform's binary; if it is not there, some things are not measured
-	Commit   string // what was built
+	Out      string   // folder for media.json
+	Only     []string // how the names begin of what is measured; all if empty
+	Streams  int      // prompts that are played at once; if zero, as many as there can be
+	Platform string   // the platform's binary; if it is not there, some things are not measured
+	Commit   string   // what was built
 	Progress io.Writer
 }
 
@@ -63,7 +64,7 @@ type part struct {
 func Run(ctx context.Context, out io.Writer, o Options) error {
 	report := Report{Machine: ThisMachine(), Commit: o.Commit}
 	for _, p := range parts(o) {
-		if !strings.HasPrefix(p.name, o.Only) {
+		if !o.wants(p.name) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -86,6 +87,10 @@ func Run(ctx context.Context, out io.Writer, o Options) error {
 		return err
 	}
 	return report.Print(out)
+}
+
+func (o Options) wants(name string) bool {
+	return len(o.Only) == 0 || slices.ContainsFunc(o.Only, func(begin string) bool { return strings.HasPrefix(name, begin) })
 }
 
 // parts are what this machine can measure, in the order of the report.
