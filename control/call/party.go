@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcp/control/media"
@@ -48,6 +49,7 @@ type Party struct {
 	cancel context.CancelFunc // gives the INVITE up
 
 	early, answered, gone chan struct{} // closed, each once
+	lost                  atomic.Bool   // the network took the party away
 
 	mu     sync.Mutex // guards what follows
 	dialog *sip.Dialog
@@ -129,6 +131,10 @@ func (p *Party) Err() error {
 	defer p.mu.Unlock()
 	return p.err
 }
+
+// Lost tells, after Gone, whether nobody has hung up: the party's network has taken it
+// away.
+func (p *Party) Lost() bool { return p.lost.Load() }
 
 // Since is when the party answered; zero: it has not.
 func (p *Party) Since() time.Time {
@@ -248,9 +254,12 @@ func (p *Party) fail(ctx context.Context, err error) {
 }
 
 func (p *Party) signalled(ev sip.Event) {
-	if offer, ok := ev.(*sip.Reinvite); ok {
-		p.tell(Changed, message{offer: offer})
+	switch ev := ev.(type) {
+	case *sip.Reinvite:
+		p.tell(Changed, message{offer: ev})
 		return
+	case sip.Lost:
+		p.lost.Store(true)
 	}
 	p.call.warn("refuse a request of the party", sip.Decline(ev))
 }

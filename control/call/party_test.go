@@ -5,13 +5,16 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"mcp/control/reporting"
 	"mcp/control/sdp"
 	"mcp/control/sip"
+	"mcp/control/sip/siptest"
 )
 
 // callee is somebody who can be called.
@@ -54,7 +57,9 @@ func callOut(t *testing.T, who *callee, to Destination, then func(*Call, *Party)
 	}})
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	b.server.dialler = b.caller
-	to.To = "sip:bob@" + b.agent(who, log).Addrs()[0].String() + ";transport=tcp"
+	if to.To == "" {
+		to.To = "sip:bob@" + b.agent(who, log).Addrs()[0].String() + ";transport=tcp"
+	}
 	d, err := b.dial(offer())
 	if err != nil {
 		t.Fatal(err)
@@ -104,11 +109,54 @@ func TestPartyHangsUp(t *testing.T) {
 		default:
 			t.Error("it never answered")
 		}
+		if p.Lost() {
+			t.Error("it is told to be lost")
+		}
 		p.HangUp() // comes too late, and changes nothing
 	})
 	if n := len(who.ended); n > 1 {
 		t.Errorf("it was called %d times", n)
 	}
+}
+
+// TestPartyIsLost has a party's network forget the call.
+func TestPartyIsLost(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	uri := "sip:bob@" + listener.Addr().String() + ";transport=tcp"
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		peer := siptest.Adopt(t, conn)
+		for {
+			m, ok := peer.Within(patience)
+			switch {
+			case !ok:
+				return
+			case strings.HasPrefix(m.Start, "INVITE "):
+				local := sdp.Local{Addr: netip.AddrPortFrom(loopback, 11), Codecs: sdp.DefaultCodecs(), Events: 101, SessionID: 2, Version: 1}
+				offer, _ := sdp.Parse([]byte(m.Body))
+				answer, _, _ := sdp.Answer(offer, local)
+				peer.Send(siptest.Reply(m, 200, "OK").Add("Contact", "<"+uri+">").WithSDP(string(answer)))
+			case strings.HasPrefix(m.Start, "INFO "):
+				peer.Send(siptest.Reply(m, 481, "Call/Transaction Does Not Exist"))
+				return
+			}
+		}
+	}()
+	callOut(t, &callee{}, Destination{To: uri}, func(_ *Call, p *Party) {
+		wait(t, "the answer", p.Answered())
+		_ = p.signalling().Info(t.Context(), sip.Content{Type: "text/plain"})
+		wait(t, "the party's end", p.Gone())
+		if !p.Lost() {
+			t.Error("it is not told that the network has lost the party")
+		}
+	})
 }
 
 func TestPartyRefuses(t *testing.T) {

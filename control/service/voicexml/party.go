@@ -141,6 +141,9 @@ func (p *party) outlast(ctx context.Context, limit <-chan time.Time) string {
 				return result
 			}
 		case <-p.Gone():
+			if p.Lost() {
+				return "network_disconnect"
+			}
 			return "far_end_disconnect"
 		case <-limit:
 			return "maxtime_disconnect"
