@@ -22,7 +22,7 @@ type Google struct {
 	CA          string            `yaml:"ca" names:"file" doc:"PEM file of root certificates; empty: the system's"`
 	Insecure    bool              `yaml:"insecure" doc:"neither TLS nor credentials: for tests, on loopback addresses only"`
 	Budget      time.Duration     `yaml:"budget" doc:"how long a prompt may stay without audio, retries included; 0: 10s"`
-	Voice       GoogleVoice       `yaml:"voice" doc:"how prompts sound where a page does not say"`
+	Voice       GoogleVoice       `yaml:"voice" doc:"how prompts sound where the application does not say"`
 	Recognizer  GoogleRecognizer  `yaml:"recognizer" doc:"how callers are listened to"`
 }
 

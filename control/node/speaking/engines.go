@@ -17,11 +17,12 @@ import (
 	"mcp/control/sip"
 )
 
-// Config is the section of speech engines. Pages choose among them with the
-// properties com.genesyslab.asrengine and com.genesyslab.ttsengine.
+// Config is the section of speech engines. VoiceXML pages choose among them with the
+// properties com.genesyslab.asrengine and com.genesyslab.ttsengine; MSML names none and
+// has ASR and TTS.
 type Config struct {
-	ASR     string            `yaml:"asr" doc:"engine that listens where a page names none; may be empty when there is only one"`
-	TTS     string            `yaml:"tts" doc:"engine that speaks where a page names none; may be empty when there is only one"`
+	ASR     string            `yaml:"asr" doc:"engine that listens where the application names none, as MSML never does; may be empty when there is only one"`
+	TTS     string            `yaml:"tts" doc:"engine that speaks where the application names none, as MSML never does; may be empty when there is only one"`
 	MRCP    MRCP              `yaml:"mrcp" doc:"MRCPv2 server (RFC 6787): the engine mrcp"`
 	Google  Google            `yaml:"google" doc:"Google Cloud speech over gRPC: the engine google"`
 	Nexus   Nexus             `yaml:"nexus" doc:"bot over a WebSocket (AudioHook, Audio Connector): the engine nexus"`

@@ -70,8 +70,8 @@ type MRCPRTSP struct {
 type MRCPClient struct {
 	SendSessionXML   string            `yaml:"send-session-xml" names:"file" doc:"file that every INVITE carries beside the offer, a Nuance session.xml (vrm.client.sendsessionxml); empty: none"`
 	SessionXMLType   string            `yaml:"session-xml-type" doc:"its media type; empty: application/xml"`
-	DuplicateURIs    bool              `yaml:"duplicate-grammar-uris" gvp:"vrm.client.noduplicatedgramuri not" doc:"name a grammar's URI as often as the page does (vrm.client.noduplicatedgramuri false)"`
-	UniqueGrammarIDs bool              `yaml:"unique-grammar-ids" gvp:"vrm.client.uniquegramid" doc:"name inline grammars by numbers, not by what the page calls them (vrm.client.uniquegramid)"`
+	DuplicateURIs    bool              `yaml:"duplicate-grammar-uris" gvp:"vrm.client.noduplicatedgramuri not" doc:"name a grammar's URI as often as the application does (vrm.client.noduplicatedgramuri false)"`
+	UniqueGrammarIDs bool              `yaml:"unique-grammar-ids" gvp:"vrm.client.uniquegramid" doc:"name inline grammars by numbers, not by what the application calls them (vrm.client.uniquegramid)"`
 	ConfidenceScale  int               `yaml:"confidence-scale" gvp:"vrm.client.confidencescale" doc:"1 or 100: what the server calls certain in Confidence-Threshold (vrm.client.confidencescale); 0: as the protocol has it"`
 	SpeedVsAccuracy  string            `yaml:"speed-vs-accuracy" doc:"vendor parameter that takes the property speedvsaccuracy in place of the header, such as swirec_speedvsaccuracy; empty: the header"`
 	LoggingTag       string            `yaml:"logging-tag" doc:"Logging-Tag of every session (vrm.client.sendloggingtag), in which {call} is the name of the call; empty: none"`
