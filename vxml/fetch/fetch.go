@@ -66,6 +66,7 @@ type Fetcher struct {
 	cache   store
 	files   *cache
 	flights flights
+	arrivals
 }
 
 // New makes a Fetcher.
@@ -73,7 +74,7 @@ func New(config Config) *Fetcher {
 	config = config.withDefaults()
 	return &Fetcher{
 		config: config, cache: store{memory: newCache(config.CacheBytes)}, files: newCache(config.CacheBytes),
-		flights: flights{all: make(map[string]chan struct{})},
+		flights: flights{all: make(map[string]chan struct{})}, arrivals: arrivals{all: make(map[string]*download)},
 	}
 }
 
@@ -171,28 +172,38 @@ func Resolve(base, ref string) (absolute, fragment string, err error) {
 
 // Get carries out the request. Every error is an *Error or the context's own.
 func (f *Fetcher) Get(ctx context.Context, req Request) (*Resource, error) {
+	req = f.complete(req)
+	within, cancel := context.WithTimeout(ctx, req.Timeout)
+	defer cancel()
+	begun := time.Now()
+	r, err := f.get(within, req)
+	tell(ctx, req, begun, r, err)
+	return r, failed(ctx, req, err)
+}
+
+// complete puts what is usual into a request where it says nothing.
+func (f *Fetcher) complete(req Request) Request {
 	if req.Method == "" {
 		req.Method = http.MethodGet
 	}
 	if req.Timeout <= 0 {
 		req.Timeout = f.config.Timeout
 	}
-	within, cancel := context.WithTimeout(ctx, req.Timeout)
-	defer cancel()
-	begun := time.Now()
-	r, err := f.get(within, req)
-	tell(ctx, req, begun, r, err)
-	if err == nil {
-		return r, nil
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
+	return req
+}
+
+// failed is an error as callers know it: an *Error, or the context's own.
+func failed(ctx context.Context, req Request, err error) error {
 	var known *Error
-	if errors.As(err, &known) {
-		return nil, known
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &known):
+		return known
 	}
-	return nil, &Error{URL: req.URL, Err: err}
+	return &Error{URL: req.URL, Err: err}
 }
 
 func (f *Fetcher) get(ctx context.Context, req Request) (*Resource, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -17,12 +18,29 @@ type answer struct {
 	moved    bool // by a redirect: it is not the answer of the address asked for
 }
 
-// do sends one request, following redirects. Conditional holds the validators
-// of a cached answer, or nil.
+// do sends one request, following redirects, and reads the answer. Conditional holds
+// the validators of a cached answer, or nil.
 func (f *Fetcher) do(ctx context.Context, req Request, conditional http.Header) (*answer, error) {
-	hr, err := http.NewRequestWithContext(ctx, req.Method, req.URL, bytes.NewReader(req.Body))
+	a, body, err := f.send(ctx, req, conditional)
 	if err != nil {
 		return nil, err
+	}
+	defer body.Close()
+	if a.resource == nil {
+		return a, nil
+	}
+	if a.resource.Body, err = f.read(body); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// send sends one request, following redirects, and returns with the header of the
+// answer. One that confirms what is cached has no resource.
+func (f *Fetcher) send(ctx context.Context, req Request, conditional http.Header) (*answer, io.ReadCloser, error) {
+	hr, err := http.NewRequestWithContext(ctx, req.Method, req.URL, bytes.NewReader(req.Body))
+	if err != nil {
+		return nil, nil, err
 	}
 	for k, v := range conditional {
 		hr.Header[k] = v
@@ -48,24 +66,25 @@ func (f *Fetcher) do(ctx context.Context, req Request, conditional http.Header) 
 	resp, err := client.Do(hr)
 	if err != nil {
 		if strings.Contains(err.Error(), "unsupported protocol scheme") {
-			return nil, errScheme
+			return nil, nil, errScheme
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	defer resp.Body.Close()
-	moved := resp.Request.URL.String() != hr.URL.String()
-	if resp.StatusCode == http.StatusNotModified && conditional != nil {
-		return &answer{header: resp.Header, status: resp.StatusCode, moved: moved}, nil
+	a := &answer{header: resp.Header, status: resp.StatusCode, moved: resp.Request.URL.String() != hr.URL.String()}
+	switch {
+	case resp.StatusCode == http.StatusNotModified && conditional != nil:
+	case resp.StatusCode/100 != 2:
+		err = &Error{URL: req.URL, Status: resp.StatusCode}
+	case resp.ContentLength > f.config.MaxBody:
+		err = errSize
+	default:
+		a.resource = &Resource{URL: resp.Request.URL.String(), MediaType: resp.Header.Get("Content-Type")}
 	}
-	if resp.StatusCode/100 != 2 {
-		return nil, &Error{URL: req.URL, Status: resp.StatusCode}
-	}
-	body, err := f.read(resp.Body)
 	if err != nil {
-		return nil, err
+		resp.Body.Close()
+		return nil, nil, err
 	}
-	r := &Resource{URL: resp.Request.URL.String(), MediaType: resp.Header.Get("Content-Type"), Body: body}
-	return &answer{resource: r, header: resp.Header, status: resp.StatusCode, moved: moved}, nil
+	return a, resp.Body, nil
 }
 
 func (f *Fetcher) login(host string) (Login, bool) {
@@ -141,15 +160,20 @@ func (f *Fetcher) ask(ctx context.Context, req Request) (*Resource, error) {
 		f.cache.put(req.URL, renewed)
 		return renewed.hit(), nil
 	}
+	f.keep(now, req.URL, a)
+	return a.resource, nil
+}
+
+// keep puts a whole answer into the cache, if it may be kept.
+func (f *Fetcher) keep(asked time.Time, url string, a *answer) {
 	if a.moved {
-		f.cache.drop(req.URL)
+		f.cache.drop(url)
 	}
-	if fresh, ok := newEntry(now, a); ok {
+	if fresh, ok := newEntry(asked, a); ok {
 		f.cache.put(a.resource.URL, fresh)
 	} else {
 		f.cache.drop(a.resource.URL)
 	}
-	return a.resource, nil
 }
 
 // Amend adds to what the server said of an answer, as a document does of itself

@@ -1,0 +1,153 @@
+package fetch
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// moment is how long Open waits for all of an answer: what is here by then needs no
+// stream.
+const moment = 200 * time.Millisecond
+
+// Stream is a resource that is perhaps still arriving. It must be closed.
+type Stream struct {
+	URL       string // after redirects
+	MediaType string // Content-Type as the server said it
+
+	whole *Resource // nil: it was not there when it was opened
+	from  *download
+	once  sync.Once
+	quit  chan struct{}
+}
+
+// Whole is the resource, if all of it was there when it was opened; else nil.
+func (s *Stream) Whole() *Resource {
+	if s == nil {
+		return nil
+	}
+	return s.whole
+}
+
+// Reader reads the resource from its beginning, and waits for what is not there yet. Its
+// errors are io.EOF, an *Error when the rest could not be had, and fs.ErrClosed. There
+// may be any number of readers.
+func (s *Stream) Reader() io.Reader { return &streamReader{stream: s} }
+
+// Close ends what reads the stream. Unless somebody else wants it too, what has not
+// arrived is given up. It is idempotent.
+func (s *Stream) Close() error {
+	s.once.Do(func() {
+		close(s.quit)
+		if s.from != nil {
+			s.from.leave()
+		}
+	})
+	return nil
+}
+
+// Open carries out a GET as Get does, but does not wait for a long body: it returns once
+// the header is there, and all of the body or a moment has gone by. The request's
+// Timeout is what the header may take, and how long the body may stand still after it.
+// Many who open the same at once share what arrives, if a shared cache may keep it.
+func (f *Fetcher) Open(ctx context.Context, req Request) (*Stream, error) {
+	req = f.complete(req)
+	begun := time.Now()
+	s, err := f.open(ctx, req)
+	tell(ctx, req, begun, s.arrived(), err)
+	return s, failed(ctx, req, err)
+}
+
+func (f *Fetcher) open(ctx context.Context, req Request) (*Stream, error) {
+	u, err := url.Parse(req.URL)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || req.Method != http.MethodGet {
+		within, cancel := context.WithTimeout(ctx, req.Timeout)
+		defer cancel()
+		return opened(f.get(within, req))
+	}
+	if err := f.config.Policy.check(u); err != nil {
+		return nil, err
+	}
+	for {
+		if hit := f.fresh(req); hit != nil {
+			return opened(hit, nil)
+		}
+		if d := f.arrivals.join(req); d != nil {
+			return d.stream(ctx)
+		}
+		if leave, first := f.flights.enter(req.URL); first {
+			d, r, err := f.begin(ctx, req)
+			leave()
+			if d == nil {
+				return opened(r, err)
+			}
+			return d.stream(ctx)
+		}
+		select {
+		case <-f.flights.landed(req.URL):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// opened is a stream of what is there.
+func opened(r *Resource, err error) (*Stream, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &Stream{URL: r.URL, MediaType: r.MediaType, whole: r, quit: make(chan struct{})}, nil
+}
+
+// arrived is what is there of a stream, for who is told of it.
+func (s *Stream) arrived() *Resource {
+	if s == nil || s.whole != nil {
+		return s.Whole()
+	}
+	body, _, _ := s.from.since(0)
+	return &Resource{URL: s.URL, MediaType: s.MediaType, Body: body}
+}
+
+// streamReader reads a Stream.
+type streamReader struct {
+	stream *Stream
+	at     int
+}
+
+// Read implements io.Reader.
+func (r *streamReader) Read(p []byte) (int, error) {
+	s := r.stream
+	for {
+		select {
+		case <-s.quit:
+			return 0, fs.ErrClosed
+		default:
+		}
+		var have []byte
+		var more <-chan struct{}
+		err := io.EOF
+		if s.whole != nil {
+			have = s.whole.Body[r.at:]
+		} else {
+			have, more, err = s.from.since(r.at)
+		}
+		if n := copy(p, have); n > 0 {
+			r.at += n
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		select {
+		case <-more:
+		case <-s.quit:
+		}
+	}
+}
