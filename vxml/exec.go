@@ -139,11 +139,20 @@ func decode(r *fetch.Resource, label string) (string, error) {
 
 // fetch gets what an element refers to.
 func (s *session) fetch(ctx context.Context, pos doc.Pos, ref string, f fetchOf) (*fetch.Resource, error) {
+	req, err := s.reference(pos, ref, f)
+	if err != nil {
+		return nil, err
+	}
+	return s.get(ctx, req)
+}
+
+// reference is how what an element refers to is fetched.
+func (s *session) reference(pos doc.Pos, ref string, f fetchOf) (fetch.Request, error) {
 	absolute, _, err := fetch.Resolve(s.base(pos), ref)
 	if err != nil {
-		return nil, &Event{Name: "error.badfetch", Message: pos.String() + ": " + err.Error()}
+		return fetch.Request{}, &Event{Name: "error.badfetch", Message: pos.String() + ": " + err.Error()}
 	}
-	return s.get(ctx, s.fetching(absolute, f))
+	return s.fetching(absolute, f), nil
 }
 
 func (s *session) branch(ctx context.Context, a *doc.If) error {

@@ -72,6 +72,16 @@ func (l *library) get(ctx context.Context, req fetch.Request) (*fetch.Resource, 
 	return r, err
 }
 
+// open fetches what may be used while it arrives.
+func (l *library) open(ctx context.Context, req fetch.Request) (*fetch.Stream, error) {
+	s, err := l.fetcher.Open(ctx, req)
+	var failed *fetch.Error
+	if errors.As(err, &failed) {
+		return nil, &Event{Name: failed.EventName(), Message: failed.Error()}
+	}
+	return s, err
+}
+
 // page fetches and compiles a document.
 func (l *library) page(ctx context.Context, req fetch.Request) (*doc.Page, error) {
 	r, err := l.get(ctx, req)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"mcp/vxml/fetch"
 	"mcp/vxml/script"
 )
 
@@ -70,6 +71,14 @@ type Audio struct {
 	URI       string
 	MediaType string // as the server said it, parameters included
 	Data      []byte
+	// Stream is a recording that still arrives, without Data; only a Streamer is given
+	// any. Who plays it closes it; so does the end of the session.
+	Stream *fetch.Stream
+}
+
+// Streamer is a Platform that plays recordings while they arrive.
+type Streamer interface {
+	Streams()
 }
 
 // Listener recognizes speech. DTMF is not its concern: digits come from the

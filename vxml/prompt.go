@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mcp/vxml/doc"
+	"mcp/vxml/fetch"
 	"mcp/vxml/property"
 	"mcp/vxml/script"
 	"mcp/vxml/ssml"
@@ -16,6 +17,15 @@ type queue struct {
 	prompts []Prompt
 	timeout time.Duration // of the last prompt that named one; 0 when none did
 	mark    mark          // the last one in what was played before the current wait ended
+	// arriving are recordings of this session that were not there when they were queued.
+	arriving []*fetch.Stream
+}
+
+// close gives up what has not arrived.
+func (q *queue) close() {
+	for _, s := range q.arriving {
+		s.Close()
+	}
 }
 
 // mark is a <mark> and how long before the end of the playing it was reached.
@@ -102,7 +112,7 @@ func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
 	for _, seg := range segments {
 		one := Segment{SSML: seg.SSML, Text: seg.Text}
 		if seg.Clip != nil {
-			one.Audio = &Audio{URI: seg.Clip.URI, MediaType: seg.Clip.MediaType, Data: seg.Clip.Data}
+			one.Audio = &Audio{URI: seg.Clip.URI, MediaType: seg.Clip.MediaType, Data: seg.Clip.Data, Stream: seg.Clip.Stream}
 		}
 		out.Segments = append(out.Segments, one)
 	}
@@ -172,9 +182,9 @@ func (e *promptEnv) Audio(ctx context.Context, a *ssml.Audio) (*ssml.Clip, error
 	if tape := e.s.tapes[ref]; tape != nil {
 		return &ssml.Clip{URI: ref, MediaType: tape.MediaType, Data: tape.Data}, nil
 	}
-	r, err := e.s.fetch(ctx, e.pos, ref, fetchOf{doc.Fetch{
+	clip, err := e.s.recording(ctx, e.pos, ref, doc.Fetch{
 		Timeout: a.Source.Attr("fetchtimeout"), MaxAge: a.Source.Attr("maxage"), MaxStale: a.Source.Attr("maxstale"),
-	}, "audio"})
+	})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -182,7 +192,37 @@ func (e *promptEnv) Audio(ctx context.Context, a *ssml.Audio) (*ssml.Clip, error
 		e.s.log.Warn("audio is not available", "uri", ref, "page", e.pos.URL, "line", a.Source.Line, "error", err)
 		return nil, ssml.ErrUnavailable
 	}
-	return &ssml.Clip{URI: r.URL, MediaType: r.MediaType, Data: r.Body}, nil
+	return clip, nil
+}
+
+// recording gets what <audio> refers to: all of it, or, where the platform can play it
+// so, the beginning.
+func (s *session) recording(ctx context.Context, pos doc.Pos, ref string, how doc.Fetch) (*ssml.Clip, error) {
+	if _, ok := s.platform.(Streamer); !ok {
+		r, err := s.fetch(ctx, pos, ref, fetchOf{how, "audio"})
+		if err != nil {
+			return nil, err
+		}
+		return &ssml.Clip{URI: r.URL, MediaType: r.MediaType, Data: r.Body}, nil
+	}
+	req, err := s.reference(pos, ref, fetchOf{how, "audio"})
+	if err != nil {
+		return nil, err
+	}
+	s.visit(Fetching, req.URL, nil)
+	from, err := s.in.library.open(ctx, req)
+	s.visit(Fetched, req.URL, err)
+	if err != nil {
+		return nil, err
+	}
+	clip := &ssml.Clip{URI: from.URL, MediaType: from.MediaType}
+	if r := from.Whole(); r != nil {
+		clip.Data = r.Body
+		return clip, from.Close()
+	}
+	clip.Stream = from
+	s.queue.arriving = append(s.queue.arriving, from)
+	return clip, nil
 }
 
 func (e *promptEnv) Foreach(ctx context.Context, f *ssml.Foreach, body func() error) error {

@@ -258,6 +258,7 @@ func (in *Interpreter) Prepare(ctx context.Context, start Start, platform Platfo
 // Run runs the session to its end; once.
 func (s *Session) Run(ctx context.Context) (Outcome, error) {
 	defer s.session.ahead.Close()
+	defer s.session.queue.close()
 	return s.session.outcome(ctx, s.session.converse(ctx, s.first))
 }
 

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"sync"
@@ -176,6 +177,7 @@ type Live struct {
 
 	mu    sync.Mutex // guards what follows
 	audio []byte     // one octet a sample
+	gone  int        // octets before it that are not needed any more
 	ended bool
 	err   error // why it ended too early
 	heirs map[*heir]struct{}
@@ -215,6 +217,11 @@ func (l *Live) Follow(as codec.Codec, to Follower) (stop func(), err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.gone > 0 { // what follows is at its place
+		if err := h.write(bytes.Repeat([]byte{l.codec.Silence()}, l.gone)); err != nil {
+			return nil, err
+		}
+	}
 	if err := h.write(l.audio); err != nil {
 		return nil, err
 	}
@@ -233,7 +240,7 @@ func (l *Live) Follow(as codec.Codec, to Follower) (stop func(), err error) {
 	}, nil
 }
 
-// maxLive bounds a Live: ten minutes of G.711.
+// maxLive bounds what there is of a Live: ten minutes of G.711.
 const maxLive = 10 * 60 * 8000
 
 // NewLive begins a clip of which nothing is there yet, in Law(c).
@@ -287,10 +294,21 @@ func (l *Live) End(err error) {
 func (l *Live) Length() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return time.Duration(len(l.audio)) * time.Second / 8000
+	return time.Duration(l.gone+len(l.audio)) * time.Second / codec.Narrowband
 }
 
-// Clip is what has been written so far, as a clip of its own.
+// forget lets go of what is before a place.
+func (l *Live) forget(before time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(octets(before)-l.gone, len(l.audio))
+	if n > len(l.audio)/2 { // as much is copied as is let go of, at most
+		l.audio = append([]byte(nil), l.audio[n:]...)
+		l.gone += n
+	}
+}
+
+// Clip is what there is so far, as a clip of its own.
 func (l *Live) Clip() *Clip {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -332,7 +350,7 @@ func (s *liveScript) frames() int { return 0 }
 func (s *liveScript) reaches(n int) (there, over bool, err error) {
 	s.live.mu.Lock()
 	defer s.live.mu.Unlock()
-	have := len(s.live.audio) - n*s.size
+	have := s.live.gone + len(s.live.audio) - n*s.size
 	if s.live.ended {
 		return have > 0, have <= 0, s.live.err
 	}
@@ -350,7 +368,7 @@ func (s *liveScript) reaches(n int) (there, over bool, err error) {
 // frame implements script.
 func (s *liveScript) frame(n int, to *legState) (Payload, bool, error) {
 	s.live.mu.Lock()
-	got := copy(s.buf, s.live.audio[n*s.size:])
+	got := copy(s.buf, s.live.audio[max(0, n*s.size-s.live.gone):])
 	s.live.mu.Unlock()
 	for i := got; i < len(s.buf); i++ {
 		s.buf[i] = s.live.codec.Silence()

@@ -46,6 +46,7 @@ type Engine struct {
 
 	reporter *reporter
 	vigil    *vigil
+	pouring  sync.WaitGroup // supplies, into what is played
 }
 
 // NewEngine makes an Engine. Close it after the calls, before the plane.
@@ -133,6 +134,7 @@ func newCNAME() string {
 func (e *Engine) Close() error {
 	e.stop.Do(func() {
 		e.pacer.close()
+		e.pouring.Wait()
 		e.reporter.close()
 		e.vigil.close()
 		e.clock.Close()

@@ -34,9 +34,9 @@ func (s *Stream) Whole() *Resource {
 }
 
 // Reader reads the resource from its beginning, and waits for what is not there yet. Its
-// errors are io.EOF, an *Error when the rest could not be had, and fs.ErrClosed. There
-// may be any number of readers.
-func (s *Stream) Reader() io.Reader { return &streamReader{stream: s} }
+// errors are io.EOF, an *Error when the rest could not be had, and fs.ErrClosed once it
+// or the stream is closed. There may be any number of readers.
+func (s *Stream) Reader() io.ReadCloser { return &streamReader{stream: s, quit: make(chan struct{})} }
 
 // Close ends what reads the stream. Unless somebody else wants it too, what has not
 // arrived is given up. It is idempotent.
@@ -119,16 +119,22 @@ func (s *Stream) arrived() *Resource {
 type streamReader struct {
 	stream *Stream
 	at     int
+	once   sync.Once
+	quit   chan struct{}
+}
+
+// Close implements io.Closer; who reads meanwhile is told.
+func (r *streamReader) Close() error {
+	r.once.Do(func() { close(r.quit) })
+	return nil
 }
 
 // Read implements io.Reader.
 func (r *streamReader) Read(p []byte) (int, error) {
 	s := r.stream
 	for {
-		select {
-		case <-s.quit:
+		if r.closed() {
 			return 0, fs.ErrClosed
-		default:
 		}
 		var have []byte
 		var more <-chan struct{}
@@ -148,6 +154,17 @@ func (r *streamReader) Read(p []byte) (int, error) {
 		select {
 		case <-more:
 		case <-s.quit:
+		case <-r.quit:
 		}
 	}
+}
+
+func (r *streamReader) closed() bool {
+	select {
+	case <-r.stream.quit:
+	case <-r.quit:
+	default:
+		return false
+	}
+	return true
 }

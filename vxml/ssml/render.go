@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"mcp/vxml/fetch"
 	"mcp/vxml/xmltree"
 )
 
@@ -32,6 +33,7 @@ type Clip struct {
 	URI       string
 	MediaType string
 	Data      []byte
+	Stream    *fetch.Stream // still arrives; nil: Data is all of it
 }
 
 // Segment is either a complete SSML document, with its plain text, or a clip.

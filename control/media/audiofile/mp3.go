@@ -1,7 +1,7 @@
 package audiofile
 
 import (
-	"bytes"
+	"bufio"
 	"fmt"
 	"io"
 
@@ -13,32 +13,71 @@ func isMP3(data []byte) bool {
 	return len(data) >= 4 && (string(data[:3]) == "ID3" || data[0] == 0xff && data[1]&0xe6 == 0xe2)
 }
 
-// decodeMP3 reads layer III of MPEG-1, MPEG-2 and MPEG-2.5, but for the lowest rate of
-// the latter, 8 kHz. The decoder makes two channels of one.
-func decodeMP3(data []byte) (pcm []int16, err error) {
-	defer func() { // the decoder indexes by what broken files say
-		if p := recover(); p != nil {
-			pcm, err = nil, fmt.Errorf("%w: broken MP3: %v", ErrUnsupported, p)
-		}
-	}()
-	data, rate, err := readableMP3(data)
+// mp3Audio is MP3: MPEG-1, MPEG-2 and MPEG-2.5, but for the lowest rate of the latter,
+// 8 kHz.
+type mp3Audio struct {
+	decoder *mp3.Decoder
+	hz      int
+	buf     [8192]byte
+	kept    int  // octets in buf
+	heard   bool // something was
+}
+
+func openMP3(r *bufio.Reader) (_ source, err error) {
+	defer func() { err = broken(recover(), err) }()
+	in, rate, err := readableMP3(r)
 	if err != nil {
 		return nil, err
 	}
-	d, err := mp3.NewDecoder(bytes.NewReader(data))
+	d, err := mp3.NewDecoder(in)
 	if err != nil {
 		return nil, fmt.Errorf("%w: MP3: %w", ErrUnsupported, err)
 	}
 	if rate == 0 {
 		rate = d.SampleRate()
 	}
-	body, err := io.ReadAll(d)
-	if err != nil && len(body) == 0 {
-		return nil, fmt.Errorf("%w: MP3: %w", ErrUnsupported, err)
+	if rate < minRate || rate > maxRate {
+		return nil, fmt.Errorf("%w: MP3 at %d Hz", ErrUnsupported, rate)
 	}
-	f := &format{tag: wavPCM, channels: 2, bits: 16, rate: rate}
-	if len(body)%4 != 0 {
-		body = body[:len(body)&^3]
+	return &mp3Audio{decoder: d, hz: rate}, nil
+}
+
+// broken is a panic of the decoder, which indexes by what broken files say.
+func broken(panicked any, err error) error {
+	if panicked != nil {
+		return fmt.Errorf("%w: broken MP3: %v", ErrUnsupported, panicked)
 	}
-	return f.decode(body)
+	return err
+}
+
+func (l *mp3Audio) rate() int { return l.hz }
+
+// next implements source. The decoder makes two channels of one.
+func (l *mp3Audio) next() (pcm []int16, err error) {
+	defer func() { err = broken(recover(), err) }()
+	const both = 4 // octets of a sample
+	for l.kept < both {
+		n, err := l.decoder.Read(l.buf[l.kept:])
+		l.kept += n
+		if err != nil && l.kept < both {
+			return nil, l.end(err)
+		}
+	}
+	f := format{tag: wavPCM, channels: 2, bits: 16}
+	whole := l.buf[:l.kept-l.kept%both]
+	pcm, err = f.linear(whole)
+	l.kept = copy(l.buf[:], l.buf[len(whole):l.kept])
+	l.heard = true
+	return mono(pcm, 2), err
+}
+
+// end has what the decoder cannot read end the recording, if something was heard.
+func (l *mp3Audio) end(err error) error {
+	switch {
+	case brokenOff(err) == io.EOF:
+		return io.EOF
+	case !l.heard:
+		return fmt.Errorf("%w: MP3: %w", ErrUnsupported, err)
+	}
+	return err
 }

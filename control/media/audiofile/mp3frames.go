@@ -1,8 +1,10 @@
 package audiofile
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
+	"io"
 )
 
 // mp3Frames makes a stream of layer III that the decoder reads: it knows no MPEG-2.5,
@@ -10,6 +12,7 @@ import (
 // of MPEG-2 at its highest bitrate, which has all of its own data in itself and borrows
 // none of the frames before. Rate is the true one.
 type mp3Frames struct {
+	r    *bufio.Reader
 	out  []byte
 	rate int
 	kept []byte // main data of the frames so far that may be borrowed from
@@ -83,42 +86,73 @@ func (h lowHeader) alone() lowHeader {
 }
 
 // readableMP3 is a file as the decoder reads it, and its rate; 0: what the decoder says.
-func readableMP3(data []byte) ([]byte, int, error) {
-	data = withoutTag(data)
-	first, ok := lowFrame(data)
-	if !ok || first.version() == mpeg2 && first.rate() != lowRates[0] {
-		return data, 0, nil
+func readableMP3(r *bufio.Reader) (io.Reader, int, error) {
+	if err := skipTag(r); err != nil {
+		return nil, 0, err
 	}
-	if first.rate() == 8000 {
+	head, err := r.Peek(mp3Header)
+	if err != nil && err != io.EOF {
+		return nil, 0, err
+	}
+	first, ok := lowFrame(head)
+	switch {
+	case !ok || first.version() == mpeg2 && first.rate() != lowRates[0]:
+		return struct{ io.Reader }{r}, 0, nil // a Seeker would be read to its end
+	case first.rate() == Rate:
 		return nil, 0, fmt.Errorf("%w: MP3 at 8 kHz", ErrUnsupported)
 	}
-	f := mp3Frames{rate: first.rate()}
-	for len(data) >= mp3Header {
-		h, ok := lowFrame(data)
-		if !ok || h.rate() != f.rate {
-			data = data[1:]
-			continue
-		}
-		size := h.size()
-		if size > len(data) {
-			break
-		}
-		f.add(h, data[mp3Header:size])
-		data = data[size:]
-	}
-	return f.out, f.rate, nil
+	return &mp3Frames{r: r, rate: first.rate()}, first.rate(), nil
 }
 
-// withoutTag leaves out an ID3v2 tag.
-func withoutTag(data []byte) []byte {
-	if len(data) < 10 || string(data[:3]) != "ID3" {
-		return data
+// skipTag leaves out an ID3v2 tag.
+func skipTag(r *bufio.Reader) error {
+	head, err := r.Peek(10)
+	if len(head) < 10 || string(head[:3]) != "ID3" {
+		if err == io.EOF {
+			return nil
+		}
+		return err
 	}
 	size := 10
-	for i, b := range data[6:10] {
+	for i, b := range head[6:10] {
 		size += int(b&0x7f) << (7 * (3 - i))
 	}
-	return data[min(size, len(data)):]
+	if _, err := r.Discard(size); err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// Read implements io.Reader.
+func (f *mp3Frames) Read(p []byte) (int, error) {
+	for len(f.out) == 0 {
+		if err := f.frame(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, f.out)
+	f.out = f.out[n:]
+	return n, nil
+}
+
+// frame reads the next frame.
+func (f *mp3Frames) frame() error {
+	head, err := f.r.Peek(mp3Header)
+	if err != nil {
+		return err
+	}
+	h, ok := lowFrame(head)
+	if !ok || h.rate() != f.rate {
+		_, err := f.r.Discard(1)
+		return err
+	}
+	body := make([]byte, h.size())
+	if _, err := io.ReadFull(f.r, body); err != nil {
+		return brokenOff(err)
+	}
+	f.out = f.out[:0]
+	f.add(h, body[mp3Header:])
+	return nil
 }
 
 // add makes a frame stand by itself. One whose loan is missing is silent.

@@ -1,12 +1,12 @@
 package audiofile
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
+	"io"
 
 	"github.com/thesyncim/gopus"
-
-	"mcp/control/media/resample"
 )
 
 func isOgg(data []byte) bool { return len(data) >= 27 && string(data[:4]) == "OggS" }
@@ -20,67 +20,113 @@ const (
 	opusClock = 48000
 )
 
-// decodeOgg reads Opus in Ogg (RFC 7845), the first stream of a file.
-func decodeOgg(data []byte) ([]int16, error) {
+// opus is Opus in Ogg (RFC 7845), the first stream of a file.
+type opus struct {
+	pages   oggPages
+	decoder *gopus.Decoder
+	skip    int // samples in the beginning that are not heard
+	buf     [longestOpus]int16
+}
+
+func openOgg(r *bufio.Reader) (source, error) {
 	d, err := gopus.NewDecoder(gopus.DefaultDecoderConfig(opusRate, 1))
 	if err != nil {
 		return nil, err
 	}
-	var pcm []int16
-	var buf [longestOpus]int16
-	skip, n := 0, 0
-	err = eachPacket(data, func(packet []byte) error {
-		n++
-		switch {
-		case n == 1:
-			if len(packet) < 19 || string(packet[:8]) != "OpusHead" {
-				return fmt.Errorf("%w: Ogg without Opus", ErrUnsupported)
-			}
-			skip = int(binary.LittleEndian.Uint16(packet[10:])) * opusRate / opusClock
-		case n > 2:
-			if got, err := d.DecodeInt16(packet, buf[:]); err == nil {
-				pcm = append(pcm, buf[:got]...)
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	o := &opus{pages: oggPages{r: r}, decoder: d}
+	head, err := o.pages.packet()
+	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	return resample.Whole(pcm[min(skip, len(pcm)):], opusRate, Rate), nil
+	if len(head) < 19 || string(head[:8]) != "OpusHead" {
+		return nil, fmt.Errorf("%w: Ogg without Opus", ErrUnsupported)
+	}
+	o.skip = int(binary.LittleEndian.Uint16(head[10:])) * opusRate / opusClock
+	if _, err := o.pages.packet(); err != nil && err != io.EOF { // tags
+		return nil, err
+	}
+	return o, nil
 }
 
-// eachPacket takes the packets out of the pages of the first stream (RFC 3533
-// section 6). What is broken off ends the file.
-func eachPacket(data []byte, visit func([]byte) error) error {
-	var packet []byte
-	var serial uint32
-	for first := true; isOgg(data); first = false {
-		segments := int(data[26])
-		if len(data) < 27+segments {
+func (*opus) rate() int { return opusRate }
+
+func (o *opus) next() ([]int16, error) {
+	for {
+		packet, err := o.pages.packet()
+		if err != nil {
+			return nil, err
+		}
+		n, err := o.decoder.DecodeInt16(packet, o.buf[:])
+		if err != nil {
+			continue
+		}
+		skipped := min(o.skip, n)
+		o.skip -= skipped
+		if skipped < n {
+			return o.buf[skipped:n], nil
+		}
+	}
+}
+
+// oggPages takes the packets out of the pages of the first stream (RFC 3533 section 6).
+// What is broken off ends the file.
+type oggPages struct {
+	r      *bufio.Reader
+	begun  bool
+	serial uint32
+	lacing []byte // of the page, as far as it was not read
+	packed []byte
+}
+
+// packet is the next, valid until the one after.
+func (o *oggPages) packet() ([]byte, error) {
+	o.packed = o.packed[:0]
+	for {
+		for len(o.lacing) == 0 {
+			if err := o.page(); err != nil {
+				return nil, brokenOff(err)
+			}
+		}
+		l := int(o.lacing[0])
+		o.lacing = o.lacing[1:]
+		at := len(o.packed)
+		o.packed = append(o.packed, make([]byte, l)...)
+		if _, err := io.ReadFull(o.r, o.packed[at:]); err != nil {
+			return nil, brokenOff(err)
+		}
+		if l < 255 {
+			return o.packed, nil
+		}
+	}
+}
+
+// page reads the head of the stream's next page.
+func (o *oggPages) page() error {
+	for {
+		var head [27]byte
+		if _, err := io.ReadFull(o.r, head[:]); err != nil {
+			return err
+		}
+		if !isOgg(head[:]) {
+			return io.EOF
+		}
+		o.lacing = make([]byte, head[26])
+		if _, err := io.ReadFull(o.r, o.lacing); err != nil {
+			return err
+		}
+		serial := binary.LittleEndian.Uint32(head[14:])
+		if !o.begun {
+			o.begun, o.serial = true, serial
+		}
+		if serial == o.serial {
 			return nil
 		}
-		lacing, body := data[27:27+segments], data[27+segments:]
-		own := first || binary.LittleEndian.Uint32(data[14:]) == serial
-		if first {
-			serial = binary.LittleEndian.Uint32(data[14:])
+		size := 0
+		for _, l := range o.lacing {
+			size += int(l)
 		}
-		for _, l := range lacing {
-			if len(body) < int(l) {
-				return nil
-			}
-			if own {
-				packet = append(packet, body[:l]...)
-				if l < 255 {
-					if err := visit(packet); err != nil {
-						return err
-					}
-					packet = packet[:0]
-				}
-			}
-			body = body[l:]
+		if _, err := o.r.Discard(size); err != nil {
+			return err
 		}
-		data = body
 	}
-	return nil
 }

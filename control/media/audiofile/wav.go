@@ -1,11 +1,12 @@
 package audiofile
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
+	"io"
 
 	"mcp/control/media/codec"
-	"mcp/control/media/resample"
 )
 
 // Formats of WAV files (RFC 2361).
@@ -20,35 +21,49 @@ func isWAV(data []byte) bool {
 	return len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WAVE"
 }
 
-// decodeWAV walks the chunks. One whose length says more than there is ends
-// with the file: so it is with streams written before their length was known.
-func decodeWAV(data []byte) ([]int16, error) {
+// openWAV walks the chunks as far as the data. Data whose length says more than there is
+// ends with the file: so it is with streams written before their length was known.
+func openWAV(r *bufio.Reader) (source, error) {
+	if _, err := r.Discard(12); err != nil {
+		return nil, err
+	}
 	var f *format
-	for rest := data[12:]; len(rest) >= 8; {
-		id, size := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
-		rest = rest[8:]
-		body := rest[:min(size, uint64(len(rest)))]
-		switch id {
+	for {
+		var head [8]byte
+		if _, err := io.ReadFull(r, head[:]); brokenOff(err) == io.EOF {
+			return nil, fmt.Errorf("%w: WAV without data", ErrUnsupported)
+		} else if err != nil {
+			return nil, err
+		}
+		size := int64(binary.LittleEndian.Uint32(head[4:]))
+		body := io.LimitReader(r, size+size%2)
+		switch string(head[:4]) {
 		case "fmt ":
-			var err error
-			if f, err = parseFormat(body); err != nil {
+			const longest = 40 // of those with an extension
+			b, err := io.ReadAll(io.LimitReader(body, min(size, longest)))
+			if err != nil {
+				return nil, err
+			}
+			if f, err = parseFormat(b); err != nil {
 				return nil, err
 			}
 		case "data":
 			if f == nil {
 				return nil, fmt.Errorf("%w: WAV with data before its format", ErrUnsupported)
 			}
-			return f.decode(body)
+			return newSamples(io.LimitReader(r, size), *f)
 		}
-		rest = rest[min(size+size%2, uint64(len(rest))):]
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			return nil, err
+		}
 	}
-	return nil, fmt.Errorf("%w: WAV without data", ErrUnsupported)
 }
 
 // format is how a file holds its samples.
 type format struct {
 	tag, channels, bits int
-	rate                int
+	hz                  int
+	turn                func([]byte) // makes of samples what WAV has; nil: they are
 }
 
 func parseFormat(b []byte) (*format, error) {
@@ -58,27 +73,57 @@ func parseFormat(b []byte) (*format, error) {
 	f := &format{
 		tag:      int(binary.LittleEndian.Uint16(b)),
 		channels: int(binary.LittleEndian.Uint16(b[2:])),
-		rate:     int(binary.LittleEndian.Uint32(b[4:])),
+		hz:       int(binary.LittleEndian.Uint32(b[4:])),
 		bits:     int(binary.LittleEndian.Uint16(b[14:])),
 	}
 	if f.tag == wavExtensible && len(b) >= 26 {
 		f.tag = int(binary.LittleEndian.Uint16(b[24:])) // the first field of the sub-format's GUID
 	}
-	if f.channels < 1 || f.channels > 8 || f.rate < minRate || f.rate > maxRate {
-		return nil, fmt.Errorf("%w: WAV of %d channels at %d Hz", ErrUnsupported, f.channels, f.rate)
+	if f.channels < 1 || f.channels > 8 || f.hz < minRate || f.hz > maxRate {
+		return nil, fmt.Errorf("%w: WAV of %d channels at %d Hz", ErrUnsupported, f.channels, f.hz)
 	}
 	return f, nil
 }
 
-func (f *format) decode(data []byte) ([]int16, error) {
-	samples, err := f.samples(data)
-	if err != nil {
-		return nil, err
-	}
-	return resample.Whole(mono(samples, f.channels), f.rate, Rate), nil
+// samples are read from a file as they come.
+type samples struct {
+	format
+	r    io.Reader
+	buf  []byte
+	kept int // octets in buf that are no whole sample of all channels yet
 }
 
-func (f *format) samples(data []byte) ([]int16, error) {
+// atOnce is how many samples of a channel are read at once.
+const atOnce = 2048
+
+func newSamples(r io.Reader, f format) (source, error) {
+	if _, err := f.linear(nil); err != nil {
+		return nil, err
+	}
+	return &samples{format: f, r: r, buf: make([]byte, f.channels*f.bits/8*atOnce)}, nil
+}
+
+func (s *samples) rate() int { return s.hz }
+
+func (s *samples) next() ([]int16, error) {
+	size := s.channels * s.bits / 8
+	for s.kept < size {
+		n, err := s.r.Read(s.buf[s.kept:])
+		s.kept += n
+		if err != nil && s.kept < size {
+			return nil, brokenOff(err)
+		}
+	}
+	whole := s.buf[:s.kept-s.kept%size]
+	if s.turn != nil {
+		s.turn(whole)
+	}
+	pcm, err := s.linear(whole)
+	s.kept = copy(s.buf, s.buf[len(whole):s.kept])
+	return mono(pcm, s.channels), err
+}
+
+func (f *format) linear(data []byte) ([]int16, error) {
 	switch {
 	case f.tag == wavPCM && f.bits == 16:
 		out := make([]int16, len(data)/2)

@@ -2,6 +2,7 @@ package resample
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -74,5 +75,22 @@ func BenchmarkStream8to16(b *testing.B) {
 	s, in, out := New(8000, 16000), make([]int16, 160), make([]int16, 0, 400)
 	for b.Loop() {
 		s.Append(out, in)
+	}
+}
+
+// A stream without delay makes in pieces what Whole makes at once.
+func TestUndelayedIsWhole(t *testing.T) {
+	for _, from := range []int{4000, 7999, 8000, 11025, 22050, 44100, 48000} {
+		in := sine(from, 1000, from/2+7, 10000)
+		s := NewUndelayed(from, 8000)
+		var got []int16
+		for rest := in; len(rest) > 0; {
+			n := min(len(rest), 333)
+			got = s.Append(got, rest[:n])
+			rest = rest[n:]
+		}
+		if got = s.Finish(got); !slices.Equal(got, Whole(in, from, 8000)) {
+			t.Errorf("%d Hz: %d samples, want %d, or others", from, len(got), len(Whole(in, from, 8000)))
+		}
 	}
 }

@@ -19,6 +19,22 @@ func New(from, to int) *Stream {
 	return s
 }
 
+// NewUndelayed makes a Stream of which Finish tells the end: altogether its pieces become
+// what Whole makes of all.
+func NewUndelayed(from, to int) *Stream {
+	s := New(from, to)
+	s.at = len(s.buf) * s.up
+	return s
+}
+
+// Finish appends to dst what the last samples become.
+func (s *Stream) Finish(dst []int16) []int16 {
+	if s.up == s.down {
+		return dst
+	}
+	return s.Append(dst, make([]int16, s.filter.reach))
+}
+
 // Append appends to dst what in becomes, and returns it. Pieces of equal length
 // become pieces of equal length, to within a sample.
 func (s *Stream) Append(dst, in []int16) []int16 {

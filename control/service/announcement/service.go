@@ -10,15 +10,13 @@ import (
 	"time"
 
 	"mcp/control/call"
-	"mcp/control/media"
-	"mcp/control/media/audiofile"
 	"mcp/control/reporting"
 	"mcp/vxml/fetch"
 )
 
 // Fetcher gets recordings; *fetch.Fetcher is one.
 type Fetcher interface {
-	Get(ctx context.Context, req fetch.Request) (*fetch.Resource, error)
+	Open(ctx context.Context, req fetch.Request) (*fetch.Stream, error)
 }
 
 // Config is what an operator can set about announcements.
@@ -55,30 +53,14 @@ func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, erro
 	}
 	p := &program{call: c, order: order, longest: s.config.Longest}
 	for _, url := range order.play {
-		pcm, err := s.get(ctx, url, order.mediaType)
+		r, err := s.open(ctx, url, order.mediaType)
 		if err != nil {
-			return nil, err
+			p.Abandon()
+			return nil, refuse(url, err)
 		}
-		p.recordings = append(p.recordings, pcm)
+		p.recordings = append(p.recordings, r)
 	}
 	return p, nil
-}
-
-// get fetches and decodes one recording. The reason phrases are those of RFC 4240
-// section 3.
-func (s *Service) get(ctx context.Context, url, mediaType string) ([]int16, error) {
-	r, err := s.fetcher.Get(ctx, fetch.Request{URL: url})
-	if err != nil {
-		return nil, refuse(url, err)
-	}
-	if mediaType == "" {
-		mediaType = r.MediaType
-	}
-	pcm, err := audiofile.Decode(mediaType, r.Body)
-	if err != nil {
-		return nil, refuse(url, err)
-	}
-	return pcm, nil
 }
 
 func refuse(url string, err error) error {
@@ -96,8 +78,15 @@ func refuse(url string, err error) error {
 type program struct {
 	call       *call.Call
 	order      order
-	recordings [][]int16
+	recordings []*recording
 	longest    time.Duration
+}
+
+// Abandon implements call.Abandoner.
+func (p *program) Abandon() {
+	for _, r := range p.recordings {
+		r.close()
+	}
 }
 
 // Application implements call.Program.
@@ -111,12 +100,15 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	}
 	ctx, stop := context.WithTimeout(ctx, limit)
 	defer stop()
+	defer p.Abandon()
 	err := p.perform(ctx)
 	switch {
 	case errors.Is(err, errGone):
 		return call.Ending{Cause: reporting.HangUp}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), err == nil:
 		return call.Ending{Cause: reporting.Completed}
+	case errors.Is(err, errContent):
+		return call.Ending{Cause: reporting.ApplicationError, Err: err}
 	}
 	return call.Ending{Cause: reporting.PlatformError, Err: err}
 }
@@ -125,22 +117,14 @@ func (p *program) Run(ctx context.Context) call.Ending {
 var errGone = errors.New("the caller has gone")
 
 func (p *program) perform(ctx context.Context) error {
-	var clips []*media.Clip
-	for _, pcm := range p.recordings {
-		clip, err := media.NewClip(pcm, p.call.Codec())
-		if err != nil {
-			return err
-		}
-		clips = append(clips, clip)
-	}
 	for n := 0; p.order.forever || n < p.order.repeat; n++ {
 		if n > 0 {
 			if err := p.pause(ctx); err != nil {
 				return err
 			}
 		}
-		for _, clip := range clips {
-			if err := p.play(ctx, clip); err != nil {
+		for _, r := range p.recordings {
+			if err := p.play(ctx, r); err != nil {
 				return err
 			}
 		}
@@ -148,15 +132,15 @@ func (p *program) perform(ctx context.Context) error {
 	return nil
 }
 
-func (p *program) play(ctx context.Context, clip *media.Clip) error {
-	playing, err := p.call.Media().Play(p.call.Caller(), clip)
+func (p *program) play(ctx context.Context, r *recording) error {
+	playing, err := r.play(p.call)
 	if err != nil {
 		return fmt.Errorf("play: %w", err)
 	}
 	p.call.Log().Info("said", "audio", p.order.asked)
 	select {
 	case <-playing.Done():
-		return playing.Err()
+		return r.failure(playing.Err())
 	case <-p.call.HungUp():
 		err = errGone
 	case <-ctx.Done():

@@ -9,9 +9,11 @@ import (
 
 	"mcp/control/call/voice"
 	"mcp/control/media"
+	"mcp/control/media/audiofile"
 	"mcp/control/reporting"
 	"mcp/speech"
 	"mcp/vxml"
+	"mcp/vxml/fetch"
 )
 
 // playback plays prompts one after the other: speech through the synthesizer,
@@ -58,6 +60,7 @@ func (p *phone) Play(ctx context.Context, prompts []vxml.Prompt) (vxml.Playback,
 	p.tasks.Go(func() {
 		defer close(b.done)
 		defer stop()
+		defer giveUp(prompts)
 		<-before
 		b.finish(b.run(ctx, prompts))
 	})
@@ -145,13 +148,9 @@ func (b *playback) segment(ctx context.Context, prompt vxml.Prompt, s vxml.Segme
 }
 
 func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
-	clip, err := b.phone.service.clips.Get(a.MediaType, a.Data, b.phone.call.Codec())
+	playing, err := b.begin(ctx, a)
 	if err != nil {
-		return &vxml.Event{Name: "error.badfetch", Message: fmt.Sprintf("%s: %v", a.URI, err)}
-	}
-	playing, err := b.phone.call.Media().Play(b.phone.call.Caller(), clip)
-	if err != nil {
-		return noResource("play", err)
+		return err
 	}
 	b.phone.pace.played(time.Now())
 	b.phone.note("said", "audio", a.URI)
@@ -159,7 +158,7 @@ func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
 	b.phone.step(reporting.StepPromptPlay, withoutQuery(a.URI))
 	select {
 	case <-playing.Done():
-		return playErr(playing)
+		return unheard(a, playing.Err())
 	case <-ctx.Done():
 		playing.Stop()
 		<-playing.Done()
@@ -167,12 +166,64 @@ func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
 	}
 }
 
-func playErr(p *media.Playback) error {
-	if err := p.Err(); err != nil {
-		return noResource("play", err)
+// begin begins to play a recording, or what has arrived of it.
+func (b *playback) begin(ctx context.Context, a *vxml.Audio) (*media.Playback, error) {
+	to, caller := b.phone.call.Media(), b.phone.call.Caller()
+	if a.Stream == nil {
+		clip, err := b.phone.service.clips.Get(a.MediaType, a.Data, b.phone.call.Codec())
+		if err != nil {
+			return nil, badFetch(a, err)
+		}
+		playing, err := to.Play(caller, clip)
+		return playing, unheard(a, err)
 	}
-	return nil
+	defer context.AfterFunc(ctx, func() { a.Stream.Close() })()
+	from, err := audiofile.NewReader(a.MediaType, a.Stream.Reader())
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, badFetch(a, err)
+	}
+	playing, err := to.PlaySupply(caller, from)
+	return playing, unheard(a, err)
 }
+
+// giveUp ends what still arrives of recordings.
+func giveUp(prompts []vxml.Prompt) {
+	for _, p := range prompts {
+		for _, s := range p.Segments {
+			if s.Audio != nil && s.Audio.Stream != nil {
+				s.Audio.Stream.Close()
+			}
+		}
+	}
+}
+
+// unheard is the event of a recording that was not played to its end, or nil.
+func unheard(a *vxml.Audio, err error) error {
+	var fetched *fetch.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &fetched), errors.Is(err, audiofile.ErrUnsupported):
+		return badFetch(a, err)
+	}
+	return noResource("play", err)
+}
+
+// badFetch is the event of a recording that cannot be had.
+func badFetch(a *vxml.Audio, err error) error {
+	name := "error.badfetch"
+	var fetched *fetch.Error
+	if errors.As(err, &fetched) {
+		name = fetched.EventName()
+	}
+	return &vxml.Event{Name: name, Message: fmt.Sprintf("%s: %v", a.URI, err)}
+}
+
+// Streams implements vxml.Streamer.
+func (p *phone) Streams() {}
 
 func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) error {
 	b.phone.voices.Used.Syntheses.Add(1)
