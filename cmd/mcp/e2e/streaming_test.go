@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -41,18 +40,18 @@ func (p *pages) slow(path string) *slow {
 	return s
 }
 
-// listen calls, and lets the second half come when the first was heard, if the script
-// says so by "say more".
+// listen calls; once the script has listened, the second half comes.
 func (s *slow) listen(r *rig, to, script string) *caller.Summary {
 	steps, err := caller.ParseScript(script)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	said := func(context.Context, string) ([]int16, error) {
-		close(s.more)
-		return nil, nil
+	tell := func(what, _ string) {
+		if what == "heard the far end finish" && strings.HasPrefix(script, "listen") {
+			close(s.more)
+		}
 	}
-	summary, err := caller.NewPhone(r.agent, caller.Config{To: to, Quiet: 300 * time.Millisecond, Voice: said}).Call(r.t.Context(), steps)
+	summary, err := caller.NewPhone(r.agent, caller.Config{To: to, Quiet: 300 * time.Millisecond, Tell: tell}).Call(r.t.Context(), steps)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -75,7 +74,7 @@ func TestLongRecordingsAreHeardWhileTheyArrive(t *testing.T) {
 		return r.uri("dialog", "voicexml="+escape(r.pages.server.URL+"/"+path))
 	}
 	annc := func(audio string) string { return r.uri("annc", "play="+escape(r.pages.server.URL+audio)) }
-	for _, service := range []struct {
+	for i, service := range []struct {
 		name  string
 		to    func(audio string) string
 		late  reporting.Cause // of a recording that stands still
@@ -87,7 +86,7 @@ func TestLongRecordingsAreHeardWhileTheyArrive(t *testing.T) {
 		t.Run(service.name, func(t *testing.T) {
 			r.t = t
 			audio := r.pages.slow("/" + service.name + "/whole")
-			summary := audio.listen(r, service.to("/"+service.name+"/whole"), "listen 100ms; say more; await")
+			summary := audio.listen(r, service.to("/"+service.name+"/whole"), "listen 100ms; await")
 			if got := heard(summary); !slices.Equal(got, []float64{400, 700}) {
 				t.Errorf("heard %v: %v", got, tones(summary))
 			}
@@ -101,12 +100,11 @@ func TestLongRecordingsAreHeardWhileTheyArrive(t *testing.T) {
 			}
 
 			audio = r.pages.slow("/" + service.name + "/half")
-			before := len(r.records())
 			summary = audio.listen(r, service.to("/"+service.name+"/half"), "await")
 			if got := heard(summary); !slices.Equal(got, []float64{400}) {
 				t.Errorf("of half: heard %v", got)
 			}
-			rec := r.record(before + 1)
+			rec := r.record(4*i + 3)
 			if rec.End.Cause != service.late || service.exits != "" && rec.Dialogue.Exit["expr"] != service.exits {
 				t.Errorf("of half: %+v, %+v", rec.End, rec.Dialogue)
 			}

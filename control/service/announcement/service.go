@@ -105,10 +105,10 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	switch {
 	case errors.Is(err, errGone):
 		return call.Ending{Cause: reporting.HangUp}
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), err == nil:
-		return call.Ending{Cause: reporting.Completed}
 	case errors.Is(err, errContent):
 		return call.Ending{Cause: reporting.ApplicationError, Err: err}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), err == nil:
+		return call.Ending{Cause: reporting.Completed}
 	}
 	return call.Ending{Cause: reporting.PlatformError, Err: err}
 }
