@@ -46,17 +46,14 @@ beside a plain sum over all inputs, and in conferences of three; bridges a core
 between each pair of codecs; recorded calls a core in each format, encrypted; and
 conferences of 500 and of 300 times three on sockets in real time. The results are
 printed and written as JSON.`,
-		Example: `  mcplab bench mix --out build/bench
-  mcplab bench mix --only live   # or mix, transcode, ports, srtp`,
-		Args: cobra.NoArgs,
+		Example: `  mcplab bench mix --out build/bench`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Commit, options.Progress = version, cmd.ErrOrStderr()
 			return mixbench.Run(cmd.Context(), cmd.OutOrStdout(), options)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
-	f.StringVar(&options.Only, "only", "", "measure only the part whose names begin so")
+	cmd.Flags().StringVar(&options.Out, "out", "build/bench", "folder of the results")
 	return cmd
 }
 

@@ -16,7 +16,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
@@ -26,23 +25,18 @@ import (
 	"mcp/control/media/tone"
 )
 
-// Run measures everything, or the part whose names begin as o.Only, prints a table and
-// writes mix.json.
+// Run measures everything, prints a table and writes mix.json.
 func Run(ctx context.Context, out io.Writer, o bench.Options) error {
 	var results []bench.Result
 	for _, part := range []struct {
-		names   string
 		what    string
 		measure func() ([]bench.Result, error)
 	}{
-		{"mix", "conferences", conferences}, {"transcode", "bridges", bridges}, {"ports", "recordings", recordings},
-		{"srtp", "protected relays", protectedRelays}, {"live", "conferences in real time", live},
+		{"conferences", conferences}, {"bridges", bridges}, {"recordings", recordings},
+		{"protected relays", protectedRelays}, {"conferences in real time", live},
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
-		}
-		if !strings.HasPrefix(part.names, o.Only) {
-			continue
 		}
 		fmt.Fprintf(o.Progress, "measuring %s\n", part.what)
 		found, err := part.measure()
