@@ -335,19 +335,16 @@ func TestRecodeGoesOnInPlace(t *testing.T) {
 	e.hear()
 	s.Recode(other)
 	other.Release()
-	n := 1
-	for last := (heard{}); ; n++ {
-		h, more := e.within(100 * time.Millisecond)
-		if !more {
-			break
-		}
+	last := heard{}
+	for range 49 {
+		h := e.hear()
 		if last.Payload != nil && h.Seq != last.Seq+1 {
 			t.Errorf("after %d came %d", last.Seq, h.Seq)
 		}
 		last = h
 	}
-	if n != 50 {
-		t.Errorf("%d packets were heard", n)
+	if h, more := e.within(100 * time.Millisecond); more {
+		t.Errorf("after the last came %d", h.Seq)
 	}
 }
 
