@@ -30,9 +30,13 @@ func Of(m *ebpf.MapSpec) (string, error) {
 	return strings.Join(d, separator), nil
 }
 
-// Diff says in which fields two descriptions differ; empty: in none.
+// Diff says in which fields two descriptions differ; empty: in none. A field that was
+// reserved, and has a use by now, is no difference: zero means that there is none of it.
 func Diff(pinned, wanted string) string {
 	was, is := strings.Split(pinned, separator), strings.Split(wanted, separator)
+	for i, field := range was {
+		was[i] = use(field, is)
+	}
 	var lines []string
 	for _, field := range was {
 		if !slices.Contains(is, field) {
@@ -48,6 +52,21 @@ func Diff(pinned, wanted string) string {
 		lines = append(lines[:maxShown], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, separator)
+}
+
+// use is a field's present description, if it was reserved.
+func use(field string, is []string) string {
+	name, place, _ := strings.Cut(field, " at ")
+	parent := name[:strings.LastIndex(name, ".")+1]
+	if !strings.HasPrefix(name[len(parent):], "reserved") {
+		return field
+	}
+	for _, other := range is {
+		if at, found := strings.CutSuffix(other, " at "+place); found && strings.LastIndex(at, ".")+1 == len(parent) && strings.HasPrefix(at, parent) {
+			return other
+		}
+	}
+	return field
 }
 
 type describer []string

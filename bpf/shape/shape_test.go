@@ -85,3 +85,21 @@ func TestPointersHaveNoPlace(t *testing.T) {
 		t.Errorf("a pointer is %s", text)
 	}
 }
+
+// What was reserved may get a use, of the same type and in the same place; nothing in
+// use becomes reserved.
+func TestReservedFieldsGetAUse(t *testing.T) {
+	before, after := leg(), leg()
+	before.Members[0].Name = "reserved2"
+	pinned, wanted := describe(t, spec(before)), describe(t, spec(after))
+	if diff := Diff(pinned, wanted); diff != "" {
+		t.Errorf("a reserved field that has a use: %s", diff)
+	}
+	if diff := Diff(wanted, pinned); diff == "" {
+		t.Error("a field that had a use is reserved, and nobody minds")
+	}
+	after.Members[0].Type = &btf.Int{Size: 4, Encoding: btf.Signed}
+	if diff := Diff(pinned, describe(t, spec(after))); diff == "" {
+		t.Error("a reserved field has another type, and nobody minds")
+	}
+}
