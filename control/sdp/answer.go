@@ -20,6 +20,7 @@ func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
 	out := stream{
 		codecs:    []Codec{n.Codec},
 		events:    n.Events,
+		noise:     n.Noise,
 		ptime:     n.Ptime,
 		direction: directionOf(n.Send, n.Receive),
 		mux:       offer.Audio.Mux,
@@ -71,6 +72,9 @@ func agree(theirs *Audio, ours Local) (Negotiated, error) {
 	if ours.Events > 0 {
 		n.Events = theirs.Events
 	}
+	if ours.Noise {
+		n.Noise = theirs.noise(codec.ClockRate)
+	}
 	if n.Ptime == 0 {
 		n.Ptime = ours.ptime()
 	}
@@ -78,6 +82,16 @@ func agree(theirs *Audio, ours Local) (Negotiated, error) {
 		n.Remote, n.RTCP = netip.AddrPort{}, netip.AddrPort{}
 	}
 	return n, nil
+}
+
+// noise is the payload type of comfort noise whose clock is that of a codec.
+func (a *Audio) noise(clockRate int) uint8 {
+	for _, c := range a.Codecs {
+		if c.same(Codec{Name: noiseName, ClockRate: clockRate}) {
+			return c.PayloadType
+		}
+	}
+	return NoNoise
 }
 
 func firstCommon(theirs, ours []Codec) (Codec, bool) {

@@ -149,10 +149,17 @@ func rtcpOf(m *pion.MediaDescription, rtp netip.AddrPort) netip.AddrPort {
 // muxAttribute says that RTP and RTCP may share a port (RFC 5761 section 5.1.1).
 const muxAttribute = "rtcp-mux"
 
+// Comfort noise, whose static payload type has the clock of telephony (RFC 3389
+// section 5.1).
+const (
+	noiseName = "CN"
+	noiseType = 13
+)
+
 // staticCodecs are the payload types of RFC 3551 that need no rtpmap.
 var staticCodecs = map[uint8]Codec{
 	0: {"PCMU", 0, 8000}, 3: {"GSM", 3, 8000}, 4: {"G723", 4, 8000}, 8: {"PCMA", 8, 8000},
-	9: {"G722", 9, 8000}, 13: {"CN", 13, 8000}, 18: {"G729", 18, 8000},
+	9: {"G722", 9, 8000}, noiseType: {noiseName, noiseType, 8000}, 18: {"G729", 18, 8000},
 }
 
 // formatsOf lists the codecs of an m= line in its order, and picks out the

@@ -28,6 +28,9 @@ const DefaultPtime = 20 * time.Millisecond
 // NoEvents says that there is no payload type for telephone events.
 const NoEvents = -1
 
+// NoNoise says that there is no payload type for comfort noise (RFC 3389); PCMU has it.
+const NoNoise = 0
+
 // Codec is one audio format of a stream.
 type Codec struct {
 	Name        string // as registered: "PCMU"
@@ -126,6 +129,7 @@ type Local struct {
 	Addr      netip.AddrPort
 	Codecs    []Codec // DefaultCodecs when empty
 	Events    int     // payload type of telephone-event; zero or less: none
+	Noise     bool    // comfort noise is taken from whoever has it, too
 	Ptime     time.Duration
 	Direction Direction
 	// SessionID stays through a dialog, Version rises with every change.
@@ -154,6 +158,7 @@ type Negotiated struct {
 	RTCP   netip.AddrPort // the same as Remote when they share a port (RFC 5761)
 	Codec  Codec          // with the payload type to send
 	Events int            // payload type to send, NoEvents for none
+	Noise  uint8          // payload type of comfort noise, NoNoise for none
 	Ptime  time.Duration
 	// Send and Receive say what may flow; both are false on full hold.
 	Send, Receive bool

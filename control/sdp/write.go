@@ -14,6 +14,7 @@ import (
 type stream struct {
 	codecs    []Codec
 	events    int
+	noise     uint8
 	ptime     time.Duration
 	direction Direction
 	mux       bool
@@ -27,6 +28,9 @@ func Offer(local Local) []byte {
 		events = NoEvents
 	}
 	out := stream{codecs: local.codecs(), events: events, ptime: local.ptime(), direction: local.Direction, mux: true, keying: local.Keying}
+	if local.Noise {
+		out.noise = noiseType
+	}
 	desc := header(local)
 	desc.MediaDescriptions = []*pion.MediaDescription{out.accepted(cmp.Or(local.Keying.Transport, "RTP/AVP"), local.Addr.Port(), "")}
 	return marshal(desc)
@@ -80,6 +84,11 @@ func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescr
 		if c.Name == "G729" { // whose silence would need annex B at both ends (RFC 4856 section 2.1.9)
 			m.WithValueAttribute("fmtp", format+" annexb=no")
 		}
+	}
+	if s.noise != NoNoise {
+		format := strconv.Itoa(int(s.noise))
+		m.MediaName.Formats = append(m.MediaName.Formats, format)
+		m.WithValueAttribute("rtpmap", format+" "+noiseName+"/8000")
 	}
 	if s.events != NoEvents {
 		format := strconv.Itoa(s.events)
