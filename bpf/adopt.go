@@ -208,7 +208,7 @@ func legConfigOf(k *relayLegConfig) LegConfig {
 		RelayEvent: k.RelayEvents != 0,
 		Copy:       k.CopyToUser != 0,
 		ClockRate:  k.ClockRate, FrameTicks: k.FrameTicks,
-		AudioType: k.AudioType, EventType: k.EventType,
+		AudioType: k.AudioType, EventType: k.EventType, NoiseType: k.NoiseType,
 		MaySend: k.MaySend != 0, MayReceive: k.MayReceive != 0,
 	}
 	if k.LatchFrom.Addr != (relayEndpoint{}).Addr {

@@ -62,6 +62,7 @@ func configOf(c LegConfig) relayLegConfig {
 		FrameTicks:   c.FrameTicks,
 		AudioType:    c.AudioType,
 		EventType:    c.EventType,
+		NoiseType:    c.NoiseType,
 		MaySend:      flag(c.MaySend),
 		MayReceive:   flag(c.MayReceive),
 		CopyToUser:   flag(c.Copy),

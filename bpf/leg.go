@@ -38,6 +38,7 @@ type LegConfig struct {
 	FrameTicks uint32 // timestamp units of a frame
 	AudioType  uint8
 	EventType  uint8 // NoType for none
+	NoiseType  uint8 // of comfort noise (RFC 3389), which goes where the audio goes; 0: none
 	MaySend    bool
 	MayReceive bool
 }

@@ -102,6 +102,7 @@ static __always_inline enum verdict relay_on(struct run *r, const struct packet 
 		return DROP_NO_LEG;
 	origin_of(&o, rtp, from->id, r->now);
 	o.event = is_event(from, rtp);
+	o.noise = is_noise(&from->config, rtp->type & RTP_TYPE);
 	o.turn = from->ingress.turn;
 	v = depart(to, from->config.relay_to_id, &o, &d);
 	if (v != UNDECIDED)

@@ -48,6 +48,8 @@ static __always_inline enum verdict send_as(struct xdp_md *ctx, struct leg *leg,
 	add(&leg->counts.tx_user, 1);
 	add(&leg->counts.tx_user_bytes, p->length);
 	d.type = rtp->type & RTP_TYPE;
+	if (is_noise(&leg->config, d.type))
+		d.stamp.marker = false; /* RFC 3389 section 4 */
 	rewrite_rtp(rtp, &d);
 	rewrite_ports(p->udp, &d);
 	p->udp->len = bpf_htons(p->length + sizeof(*p->udp));

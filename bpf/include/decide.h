@@ -36,7 +36,7 @@ static __always_inline enum verdict judge_rtp(struct leg *leg, const struct pack
 	in->renewed = false;
 	measure_sequence(in, bpf_ntohl(rtp->ssrc), bpf_ntohs(rtp->seq));
 	in->last_ns = now;
-	if (type != c->audio_type && type != c->event_type)
+	if (!is_agreed(c, type))
 		return DROP_TYPE;
 	leg->counts.rx_packets++;
 	leg->counts.rx_bytes += p->length;

@@ -70,6 +70,17 @@ static __always_inline enum verdict why_closed(const struct leg *leg)
 	return leg->config.peer_rtp.port ? DROP_UNLATCHED : DROP_MUTED;
 }
 
+static __always_inline bool is_noise(const struct leg_config *c, __u8 type)
+{
+	return c->noise_type && type == c->noise_type;
+}
+
+/* Is a payload type one that was agreed on? */
+static __always_inline bool is_agreed(const struct leg_config *c, __u8 type)
+{
+	return type == c->audio_type || type == c->event_type || is_noise(c, type);
+}
+
 /* Learns the far end from the second packet of a source that may be it. */
 static __always_inline enum verdict latch(struct leg *leg, const struct packet *p, const struct rtphdr *rtp)
 {
@@ -80,7 +91,7 @@ static __always_inline enum verdict latch(struct leg *leg, const struct packet *
 		return DROP_MUTED;
 	if (!same_address(&p->source, &c->peer_rtp) && !same_address(&p->source, &c->latch_from))
 		return DROP_SOURCE;
-	if (type != c->audio_type && type != c->event_type)
+	if (!is_agreed(c, type))
 		return DROP_TYPE;
 	if (!is_proven(&leg->gate, p, rtp))
 		return DROP_PROBATION;

@@ -33,6 +33,7 @@ struct origin {
 	__u16 seq;
 	bool marker;
 	bool event;      /* telephone-event */
+	bool noise;      /* comfort noise */
 	__u8 turn;       /* of the source */
 };
 

@@ -33,12 +33,21 @@ static __always_inline enum verdict may_depart(const struct leg *leg, __u64 id, 
 		return DROP_HELD;
 	if (o->event && leg->config.event_type == NO_TYPE)
 		return DROP_TYPE;
+	if (o->noise && !leg->config.noise_type)
+		return DROP_TYPE;
 	return UNDECIDED;
+}
+
+static __always_inline __u8 type_of(const struct leg *leg, const struct origin *o)
+{
+	if (o->noise)
+		return leg->config.noise_type;
+	return o->event ? leg->config.event_type : leg->config.audio_type;
 }
 
 static __always_inline void address(const struct leg *leg, const struct origin *o, struct departure *d)
 {
-	d->type = o->event ? leg->config.event_type : leg->config.audio_type;
+	d->type = type_of(leg, o);
 	d->traffic_class = leg->config.traffic_class;
 	d->from = leg->local;
 	d->to = *far_end(leg, o->now);

@@ -54,7 +54,7 @@ enum verdict {
 	DROP_PROBATION, /* the first packet of a new source: the next one in sequence proves it */
 	DROP_RATE,      /* more than the leg's ceiling */
 	DROP_NOT_RTP,   /* STUN, DTLS, or too short for RTP or RTCP */
-	DROP_TYPE,      /* neither the audio's nor the events' payload type */
+	DROP_TYPE,      /* neither the audio's nor the events' nor comfort noise's payload type */
 	DROP_HELD,      /* the direction attribute forbids it */
 	DROP_MUTED,     /* the far end is not known */
 	DROP_UNLATCHED, /* the far end's true address is not known yet */
@@ -87,7 +87,7 @@ struct leg_config {
 	__u8 copy_to_user;
 	__u8 relay_events;         /* telephone-event goes where the audio goes, too */
 	__u8 traffic_class;        /* of what is sent: DSCP times four (RFC 2474) */
-	__u8 reserved2;
+	__u8 noise_type;           /* of comfort noise (RFC 3389), which goes where the audio goes; 0: none */
 };
 
 /* Who may send to a leg: RTP from one address and port, and from one source there. */

@@ -134,7 +134,7 @@ type playerLeg struct {
 		CopyToUser   uint8
 		RelayEvents  uint8
 		TrafficClass uint8
-		Reserved2    uint8
+		NoiseType    uint8
 	}
 	Gate struct {
 		_      structs.HostLayout

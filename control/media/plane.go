@@ -47,7 +47,8 @@ var ErrUnlatched = errors.New("far end's address is not learned yet")
 type Sender interface {
 	// Send sends one packet as the next of the leg's outgoing stream. The plane
 	// stamps SSRC, sequence number and timestamp so that the stream stays
-	// continuous whatever was relayed before.
+	// continuous whatever was relayed before. Comfort noise bears no marker, though its
+	// timestamp is that of a packet with one (RFC 3389 section 4).
 	Send(Payload) error
 	// SendRTCP sends a ready RTCP packet to the far end.
 	SendRTCP([]byte) error
@@ -85,6 +86,7 @@ type FarEnd struct {
 	RTCP        netip.AddrPort // zero: RTP's port plus one
 	PayloadType uint8          // of audio, both ways
 	Events      int            // payload type of telephone-event, -1 for none
+	Noise       uint8          // payload type of comfort noise (RFC 3389); 0: none
 	ClockRate   int            // Hz
 	Ptime       time.Duration
 	// Latch is for how long after a change of the far end the leg may learn from
@@ -114,8 +116,8 @@ func (f FarEnd) MaxRate() int {
 	return int(sparePackets * time.Second / min(f.Ptime, 20*time.Millisecond))
 }
 
-// Route says where a leg's arriving audio goes. telephone-event and RTCP always
-// go to the Receiver.
+// Route says where a leg's arriving audio goes, and comfort noise with it, as the
+// payload type that To agreed. telephone-event and RTCP always go to the Receiver.
 type Route struct {
 	To     PlaneLeg // relayed into this leg's outgoing stream; nil: nowhere
 	Copy   bool     // audio also goes to the Receiver

@@ -63,6 +63,8 @@ var tests = map[string]func(*bench){
 	"RefusesAThirdHost":        refusesAThirdHost,
 	"RefusesTheOtherIPVersion": refusesTheOtherIPVersion,
 	"RelaysEvents":             relaysEvents,
+	"RelaysNoise":              relaysNoise,
+	"SendsNoiseByTheClock":     sendsNoiseByTheClock,
 	"SharesOnePort":            sharesOnePort,
 	"MarksWhatItSends":         marksWhatItSends,
 	"CountsLossAndJitter":      countsLossAndJitter,

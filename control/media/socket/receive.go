@@ -109,8 +109,11 @@ func (l *leg) unsent(err error) {
 func (l *leg) judge(h rtpstream.Header, from netip.AddrPort, size int, now time.Time) (media.Route, origin, rtpstream.Refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	o := origin{leg: l.id, turn: l.route.turn, event: l.far.Events >= 0 && int(h.Type) == l.far.Events, now: now}
-	wanted := o.event || h.Type == l.far.PayloadType
+	o := origin{
+		leg: l.id, turn: l.route.turn, now: now,
+		event: l.far.Events >= 0 && int(h.Type) == l.far.Events, noise: isNoise(l.far, h.Type),
+	}
+	wanted := o.event || o.noise || h.Type == l.far.PayloadType
 	if why := l.gate.RTP(rtpstream.Arrival{Header: h, From: from, Wanted: wanted, Now: now}); why != "" {
 		return l.route.Route, o, why
 	}
@@ -125,6 +128,8 @@ func (l *leg) judge(h rtpstream.Header, from netip.AddrPort, size int, now time.
 	}
 	return l.route.Route, o, ""
 }
+
+func isNoise(far media.FarEnd, kind uint8) bool { return far.Noise != 0 && kind == far.Noise }
 
 // control judges one RTCP packet.
 func (l *leg) control(p []byte, from netip.AddrPort, now time.Time) {

@@ -54,6 +54,7 @@ type origin struct {
 	leg   uint64
 	turn  uint8
 	event bool
+	noise bool
 	now   time.Time
 }
 
@@ -72,6 +73,7 @@ func (l *leg) Send(p media.Payload) error {
 	}
 	f := rtpstream.Frame{Now: now, Ticks: p.Samples, Rate: far.ClockRate}
 	h := rtpstream.Header{Stamp: l.out.egress.Own(p.Marker, f), Type: p.PayloadType, SSRC: l.out.ssrc}
+	h.Marker = h.Marker && !isNoise(far, h.Type)
 	return l.leaveLocked(append(h.Append(l.out.buf[:0]), p.Data...), to)
 }
 
@@ -89,6 +91,11 @@ func (l *leg) relay(p []byte, h rtpstream.Header, from origin) error {
 			return refused{rtpstream.WrongType}
 		}
 		kind = uint8(far.Events)
+	}
+	if from.noise {
+		if kind = far.Noise; kind == 0 {
+			return refused{rtpstream.WrongType}
+		}
 	}
 	ticks := uint32(int64(far.Ptime) * int64(far.ClockRate) / int64(time.Second))
 	f := rtpstream.Frame{Now: from.now, Ticks: ticks, Rate: far.ClockRate}

@@ -40,6 +40,7 @@ func (l *leg) Connect(f media.FarEnd) error {
 		if f.Events >= 0 {
 			c.EventType = uint8(f.Events)
 		}
+		c.NoiseType = f.Noise
 		c.MaySend, c.MayReceive = f.Send, f.Receive
 		return nil
 	})
