@@ -80,7 +80,7 @@ func (l *side) open(c *Call, name string, codecs []sdp.Codec) error {
 	}
 	l.leg, l.latch = leg, c.server.config.Latch
 	l.local = sdp.Local{
-		Addr: leg.Local(), Codecs: codecs, Events: defaultEvents,
+		Addr: leg.Local(), Codecs: codecs, Events: defaultEvents, Noise: c.server.config.Noise,
 		Ptime: defaultPtime, Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixNano()), Version: 1,
 	}
 	l.secure.Policy, l.secure.Learning = c.server.config.SRTP, l.latch > 0
@@ -152,7 +152,7 @@ func (l *side) settle(body []byte) error {
 func (l *side) connect(n sdp.Negotiated, protected secure.Choice) error {
 	spoken := codec.Codec{Name: n.Codec.Name, PayloadType: n.Codec.PayloadType, ClockRate: n.Codec.ClockRate}
 	err := l.leg.Connect(media.FarEnd{
-		RTP: n.Remote, RTCP: n.RTCP, PayloadType: n.Codec.PayloadType, Events: n.Events,
+		RTP: n.Remote, RTCP: n.RTCP, PayloadType: n.Codec.PayloadType, Events: n.Events, Noise: n.Noise,
 		ClockRate: n.Codec.ClockRate, Ptime: n.Ptime, Send: n.Send, Receive: n.Receive,
 		Latch: l.latch, LatchFrom: l.peer, Secure: protected.Agreement,
 	}, spoken)

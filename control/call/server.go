@@ -34,6 +34,8 @@ type Config struct {
 	Overload Overload
 	// Codecs are offered and accepted, by preference. PCMU and PCMA.
 	Codecs []sdp.Codec
+	// Noise has comfort noise (RFC 3389) agreed on with whoever has it, too.
+	Noise bool
 	// MediaAddress is the local address of callers' media. Zero: where signalling arrives.
 	MediaAddress netip.Addr
 	// Latch is for how long a caller's true media address may be learned from its

@@ -26,6 +26,9 @@ type Config struct {
 	PortMin, PortMax uint16        // the RTP range; 20000 to 45000 when both are zero
 	ReportInterval   time.Duration // between a leg's RTCP reports; 5 s when zero
 	DSCP             uint8         // of what is sent, RFC 2474
+	// Suppress has silence that is made in userspace sent as comfort noise to far ends
+	// that have agreed to it.
+	Suppress bool
 	// Secure carries the legs whose packets are protected, where the plane of all
 	// others cannot; nil: it can, or nobody does. It is closed by who made it.
 	Secure Plane
@@ -33,16 +36,17 @@ type Config struct {
 
 // Engine opens the media of calls on one plane.
 type Engine struct {
-	plane Plane
-	apart Plane // for legs that plane cannot protect; nil: it can
-	clock *clock.Clock
-	log   *slog.Logger
-	ports *ports.Pool
-	pacer *pacer
-	tally *tally
-	stop  sync.Once
-	dscp  uint8
-	host  ports.Host
+	plane  Plane
+	apart  Plane // for legs that plane cannot protect; nil: it can
+	clock  *clock.Clock
+	log    *slog.Logger
+	ports  *ports.Pool
+	pacer  *pacer
+	tally  *tally
+	stop   sync.Once
+	dscp   uint8
+	hushed bool // Config.Suppress
+	host   ports.Host
 
 	reporter *reporter
 	vigil    *vigil
@@ -66,7 +70,7 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		dscp: c.DSCP, host: host, apart: c.Secure,
+		dscp: c.DSCP, hushed: c.Suppress, host: host, apart: c.Secure,
 		plane: plane, clock: clock.New(), log: log, ports: pool, tally: newTally(),
 		pacer: newPacer(), reporter: newReporter(c.ReportInterval), vigil: newVigil(plane),
 	}, nil
@@ -109,6 +113,7 @@ func (e *Engine) release(l *Leg) (Summary, error) {
 	e.vigil.forget(l)
 	e.reporter.remove(l)
 	stats, err := l.carrier.Load().Close()
+	l.unhush()
 	e.ports.Give(l.local.Port())
 	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats, SSRC: l.ssrc}
 	summary.Protection, summary.Keys = l.protection()

@@ -27,7 +27,9 @@ type Format struct {
 	Codec codec.Codec
 	Ticks uint32 // of the RTP clock in a packet
 	Span  time.Duration
-	state *legState
+	// Hushed tells that silence may be sent as comfort noise, by Outlet.Hush.
+	Hushed bool
+	state  *legState
 }
 
 // Format is what the leg's far end wants at present; false: it is not connected.
@@ -37,7 +39,8 @@ func (l *Leg) Format() (Format, bool) {
 		return Format{}, false
 	}
 	ticks, span := s.samples()
-	return Format{Codec: s.codec, Ticks: uint32(ticks), Span: span, state: s}, true
+	hushed := s.far.Noise != 0 && l.session.engine.hushed && len(l.monitors.all()) == 0
+	return Format{Codec: s.codec, Ticks: uint32(ticks), Span: span, Hushed: hushed, state: s}, true
 }
 
 // Same tells whether two formats come of one agreement with the far end.
@@ -71,6 +74,16 @@ func (o *Outlet) Send(f Format, marker bool, data []byte) error {
 	marker = marker || o.skipped
 	o.skipped = false
 	return o.leg.send(f.state, Payload{PayloadType: f.state.far.PayloadType, Marker: marker, Samples: f.Ticks, Data: data})
+}
+
+// Hush sends a packet of comfort noise (RFC 3389) in place of the packets that are left
+// out until the next Send, or sends nothing when there is nothing new to say of it.
+func (o *Outlet) Hush(f Format, data []byte) error {
+	o.skipped = true
+	if len(data) == 0 || o.paused.Load() {
+		return nil
+	}
+	return o.leg.send(f.state, Payload{PayloadType: f.state.far.Noise, Marker: true, Data: data})
 }
 
 // Close gives the leg back to whom it is joined to.
@@ -161,6 +174,7 @@ func (s *Session) linkLocked(g *Graph) {
 		if !f.paused.Load() {
 			g.Legs[f.foreign()] = f.leg.spoken()
 			mark(&g.Apart, f.foreign(), f.leg.carrier.Load().apart)
+			mark(&g.Hushed, f.foreign(), f.leg.hushes())
 			mark(&g.Monitored, f.foreign(), len(f.leg.monitors.all()) > 0)
 		}
 	}

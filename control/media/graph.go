@@ -37,6 +37,9 @@ type Graph struct {
 	// Apart names the legs that another plane carries than the rest, because their
 	// packets are protected: no plane relays between the two.
 	Apart map[string]bool
+	// Hushed names the legs whose far ends may send comfort noise in place of audio,
+	// and take it: who does not take it hears noise that userspace makes.
+	Hushed map[string]bool
 }
 
 // Edge is one leg's audio on its way to another leg's far end.
@@ -71,7 +74,8 @@ func (r Rule) Equal(s Rule) bool {
 func (r Rule) copied() bool { return r.Tapped || len(r.Forward) > 0 }
 
 // Plan turns a graph into rules. The plane relays wherever both ends speak the
-// same codec and it carries both; everything else is left to userspace.
+// same codec, comfort noise included, and it carries both; everything else is left to
+// userspace.
 func (g Graph) Plan() (Plan, error) {
 	if err := g.check(); err != nil {
 		return nil, err
@@ -88,7 +92,7 @@ func (g Graph) Plan() (Plan, error) {
 			continue
 		}
 		rule := plan[e.From]
-		if rule.Relay == "" && from.Same(to) && g.Apart[e.From] == g.Apart[e.To] {
+		if rule.Relay == "" && g.relays(e) {
 			rule.Relay = e.To
 			rule.Tapped = rule.Tapped || g.Monitored[e.To]
 		} else {
@@ -97,6 +101,11 @@ func (g Graph) Plan() (Plan, error) {
 		plan[e.From] = rule
 	}
 	return plan, nil
+}
+
+// relays tells whether a plane can relay along an edge.
+func (g Graph) relays(e Edge) bool {
+	return g.Legs[e.From].Same(g.Legs[e.To]) && g.Apart[e.From] == g.Apart[e.To] && (g.Hushed[e.To] || !g.Hushed[e.From])
 }
 
 // byRank are the edges in the order in which the plane relays.

@@ -56,6 +56,7 @@ type reception struct {
 	keys      []byte
 	ear       *keyEar // nil: none is needed so far
 	passage   passage
+	hush      hush
 }
 
 // legState is what Connect said last.
@@ -139,6 +140,16 @@ func (l *Leg) RTP(packet []byte, at time.Time) {
 		l.event(payload, at)
 		return
 	}
+	if s.far.Noise != 0 && l.header.PayloadType == s.far.Noise {
+		l.quiet(s, payload)
+		return
+	}
+	l.hush.heard(&l.header)
+	l.hear(s, payload, at)
+}
+
+// hear takes audio to all who hear it through userspace.
+func (l *Leg) hear(s *legState, payload []byte, at time.Time) {
 	if l.hearsKeys(s) {
 		l.overhearKeys(s, payload, at)
 	}

@@ -271,6 +271,7 @@ func (s *Session) graphLocked() Graph {
 		mark(&g.Fed, name, s.fed[name] != nil)
 		mark(&g.Aside, name, l.aside.Load())
 		mark(&g.Apart, name, l.carrier.Load().apart)
+		mark(&g.Hushed, name, l.hushes())
 	}
 	s.linkLocked(&g)
 	for name := range s.playing {

@@ -6,7 +6,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/rtp"
+
 	"mcp/control/media/codec"
+	"mcp/control/media/noise"
 )
 
 // Heard is a packet of audio that arrived at a leg, in the order of arrival:
@@ -119,7 +122,7 @@ func (t *taps) tell(h Heard) {
 
 // said hands over what the platform itself has sent.
 func (t *taps) said(agreed *legState, p Payload) {
-	if len(t.all()) == 0 || agreed.far.Events >= 0 && int(p.PayloadType) == agreed.far.Events {
+	if len(t.all()) == 0 || p.PayloadType != agreed.far.PayloadType {
 		return
 	}
 	t.calling.Lock()
@@ -154,4 +157,116 @@ func (l *Leg) overhear(s *legState, payload []byte, at time.Time) {
 	if relayed != nil {
 		relayed.monitors.tell(h)
 	}
+}
+
+// hush stands in for a far end that sends nothing while nobody speaks there: from a
+// packet of comfort noise (RFC 3389) until the next of audio, noise is that far end's
+// audio for whoever hears it through userspace. The leg's lock of its receiver guards
+// it.
+type hush struct {
+	leg   *Leg
+	state *legState    // what was agreed when it began; nil: the far end speaks
+	last  uint16       // of the far end's sequence numbers
+	next  rtp.Header   // of the packet that is made next
+	shift uint16       // from the far end's sequence numbers to those that are heard
+	voice *noise.Voice // nil: none was needed so far
+}
+
+// quiet takes a packet of comfort noise.
+func (l *Leg) quiet(s *legState, payload []byte) {
+	h := &l.hush
+	d, ok := noise.Parse(payload)
+	if !ok || h.state != nil && h.follows(&l.header) < 0 {
+		return
+	}
+	if h.voice == nil || !h.voice.Codec.Same(s.codec) {
+		voice, err := noise.NewVoice(s.codec)
+		if err != nil {
+			return
+		}
+		h.voice = voice
+	}
+	h.voice.Follow(d)
+	if h.state == nil || l.header.SSRC != h.next.SSRC {
+		h.next = l.header
+		h.next.SequenceNumber += h.shift
+		h.next.Marker, h.next.PayloadType = false, s.far.PayloadType
+	}
+	h.last = l.header.SequenceNumber
+	if h.state = s; h.leg == nil {
+		h.leg = l
+	}
+	l.session.engine.clock.Add(h)
+}
+
+// follows tells by how much a packet comes after the latest of comfort noise.
+func (h *hush) follows(p *rtp.Header) int16 {
+	if p.SSRC != h.next.SSRC {
+		return 1
+	}
+	return int16(p.SequenceNumber - h.last)
+}
+
+// heard ends the hush, unless a packet has been overtaken by what began it, and
+// numbers the packet as one of those that are heard.
+func (h *hush) heard(p *rtp.Header) {
+	if h.state != nil && h.follows(p) > 0 {
+		h.end()
+	}
+	p.SequenceNumber += h.shift
+}
+
+// end ends the hush: the far end's numbers go on where those of the noise are.
+func (h *hush) end() {
+	if h.state == nil {
+		return
+	}
+	h.state = nil
+	h.shift = h.next.SequenceNumber - (h.last + 1)
+	h.leg.session.engine.clock.Remove(h)
+}
+
+// Tick implements clock.Ticker: it has a frame of noise heard.
+func (h *hush) Tick() {
+	l := h.leg
+	l.receiving.Lock()
+	defer l.receiving.Unlock()
+	s := h.state
+	if s == nil {
+		return
+	}
+	if s != l.state.Load() || !l.isHeard(s) {
+		h.end()
+		return
+	}
+	payload, err := h.voice.Frame()
+	if err != nil {
+		l.session.log.Error("comfort noise cannot be made", "leg", l.name, "codec", s.codec.Name, "error", err)
+		h.end()
+		return
+	}
+	l.header = h.next
+	h.next.SequenceNumber++
+	h.next.Timestamp += s.codec.Ticks(payload)
+	l.hear(s, payload, time.Now())
+}
+
+// hushes tells whether comfort noise has been agreed on.
+func (l *Leg) hushes() bool {
+	s := l.state.Load()
+	return s != nil && s.far.Noise != 0
+}
+
+// isHeard tells whether anybody hears the leg through userspace.
+func (l *Leg) isHeard(s *legState) bool {
+	targets, relayed := l.forward.Load(), l.relayed.Load()
+	return targets != nil && len(*targets) > 0 || len(l.taps.all()) > 0 || l.hearsKeys(s) ||
+		relayed != nil && len(relayed.monitors.all()) > 0
+}
+
+// unhush ends a hush for a leg that is closed.
+func (l *Leg) unhush() {
+	l.receiving.Lock()
+	defer l.receiving.Unlock()
+	l.hush.end()
 }

@@ -128,7 +128,7 @@ func (n *Node) build() error {
 		return fmt.Errorf("media: srtp: %w", err)
 	}
 	n.calls = call.NewServer(call.Config{
-		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.Spoken(), MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.Latch(),
+		Max: n.cfg.Calls.Max, Overload: n.cfg.Calls.overload(), Codecs: n.cfg.Media.Spoken(), Noise: n.cfg.Media.Noise != "off", MediaAddress: n.cfg.Media.Address, Latch: n.cfg.Media.Latch(),
 		SRTP: protection, MediaTimeout: n.cfg.Media.Timeout, HoldTimeout: n.cfg.Media.HoldTimeout,
 		PrepareTime: n.cfg.Calls.Prepare, Grace: n.cfg.Calls.Grace, Overrides: n.cfg.Calls.Overrides, ParentHeader: n.cfg.Health.Tracing.ParentHeader(),
 	}, call.Parts{Engine: engine, Selector: services, Recorder: n.recorder, Dialler: n.agent, Recordings: n.openRecordingServer(kept.Calls()), Progress: lab, Metrics: n.metrics, Log: n.log})

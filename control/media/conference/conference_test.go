@@ -443,3 +443,42 @@ mcp_conference_members{carried="relayed"} 2
 `
 	h.must(testutil.CollectAndCompare(h.bridge, strings.NewReader(want), "mcp_conferences", "mcp_conference_members"))
 }
+
+// Who has agreed to it is sent comfort noise while nobody speaks, and speech again at
+// once; who has not goes on hearing every frame.
+func TestSilenceIsSentAsComfortNoise(t *testing.T) {
+	h := newHall(t, Options{})
+	h.engine.Close()
+	var err error
+	h.engine, err = media.NewEngine(media.Config{Suppress: true}, h.plane, slog.New(slog.DiscardHandler))
+	h.must(err)
+	speaks := h.enter(codec.PCMU, 500, Member{})
+	hears, other := h.enter(codec.PCMU, 0, Member{}), h.enter(codec.PCMA, 0, Member{})
+	h.must(hears.Noise(hears.leg))
+	h.turn(50)
+	for range 100 {
+		h.Tick()
+	}
+	quiet := hears.Packets()
+	h.turn(50)
+	all := hears.Packets()
+	if n := len(other.Packets()); n != 200 {
+		t.Errorf("who takes no comfort noise was sent %d packets in 200 frames", n)
+	}
+	var told []mediatest.Packet
+	for i, p := range all {
+		if p.Type == 13 {
+			told = append(told, p)
+			if p.Marker || p.Payload[0] < 50 {
+				t.Errorf("packet %d of comfort noise is %+v", i, p)
+			}
+		}
+	}
+	if len(told) != 2 || len(quiet) > 80 {
+		t.Errorf("%d packets, %d of them of comfort noise, in 150 frames of which 50 were spoken", len(quiet), len(told))
+	}
+	if after := all[len(quiet)]; len(all) < len(quiet)+45 || hears.Broken() != 0 {
+		t.Errorf("the stream goes on with %+v and breaks at %d", after, hears.Broken())
+	}
+	h.hears(hears, speaks.hz)
+}

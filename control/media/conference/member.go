@@ -9,6 +9,7 @@ import (
 	"mcp/control/media/codec"
 	"mcp/control/media/jitter"
 	"mcp/control/media/mix"
+	"mcp/control/media/noise"
 	"mcp/control/media/resample"
 )
 
@@ -84,6 +85,7 @@ type mouth struct {
 	samples int              // of a packet
 	fifo    []int16
 	payload []byte
+	pause   noise.Pause
 }
 
 // agree follows what was agreed with the far end.
@@ -115,14 +117,20 @@ func (m *member) speak(common *encoded) error {
 			return err
 		}
 	}
+	pcm := m.port.Out
+	if pcm == nil {
+		pcm = common.silence
+	}
+	if f.Hushed {
+		if sid, out := m.mouth.pause.Frame(m.mouth.payload[:0], pcm); out {
+			m.mouth.payload = sid
+			return m.outlet.Hush(f, sid)
+		}
+	}
 	if m.port.Shared && f.Span == clock.Frame && len(m.mouth.fifo) == 0 {
 		if payload := common.in(f.Codec); payload != nil {
 			return m.outlet.Send(f, false, payload)
 		}
-	}
-	pcm := m.port.Out
-	if pcm == nil {
-		pcm = common.silence
 	}
 	return m.mouth.say(pcm, m.outlet)
 }

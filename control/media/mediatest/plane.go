@@ -96,12 +96,15 @@ func (l *leg) Send(p media.Payload) error {
 		return errClosed
 	}
 	stamp := l.egress.Own(p.Marker, rtpstream.Frame{Now: time.Now(), Ticks: p.Samples, Rate: l.far.ClockRate})
+	stamp.Marker = stamp.Marker && !l.isNoise(p.PayloadType)
 	l.leaveLocked(Packet{
 		Header:  rtpstream.Header{Stamp: stamp, Type: p.PayloadType, SSRC: l.config.SSRC},
 		Payload: append([]byte(nil), p.Data...),
 	})
 	return nil
 }
+
+func (l *leg) isNoise(kind uint8) bool { return l.far.Noise != 0 && kind == l.far.Noise }
 
 func (l *leg) leaveLocked(p Packet) {
 	l.sent = append(l.sent, p)
@@ -163,6 +166,25 @@ func (f *Far) Say(pcm []int16) error {
 	return f.Send(payload, f.codec.Ticks(payload))
 }
 
+// Noise has the far end agree to comfort noise (RFC 3389).
+func (f *Far) Noise(l *media.Leg) error {
+	far := f.leg.far
+	far.Noise = noiseType
+	return l.Connect(far, f.codec)
+}
+
+// Hush begins a silence by a packet of comfort noise. Ticks later, the far end goes on.
+func (f *Far) Hush(payload []byte, ticks uint32) {
+	f.header.Sequence++
+	h := f.header
+	h.Type = noiseType
+	f.header.Timestamp += ticks
+	f.leg.arrive(h, payload)
+}
+
+// noiseType is the payload type of comfort noise.
+const noiseType = 13
+
 // Lose lets a packet of so many ticks get lost.
 func (f *Far) Lose(ticks uint32) {
 	f.header.Sequence++
@@ -202,9 +224,13 @@ func (l *leg) arrive(h rtpstream.Header, payload []byte) {
 	l.stats.RxAt = time.Now()
 	if to, ok := route.To.(*leg); ok && !event && !to.closed {
 		l.stats.RxRelayed++
+		kind := to.far.PayloadType
+		if l.isNoise(h.Type) {
+			kind = to.far.Noise
+		}
 		f := rtpstream.Frame{Now: time.Now(), Ticks: uint32(len(payload)), Rate: to.far.ClockRate}
 		if stamp, ok := to.egress.Relayed(rtpstream.Source{Leg: l.id, SSRC: h.SSRC, Turn: l.turn}, h.Stamp, f); ok {
-			out := rtpstream.Header{Stamp: stamp, Type: to.far.PayloadType, SSRC: to.config.SSRC}
+			out := rtpstream.Header{Stamp: stamp, Type: kind, SSRC: to.config.SSRC}
 			to.leaveLocked(Packet{Header: out, Payload: append([]byte(nil), payload...), Relayed: true})
 		}
 	}
@@ -232,7 +258,7 @@ func (f *Far) Heard(from int) ([]int16, error) {
 	}
 	var pcm []int16
 	for i, p := range f.Packets() {
-		if i < from {
+		if i < from || f.leg.isNoise(p.Type) {
 			continue
 		}
 		if pcm, err = d.Decode(pcm, p.Payload); err != nil {

@@ -29,6 +29,7 @@ type Config struct {
 	PortMin     uint16          `yaml:"port-min" gvp:"mpc.rtp.portrange first" doc:"first port of the RTP range"`
 	PortMax     uint16          `yaml:"port-max" gvp:"mpc.rtp.portrange last" doc:"last port of the RTP range"`
 	Codecs      []string        `yaml:"codecs" gvp:"mpc.codec codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722, GSM, opus, and G729 in programs built with it; what differs from the other side's is transcoded"`
+	Noise       string          `yaml:"comfort-noise" doc:"comfort noise (RFC 3389) with callers: off, hear (theirs is heard wherever their audio is), or send (silent conferences are sent as noise, too)"`
 	DSCP        uint8           `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
 	Timeout     time.Duration   `yaml:"timeout" doc:"how long a caller's audio may stay away before the call is ended; 0: for ever"`
 	HoldTimeout time.Duration   `yaml:"hold-timeout" doc:"the same while the caller is on hold; 0: for ever"`
@@ -42,7 +43,7 @@ type Config struct {
 // Defaults is G.711 on the plane that suits the machine.
 func Defaults() Config {
 	return Config{
-		Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, Codecs: []string{"PCMU", "PCMA"}, DSCP: 46,
+		Plane: "auto", Pins: "/sys/fs/bpf/mcp", PortMin: 20000, PortMax: 45000, Codecs: []string{"PCMU", "PCMA"}, Noise: "off", DSCP: 46,
 		Timeout: time.Minute, HoldTimeout: time.Hour, SRTP: securing.Defaults(),
 	}
 }
@@ -68,6 +69,9 @@ func (c Config) Validate() error {
 		if _, known := spoken(name); !known {
 			return fmt.Errorf("codecs: %q is none of %s", name, Names())
 		}
+	}
+	if !slices.Contains([]string{"off", "hear", "send"}, c.Noise) {
+		return fmt.Errorf("comfort-noise: %q is none of off, hear, send", c.Noise)
 	}
 	if c.DSCP > 63 {
 		return fmt.Errorf("dscp: %d is above 63", c.DSCP)
@@ -140,7 +144,9 @@ func (c *Carrier) open() error {
 	if secure != nil {
 		c.opened("media plane for SRTP", secure.Close)
 	}
-	c.Engine, err = media.NewEngine(media.Config{PortMin: c.config.PortMin, PortMax: c.config.PortMax, DSCP: c.config.DSCP, Secure: secure}, plane, c.log)
+	c.Engine, err = media.NewEngine(media.Config{
+		PortMin: c.config.PortMin, PortMax: c.config.PortMax, DSCP: c.config.DSCP, Suppress: c.config.Noise == "send", Secure: secure,
+	}, plane, c.log)
 	if err != nil {
 		return fmt.Errorf("media: %w", err)
 	}
