@@ -27,20 +27,21 @@ func TestWhatALegSaysIsCopied(t *testing.T) {
 	s.must(s.session.Join(caller, agent)) // comes later, and is relayed to all the same
 	c.wantRoute(t, a, true, 2)
 	h := rtpstream.Header{SSRC: 9}
+	frame := func(text string) []byte { return bytes.Repeat([]byte(text), 160/len(text)) }
 	say := func(text string) {
-		c.hears(h, []byte(text))
-		h.Sequence, h.Timestamp = h.Sequence+1, h.Timestamp+uint32(len(text))
+		c.hears(h, frame(text))
+		h.Sequence, h.Timestamp = h.Sequence+1, h.Timestamp+160
 	}
 	say("open")
 	s.must(copied.Mute(true))
 	s.must(copied.Mute(true))
-	say("secret")
+	say("unheard.")
 	s.must(copied.Mute(false))
 	say("again")
 	s.must(copied.Close())
 	s.must(copied.Close())
 	say("nobody")
-	want := [][]byte{[]byte("open"), bytes.Repeat([]byte{0xff}, 6), []byte("again")}
+	want := [][]byte{frame("open"), bytes.Repeat([]byte{0xff}, 160), frame("again")}
 	if got := frames(r); len(got) != 3 || !bytes.Equal(got[0], want[0]) || !bytes.Equal(got[1], want[1]) || !bytes.Equal(got[2], want[2]) {
 		t.Errorf("copied %q, want %q", got, want)
 	}
@@ -57,8 +58,8 @@ func TestWhatALegHearsIsCopied(t *testing.T) {
 	s.must(s.session.Join(agent, caller))
 	h := rtpstream.Header{SSRC: 9}
 	say := func(octet byte) {
-		a.hears(h, bytes.Repeat([]byte{octet}, 4))
-		h.Sequence, h.Timestamp = h.Sequence+1, h.Timestamp+4
+		a.hears(h, bytes.Repeat([]byte{octet}, 160))
+		h.Sequence, h.Timestamp = h.Sequence+1, h.Timestamp+160
 	}
 	say(0x80)
 	s.must(copied.Mute(true))
@@ -72,8 +73,8 @@ func TestWhatALegHearsIsCopied(t *testing.T) {
 	s.must(copied.Close())
 	say(0x80)
 	got := frames(r)
-	loud, quiet := bytes.Repeat([]byte{0xaa}, 4), bytes.Repeat([]byte{0xd5}, 4)
-	if len(got) != 3 || !bytes.Equal(got[0], loud) || !bytes.Equal(got[1], quiet) || !bytes.Equal(got[2], bytes.Repeat([]byte{0xd5}, 160)) {
+	loud, quiet := bytes.Repeat([]byte{0xaa}, 160), bytes.Repeat([]byte{0xd5}, 160)
+	if len(got) != 3 || !bytes.Equal(got[0], loud) || !bytes.Equal(got[1], quiet) || !bytes.Equal(got[2], quiet) {
 		t.Errorf("copied %x", got)
 	}
 }

@@ -11,11 +11,14 @@ import (
 )
 
 // forwarder sends a leg's audio on to another, from userspace: as it came, octet
-// for octet in the other law of G.711, or coded anew.
+// for octet in the other law of G.711, or coded anew; where it can be cut, in packets
+// of the length that the far end wants.
 type forwarder struct {
 	to   *Leg
 	law  *codec.Transcoder
 	anew *conversion
+	rest []byte // too little for a packet
+	mark bool   // the next packet has the marker
 }
 
 func newForwarder(to *Leg, f Forward) (_ *forwarder, err error) {
@@ -54,7 +57,31 @@ func (f *forwarder) forward(p packet, buf *[]byte) error {
 		*buf = out
 		f.law.Rewrite(out, out)
 	}
+	if want, _ := state.samples(); state.codec.Octets() && (want != len(out) || len(f.rest) > 0) {
+		return f.cut(state, out, p.marker, want)
+	}
 	return f.to.send(state, Payload{PayloadType: state.far.PayloadType, Marker: p.marker, Samples: p.ticks, Data: out})
+}
+
+// cut sends audio of an octet for each tick in packets of so many. What is left over
+// when something is missing goes alone.
+func (f *forwarder) cut(state *legState, audio []byte, marker bool, want int) error {
+	send := func(n int) error {
+		p := Payload{PayloadType: state.far.PayloadType, Marker: f.mark, Samples: uint32(n), Data: f.rest[:n]}
+		err := f.to.send(state, p)
+		f.rest, f.mark = f.rest[:copy(f.rest, f.rest[n:])], false
+		return err
+	}
+	var errs []error
+	if marker && len(f.rest) > 0 {
+		errs = append(errs, send(len(f.rest)))
+	}
+	f.mark = f.mark || marker
+	f.rest = append(f.rest, audio...)
+	for len(f.rest) >= want {
+		errs = append(errs, send(want))
+	}
+	return errors.Join(errs...)
 }
 
 // conversion codes a stream anew: in another codec, at another rate, in packets

@@ -141,14 +141,11 @@ func TestForwardingKnowsPaddingAndHold(t *testing.T) {
 	caller, c := s.connected("caller", codec.PCMU)
 	server, p := s.connected("server", codec.PCMA)
 	s.must(s.session.Join(caller, server))
-	for _, packet := range [][]byte{
-		{0xa0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0, 2},
-		{0xa0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 1, 0xff, 0xff, 0, 200},
-	} {
-		c.config.Receiver.RTP(packet, time.Now())
-	}
+	padded := append([]byte{0xa0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1}, bytes.Repeat([]byte{0xff}, 160)...)
+	c.config.Receiver.RTP(append(padded, 0, 2), time.Now())
+	c.config.Receiver.RTP([]byte{0xa0, 0, 0, 2, 0, 0, 0, 161, 0, 0, 0, 1, 0xff, 0xff, 0, 200}, time.Now())
 	sent := p.all()
-	if len(sent) != 1 || len(sent[0].Data) != 2 {
+	if len(sent) != 1 || len(sent[0].Data) != 160 {
 		t.Errorf("%+v", sent)
 	}
 	held := agreed(codec.PCMA)
