@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -160,6 +161,9 @@ func TestWhatAnOperatorKnows(t *testing.T) {
 	for _, p := range mcp.Ports {
 		ports[p.Name] = p.ContainerPort
 	}
+	if mcp.Name != "gvp-mcp" {
+		t.Errorf("the container is called %s: dashboards and alerts look for gvp-mcp", mcp.Name)
+	}
 	if ports["sip-tcp"] != 5070 || ports["probes"] != 8300 || ports["gvp-mcp-log"] != 8200 {
 		t.Errorf("ports %v", ports)
 	}
@@ -170,29 +174,82 @@ func TestWhatAnOperatorKnows(t *testing.T) {
 	}
 }
 
-// The agent is the platform's master within the pod, and the exporter asks it.
-func TestSNMP(t *testing.T) {
-	profile := chart + "/profiles/pod.yaml"
-	var agent *corev1.Container
+// container is the one of a name in a profile's pod.
+func container(t *testing.T, profile, name string) corev1.Container {
+	t.Helper()
 	for _, c := range statefulSet(t, profile).Spec.Template.Spec.Containers {
-		if c.Name == "snmp" {
-			agent = &c
+		if c.Name == name {
+			return c
 		}
 	}
-	if agent == nil || agent.Ports[0].ContainerPort != 1161 || agent.Ports[0].Protocol != corev1.ProtocolUDP {
-		t.Fatalf("%+v", agent)
+	t.Fatalf("%s has no container %s", profile, name)
+	return corev1.Container{}
+}
+
+// The agent is the platform's master within the pod, and the exporter, in the container
+// that the product's dashboards look for, asks it.
+func TestSNMP(t *testing.T) {
+	profile := chart + "/profiles/pod.yaml"
+	if p := container(t, profile, "snmpd").Ports[0]; p.ContainerPort != 1161 || p.Protocol != corev1.ProtocolUDP {
+		t.Errorf("snmpd listens on %+v", p)
+	}
+	exporter := container(t, profile, "mcp-snmp")
+	if p := exporter.Ports[0]; p.Name != "gvp-mcp-snmp" || p.ContainerPort != 9116 || !slices.Contains(exporter.Args, "--role=snmp-exporter") {
+		t.Errorf("the exporter is %v and listens on %+v", exporter.Args, p)
 	}
 	all := strings.Join(render(t, profile), "\n")
 	for _, want := range []string{
-		"agentXSocket tcp:127.0.0.1:1705", "master: tcp:127.0.0.1:1705", "listen: 0.0.0.0:9116",
+		"agentXSocket tcp:127.0.0.1:1705", "master: tcp:127.0.0.1:1705",
 		"includeFile /etc/snmp/access/snmpd.conf", `target: ["127.0.0.1:1161"]`,
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%s does not say %q", profile, want)
 		}
 	}
+	if n := strings.Count(all, "listen: 0.0.0.0:9116"); n != 1 {
+		t.Errorf("%d files have the exporter's address: the platform's has no business with it", n)
+	}
 	if without := strings.Join(render(t, ""), "\n"); strings.Contains(without, "1705") {
 		t.Error("SNMP is there where nobody asked for it")
+	}
+}
+
+// Load is calls: the calls of a pod come before its processor's time.
+func TestScalingByCalls(t *testing.T) {
+	for _, d := range render(t, chart+"/profiles/privileged.yaml") {
+		hpa, ok := decode(t, d).(*autoscalingv2.HorizontalPodAutoscaler)
+		if !ok {
+			continue
+		}
+		calls := hpa.Spec.Metrics[0].Pods
+		if calls == nil || calls.Metric.Name != "mcp_calls_active" || calls.Target.AverageValue.Value() != 500 || hpa.Spec.Metrics[1].Resource == nil {
+			t.Errorf("%+v", hpa.Spec.Metrics)
+		}
+		return
+	}
+	t.Error("there is no HorizontalPodAutoscaler")
+}
+
+// A value that the chart does not have, or that is none, is refused by its name.
+func TestValuesAreChecked(t *testing.T) {
+	c, err := loader.Load(chart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		values map[string]any
+		names  string
+	}{
+		{map[string]any{"hostNetwrok": true}, "hostNetwrok"},
+		{map[string]any{"plane": map[string]any{"mode": "dpdk"}}, "/plane/mode"},
+		{map[string]any{"autoscaling": map[string]any{"callsPerPod": "many"}}, "/autoscaling/callsPerPod"},
+		{map[string]any{"ports": map[string]any{"sip": 70000}}, "/ports/sip"},
+		{map[string]any{"secrets": []any{map[string]any{"name": "rup"}}}, "/secrets/0"},
+	} {
+		_, err := chartutil.ToRenderValues(c, tt.values, chartutil.ReleaseOptions{Name: "prod"}, chartutil.DefaultCapabilities)
+		if err == nil || !strings.Contains(err.Error(), tt.names) {
+			t.Errorf("%v: %v", tt.values, err)
+		}
 	}
 }
 

@@ -34,10 +34,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
 {{- end }}
 
-{{/* The platform's file has no destination where a container of its own uploads. */}}
+{{/* The platform's file is without what a container of its own does. */}}
 {{- define "mcp.platformConfig" -}}
 {{- $config := fromYaml (include "mcp.config" .) -}}
 {{- if .Values.uploader.enabled }}{{ $_ := unset $config.upload "destination" }}{{ end -}}
+{{- if .Values.snmp.enabled }}{{ $_ := unset $config.health.snmp "exporter" }}{{ end -}}
 {{- toYaml $config -}}
 {{- end }}
 
@@ -49,9 +50,13 @@ runAsGroup: 500
 {{- end }}
 
 {{- define "mcp.mounts" -}}
-- {name: config, mountPath: /etc/mcp, readOnly: true}
+{{ include "mcp.settings" . }}
 - {name: state, mountPath: /var/lib/mcp}
 - {name: recordings, mountPath: /var/lib/mcp/recordings}
+{{- end }}
+
+{{- define "mcp.settings" -}}
+- {name: config, mountPath: /etc/mcp, readOnly: true}
 {{- range .Values.secrets }}
 - {name: {{ printf "secret-%s" .name | quote }}, mountPath: {{ printf "/etc/mcp/secrets/%s" .name | quote }}, readOnly: true}
 {{- end }}
