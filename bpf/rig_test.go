@@ -32,6 +32,7 @@ type rigOptions struct {
 	ipv6   bool
 	static bool // neighbours are known for good
 	mixed  bool // the server's side is IPv6, the caller's IPv4
+	summed bool // far ends fill in their checksums
 }
 
 const (
@@ -61,9 +62,9 @@ func newWires(t testing.TB, o rigOptions) *rig {
 		a[2], a[3], bits[2], bits[3] = "fd02::1", "fd02::2", "/64", "/64"
 	}
 	r.toCaller = &bpftest.End{NS: r.ns, Name: "tocaller", Addrs: []string{a[0] + bits[0]}}
-	r.callerEnd = &bpftest.End{NS: r.caller, Name: "caller", Addrs: []string{a[1] + bits[1]}, GRO: o.gro}
+	r.callerEnd = &bpftest.End{NS: r.caller, Name: "caller", Addrs: []string{a[1] + bits[1]}, GRO: o.gro, NoOffload: o.summed}
 	r.toServer = &bpftest.End{NS: r.ns, Name: "toserver", Addrs: []string{a[2] + bits[2]}}
-	r.serverEnd = &bpftest.End{NS: r.server, Name: "server", Addrs: []string{a[3] + bits[3]}, GRO: o.gro}
+	r.serverEnd = &bpftest.End{NS: r.server, Name: "server", Addrs: []string{a[3] + bits[3]}, GRO: o.gro, NoOffload: o.summed}
 	bpftest.Connect(t, r.toCaller, r.callerEnd)
 	bpftest.Connect(t, r.toServer, r.serverEnd)
 	if o.static {

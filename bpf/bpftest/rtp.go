@@ -52,6 +52,7 @@ type Datagram struct {
 	DstMAC, SrcMAC [6]byte
 	Src, Dst       netip.AddrPort
 	TTL            uint8
+	Class          uint8  // DSCP and ECN, the traffic class of IPv6
 	Checksum       uint16 // UDP's, as it stands
 	Payload        []byte
 }
@@ -91,7 +92,7 @@ func (d *Datagram) ip(b []byte) error {
 		if Sum(b[:header]) != 0xffff {
 			return errors.New("IPv4 checksum is wrong")
 		}
-		d.TTL = b[8]
+		d.TTL, d.Class = b[8], b[1]
 		src, dst := netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
 		return d.udp(src, dst, b[header:total])
 	}
@@ -102,7 +103,7 @@ func (d *Datagram) ip(b []byte) error {
 	if total > len(b) {
 		return errDissect
 	}
-	d.TTL = b[7]
+	d.TTL, d.Class = b[7], b[0]<<4|b[1]>>4
 	src, dst := netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
 	return d.udp(src, dst, b[40:total])
 }

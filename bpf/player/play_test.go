@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcp/bpf"
+	"mcp/bpf/bpftest"
 )
 
 // both runs a test where the kernel makes the packets and where userspace does.
@@ -115,6 +116,32 @@ func TestPacketsAreAsLongAsTheFarEndWants(t *testing.T) {
 			t.Errorf("%s: %v", ptime, err)
 		}
 	}
+}
+
+// Packets of a clip bear the traffic class of their leg, from the first after a
+// change on (RFC 2474).
+func TestAClipIsMarked(t *testing.T) {
+	in(t, map[string]rigOptions{
+		"kernel":       {},
+		"IPv6":         {ipv6: true},
+		"generic":      {mode: bpf.ModeGeneric},
+		"generic IPv6": {mode: bpf.ModeGeneric, ipv6: true},
+		"userspace":    {config: Config{Portable: true}},
+	}, func(r *rig) {
+		e, wire := r.ear(0), bpftest.NewWire(r, r.far)
+		for _, dscp := range []uint8{46, 8, 0, 63} {
+			c := legConfig(e.conn)
+			c.Far.DSCP = dscp
+			r.must(e.leg.Configure(c))
+			s := e.stream(StreamConfig{})
+			r.must(s.Play(r.clip(speech(3*160)), Options{}))
+			for range 3 {
+				if d := wire.From(r, e.leg.Local()); d.Class != dscp<<2 {
+					r.Errorf("a packet has traffic class %#x, want DSCP %d", d.Class, dscp)
+				}
+			}
+		}
+	})
 }
 
 func TestPace(t *testing.T) {
