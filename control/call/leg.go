@@ -73,10 +73,10 @@ func (c *Call) openCaller() error {
 func (l *side) open(c *Call, name string, codecs []sdp.Codec) error {
 	leg, err := c.session.OpenLeg(name, c.server.mediaAddress(c.dialog.LocalHost()))
 	if err != nil {
-		return fmt.Errorf("open leg %s: %w", name, err)
+		return err
 	}
 	if err := leg.HearKeys(true); err != nil {
-		return fmt.Errorf("open leg %s: %w", name, err)
+		return fmt.Errorf("hear the keys of leg %s: %w", name, err)
 	}
 	l.leg, l.latch = leg, c.server.config.Latch
 	l.local = sdp.Local{
