@@ -73,7 +73,7 @@ type Packet struct {
 // ErrFull: there is no room for more legs, or legs on more addresses.
 func (p *Plane) AddLeg(local netip.AddrPort, ssrc uint32) (*Leg, error) {
 	if !local.Addr().IsValid() || local.Addr().IsUnspecified() || local.Port() == 0 || local.Port()%2 != 0 {
-		return nil, fmt.Errorf("open leg: %s is not an address with an even port", local)
+		return nil, fmt.Errorf("add leg: %s is not an address with an even port", local)
 	}
 	entry := relayLeg{Id: rand.Uint64() | 1, Local: endpointOf(local)}
 	entry.Config.EventType = NoType
@@ -86,7 +86,7 @@ func (p *Plane) AddLeg(local netip.AddrPort, ssrc uint32) (*Leg, error) {
 		p.counts.full.Add(1)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open leg %s: %w", local, err)
+		return nil, fmt.Errorf("add leg %s: %w", local, err)
 	}
 	l := &Leg{plane: p, local: local, slot: slot, id: entry.Id}
 	p.mu.Lock()

@@ -75,8 +75,9 @@ func TestCallWithoutRoomInTheKernel(t *testing.T) {
 	if n := r.metric("mcp_plane_full_total"); n != "1" {
 		t.Errorf("%s refused legs are counted", n)
 	}
-	if cause := r.record(1).End.Cause; cause != reporting.NoMedia {
-		t.Errorf("the refused call ended by %s", cause)
+	end := r.record(1).End
+	if end.Cause != reporting.NoMedia || strings.Count(end.Error, "open leg caller") != 1 || !strings.HasSuffix(end.Error, bpf.ErrFull.Error()) {
+		t.Errorf("the refused call ended by %s: %s", end.Cause, end.Error)
 	}
 	select {
 	case err := <-over:
