@@ -42,7 +42,7 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store, lab *progre
 	bridge := conference.NewBridge(engine.Clock(), n.log)
 	n.opened("conferences", bridge.Close)
 	n.metrics.MustRegister(bridge)
-	parts := msml.Parts{Fetcher: fetcher, Conferences: bridge, Pages: dialogs, Speech: engines, Log: n.log}
+	parts := msml.Parts{Fetcher: fetcher, Conferences: bridge, Pages: dialogs, Speech: engines, Progress: lab, Log: n.log}
 	services := map[string]call.Service{
 		route.Dialog:       dialogs,
 		route.Announcement: announcement.New(announcement.Config{Directory: n.cfg.Announcements.Directory, Longest: n.cfg.Announcements.Longest}, fetcher),

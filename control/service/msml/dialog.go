@@ -157,6 +157,8 @@ func (d *dialog) primitive(ctx context.Context, n *doc.Node, r *running) error {
 		return d.faxdetect(ctx, n, r)
 	case "speech":
 		return d.listen(ctx, n, r)
+	case "progress":
+		return d.progress(ctx, n, r)
 	}
 	return d.element(ctx, n, r.within) // an action
 }
@@ -243,7 +245,7 @@ func (d *dialog) send(n *doc.Node, within *running) {
 }
 
 // kinds are the targets that events can be sent to within a dialog.
-var kinds = []string{"group", "play", "dtmf", "collect", "record", "dtmfgen", "tonegen", "vad", "faxdetect", "speech"}
+var kinds = []string{"group", "play", "dtmf", "collect", "record", "dtmfgen", "tonegen", "vad", "faxdetect", "speech", "progress"}
 
 // deliverLocked hands an event to what a target names; false: it names nothing in
 // the dialog, but the environment.

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"mcp/control/media/codec"
 	"mcp/control/media/record"
 	"mcp/control/media/record/store"
 	"mcp/control/service/msml/doc"
@@ -19,20 +17,6 @@ import (
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-// loud is the mean magnitude of a frame that is no silence: about -40 dBm0.
-const loud = 300
-
-// energy tells speech from silence in frames of 20 ms.
-func voiced(pcm []int16) bool {
-	sum := 0
-	for _, s := range pcm {
-		sum += max(int(s), -int(s))
-	}
-	return len(pcm) > 0 && sum/len(pcm) > loud
-}
-
-const frame = 20 * time.Millisecond
 
 // take is one <record> (RFC 5707 section 9.7.4).
 type take struct {
@@ -255,96 +239,4 @@ func (t *take) upload(ctx context.Context) error {
 		return doc.Faultf(doc.FetchError, "put recording: %v", err)
 	}
 	return err
-}
-
-// condition is one that <vad> waits for.
-type condition struct {
-	n     *doc.Node
-	voice bool // or silence
-	later bool // after a change, not from the beginning
-	len   time.Duration
-	met   bool
-}
-
-// vad performs <vad> (section 9.9.1).
-func (d *dialog) vad(ctx context.Context, n *doc.Node, r *running) error {
-	frames := make(chan bool, 64)
-	judge := func(pcm []int16) {
-		select {
-		case frames <- voiced(pcm):
-		default: // the dialog is busy
-		}
-	}
-	if err := d.overhear(judge, func() error { return d.detect(ctx, n, r, frames) }); err != nil {
-		return err
-	}
-	return d.finally(ctx, n, "vadexit", r)
-}
-
-// overhear has each frame of what is said on the stage judged while something goes on.
-func (d *dialog) overhear(judge func(pcm []int16), during func() error) error {
-	ear, err := record.New(d.on.stage.clock(), io.Discard, record.Options{
-		Format: record.Format{Container: record.Raw, Coding: record.MuLaw, Rate: codec.Narrowband, Channels: 1},
-		Judge:  func(pcm []int16) bool { judge(pcm); return true },
-	})
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	unhear, err := d.on.stage.hear(ear)
-	if err == nil {
-		err = during()
-		unhear()
-	}
-	ear.Stop()
-	<-ear.Done()
-	return err
-}
-
-// detect watches frames until every condition has been met, or it is ended.
-func (d *dialog) detect(ctx context.Context, n *doc.Node, r *running, frames <-chan bool) error {
-	var conditions []*condition
-	for _, c := range n.Elements() {
-		if c.Name != "vadexit" {
-			conditions = append(conditions, &condition{
-				n: c, voice: strings.HasSuffix(c.Name, "voice"), later: c.Name[0] == 't', len: doc.TimeOf(c, "len", 0),
-			})
-		}
-	}
-	started := doc.BoolOf(n, "starttimer", true)
-	var now, changed bool
-	var lasting time.Duration
-	for left := len(conditions); left > 0; {
-		select {
-		case voice := <-frames:
-			if voice != now {
-				changed, lasting = changed || lasting > 0, 0
-			}
-			now = voice
-			lasting += frame
-			if !started && !voice {
-				lasting = 0
-			}
-		case event := <-r.events:
-			if strings.HasPrefix(event, "terminate") {
-				d.set("vad.end", event)
-				return nil
-			}
-			started = started || event == "starttimer"
-			continue
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		for _, c := range conditions {
-			if c.met || c.voice != now || c.later && !changed || lasting < max(c.len, frame) {
-				continue
-			}
-			c.met = true
-			left--
-			d.set("vad.end", "vad."+c.n.Name)
-			if err := d.perform(ctx, c.n.Elements(), r.within); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

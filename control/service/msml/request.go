@@ -132,6 +132,8 @@ func (d *dialog) precheck(n *doc.Node) (err error) {
 		if _, err = d.engine(n, (*voice.Voices).Recognizer); err == nil {
 			err = precompile(n)
 		}
+	case "progress":
+		err = d.analysable(n)
 	}
 	if err != nil {
 		return err

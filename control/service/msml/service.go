@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mcp/control/call"
+	"mcp/control/call/progress"
 	"mcp/control/call/voice"
 	"mcp/control/media/conference"
 	"mcp/control/media/record/store"
@@ -38,13 +39,14 @@ type Pages interface {
 }
 
 // Parts is what the service works with. Without conferences, recordings, pages or
-// speech engines, what needs them is refused.
+// speech engines, or call progress analysis, what needs them is refused.
 type Parts struct {
 	Fetcher     Fetcher
 	Conferences *conference.Bridge
 	Recordings  Recordings
 	Pages       Pages
 	Speech      voice.Engines
+	Progress    *progress.Lab
 	Log         *slog.Logger
 }
 

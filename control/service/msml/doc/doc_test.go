@@ -41,6 +41,16 @@ func TestDocuments(t *testing.T) {
 		{"gain in a group", `<dialogstart target="conn:a"><group topology="fullduplex"><gain/></group></dialogstart>`, 402},
 		{"recorder", `<modifyconference id="conf:a" xmlns:gvp="g"><gvp:recorder state="start"><gvp:params><gvp:param name="id" value="7"/></gvp:params></gvp:recorder></modifyconference>`, 0},
 		{"recorder in no state", `<modifyconference id="conf:a" xmlns:gvp="g"><gvp:recorder state="on"/></modifyconference>`, 410},
+		{"call progress", `<dialogstart target="conn:a" xmlns:p="urn:mcp:msml"><group topology="parallel"><p:progress id="cpa" until="beep" profile="voice" maxtime="30s"><p:progressexit>
+			<send target="source" event="heard" namelist="progress.outcome"/></p:progressexit></p:progress></group></dialogstart>`, 0},
+		{"call progress of the default namespace", `<dialogstart target="conn:a"><progress xmlns="urn:mcp:msml"/><exit namelist="progress.outcome"/></dialogstart>`, 0},
+		{"call progress of no namespace", `<dialogstart target="conn:a"><progress/></dialogstart>`, 401},
+		{"call progress of another's", `<dialogstart target="conn:a" xmlns:p="urn:x"><p:progress/></dialogstart>`, 401},
+		{"call progress until dawn", `<dialogstart target="conn:a" xmlns:p="urn:mcp:msml"><p:progress until="dawn"/></dialogstart>`, 410},
+		{"call progress of no profile", `<dialogstart target="conn:a" xmlns:p="urn:mcp:msml"><p:progress profile="polite"/></dialogstart>`, 410},
+		{"call progress with content", `<dialogstart target="conn:a" xmlns:p="urn:mcp:msml"><p:progress><exit/></p:progress></dialogstart>`, 404},
+		{"call progress outside dialogs", `<p:progress xmlns:p="urn:mcp:msml"/>`, 404},
+		{"play of our own", `<dialogstart target="conn:a" xmlns:p="urn:mcp:msml"><p:play><audio uri="a"/></p:play></dialogstart>`, 401},
 		{"empty play", `<dialogstart target="conn:a"><play/></dialogstart>`, 403},
 		{"nothing", ``, 0},
 	} {

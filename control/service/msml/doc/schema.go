@@ -13,13 +13,16 @@ type element struct{ attributes, content string }
 // The primitives and actions of dialogs, which several elements may contain.
 const (
 	actions    = "send exit disconnect"
-	primitives = "play dtmfgen tonegen record dtmf collect vad faxdetect speech group " + actions
+	primitives = "play dtmfgen tonegen record dtmf collect vad faxdetect speech mcp:progress group " + actions
 	streams    = "stream"
 	rest       = "*" // anything: it is not looked at
 )
 
+// Namespace is that of the extensions of our own, which the schema has as mcp:…
+const Namespace = "urn:mcp:msml"
+
 // schema is RFC 5707 section 16 as far as it is supported, with the extensions of
-// the field: gvp:recorder and gvp:params.
+// the field, gvp:recorder and gvp:params, whose namespaces differ, and our own.
 var schema = map[string]element{
 	"msml": {"version!", "send createconference modifyconference destroyconference join unjoin modifystream monitor dialogstart dialogend"},
 	"send": {"event! target! valuelist namelist mark", ""},
@@ -90,6 +93,9 @@ var schema = map[string]element{
 
 	"faxdetect":     {"id", "faxdetectexit"},
 	"faxdetectexit": {"", actions},
+
+	"mcp:progress":     {"id until:until profile:profile maxtime:time", "mcp:progressexit"},
+	"mcp:progressexit": {"", actions},
 }
 
 // unsupported are elements of RFC 5707 that are known and not executed: video,
@@ -97,10 +103,18 @@ var schema = map[string]element{
 const unsupported = `video videolayout selector region root visual monitor agc gate transfer faxsend faxrcv sendobj rxpoll hdrfooter
 	audit auditresult conferenceaudit connectionaudit dialogaudit streamaudit`
 
+// known is an element's name in the schema.
+func known(n *Node) string {
+	if n.Space == Namespace {
+		return "mcp:" + n.Name
+	}
+	return n.Name
+}
+
 // check holds an element and all below it to the schema.
 func check(n *Node) error {
-	def, known := schema[n.Name]
-	if !known {
+	def, ok := schema[known(n)]
+	if !ok {
 		return unknown(n)
 	}
 	if err := checkAttributes(n, def); err != nil {
@@ -114,7 +128,7 @@ func check(n *Node) error {
 		if n.Name == "group" && (child.Name == "gain" || child.Name == "clamp") {
 			return Faultf(UnsupportedElement, "line %d: <%s> is supported between objects only", child.Line, child.Name)
 		}
-		if _, known := schema[child.Name]; known && n.Name != "grammar" && !slices.Contains(allowed, child.Name) {
+		if _, ok := schema[known(child)]; ok && n.Name != "grammar" && !slices.Contains(allowed, known(child)) {
 			return Faultf(ForbiddenContent, "line %d: <%s> has no place in <%s>", child.Line, child.Name, n.Name)
 		}
 		if err := check(child); err != nil {

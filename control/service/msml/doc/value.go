@@ -20,7 +20,8 @@ var words = map[string][]string{
 	"state": {"generate", "suspend", "create"}, "topology": {"parallel", "serial", "fullduplex"},
 	"recording": {"start", "stop", "pause", "resume"}, "pattern": {"moml+digits", "mgcp", "megaco"},
 	"variable": {"silence"},
-	"gain":     {"mute", "unmute"},
+	"until":    {"answer", "greeting", "beep"}, "profile": {"normal", "voice", "machine"},
+	"gain": {"mute", "unmute"},
 }
 
 // conforms tells whether a value has a form.
