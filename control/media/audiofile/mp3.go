@@ -14,7 +14,7 @@ func isMP3(data []byte) bool {
 }
 
 // mp3Audio is MP3: MPEG-1, MPEG-2 and MPEG-2.5, but for the lowest rate of the latter,
-// 8 kHz.
+// 8 kHz, whose bands are like those of no rate that the decoder knows.
 type mp3Audio struct {
 	decoder *mp3.Decoder
 	hz      int

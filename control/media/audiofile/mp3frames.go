@@ -8,14 +8,18 @@ import (
 )
 
 // mp3Frames makes a stream of layer III that the decoder reads: it knows no MPEG-2.5,
-// and miscounts the padding of MPEG-2 at 22.05 kHz. Each of their frames becomes one
-// of MPEG-2 at its highest bitrate, which has all of its own data in itself and borrows
-// none of the frames before. Rate is the true one.
+// and of MPEG-2 it miscounts the padding at 22.05 kHz and mishears frames so short that
+// they borrow from many before. Each of their frames becomes one of MPEG-2 at its
+// highest bitrate without padding. Its data begins at the end of the frame before, as
+// far as that has room, so that a long one fits. Rate is the true one.
 type mp3Frames struct {
-	r    *bufio.Reader
-	out  []byte
-	rate int
-	kept []byte // main data of the frames so far that may be borrowed from
+	r     *bufio.Reader
+	rate  int
+	kept  []byte // main data of the frames so far that may be borrowed from
+	frame []byte // the last one, whose end may still be filled
+	free  int    // octets of that
+	out   []byte
+	err   error // what ended the stream
 }
 
 // What ISO/IEC 13818-3 and the extension to lower rates have.
@@ -96,7 +100,7 @@ func readableMP3(r *bufio.Reader) (io.Reader, int, error) {
 	}
 	first, ok := lowFrame(head)
 	switch {
-	case !ok || first.version() == mpeg2 && first.rate() != lowRates[0]:
+	case !ok:
 		return struct{ io.Reader }{r}, 0, nil // a Seeker would be read to its end
 	case first.rate() == Rate:
 		return nil, 0, fmt.Errorf("%w: MP3 at 8 kHz", ErrUnsupported)
@@ -123,11 +127,33 @@ func skipTag(r *bufio.Reader) error {
 	return nil
 }
 
-// Read implements io.Reader.
+// data is the length of a frame's main data by its side information, in octets.
+func (h lowHeader) data(side []byte) int {
+	const (
+		each   = 63 // bits that a channel has
+		length = 12 // of them, the first: its part of the main data
+	)
+	at, channels := 10, 2 // bits
+	if len(side) == 9 {
+		at, channels = 9, 1
+	}
+	bits := 0
+	for range channels {
+		word := uint32(side[at/8])<<16 | uint32(side[at/8+1])<<8 | uint32(side[at/8+2])
+		bits += int(word >> (24 - length - at%8) & (1<<length - 1))
+		at += each
+	}
+	return (bits + 7) / 8
+}
+
+// Read implements io.Reader. What it gives is one frame behind.
 func (f *mp3Frames) Read(p []byte) (int, error) {
 	for len(f.out) == 0 {
-		if err := f.frame(); err != nil {
-			return 0, err
+		if f.err != nil {
+			return 0, f.err
+		}
+		if f.err = f.next(); f.err != nil {
+			f.out, f.frame = f.frame, nil
 		}
 	}
 	n := copy(p, f.out)
@@ -135,8 +161,8 @@ func (f *mp3Frames) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// frame reads the next frame.
-func (f *mp3Frames) frame() error {
+// next reads a frame, or an octet that belongs to none.
+func (f *mp3Frames) next() error {
 	head, err := f.r.Peek(mp3Header)
 	if err != nil {
 		return err
@@ -150,13 +176,12 @@ func (f *mp3Frames) frame() error {
 	if _, err := io.ReadFull(f.r, body); err != nil {
 		return brokenOff(err)
 	}
-	f.out = f.out[:0]
-	f.add(h, body[mp3Header:])
+	f.take(h, body[mp3Header:])
 	return nil
 }
 
-// add makes a frame stand by itself. One whose loan is missing is silent.
-func (f *mp3Frames) add(h lowHeader, body []byte) {
+// take finds a frame's data. One whose loan is missing is silent.
+func (f *mp3Frames) take(h lowHeader, body []byte) {
 	if h.checked() {
 		body = body[min(2, len(body)):]
 	}
@@ -165,23 +190,32 @@ func (f *mp3Frames) add(h lowHeader, body []byte) {
 		return
 	}
 	side, own := append([]byte(nil), body[:n]...), body[n:]
-	borrowed := int(side[0])
-	side[0] = 0
-	at := len(f.kept) - borrowed
+	at := len(f.kept) - int(side[0])
 	f.kept = append(f.kept, own...)
-	alone := h.alone()
-	room := alone.size() - mp3Header - n
 	var main []byte
 	if at >= 0 {
 		main = f.kept[at:]
+		main = main[:min(len(main), h.data(side))]
 	} else {
 		clear(side)
 	}
-	main = main[:min(len(main), room)]
-	f.out = binary.BigEndian.AppendUint32(f.out, uint32(alone))
-	f.out = append(append(f.out, side...), main...)
-	f.out = append(f.out, make([]byte, room-len(main))...)
+	f.add(h.alone(), side, main)
 	if over := len(f.kept) - mostBorrowed; over > 0 {
 		f.kept = f.kept[:copy(f.kept, f.kept[over:])]
 	}
+}
+
+// add appends a frame: what it has before it goes out.
+func (f *mp3Frames) add(h lowHeader, side, main []byte) {
+	before := min(len(main), f.free, mostBorrowed)
+	copy(f.frame[len(f.frame)-before:], main)
+	f.out = f.frame
+	main = main[before:]
+	side[0] = byte(before)
+	f.frame = binary.BigEndian.AppendUint32(make([]byte, 0, h.size()), uint32(h))
+	f.frame = append(f.frame, side...)
+	room := h.size() - len(f.frame)
+	main = main[:min(len(main), room)]
+	f.free = room - len(main)
+	f.frame = append(append(f.frame, main...), make([]byte, f.free)...)
 }
