@@ -135,10 +135,19 @@ func TestHandshakesUnderSpray(t *testing.T) {
 // TestTrialsAreBounded keeps as many handshakes as there is room for, and the one of
 // him who is where signalling said, whoever else begins.
 func TestTrialsAreBounded(t *testing.T) {
-	a, b := introduce(t, nil)
+	var answered sync.Once
+	forged := make(chan struct{})
+	a, b := introduce(t, func(int) (lost bool) {
+		answered.Do(func() { // the cookie for what is forged, which the far end would take for its own
+			lost = true
+			close(forged)
+		})
+		return lost
+	})
 	ours, theirs := identity(t), identity(t)
 	b.agree(t, towards(t, theirs, ours, false))
 	b.guard.DTLS(forgedHello(nil), addresses[0])
+	<-forged
 	for range 20 * maxTrials {
 		b.guard.DTLS(forgedHello(nil), addresses[2])
 	}
