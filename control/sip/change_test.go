@@ -179,6 +179,21 @@ func TestInfoOfOurs(t *testing.T) {
 	hangUp(p, c)
 }
 
+// Who hangs up does not answer any more.
+func TestInfoEndsWithTheDialog(t *testing.T) {
+	_, d, p, c := established(t, "tcp")
+	done := make(chan error, 1)
+	go func() { done <- d.Info(context.Background(), Content{}) }()
+	p.Expect("INFO")
+	hangUp(p, c)
+	if err := <-done; !errors.Is(err, ErrEnded) {
+		t.Errorf("the INFO ended with %v", err)
+	}
+	if err := d.Info(context.Background(), Content{}); !errors.Is(err, ErrEnded) {
+		t.Errorf("another ended with %v", err)
+	}
+}
+
 func TestInfoIsAnsweredWithABody(t *testing.T) {
 	_, d, p, c := established(t, "tcp")
 	m := c.Request("INFO").With("Content-Type", "application/msml+xml")

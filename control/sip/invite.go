@@ -298,7 +298,7 @@ func (a *Agent) Options(ctx context.Context, to string) error {
 	host, _ := a.wire.SentBy(link)
 	req.From().Address.Host = host.String()
 	a.addContact(req, link)
-	res, _, err := a.transact(ctx, req, link)
+	res, _, err := a.transact(ctx, req, link, newWaiter())
 	if err != nil {
 		return fmt.Errorf("options: %w", err)
 	}

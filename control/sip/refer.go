@@ -84,7 +84,7 @@ func (d *Dialog) Refer(ctx context.Context, r Refer) (*Subscription, error) {
 	if !d.subscribe(s) {
 		return nil, ErrEnded
 	}
-	res, _, err := d.agent.transact(ctx, req, link)
+	res, _, err := d.agent.transact(ctx, req, link, newWaiter())
 	switch {
 	case err != nil:
 		d.unsubscribe(s)

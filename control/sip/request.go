@@ -86,7 +86,8 @@ func sdpIn(c Content) []byte {
 }
 
 // Info sends an INFO within the dialog (RFC 6086) and returns when it is
-// answered: with a RejectedError when the answer is 300 or above.
+// answered: with a RejectedError when the answer is 300 or above, and with ErrEnded
+// when the dialog is over before there is an answer.
 func (d *Dialog) Info(ctx context.Context, c Content) error {
 	res, err := d.ask(ctx, sip.INFO, c)
 	if err != nil {
@@ -101,6 +102,11 @@ func (d *Dialog) Info(ctx context.Context, c Content) error {
 // ask sends a request and heeds an answer that says the dialog is gone (RFC
 // 3261 section 12.2.1.2, RFC 5057 section 5.1).
 func (d *Dialog) ask(ctx context.Context, method sip.RequestMethod, c Content) (*sip.Response, error) {
+	select {
+	case <-d.done:
+		return nil, ErrEnded
+	default:
+	}
 	res, _, err := d.send(ctx, method, c)
 	switch {
 	case err != nil:
@@ -111,14 +117,19 @@ func (d *Dialog) ask(ctx context.Context, method sip.RequestMethod, c Content) (
 	return res, nil
 }
 
-// send sends a request within the dialog and waits for its final response.
+// send sends a request within the dialog and waits for its final response. Only a
+// BYE has one that is worth waiting for when the dialog is over.
 func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, c Content) (*sip.Response, wire.Link, error) {
 	req, link, err := d.prepare(ctx, method)
 	if err != nil {
 		return nil, link, err
 	}
 	c.put(req)
-	res, link, err := d.agent.transact(ctx, req, link)
+	w := newWaiter()
+	if method != sip.BYE {
+		w.over = d.done
+	}
+	res, link, err := d.agent.transact(ctx, req, link, w)
 	if err != nil || d.tx != nil {
 		return res, link, err
 	}
@@ -137,8 +148,7 @@ func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, c Content) 
 
 // transact sends a request and waits for its final response. The link it returns is
 // the one the request went over.
-func (a *Agent) transact(ctx context.Context, req *sip.Request, link wire.Link) (*sip.Response, wire.Link, error) {
-	w := newWaiter()
+func (a *Agent) transact(ctx context.Context, req *sip.Request, link wire.Link, w waiter) (*sip.Response, wire.Link, error) {
 	tx, err := a.wire.Request(req, link, w)
 	if err != nil {
 		return nil, link, err
@@ -280,6 +290,7 @@ func resolve(ctx context.Context, uri sip.Uri) (netip.AddrPort, error) {
 type waiter struct {
 	final  chan *sip.Response
 	failed chan error
+	over   <-chan struct{} // closed when nobody will answer any more; nil: somebody will
 }
 
 func newWaiter() waiter {
@@ -294,6 +305,13 @@ func (w waiter) await(ctx context.Context) (*sip.Response, error) {
 		return nil, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-w.over:
+	}
+	select {
+	case res := <-w.final: // the last thing that the far end said
+		return res, nil
+	default:
+		return nil, ErrEnded
 	}
 }
 
