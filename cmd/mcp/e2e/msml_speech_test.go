@@ -21,7 +21,7 @@ import (
 
 // cities is <speech> of RFC 5707 section 13.4 with attributes, in a group with a prompt;
 // what it ends with is told, and the caller hung up on.
-const cities = `<group topology="parallel">%s<speech spcmplt="300ms" spincmplt="300ms" %s>
+const cities = `<group topology="parallel">%s<speech spcmplt="200ms" spincmplt="200ms" %s>
 	<grammar version="1.0"><rule id="city" scope="public"><item><one-of><item>vancouver</item><item>new york</item><item>london</item></one-of></item></rule>
 		<match><send target="group" event="terminate"/></match></grammar>
 	<noinput><send target="group" event="terminate"/></noinput>
@@ -51,23 +51,31 @@ func (s *steerer) start(on, dialog string) {
 	}
 }
 
+// dismiss hangs up on a telephone and tells what it heard.
+func (s *steerer) dismiss(p *participant) []float64 {
+	s.t.Helper()
+	s.ask(`<dialogstart target="` + p.id + `"><disconnect/></dialogstart>`)
+	return p.end()
+}
+
 // TestMSMLSpeechRecognition runs RFC 5707 section 13.4 to each of its ends.
 func TestMSMLSpeechRecognition(t *testing.T) {
 	t.Parallel()
-	quiet := `<play><tts>name a city please</tts></play>`
+	quiet := `<play><tts>which city</tts></play>`
 	for _, tt := range []struct {
 		name, play, attributes, script string
 		hears                          string
 		end, input, played             string
 	}{
-		{"match", quiet, "", "listen; say hum 1000 600ms; await", "new york", "speech.match", "new york", "play.complete"},
-		{"nomatch", quiet, "", "listen; say hum 1000 600ms; await", "", "speech.nomatch", "", "play.complete"},
+		{"match", quiet, "", "listen; say hum 1000 400ms; await", "new york", "speech.match", "new york", "play.complete"},
+		{"nomatch", quiet, "", "listen; say hum 1000 400ms; await", "", "speech.nomatch", "", "play.complete"},
 		{"noinput", quiet, `noint="400ms" starttimer="true"`, "await", "", "speech.noinput", "", ""},
-		{"not sure enough", quiet, `confidence="100"`, "listen; say hum 1000 600ms; await", "new york|london", "speech.nomatch", "", "play.complete"},
+		{"not sure enough", quiet, `confidence="100"`, "listen; say hum 1000 400ms; await", "new york|london", "speech.nomatch", "", "play.complete"},
 		{"barge-in", `<play barge="true"><tts>` + strings.Repeat("a long prompt ", 20) + `</tts></play>`, "",
-			"hear; wait 300ms; say hum 1000 600ms; await", "london", "speech.match", "london", "terminate"},
+			"hear; wait 200ms; say hum 1000 400ms; await", "london", "speech.match", "london", "terminate"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, nil)
 			r.speech.engine.Hear(tt.hears)
 			s, p := r.steer(t), r.participate(t, tt.script)
@@ -94,8 +102,8 @@ func TestMSMLSpeechIterates(t *testing.T) {
 	r := newRig(t, nil)
 	r.pages.tunes()
 	r.speech.engine.Hear("yes", "", "yes")
-	s, p := r.steer(t), r.participate(t, "listen; say hum 1000 500ms; listen; say hum 1000 500ms; listen; say hum 1000 500ms; await")
-	s.start(p.id, `<speech iterate="forever" spcmplt="300ms" spincmplt="300ms">
+	s, p := r.steer(t), r.participate(t, strings.Repeat("listen; say hum 1000 400ms; ", 3)+"await")
+	s.start(p.id, `<speech iterate="forever" spcmplt="200ms" spincmplt="200ms">
 		<grammar iterate="2"><rule id="r">yes</rule><match><send target="source" event="yes"/></match></grammar>`+
 		`<nomatch><send target="source" event="what"/></nomatch><speechexit><send target="source" event="end" namelist="speech.end"/></speechexit></speech><disconnect/>`)
 	for _, event := range []string{"yes", "what", "yes"} {
@@ -120,7 +128,7 @@ func TestMSMLSpeechIterates(t *testing.T) {
 func TestMSMLSpeechTerminates(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	s, p := r.steer(t), r.participate(t, "wait 2s")
+	s, p := r.steer(t), r.participate(t, "await")
 	s.start(p.id, `<speech><grammar><rule id="r">yes</rule></grammar></speech><exit namelist="speech.end speech.results"/>`)
 	if result := s.ask(`<dialogend id="` + p.id + `/dialog:d"/>`); result.Response != 200 {
 		t.Fatalf("%+v", result)
@@ -128,7 +136,7 @@ func TestMSMLSpeechTerminates(t *testing.T) {
 	if exit := s.event("msml.dialog.exit", p.id+"/dialog:d"); exit.value("speech.end") != "terminate" || exit.value("speech.results") != "" {
 		t.Errorf("%+v", exit)
 	}
-	p.end()
+	s.dismiss(p)
 	s.hangUp()
 	r.nothingLeft()
 }
@@ -138,20 +146,21 @@ func TestMSMLSpokenPrompts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	r.pages.tunes()
+	r.speech.engine.Word = 100 * time.Millisecond
 	r.pages.handle("/words.txt", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "words of a file") })
-	s, p := r.steer(t), r.participate(t, "wait 5s")
+	s, p := r.steer(t), r.participate(t, "await")
 	s.start(p.id, `<play><audio uri="`+r.pages.server.URL+`/400/300ms"/><tts iterate="2">hello there</tts>
 		<tts><speak version="1.0" xml:lang="en-US">good day</speak></tts><tts uri="`+r.pages.server.URL+`/words.txt"/>
 		<audio uri="`+r.pages.server.URL+`/700/300ms"/></play><exit namelist="play.end play.amt"/>`)
 	exit := s.event("msml.dialog.exit", p.id+"/dialog:d")
-	if amt, err := time.ParseDuration(exit.value("play.amt")); exit.value("play.end") != "play.complete" || err != nil || amt < 2*time.Second {
+	if amt, err := time.ParseDuration(exit.value("play.amt")); exit.value("play.end") != "play.complete" || err != nil || amt < 1400*time.Millisecond {
 		t.Errorf("%+v", exit)
 	}
 	want := []string{"hello there", "hello there", "good day", "words of a file"}
 	if said := r.speech.engine.Said(); !slices.Equal(said, want) {
 		t.Errorf("said %q", said)
 	}
-	if got := p.end(); got[0] != 400 || got[len(got)-1] != 700 {
+	if got := s.dismiss(p); got[0] != 400 || got[len(got)-1] != 700 {
 		t.Errorf("heard %v", got)
 	}
 	s.hangUp()
@@ -162,15 +171,18 @@ func TestMSMLSpokenPrompts(t *testing.T) {
 func TestMSMLSpokenPromptPauses(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	s, p := r.steer(t), r.participate(t, "hear; dtmf 5; wait 800ms; dtmf 5; listen 1s; dtmf #; wait 300ms")
-	s.start(p.id, `<group topology="parallel"><play><tts>one two three four five six seven</tts></play>
-		<dtmf iterate="forever"><pattern digits="5"><send target="play" event="toggle-state"/></pattern>
-		<pattern digits="#"><send target="group" event="terminate"/></pattern></dtmf></group><exit namelist="play.end play.amt"/>`)
+	s, p := r.steer(t), r.participate(t, "hear; dtmf 5; wait 500ms; dtmf 5; await")
+	s.start(p.id, `<group topology="parallel">
+		<play><tts>one two three four five six seven</tts><playexit><send target="group" event="terminate"/></playexit></play>
+		<dtmf iterate="forever"><pattern digits="5"><send target="play" event="toggle-state"/></pattern></dtmf></group><exit namelist="play.end play.amt"/>`)
 	exit := s.event("msml.dialog.exit", p.id+"/dialog:d")
 	if exit.value("play.end") != "play.complete" || len(r.speech.engine.Said()) != 1 {
 		t.Errorf("%+v, said %q", exit, r.speech.engine.Said())
 	}
-	p.end()
+	s.dismiss(p)
+	if len(p.summary.Heard) != 2 {
+		t.Errorf("heard %+v", p.summary.Heard)
+	}
 	s.hangUp()
 	r.nothingLeft()
 }
@@ -214,12 +226,12 @@ func TestMSMLSpeechIsRefused(t *testing.T) {
 func TestMSMLSpeechServerFails(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *node.Config) { c.Speech.MRCP.URI = "sip:nobody@127.0.0.1:9;transport=tcp" })
-	s, p := r.steer(t), r.participate(t, "wait 1s")
+	s, p := r.steer(t), r.participate(t, "await")
 	s.start(p.id, `<play><tts>hello</tts></play>`)
 	if exit := s.event("msml.dialog.exit", p.id+"/dialog:d"); exit.value("dialog.exit.status") != "520" {
 		t.Errorf("%+v", exit)
 	}
-	p.end()
+	s.dismiss(p)
 	s.hangUp()
 	r.nothingLeft()
 }
