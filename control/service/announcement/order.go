@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -109,9 +110,9 @@ func (s *Service) provisioned(id string, params map[string]string) ([]string, er
 
 // localized lists the directories of a locale, best first: the tag itself, its
 // language, another country's variant of the language, another language of the
-// country, no language at all.
+// country, no language at all. Tags know no case (RFC 3066 section 2.1).
 func (s *Service) localized(locale string) []string {
-	parts := localeTag.FindStringSubmatch(locale)
+	parts := localeTag.FindStringSubmatch(strings.ToLower(locale))
 	if parts == nil {
 		return []string{s.config.Directory}
 	}
@@ -120,19 +121,24 @@ func (s *Service) localized(locale string) []string {
 	if country != "" {
 		patterns = append(patterns, "*_"+country)
 	}
+	there, err := os.ReadDir(s.config.Directory)
+	if err != nil { // what is looked for is not there either
+		return []string{s.config.Directory}
+	}
 	var dirs []string
-	for _, p := range patterns {
-		found, err := filepath.Glob(filepath.Join(s.config.Directory, p))
-		if err != nil { // a directory whose name is a malformed pattern
-			break
+	for _, pattern := range patterns {
+		for _, entry := range there {
+			// The pattern is none that could be malformed.
+			if fits, _ := path.Match(pattern, strings.ToLower(entry.Name())); fits {
+				dirs = append(dirs, filepath.Join(s.config.Directory, entry.Name()))
+			}
 		}
-		dirs = append(dirs, found...)
 	}
 	return append(dirs, s.config.Directory)
 }
 
 // localeTag is a language with a country, perhaps, as RFC 4240 section 3 joins them.
-var localeTag = regexp.MustCompile(`^([A-Za-z]{2,8})(?:[_-]([A-Za-z0-9]{2,8}))?$`)
+var localeTag = regexp.MustCompile(`^([a-z]{2,8})(?:[_-]([a-z0-9]{2,8}))?$`)
 
 // param is the form of what may be put into a sequence (RFC 4240 section 3.3).
 var param = regexp.MustCompile(`^[A-Za-z0-9]*$`)
