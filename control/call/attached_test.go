@@ -75,3 +75,37 @@ func TestOverridesReachServiceAndRecord(t *testing.T) {
 		t.Errorf("the record has %+v", r.Attached)
 	}
 }
+
+// What names a call to the product's other servers is in its record and in each line
+// of its log.
+func TestNamesOfTheCall(t *testing.T) {
+	var text bytes.Buffer
+	known := genesys.Read(map[string][]string{genesys.SessionHeader: {"A1B2;gvp.rm.datanodes=2|1"}, genesys.CallUUIDHeader: {"U1"}})
+	slog.New(slog.NewTextHandler(&text, nil)).With(identifiers("id", "sip", known)...).Info("x")
+	if !strings.HasSuffix(text.String(), "call=id sip_call_id=sip gvp_session=A1B2 call_uuid=U1\n") {
+		t.Errorf("the log has %s", text.String())
+	}
+	for _, tt := range []struct {
+		name                     string
+		headers                  map[string]string
+		param                    string // of the Request-URI
+		session, tenant, profile string
+	}{
+		{"Resource Manager", map[string]string{
+			"X-Genesys-GVP-Session-ID": "A1B2;gvp.rm.datanodes=2|1;gvp.rm.tenant-id=1.102_IVR", "X-Genesys-RM-Application-dbid": "105", "gvp-tenant-id": "no",
+		}, "", "A1B2", "1.102_IVR", "105"},
+		{"SIP Server", map[string]string{"X-Genesys-gsw-ivr-profile-id": "117", "gvp-tenant-id": "7", "X-Genesys-RM-Application-dbid": "105"}, "", "", "7", "117"},
+		{"neither", nil, ";gvp-tenant-id=8", "", "8", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, Config{}, &scripted{run: func(context.Context, *Call) Ending { return Ending{Cause: reporting.Completed} }})
+			to := strings.Replace(b.target, ";transport", tt.param+";transport", 1)
+			if _, err := b.caller.Invite(t.Context(), sip.Outgoing{To: to, Offer: offer(), Headers: tt.headers}); err != nil {
+				t.Fatal(err)
+			}
+			if r := b.record(); r.Session != tt.session || r.Tenant != tt.tenant || r.Profile != tt.profile {
+				t.Errorf("the record has session %q, tenant %q, profile %q", r.Session, r.Tenant, r.Profile)
+			}
+		})
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"mcp/control/media/report"
 	"mcp/control/reporting"
 	"mcp/control/sip"
+	"mcp/control/sip/genesys"
 )
 
 // facts gathers what the call's record will say. The first thing that ends a
@@ -22,14 +23,11 @@ type facts struct {
 	end    *reporting.End
 }
 
-func (f *facts) begin(id string, d Dialog, attached *reporting.Attached) {
+func (f *facts) begin(id string, d Dialog, known genesys.Call) {
 	f.record = reporting.Begin(id, time.Now())
 	f.record.SIPCallID = d.CallID()
-	h := d.Headers()
-	f.record.Session = sessionID(h)
-	f.record.Tenant = cmp.Or(sessionParameter(h, "gvp.rm.tenant-id"), first(h, "gvp-tenant-id"), d.RequestURI().Params["gvp-tenant-id"])
-	f.record.Profile = first(h, "x-genesys-gsw-ivr-profile-id")
-	f.record.Attached = attached
+	f.record.Session, f.record.Profile = known.Session, known.Profile
+	f.record.Tenant = cmp.Or(known.Tenant, first(d.Headers(), "gvp-tenant-id"), d.RequestURI().Params["gvp-tenant-id"])
 	f.record.Parties = reporting.Parties{
 		Local: d.LocalURI(), Remote: d.RemoteURI(), Request: requestURI(d.RequestURI()),
 		DNIS: userPart(d.LocalURI()), ANI: userPart(d.RemoteURI()),
@@ -265,23 +263,6 @@ func (f *facts) byeReason() map[string]string {
 func first(headers map[string][]string, name string) string {
 	for _, v := range headers[name] {
 		return strings.TrimSpace(v)
-	}
-	return ""
-}
-
-// sessionID is the session that the Resource Manager put the call into: the
-// first part of its X-Genesys-GVP-Session-ID header.
-func sessionID(headers map[string][]string) string {
-	id, _, _ := strings.Cut(first(headers, "x-genesys-gvp-session-id"), ";")
-	return strings.TrimSpace(id)
-}
-
-// sessionParameter is a parameter of that header.
-func sessionParameter(headers map[string][]string, name string) string {
-	for _, p := range strings.Split(first(headers, "x-genesys-gvp-session-id"), ";") {
-		if key, value, ok := strings.Cut(p, "="); ok && strings.TrimSpace(key) == name {
-			return strings.Trim(strings.TrimSpace(value), `"`)
-		}
 	}
 	return ""
 }

@@ -159,8 +159,9 @@ func (s *Server) newCall(d Dialog) *Call {
 		inbox: make(chan message, 8), hungUp: make(chan struct{}),
 	}
 	c.life.gone, c.life.parties = make(chan struct{}), map[*Party]struct{}{}
-	c.life.facts.begin(id, d, s.attached(c.log, known, headers, d.RequestURI()))
+	c.life.facts.begin(id, d, known)
 	c.life.facts.record.Parent = first(headers, s.config.ParentHeader)
+	c.life.facts.record.Attached = s.attached(c.log, known, headers, d.RequestURI())
 	return c
 }
 

@@ -24,7 +24,7 @@ type Head struct {
 	ID          string `json:"id"`                    // unique for ever; one that comes twice is the same record
 	Component   string `json:"component,omitempty"`   // the platform's own name
 	Tenant      string `json:"tenant,omitempty"`      // gvp.rm.tenant-id of the session header, or gvp-tenant-id
-	Profile     string `json:"profile,omitempty"`     // IVR profile: X-Genesys-gsw-ivr-profile-id
+	Profile     string `json:"profile,omitempty"`     // IVR profile: X-Genesys-gsw-ivr-profile-id, or X-Genesys-RM-Application-dbid
 	Session     string `json:"session,omitempty"`     // X-Genesys-GVP-Session-ID: the call in the systems around
 	Application string `json:"application,omitempty"` // URL of the application, without its query
 }

@@ -1,6 +1,7 @@
 package voicexml
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"mcp/control/media/codec"
 	"mcp/control/sdp"
 	"mcp/control/sip"
+	gvp "mcp/control/sip/genesys"
 	"mcp/control/sip/header"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
@@ -239,14 +241,15 @@ func progressVars(c *call.Call) any {
 // the call.
 func genesys(invite call.Identity, own string, overrides map[string]string) map[string]any {
 	headers, uri := invite.Headers(), invite.RequestURI()
+	known := gvp.Read(headers)
 	vars := map[string]any{
 		"com.genesyslab.config":    texts(overrides),
 		"connection.callidref":     invite.CallID(),
 		"com.genesyslab.userdata":  userdata(headers, written(invite)),
-		"com.genesyslab.sessionid": sessionID(headers, own),
+		"com.genesyslab.sessionid": cmp.Or(known.Session, own),
 	}
 	optional := map[string]string{
-		"connection.uuid":                first(headers["x-genesys-calluuid"]),
+		"connection.uuid":                known.CallUUID,
 		"connection.dn":                  uri.Params["dn"],
 		"com.genesyslab.instance.parent": first(headers["x-genesys-parent"]),
 		"com.genesyslab.cs.username":     first(headers["x-genesys-cs-username"]),
@@ -261,8 +264,8 @@ func genesys(invite call.Identity, own string, overrides map[string]string) map[
 			vars[name] = value
 		}
 	}
-	if data := first(headers["x-genesys-gvp-session-data"]); data != "" {
-		vars["com.genesyslab.sessiondata"] = parts(data)
+	if len(known.SessionData) > 0 {
+		vars["com.genesyslab.sessiondata"] = list(known.SessionData)
 	}
 	if v := jsonParam(uri, "ccxml"); v != nil {
 		vars["connection.ccxml"] = v
@@ -270,11 +273,11 @@ func genesys(invite call.Identity, own string, overrides map[string]string) map[
 	return vars
 }
 
-// parts are what stands between semicolons.
-func parts(text string) []any {
-	var out []any
-	for part := range strings.SplitSeq(text, ";") {
-		out = append(out, part)
+// list is texts as the page sees them.
+func list(all []string) []any {
+	out := make([]any, len(all))
+	for i, text := range all {
+		out[i] = text
 	}
 	return out
 }
@@ -344,14 +347,6 @@ func userdata(headers map[string][]string, names map[string]string) map[string]a
 		}
 	}
 	return data
-}
-
-// sessionID is what the resource manager calls the session, or else our own.
-func sessionID(headers map[string][]string, own string) string {
-	if id, _, _ := strings.Cut(first(headers["x-genesys-gvp-session-id"]), ";"); id != "" {
-		return id
-	}
-	return own
 }
 
 // firstFetch is how the parameters of a Request-URI want the first page fetched

@@ -3,6 +3,7 @@
 package genesys
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -17,6 +18,9 @@ const (
 	SessionDataHeader = "x-genesys-gvp-session-data"
 	CallUUIDHeader    = "x-genesys-calluuid"
 	ProfileHeader     = "x-genesys-rm-application-dbid"
+	// OverrideHeader names the application in place of the one that the number called
+	// stands for. It is user data too.
+	OverrideHeader = "x-genesys-gsw-ivr-profile-id"
 )
 
 // ConfigPrefix is what the name of a Request-URI parameter begins with that
@@ -27,7 +31,6 @@ const ConfigPrefix = "gvp.config."
 type Call struct {
 	Session  string // the Resource Manager's name for the call
 	Tenant   string // gvp.rm.tenant-id
-	CTI      bool   // the CTI Connector is in the path
 	CallUUID string // SIP Server's name for the call
 	Profile  string // the application's identifier in the configuration
 	// SessionData are the parts of that header, in order.
@@ -42,9 +45,8 @@ func Read(headers map[string][]string) Call {
 	c := Call{
 		Session:  session.Text,
 		Tenant:   session.Params["gvp.rm.tenant-id"],
-		CTI:      session.Params["gvp.rm.cti-call"] == "1",
 		CallUUID: strings.TrimSpace(first(headers[CallUUIDHeader])),
-		Profile:  strings.TrimSpace(first(headers[ProfileHeader])),
+		Profile:  strings.TrimSpace(cmp.Or(first(headers[OverrideHeader]), first(headers[ProfileHeader]))),
 		UserData: map[string]string{},
 	}
 	if data := first(headers[SessionDataHeader]); data != "" {
