@@ -52,6 +52,9 @@ func RunPorts(ctx context.Context, out io.Writer, o PortsOptions) (err error) {
 		for what, calls := range c.wrong {
 			fmt.Fprintf(o.Progress, "    %d calls: %s\n", calls, what)
 		}
+		if len(c.wrong) > 0 {
+			fmt.Fprintf(o.Progress, "    %s\n", c.keys)
+		}
 		if !c.passes() {
 			break
 		}
@@ -72,6 +75,7 @@ type crowd struct {
 	length                time.Duration // of all calls together
 	cpu                   float64       // cores that the platform used while all were there
 	heard                 float64       // of the prompts' packets, the share that was heard
+	keys                  keys
 }
 
 func (c crowd) passes() bool {
@@ -140,6 +144,10 @@ func (c contender) crowd(ctx context.Context, r *road, ports int) (crowd, error)
 	result := callers.place(ctx, calls, length/time.Duration(ports))
 	heard, err := r.ears.Seen()
 	err = errors.Join(err, <-profiled)
+	found, counted := s.keys()
+	err = errors.Join(err, counted)
+	found.pressed, found.unsent = callers.board.Pressed(), callers.board.Lost()
+	result.keys = found
 	result.ports, result.cpu = ports, cpu
 	result.heard = float64(heard-seen) / float64(calls*profilePackets)
 	return result, err

@@ -36,17 +36,11 @@ func (s *server) save(name, what string) error {
 	if err := os.MkdirAll(s.road.profiles, 0o755); err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return s.road.lab.Dial(ctx, s.road.lab.MCP, network, netip.MustParseAddrPort(addr))
-	}}}
-	resp, err := client.Get("http://" + probes + "/debug/pprof/" + what)
+	resp, err := s.get("/debug/pprof/" + what)
 	if err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("profile: %s", resp.Status)
-	}
 	file, err := os.Create(filepath.Join(s.road.profiles, name+".pprof"))
 	if err != nil {
 		return fmt.Errorf("profile: %w", err)
@@ -56,4 +50,17 @@ func (s *server) save(name, what string) error {
 		return fmt.Errorf("profile: %w", err)
 	}
 	return file.Close()
+}
+
+// get asks the platform for what it has on the port of its probes.
+func (s *server) get(path string) (*http.Response, error) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return s.road.lab.Dial(ctx, s.road.lab.MCP, network, netip.MustParseAddrPort(addr))
+	}}}
+	resp, err := client.Get("http://" + probes + path)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		_ = resp.Body.Close() // the status says it all
+		return nil, fmt.Errorf("%s: %s", path, resp.Status)
+	}
+	return resp, err
 }

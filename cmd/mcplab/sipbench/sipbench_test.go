@@ -3,6 +3,7 @@ package sipbench
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -42,5 +43,16 @@ func TestComparison(t *testing.T) {
 	r.compare()
 	if got := r.Results[1]; got.Ratio != 0.7 || got.Against != "sip.bare.cps" || got.Goal != 0.6 {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestKeysAreCounted(t *testing.T) {
+	metrics := "# HELP mcp_media_digits_total x\nmcp_media_digits_total 1.2e+06\nmcp_media_digits_lost_total 3\n" +
+		"mcp_media_dropped_packets_total{reason=\"source\"} 9\nmcp_media_dropped_packets_total{reason=\"overrun\"} 4\n"
+	if got, err := countKeys(strings.NewReader(metrics)); err != nil || got != (keys{found: 1_200_000, unread: 3, overrun: 4}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := countKeys(strings.NewReader("mcp_media_digits_total many\n")); err == nil {
+		t.Error("many is a number")
 	}
 }

@@ -41,6 +41,7 @@ type Board struct {
 	mu    sync.Mutex
 	turns [phases]map[*Phone]struct{}
 	next  int
+	keys  int // that were pressed
 	lost  int // packets that could not be sent
 }
 
@@ -98,6 +99,13 @@ func (b *Board) Left(p *Phone) int {
 	return left
 }
 
+// Pressed is how many keys have been pressed, those included that are being so.
+func (b *Board) Pressed() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.keys
+}
+
 // Lost is how many packets could not be sent.
 func (b *Board) Lost() int {
 	b.mu.Lock()
@@ -126,6 +134,9 @@ func (b *Board) serve(turn int, now time.Time) {
 		packet := p.due(now)
 		if packet != nil && len(p.presses) == 1 && p.frame == 1 {
 			close(p.done) // before it is sent: the answer to it may come before the next line
+		}
+		if packet != nil && p.frame == 1 {
+			b.keys++
 		}
 		if packet != nil {
 			if _, err := b.conn.WriteToUDPAddrPort(packet, p.to); err != nil {
