@@ -234,8 +234,18 @@ func (p *program) inform(mediaType string, body []byte) {
 	default:
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), informTime)
+	var heeding sync.WaitGroup
+	defer heeding.Wait()
 	defer cancel()
-	if err := p.call.Inform(ctx, sip.Content{Type: mediaType, Body: body}); err != nil && !errors.Is(err, sip.ErrEnded) {
+	heeding.Go(func() {
+		select {
+		case <-p.call.HungUp():
+			cancel() // one that has hung up need not answer
+		case <-ctx.Done():
+		}
+	})
+	err := p.call.Inform(ctx, sip.Content{Type: mediaType, Body: body})
+	if err != nil && !errors.Is(err, sip.ErrEnded) && !errors.Is(err, context.Canceled) {
 		p.call.Log().Warn("msml event not delivered", "error", err)
 	}
 }
