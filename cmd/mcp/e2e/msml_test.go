@@ -147,16 +147,21 @@ func (r *rig) participate(t *testing.T, script string) *participant {
 
 func (r *rig) participateWith(t *testing.T, script string, voice caller.Voice) *participant {
 	t.Helper()
+	return r.participateAs(t, script, caller.Config{Voice: voice})
+}
+
+// participateAs lets the telephone behave as it is told.
+func (r *rig) participateAs(t *testing.T, script string, c caller.Config) *participant {
+	t.Helper()
 	p := &participant{t: t, done: make(chan struct{})}
 	steps, err := caller.ParseScript(script)
 	if err != nil {
 		t.Fatal(err)
 	}
 	up := make(chan string, 1)
-	phone := caller.NewPhone(r.agent, caller.Config{
-		To: r.uri("msml", ""), Quiet: 300 * time.Millisecond, Voice: voice,
-		Up: func(d *sip.Dialog) { up <- "conn:" + d.RemoteTag() },
-	})
+	c.To, c.Quiet = r.uri("msml", ""), 300*time.Millisecond
+	c.Up = func(d *sip.Dialog) { up <- "conn:" + d.RemoteTag() }
+	phone := caller.NewPhone(r.agent, c)
 	go func() {
 		defer close(p.done)
 		p.summary, p.err = phone.Call(context.Background(), steps)
