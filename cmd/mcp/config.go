@@ -25,19 +25,7 @@ func configCommand() *cobra.Command {
 				return config.Print(cmd.OutOrStdout(), &cfg)
 			},
 		},
-		&cobra.Command{
-			Use: "check", Short: "Print the configuration in force, or what is wrong with it", Args: cobra.NoArgs,
-			Long: `Print the configuration in force, or all that is wrong with it: where it stands, the
-key, the value and what is expected. Files that keys name must be there. What the
-machine and the far ends say to it, "mcp doctor" tells.`,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				cfg, err := loadFrom(config.Source{File: file, Files: true})
-				if err != nil {
-					return err
-				}
-				return config.Print(cmd.OutOrStdout(), &cfg)
-			},
-		},
+		checkCommand(&file),
 		&cobra.Command{
 			Use: "explain [KEY]", Short: "Tell what a key means, holds and how it is set", Args: cobra.MaximumNArgs(1),
 			Long: `Tell what a key means, what it holds and how it is set, in the file and in the
@@ -65,6 +53,27 @@ the section gvp of the configuration file, by the names and in the units they ha
 			RunE: func(cmd *cobra.Command, _ []string) error { return printOptions(cmd.OutOrStdout()) },
 		},
 	)
+	return cmd
+}
+
+func checkCommand(file *string) *cobra.Command {
+	var files bool
+	cmd := &cobra.Command{
+		Use: "check", Short: "Print the configuration in force, or what is wrong with it", Args: cobra.NoArgs,
+		Long: `Print the configuration in force, or all that is wrong with it: where it stands, the
+key, the value and what is expected. Files that keys name must be there, unless the
+configuration is another machine's (--files=false). What the machine and the far ends
+say to it, "mcp doctor" tells.`,
+		Example: "  mcp config check\n  mcp config check --config node-7.yaml --files=false",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadFrom(config.Source{File: *file, Files: files})
+			if err != nil {
+				return err
+			}
+			return config.Print(cmd.OutOrStdout(), &cfg)
+		},
+	}
+	cmd.Flags().BoolVar(&files, "files", true, "want the files that keys name to be there")
 	return cmd
 }
 

@@ -40,6 +40,7 @@ func TestFaultsAreTold(t *testing.T) {
 		{"application:\n  numbers:\n    '1': ors", `3: application.numbers.1: "ors" needs application.ors.urls`},
 		{"recording:\n  certificates:\n    files:\n    - /nowhere/c.pem", "4: recording.certificates.files[0]: open /nowhere/c.pem: no such file or directory: put it there, or mend the path"},
 		{"upload:\n  destination: {url: https://w, password-file: /nowhere/rup}", "2: upload.destination.password-file: open /nowhere/rup: no such file"},
+		{"speech:\n  google:\n    enabled: true\n    tenants:\n      '7001': /nowhere/sa.json", "5: speech.google.tenants.7001: open /nowhere/sa.json: no such file"},
 		{"log:\n  export:\n    rules: /nowhere/r.yaml", "3: log.export.rules: open /nowhere/r.yaml: no such file"},
 		{"gvp:\n  sip.callrate: 3", "2:3: gvp.sip.callrate: unknown option; the nearest known one is sip.call_rate"},
 		{"gvp:\n  mpc.rtp.portrange: 45000-20000", "2: media.port-max: 20000 is not above 45000"},

@@ -2,16 +2,22 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"mcp/control/node/monitoring"
+	"mcp/control/node/uploading"
 )
 
 // free is an address that nobody listens on. It is on a part of loopback of its own,
@@ -66,6 +72,47 @@ func TestListenersAreBounded(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestTakenAddressIsToldOfItsKey starts the platform and its other roles with an address
+// that somebody else listens on.
+func TestTakenAddressIsToldOfItsKey(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	at := taken.Addr().String()
+	platform := func(c Config, log *slog.Logger) error { return Run(t.Context(), c, nil, log) }
+	for _, tt := range []struct {
+		key string
+		set func(*Config)
+		run func(Config, *slog.Logger) error
+	}{
+		{"sip.listen", func(c *Config) { c.SIP.Listen = []string{"tcp:" + at} }, platform},
+		{"health.listen", func(c *Config) { c.Health.Listen = at }, platform},
+		{"health.snmp.exporter.listen", func(c *Config) { c.Health.SNMP.Exporter.Listen = at }, platform},
+		{"log.export.listen", func(c *Config) { c.Log.Export.Listen = at }, platform},
+		{"calls.outbound.listen", func(c *Config) { c.Calls.Outbound.Listen = at }, platform},
+		{"upload.listen", func(c *Config) { c.Upload.Listen, c.Upload.Destination.URL = at, "http://127.0.0.1:1/x" }, platform},
+		{"upload.listen", func(c *Config) { c.Upload.Listen, c.Upload.Destination.URL = at, "http://127.0.0.1:1/x" },
+			func(c Config, log *slog.Logger) error { return uploading.Run(t.Context(), c.Upload, log) }},
+		{"health.snmp.exporter.listen", func(c *Config) { c.Health.SNMP.Exporter.Listen = at },
+			func(c Config, log *slog.Logger) error { return monitoring.RunExporter(t.Context(), c.Health.SNMP, log) }},
+		{"log.export.listen", func(c *Config) { c.Log.Export.Listen, c.Log.Export.File = at, os.DevNull },
+			func(c Config, log *slog.Logger) error { return RunLogExporter(t.Context(), c, log) }},
+	} {
+		cfg, dir := Defaults(), t.TempDir()
+		cfg.SIP.Listen = []string{"udp:127.0.0.1:0"}
+		cfg.Media.Plane, cfg.Application.Trace = "socket", ""
+		cfg.Health.Listen, cfg.Health.Console.Listen, cfg.Upload.Listen = "", "", ""
+		cfg.Reporting.Journal, cfg.Upload.Folder = filepath.Join(dir, "journal"), filepath.Join(dir, "recordings")
+		tt.set(&cfg)
+		err := tt.run(cfg, slog.New(slog.DiscardHandler))
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), tt.key+": ") {
+			t.Errorf("%s is taken: %v", tt.key, err)
+		}
+	}
 }
 
 // said is what a listener says to a request until it closes the connection.

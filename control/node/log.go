@@ -61,7 +61,7 @@ func (l LogExport) counter() (*logexport.Counter, error) {
 	if l.Rules != "" {
 		text, readErr := os.ReadFile(l.Rules)
 		if readErr != nil {
-			return nil, fmt.Errorf("log rules: %w", readErr)
+			return nil, fmt.Errorf("log.export.rules: %w", readErr)
 		}
 		rules, err = logexport.Parse(text)
 	}

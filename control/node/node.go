@@ -111,7 +111,7 @@ func (n *Node) build() error {
 		return err
 	}
 	if n.agent, err = n.cfg.SIP.Open(n.log); err != nil {
-		return fmt.Errorf("sip: %w", err)
+		return err
 	}
 	n.opened("signalling", func() error { n.agent.Close(); return nil })
 	kept, err := n.openRecordings(engine)

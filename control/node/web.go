@@ -112,7 +112,7 @@ func (n *Node) openSNMP() error {
 	logged.MustRegister(n.logged)
 	m, err := monitoring.Open(n.cfg.Health.SNMP, prometheus.Gatherers{n.metrics, logged}, n.log)
 	if err != nil {
-		return fmt.Errorf("SNMP: %w", err)
+		return err
 	}
 	n.metrics.MustRegister(m)
 	n.companions = append(n.companions, m.Run)

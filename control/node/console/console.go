@@ -54,12 +54,12 @@ func (c Config) password() (string, error) {
 	}
 	text, err := os.ReadFile(c.PasswordFile)
 	if err != nil {
-		return "", fmt.Errorf("console's password: %w", err)
+		return "", fmt.Errorf("health.console.password-file: %w", err)
 	}
 	if password := strings.TrimSpace(string(text)); password != "" {
 		return password, nil
 	}
-	return "", errors.New("console's password: the file is empty")
+	return "", errors.New("health.console.password-file: the file is empty")
 }
 
 //go:embed assets

@@ -111,7 +111,7 @@ func Open(cfg Config, p Parts) (*Console, error) {
 		return nil, err
 	}
 	if c.server, err = listen.New(cfg.Listen, handler, p.Log); err != nil {
-		return nil, fmt.Errorf("console: %w", err)
+		return nil, fmt.Errorf("health.console.listen: %w", err)
 	}
 	c.look(time.Now())
 	return c, nil

@@ -27,23 +27,27 @@ func (e Exporter) open(log *slog.Logger) (*listen.Server, error) {
 	if e.Modules != "" {
 		text, readErr := os.ReadFile(e.Modules)
 		if readErr != nil {
-			return nil, fmt.Errorf("modules: %w", readErr)
+			return nil, fmt.Errorf("health.snmp.exporter.modules: %w", readErr)
 		}
 		modules, err = exporter.Parse(text)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("health.snmp.exporter.modules: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /snmp", exporter.New(modules, log))
-	return listen.New(e.Listen, mux, log)
+	server, err := listen.New(e.Listen, mux, log)
+	if err != nil {
+		return nil, fmt.Errorf("health.snmp.exporter.listen: %w", err)
+	}
+	return server, nil
 }
 
 // RunExporter is the role of the SNMP exporter: it answers scrapes until ctx ends.
 func RunExporter(ctx context.Context, cfg Config, log *slog.Logger) error {
 	server, err := cfg.Exporter.open(log)
 	if err != nil {
-		return fmt.Errorf("SNMP exporter: %w", err)
+		return fmt.Errorf("start: %w", err)
 	}
 	if server == nil {
 		return errors.New("health.snmp.exporter.listen: the SNMP exporter needs an address")

@@ -6,6 +6,7 @@ package monitoring
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -68,14 +69,17 @@ func Open(cfg Config, metrics prometheus.Gatherer, log *slog.Logger) (*Monitorin
 	}
 	subtree, err := mib.Subtree(cfg.Subtree)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("health.snmp.subtree: %w", err)
 	}
 	m.mib = mib.New(subtree, metrics, log)
 	m.subagent, err = agentx.New(agentx.Config{
 		Master: cfg.Master, Subtree: subtree, Description: "media control platform",
 		Timeout: cfg.Timeout, Ping: 30 * time.Second, Retry: 15 * time.Second,
 	}, m.mib, log)
-	return m, err
+	if err != nil {
+		return nil, fmt.Errorf("health.snmp.master: %w", err)
+	}
+	return m, nil
 }
 
 func (m *Monitoring) connected() float64 {

@@ -110,7 +110,7 @@ func Defaults() Config {
 	}
 }
 
-// Open makes the platform's agent.
+// Open makes the platform's agent. Errors name the key at fault.
 func (s Config) Open(log *slog.Logger) (*sip.Agent, error) {
 	cfg := sip.Config{
 		Listen: s.Listen, Advertise: s.Advertise, UserAgent: "mcp", Connections: s.Connections, Idle: s.Idle,
@@ -119,23 +119,27 @@ func (s Config) Open(log *slog.Logger) (*sip.Agent, error) {
 	if s.TLS != (TLS{}) {
 		store, err := certs.Open(certs.Files(s.TLS), log)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("sip.tls: %w", err)
 		}
 		cfg.Security = store
 	}
 	if s.Account.Realm != "" {
 		password, err := s.Account.password()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("sip.account: %w", err)
 		}
 		cfg.Credentials = digest.Credentials{{Realm: s.Account.Realm, User: s.Account.User, Password: password}}
 	}
 	if s.Callers.Realm != "" {
 		password, err := s.Callers.password()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("sip.callers: %w", err)
 		}
 		cfg.Callers = digest.NewServer(s.Callers.Realm, map[string]string{s.Callers.User: password})
 	}
-	return sip.New(cfg, log)
+	agent, err := sip.New(cfg, log)
+	if err != nil {
+		return nil, fmt.Errorf("sip.listen: %w", err)
+	}
+	return agent, nil
 }

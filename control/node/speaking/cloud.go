@@ -16,7 +16,7 @@ import (
 type Google struct {
 	Enabled     bool              `yaml:"enabled" doc:"use Google Cloud speech as the engine google"`
 	Credentials string            `yaml:"credentials" names:"file" doc:"file with the account's credentials; empty: those that GOOGLE_APPLICATION_CREDENTIALS names"`
-	Tenants     map[string]string `yaml:"tenants" doc:"credential files of tenants, by gvp-tenant-id"`
+	Tenants     map[string]string `yaml:"tenants" names:"file" doc:"credential files of tenants, by gvp-tenant-id"`
 	TTSEndpoint string            `yaml:"tts-endpoint" doc:"HOST:PORT of Text-to-Speech; empty: the public one"`
 	ASREndpoint string            `yaml:"asr-endpoint" doc:"HOST:PORT of Speech-to-Text; empty: the public one"`
 	CA          string            `yaml:"ca" names:"file" doc:"PEM file of root certificates; empty: the system's"`

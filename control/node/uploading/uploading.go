@@ -200,7 +200,11 @@ func (u *Uploading) open(registry *prometheus.Registry) (*listen.Server, error) 
 		Readiness: []health.Check{{Name: "recordings' folder", Probe: u.folder}},
 	}, u.log))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return listen.New(u.cfg.Listen, mux, u.log)
+	server, err := listen.New(u.cfg.Listen, mux, u.log)
+	if err != nil {
+		return nil, fmt.Errorf("upload.listen: %w", err)
+	}
+	return server, nil
 }
 
 // folder fails while recordings cannot be read and removed.
