@@ -95,7 +95,7 @@ func (n *Node) openTracing() (err error) {
 // openConsole serves people who look on. That it cannot be had keeps no call away.
 func (n *Node) openConsole(engine *media.Engine) {
 	c, err := console.Open(n.cfg.Health.Console, console.Parts{
-		Calls: &n.recent, Engine: engine, Active: n.calls.Active, SIP: n.listensOn(), Log: n.log,
+		Calls: &n.recent, Engine: engine, SIP: n.listensOn(), Log: n.log,
 	})
 	switch {
 	case err != nil:

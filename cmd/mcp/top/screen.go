@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func (r report) screen(width, height int) string {
 		totals = strings.ReplaceAll(totals, "   ", " ")
 	}
 	b.WriteString(totals + "\n\n")
-	if len(r.Calls) == 0 {
+	if len(r.Calls)+len(r.Legs) == 0 {
 		b.WriteString("No call is up.\n")
 		return b.String()
 	}
@@ -73,7 +74,8 @@ func count(n int, what string) string {
 }
 
 // rows are the legs of the calls, those with the most loss first, calls of the same
-// loss by how long they last.
+// loss by how long they last; then those of calls that nothing is known of, such as the
+// platform's calls to itself.
 func (r report) rows() (out [][]string) {
 	legs := map[string][]console.Leg{}
 	for _, l := range r.Legs {
@@ -91,18 +93,28 @@ func (r report) rows() (out [][]string) {
 	})
 	for _, c := range calls {
 		head := []string{short(c.ID), span(r.Overview.At.Sub(c.Begun)), party(c.From), party(c.To)}
-		if len(legs[c.ID]) == 0 {
-			out = append(out, append(head, "", "", "", "", "", "", "", "", "", ""))
+		out = append(out, ofCall(head, legs[c.ID])...)
+		delete(legs, c.ID)
+	}
+	for _, id := range slices.Sorted(maps.Keys(legs)) {
+		out = append(out, ofCall([]string{short(id), "", "", ""}, legs[id])...)
+	}
+	return out
+}
+
+// ofCall are the rows of one call; what is the call's own is said once.
+func ofCall(head []string, legs []console.Leg) (out [][]string) {
+	if len(legs) == 0 {
+		return [][]string{append(head, "", "", "", "", "", "", "", "", "", "")}
+	}
+	for _, l := range legs {
+		mos := "-"
+		if l.MOS > 0 {
+			mos = fmt.Sprintf("%.1f", l.MOS)
 		}
-		for _, l := range legs[c.ID] {
-			mos := "-"
-			if l.MOS > 0 {
-				mos = fmt.Sprintf("%.1f", l.MOS)
-			}
-			out = append(out, append(slices.Clone(head), l.Name, l.Codec, fmt.Sprintf("%.0f", l.Received), fmt.Sprintf("%.0f", l.Sent),
-				percent(l.Loss), fmt.Sprintf("%.0fms", l.Jitter), mos, fmt.Sprint(l.Dropped), l.Far, protection(l)))
-			head = []string{"", "", "", ""} // the call's own are said once
-		}
+		out = append(out, append(head, l.Name, l.Codec, fmt.Sprintf("%.0f", l.Received), fmt.Sprintf("%.0f", l.Sent),
+			percent(l.Loss), fmt.Sprintf("%.0fms", l.Jitter), mos, fmt.Sprint(l.Dropped), l.Far, protection(l)))
+		head = []string{"", "", "", ""}
 	}
 	return out
 }

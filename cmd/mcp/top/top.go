@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcp/control/node/console"
-	"mcp/control/reporting/recent"
 )
 
 // viewer asks a console and shows the answers.
@@ -60,11 +59,7 @@ first.`,
 }
 
 // report is all that is shown.
-type report struct {
-	Overview console.Overview `json:"overview"`
-	Calls    []recent.Call    `json:"calls"` // those that are up
-	Legs     []console.Leg    `json:"legs"`
-}
+type report struct{ console.Report }
 
 func (v *viewer) run(ctx context.Context, out io.Writer) error {
 	if v.interval <= 0 {
@@ -109,49 +104,33 @@ func (v *viewer) show(out io.Writer, r report) error {
 	return err
 }
 
-// ask asks the console for everything.
+// ask asks the console for all of one look, so that totals and rows agree.
 func (v *viewer) ask(ctx context.Context) (r report, err error) {
-	var calls []recent.Call
-	if err = v.get(ctx, "/api/overview", &r.Overview); err == nil {
-		if err = v.get(ctx, "/api/calls", &calls); err == nil {
-			err = v.get(ctx, "/api/legs", &r.Legs)
-		}
-	}
-	r.Calls = []recent.Call{}
-	for _, c := range calls {
-		if c.Ended == nil {
-			r.Calls = append(r.Calls, c)
-		}
-	}
-	return r, err
-}
-
-func (v *viewer) get(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(v.url, "/")+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(v.url, "/")+"/api/report", nil)
 	if err != nil {
-		return fmt.Errorf("--url: %w", err)
+		return r, fmt.Errorf("--url: %w", err)
 	}
 	if v.passwordFile != "" {
 		password, err := os.ReadFile(v.passwordFile)
 		if err != nil {
-			return fmt.Errorf("--password-file: %w", err)
+			return r, fmt.Errorf("--password-file: %w", err)
 		}
 		req.SetBasicAuth(v.user, strings.TrimSpace(string(password)))
 	}
 	res, err := v.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("no console answers at %s: %w. Does mcp serve run? Its log's line %q says where; health.console.listen sets it", v.url, errors.Unwrap(err), "console")
+		return r, fmt.Errorf("no console answers at %s: %w. Does mcp serve run? Its log's line %q says where; health.console.listen sets it", v.url, errors.Unwrap(err), "console")
 	}
 	defer res.Body.Close()
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("the console at %s wants a password: --user and --password-file", v.url)
+		return r, fmt.Errorf("the console at %s wants a password: --user and --password-file", v.url)
 	case res.StatusCode != http.StatusOK:
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-		return fmt.Errorf("the console at %s answers %s: %s", v.url, res.Status, strings.TrimSpace(string(text)))
+		return r, fmt.Errorf("the console at %s answers %s: %s", v.url, res.Status, strings.TrimSpace(string(text)))
 	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, 64<<20)).Decode(into); err != nil {
-		return fmt.Errorf("read the console's answer: %w", err)
+	if err := json.NewDecoder(io.LimitReader(res.Body, 64<<20)).Decode(&r); err != nil {
+		return r, fmt.Errorf("read the console's answer: %w", err)
 	}
-	return nil
+	return r, nil
 }

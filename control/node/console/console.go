@@ -79,7 +79,8 @@ func (c *Console) handler(cfg Config, password string) (http.Handler, error) {
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.HandleFunc("GET /api/overview", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Overview()) })
 	mux.HandleFunc("GET /api/calls", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.parts.Calls.List()) })
-	mux.HandleFunc("GET /api/legs", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Legs()) })
+	mux.HandleFunc("GET /api/legs", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Report().Legs) })
+	mux.HandleFunc("GET /api/report", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Report()) })
 	mux.HandleFunc("GET /api/calls/{id}", func(w http.ResponseWriter, r *http.Request) {
 		details, known := c.parts.Calls.Find(r.PathValue("id"))
 		if !known {

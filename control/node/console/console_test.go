@@ -56,7 +56,7 @@ func parts(t *testing.T) Parts {
 	r.Parties.Remote = `sip:<script>alert(1)</script>@h`
 	calls.Begun(r)
 	calls.Happened(reporting.Event{Call: "one", Name: string(reporting.StepReceived), Text: "INVITE"})
-	return Parts{Calls: calls, Engine: engine, Active: func() int { return 1 }, SIP: []string{"tcp:127.0.0.1:5070"}, Log: log}
+	return Parts{Calls: calls, Engine: engine, SIP: []string{"tcp:127.0.0.1:5070"}, Log: log}
 }
 
 func open(t *testing.T, cfg Config) *Console {
@@ -117,6 +117,7 @@ func TestAnswers(t *testing.T) {
 		"/api/overview":     `"mode":"socket","reason":"for a test"`,
 		"/api/calls":        `"id":"one"`,
 		"/api/calls/one":    `"name":"sip_received","text":"INVITE"`,
+		"/api/report":       `"calls":[{"id":"one",`,
 		"/api/legs":         `"call":"one","leg":"caller"`,
 		"/api/calls/nobody": "not remembered",
 	} {

@@ -29,8 +29,7 @@ const (
 type Parts struct {
 	Calls  *recent.Calls
 	Engine *media.Engine
-	Active func() int // calls that are up
-	SIP    []string   // where the platform listens
+	SIP    []string // where the platform listens
 	Log    *slog.Logger
 }
 
@@ -42,7 +41,8 @@ type Console struct {
 	server  *listen.Server
 
 	mu      sync.Mutex
-	at      time.Time // of the last look
+	at      time.Time     // of the last look
+	calls   []recent.Call // that were up
 	legs    []Leg
 	before  map[netip.AddrPort]media.LegStats
 	dropped map[string]uint64
@@ -68,6 +68,13 @@ type Overview struct {
 	Plane   Plane             `json:"plane"`
 	Dropped map[string]uint64 `json:"dropped"` // packets refused on the legs that are open, by reason
 	History []Look            `json:"history"`
+}
+
+// Report is an overview with the calls and legs that its figures are of.
+type Report struct {
+	Overview Overview      `json:"overview"`
+	Calls    []recent.Call `json:"calls"` // those that are up
+	Legs     []Leg         `json:"legs"`
 }
 
 // Plane is the media plane in use.
@@ -150,11 +157,13 @@ func (c *Console) watch(ctx context.Context) {
 // look looks at every leg, and returns how many there are.
 func (c *Console) look(now time.Time) int {
 	views := c.parts.Engine.Legs()
+	calls, up := c.parts.Calls.Live()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	past := now.Sub(c.at).Seconds()
-	look := Look{At: now, Calls: c.parts.Active(), Legs: len(views)}
+	look := Look{At: now, Calls: up, Legs: len(views)}
 	before := c.before
+	c.calls = calls
 	c.before, c.legs, c.dropped = make(map[netip.AddrPort]media.LegStats, len(views)), c.legs[:0:0], map[string]uint64{}
 	var came, lost float64
 	for _, v := range views {
@@ -210,19 +219,16 @@ func legOf(v media.LegView, before media.LegStats, past float64) (leg Leg, came,
 }
 
 // Overview is the platform as it was at the last look.
-func (c *Console) Overview() Overview {
+func (c *Console) Overview() Overview { return c.Report().Overview }
+
+// Report is all of the last look.
+func (c *Console) Report() Report {
 	mode, reason := c.parts.Engine.PlaneInfo()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Overview{
+	o := Overview{
 		Look: c.history[len(c.history)-1], Host: c.host, Started: c.started, SIP: c.parts.SIP, Plane: Plane{mode, reason},
 		Dropped: maps.Clone(c.dropped), History: slices.Clone(c.history),
 	}
-}
-
-// Legs are the legs as they were at the last look, by their calls.
-func (c *Console) Legs() []Leg {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]Leg{}, c.legs...)
+	return Report{Overview: o, Calls: slices.Clone(c.calls), Legs: append([]Leg{}, c.legs...)}
 }

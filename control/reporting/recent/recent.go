@@ -67,9 +67,10 @@ type Details struct {
 // Calls remembers. It implements reporting.Watcher; its zero value is ready, and it
 // is safe for concurrent use.
 type Calls struct {
-	mu    sync.Mutex
-	known map[string]*Details
-	ended []string // the oldest first
+	mu     sync.Mutex
+	known  map[string]*Details
+	ended  []string // the oldest first
+	beyond int      // calls that are up and are not followed
 }
 
 // Begun implements reporting.Watcher.
@@ -80,6 +81,7 @@ func (c *Calls) Begun(r *reporting.Record) {
 		c.known = make(map[string]*Details)
 	}
 	if len(c.known)-len(c.ended) >= maxLive {
+		c.beyond++
 		return
 	}
 	c.known[r.ID] = &Details{Call: Call{
@@ -115,6 +117,7 @@ func (c *Calls) Ended(r *reporting.Record) {
 	defer c.mu.Unlock()
 	d := c.known[r.ID]
 	if d == nil {
+		c.beyond = max(0, c.beyond-1)
 		return
 	}
 	at := r.EndedAt
@@ -167,6 +170,22 @@ func (c *Calls) List() []Call {
 		return b.Begun.Compare(a.Begun)
 	})
 	return out
+}
+
+// Live lists the calls that are up, the latest first, and says how many there are with
+// those that are not followed.
+func (c *Calls) Live() (calls []Call, total int) {
+	calls = []Call{}
+	c.mu.Lock()
+	for _, d := range c.known {
+		if d.Ended == nil {
+			calls = append(calls, d.Call)
+		}
+	}
+	total = len(calls) + c.beyond
+	c.mu.Unlock()
+	slices.SortFunc(calls, func(a, b Call) int { return b.Begun.Compare(a.Begun) })
+	return calls, total
 }
 
 // Find is what is remembered of a call; false: nothing is.

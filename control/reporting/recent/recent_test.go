@@ -79,6 +79,15 @@ func TestBounds(t *testing.T) {
 	if n := len(c.List()); n != maxEnded+maxLive {
 		t.Errorf("%d calls are remembered", n)
 	}
+	if live, total := c.Live(); len(live) != maxLive || total != 2*maxLive+1 {
+		t.Errorf("%d calls of %d are up", len(live), total)
+	}
+	for i := range 2 * maxLive {
+		c.Ended(reporting.Begin(fmt.Sprint("live", i), start))
+	}
+	if live, total := c.Live(); len(live) != 1 || total != 1 {
+		t.Errorf("%d calls of %d are still up", len(live), total)
+	}
 	if _, ok := c.Find("long"); !ok {
 		t.Error("a call that is up was forgotten")
 	}
