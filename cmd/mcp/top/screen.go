@@ -30,7 +30,7 @@ func sizeOf(out io.Writer) (width, height int) {
 // above is how many lines stand above the rows, and below is kept for what follows.
 const above, below = 5, 2
 
-// screen is the report as text.
+// screen is the report as text; width 0: there is no limit.
 func (r report) screen(width, height int) string {
 	var b strings.Builder
 	o := r.Overview
@@ -38,7 +38,7 @@ func (r report) screen(width, height int) string {
 	fmt.Fprintf(&b, "%-*s%s\n", max(0, width-8), left, o.At.Local().Format("15:04:05"))
 	totals := fmt.Sprintf("%s   %s   in %.0f/s   out %.0f/s   loss %s   refused %d",
 		count(o.Calls, "call"), count(o.Legs, "leg"), o.Received, o.Sent, percent(o.Loss), refused(o))
-	if len(totals) > width {
+	if width > 0 && len(totals) > width {
 		totals = strings.ReplaceAll(totals, "   ", " ")
 	}
 	b.WriteString(totals + "\n\n")

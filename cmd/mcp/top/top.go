@@ -24,6 +24,7 @@ type viewer struct {
 	user         string
 	passwordFile string
 	once, json   bool
+	wide         bool
 	interval     time.Duration
 	http         *http.Client
 }
@@ -53,6 +54,7 @@ first.`,
 	f.StringVar(&v.user, "user", console.Defaults().User, "name to log in with")
 	f.StringVar(&v.passwordFile, "password-file", "", "file with the password, where the console asks for one")
 	f.BoolVar(&v.once, "once", false, "print once and end")
+	f.BoolVar(&v.wide, "wide", false, "every column, whatever the terminal's width")
 	f.BoolVar(&v.json, "json", false, "JSON, one object each time")
 	f.DurationVar(&v.interval, "interval", 2*time.Second, "how often to look")
 	return cmd
@@ -95,7 +97,11 @@ func (v *viewer) show(out io.Writer, r report) error {
 	if v.json {
 		return json.NewEncoder(out).Encode(r)
 	}
-	screen := r.screen(sizeOf(out))
+	width, height := sizeOf(out)
+	if v.wide {
+		width = 0
+	}
+	screen := r.screen(width, height)
 	if v.once {
 		_, err := io.WriteString(out, strings.TrimRight(screen, "\n")+"\n")
 		return err

@@ -103,6 +103,11 @@ func TestConsoleIsAsked(t *testing.T) {
 	if out, err := run("--once", "--url", server.URL+"/"); err != nil || !strings.Contains(out, "caller") {
 		t.Errorf("%v: %s", err, out)
 	}
+	narrow, err := run("--once", "--url", server.URL)
+	wide, wideErr := run("--once", "--wide", "--url", server.URL)
+	if err != nil || wideErr != nil || strings.Contains(narrow, "10.20.30.40:40000") || !strings.Contains(wide, "10.20.30.40:40000") {
+		t.Errorf("%v, %v: not all columns are in\n%s\nor all are in\n%s", err, wideErr, wide, narrow)
+	}
 	server.Close()
 	if _, err := run("--once", "--url", server.URL); err == nil || !strings.Contains(err.Error(), "health.console.listen") {
 		t.Errorf("nobody answers: %v", err)

@@ -52,7 +52,7 @@ func TestBrowserDrawsTheConsole(t *testing.T) {
 	for i, e := range []struct{ name, text string }{
 		{string(reporting.StepSent), "200 OK"}, {string(reporting.StepReceived), "ACK"}, {"incall_begin", ""},
 		{string(reporting.StepFetched), "GET http://web/main.vxml: 200 in 3 ms, 812 bytes"}, {"form_enter", "not shown"}, {string(reporting.StepPromptPlay), `<img src=x onerror="document.title='owned'">`},
-		{string(reporting.StepSpeechSent), "RECOGNIZE 1"}, {string(reporting.StepSpeechReceived), "1 407 COMPLETE"}, {string(reporting.StepReceived), "BYE"},
+		{string(reporting.StepSpeechSent), "RECOGNIZE 1"}, {string(reporting.StepSpeechReceived), "1 407 COMPLETE"}, {string(reporting.StepASRTrace), "match|0.90|sales"}, {string(reporting.StepReceived), "BYE"},
 	} {
 		p.Calls.Happened(reporting.Event{Call: "one", Name: e.name, Text: e.text, Offset: int64(i) * 900})
 	}
@@ -61,7 +61,7 @@ func TestBrowserDrawsTheConsole(t *testing.T) {
 	}
 	for path, wants := range map[string][]string{
 		"#/":         {"Calls up", "Media plane", "for a test", "tcp:127.0.0.1:5070", `href="#/call/one"`, "&lt;script&gt;alert(1)&lt;/script&gt;", `<span class="tag up">up</span>`},
-		"#/call/one": {`class="message sip"`, ">INVITE<", ">200 OK<", `class="message http"`, "GET /main.vxml 200, 3 ms", `class="message speech failed"`, "1 407 COMPLETE", "says: &lt;img", "Web server", "Speech server", "<polyline", "Jitter"},
+		"#/call/one": {`class="message sip"`, ">INVITE<", ">200 OK<", `class="message http"`, "GET /main.vxml 200, 3 ms", `class="message speech failed"`, "1 407 COMPLETE", "hears: sales (match, 0.90)", "says: &lt;img", "Web server", "Speech server", "<polyline", "Jitter"},
 		"#/call/two": {"not remembered any more"},
 	} {
 		dom, log := rendered(t, program, fmt.Sprintf("http://%s/%s", c.Addr(), path))

@@ -15,7 +15,7 @@ const notes = {
   incall_begin: ["call is up", false], incall_end: ["call ends", false], route_result: ["is for", false],
   appl_begin: ["application", true], appl_end: ["application ends", true], subdialog_start: ["subdialog", true],
   goto: ["goes to", true], prompt_play: ["says", true], prompt_stop: ["not heard", true], input_start: ["listens for", true],
-  input_end: ["understood by", true], asr_trace: ["hears", true], dtmf: ["key", true], dtmf_input: ["keys so far", true],
+  input_end: ["understood by", true], asr_trace: ["hears", true], dtmf: ["keys", true], dtmf_input: ["keys so far", true],
   filling: ["filled", true], event: ["event", true], log: ["log", true],
 };
 
@@ -40,9 +40,16 @@ function brief(text) {
   return `${parts[1]} ${name} ${parts[3].replace(" in", ",").replace(/, \d+ bytes/, "").replace("from the ", "")}`;
 }
 
+// heard turns "match|0.90|sales" into "sales (match, 0.90)".
+function heard(text) {
+  const parts = text.match(/^(\w+)\|([\d.]+)\|(.*)$/);
+  if (!parts) return text;
+  return parts[3] ? `${parts[3]} (${parts[1]}, ${parts[2]})` : parts[1];
+}
+
 // rowOf is how an event is drawn; undefined: it is not.
 function rowOf(event) {
-  const text = event.text || "";
+  const text = event.name === "asr_trace" ? heard(event.text || "") : event.text || "";
   const wire = wires[event.name];
   if (wire) {
     const status = (event.name === "fetched" ? text.match(/: (\d{3}|failed)/) : text.match(/^(?:\d+ )?(\d{3}) /) || text.match(/does not answer/)) || [];
