@@ -83,7 +83,7 @@ func (o *Outlet) Hush(f Format, data []byte) error {
 	if len(data) == 0 || o.paused.Load() {
 		return nil
 	}
-	return o.leg.send(f.state, Payload{PayloadType: f.state.far.Noise, Marker: true, Data: data})
+	return o.leg.send(f.state, Payload{PayloadType: f.state.far.Noise, Marker: true, Samples: f.Ticks, Data: data})
 }
 
 // Close gives the leg back to whom it is joined to.

@@ -19,8 +19,7 @@ type mp3Audio struct {
 	decoder *mp3.Decoder
 	hz      int
 	buf     [8192]byte
-	kept    int  // octets in buf
-	heard   bool // something was
+	kept    int // octets in buf
 }
 
 func openMP3(r *bufio.Reader) (_ source, err error) {
@@ -60,24 +59,20 @@ func (l *mp3Audio) next() (pcm []int16, err error) {
 		n, err := l.decoder.Read(l.buf[l.kept:])
 		l.kept += n
 		if err != nil && l.kept < both {
-			return nil, l.end(err)
+			return nil, unread(err)
 		}
 	}
 	f := format{tag: wavPCM, channels: 2, bits: 16}
 	whole := l.buf[:l.kept-l.kept%both]
 	pcm, err = f.linear(whole)
 	l.kept = copy(l.buf[:], l.buf[len(whole):l.kept])
-	l.heard = true
 	return mono(pcm, 2), err
 }
 
-// end has what the decoder cannot read end the recording, if something was heard.
-func (l *mp3Audio) end(err error) error {
-	switch {
-	case brokenOff(err) == io.EOF:
+// unread says why no more is decoded: the file has ended, or cannot be read from here on.
+func unread(err error) error {
+	if brokenOff(err) == io.EOF {
 		return io.EOF
-	case !l.heard:
-		return fmt.Errorf("%w: MP3: %w", ErrUnsupported, err)
 	}
-	return err
+	return fmt.Errorf("%w: MP3: %w", ErrUnsupported, err)
 }
