@@ -28,16 +28,36 @@ type wirePacket struct {
 	payload      string // of UDP, in hexadecimal
 }
 
+// tool finds a program that reads capture files.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("needs %s, and in CI nothing is skipped for that", name)
+		}
+		t.Skipf("needs %s", name)
+	}
+	return path
+}
+
+// countCapture has tcpdump, which takes files of one link type only, read a capture file.
+func countCapture(t *testing.T, file string) int {
+	t.Helper()
+	in, err := os.Open(file)
+	must(t, err)
+	defer in.Close()
+	cmd := exec.Command(tool(t, "tcpdump"), "-n", "-r", "-", "udp")
+	cmd.Stdin = in
+	out, err := cmd.Output()
+	must(t, err)
+	return strings.Count(string(out), "UDP, length")
+}
+
 // readCapture has tshark take a capture file apart.
 func readCapture(t *testing.T, file string, rtpPorts ...uint16) []wirePacket {
 	t.Helper()
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("needs tshark, and in CI nothing is skipped for that")
-		}
-		t.Skip("needs tshark")
-	}
+	tshark := tool(t, "tshark")
 	fields := []string{
 		"frame.interface_name", "frame.comment", "frame.packet_flags_direction", "ip.src", "ipv6.src", "udp.srcport",
 		"ip.dst", "ipv6.dst", "udp.dstport", "frame.time_epoch", "rtp.ssrc", "rtp.seq", "udp.payload",
@@ -111,7 +131,11 @@ func TestCaptureFileIsWhatTravelled(t *testing.T) {
 			stop := r.captureTo(t, file)
 			phones := r.converse(t, rtcp)
 			stop()
-			compare(t, r, readCapture(t, file, r.callerLocal.Port(), r.serverLocal.Port()), phones)
+			all := readCapture(t, file, r.callerLocal.Port(), r.serverLocal.Port())
+			compare(t, r, all, phones)
+			if n := countCapture(t, file); n != len(all) {
+				t.Errorf("tcpdump reads %d packets, tshark %d", n, len(all))
+			}
 		})
 	}
 }

@@ -12,9 +12,10 @@ import (
 // SnapLength is the most octets of a packet that are captured.
 const SnapLength = 2048
 
-// Numbers of the pcapng format, draft-ietf-opsawg-pcapng. The link type is raw IP,
-// because packets that userspace sends have no Ethernet header when they are
-// captured.
+// Numbers of the pcapng format, draft-ietf-opsawg-pcapng. The link type is Linux's
+// "cooked" one, because packets that userspace sends have no Ethernet header when
+// they are captured. Raw IP would do for one leg: libpcap confuses two numbers that
+// it has, and takes the second interface of a file for one of another type.
 const (
 	blockSection    = 0x0a0d0d0a
 	blockInterface  = 1
@@ -22,7 +23,7 @@ const (
 	blockPacket     = 6
 
 	byteOrderMagic = 0x1a2b3c4d
-	linkTypeRaw    = 101
+	linkTypeCooked = 113
 
 	optionEnd         = 0
 	optionComment     = 1
@@ -73,9 +74,9 @@ func (w *Writer) Add(l Leg) error {
 	}
 	w.numbers[l.ID], w.names[l.ID] = uint32(len(w.numbers)), l.Name
 	b := block{}
-	b.uint16(linkTypeRaw)
+	b.uint16(linkTypeCooked)
 	b.uint16(0)
-	b.uint32(SnapLength)
+	b.uint32(cookedLength + SnapLength)
 	b.option(optionName, []byte(l.Name))
 	if l.Description != "" {
 		b.option(optionDescription, []byte(l.Description))
@@ -93,9 +94,9 @@ func (w *Writer) Write(p Packet) error {
 	b := block{}
 	b.uint32(number)
 	b.timestamp(p.At)
-	b.uint32(uint32(len(p.Data)))
-	b.uint32(uint32(p.Length))
-	b.padded(p.Data)
+	b.uint32(uint32(cookedLength + len(p.Data)))
+	b.uint32(uint32(cookedLength + p.Length))
+	b.padded(append(p.cooked(), p.Data...))
 	b.option(optionFlags, binary.LittleEndian.AppendUint32(nil, uint32(p.Direction)))
 	b.option(optionComment, []byte(p.comment(w.names)))
 	w.packets++

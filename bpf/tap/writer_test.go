@@ -40,16 +40,17 @@ func TestPacketBlock(t *testing.T) {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	want := "\x06\x00\x00\x00\x58\x00\x00\x00" + // an enhanced packet block of 88 octets
+	want := "\x06\x00\x00\x00\x68\x00\x00\x00" + // an enhanced packet block of 104 octets
 		"\x01\x00\x00\x00" + // of the second interface
 		"\x01\x00\x00\x00\x02\x00\x00\x00" + // when, high half first
-		"\x05\x00\x00\x00\xdc\x05\x00\x00" + // captured, and on the wire
+		"\x15\x00\x00\x00\xec\x05\x00\x00" + // captured, and on the wire
+		"\x00\x04\xff\xfe\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x08\x00" + // by us, by no link, IPv4
 		"\x45\x01\x02\x03\x04\x00\x00\x00" +
 		"\x02\x00\x04\x00\x02\x00\x00\x00" + // flags: outbound
 		"\x01\x00\x0f\x00relayed, from a\x00" +
 		"\x00\x00\x00\x00" +
-		"\x58\x00\x00\x00"
-	want = strings.ReplaceAll(want, "\x58\x00\x00\x00", string([]byte{byte(len(want)), 0, 0, 0}))
+		"\x68\x00\x00\x00"
+	want = strings.ReplaceAll(want, "\x68\x00\x00\x00", string([]byte{byte(len(want)), 0, 0, 0}))
 	if got := out.String(); got != want {
 		t.Errorf("wrote\n%x, want\n%x", got, want)
 	}

@@ -25,12 +25,13 @@ interrupted: RTP and RTCP as they arrived and as they left, refused packets incl
 tcpdump cannot see them, because XDP takes them before it would and sends them after.
 
 Each leg is an interface of the file, and the comment of each packet says what
-became of it. Packets begin with the IP header. There is one capture at a time; it
-costs some 100 ns a copied packet, and legs that are not captured nothing.
+became of it. There is one capture at a time; it costs some 100 ns a copied packet,
+and legs that are not captured nothing.
 Legs of a call that open later are captured within a second.`,
 		Example: `  mcp capture --leg 10.0.2.1:20000
   mcp capture --leg :20000 --seconds 30 --out call.pcapng
-  mcp capture --call 6f1c --out - | tshark -r - -d udp.port==20000-45000,rtp`,
+  mcp capture --call 6f1c --out - | tshark -r - -d udp.port==20000-45000,rtp
+  mcp capture --call 6f1c --out - | tcpdump -n -T rtp -r -`,
 		RunE: c.run,
 	}
 	f := cmd.Flags()
