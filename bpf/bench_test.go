@@ -12,6 +12,12 @@ import (
 
 // BenchmarkProgram gives the nanoseconds the kernel spends in the program for
 // one packet.
+//
+// Of some 120 for a relayed one, about 5 find the leg, 60 are the clock, the gate,
+// the statistics of what arrives and the tally of verdicts, 30 the place in the
+// stream and its stamp, 5 to 10 the hop, and 20 to 30 all the rewriting. So headers
+// kept ready would save a part of the last only. (Measured with the program cut off
+// after each step, the least of sixteen runs, on a machine that did other things.)
 func BenchmarkProgram(b *testing.B) {
 	r := newRig(b, rigOptions{mode: ModeGeneric, static: true})
 	r.openLegs(b)
