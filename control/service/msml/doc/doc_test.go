@@ -156,6 +156,7 @@ func TestMediaTypes(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`<msml version="1.1"><dialogstart target="conn:a"><play><audio uri="x"/></play></dialogstart></msml>`))
 	f.Add([]byte(`<msml version="1.1"><join id1="conn:a" id2="conf:b"><stream media="audio"><gain amt="-3"/></stream></join></msml>`))
+	f.Add([]byte(`<msml version="1.1" xmlns:mcp="urn:mcp:msml"><dialogstart target="conn:a"><mcp:progress until="beep" maxtime="9s"/></dialogstart></msml>`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		ops, err := Parse(body)
 		var fault *Fault
