@@ -253,7 +253,10 @@ func (p *Placed) hand(ev sip.Event) {
 }
 
 // Reject implements Signalling: a call that could not be prepared is not made.
-func (p *Placed) Reject(context.Context, int, string, map[string]string) error {
+func (p *Placed) Reject(_ context.Context, status int, reason string, _ map[string]string) error {
+	p.mu.Lock()
+	p.outcome = fmt.Errorf("the call was not made: %d %s", status, reason)
+	p.mu.Unlock()
 	p.up()
 	return nil
 }

@@ -101,7 +101,7 @@ const (
 	Transferred      Cause = "transferred"       // the application sent the caller to another party
 	ApplicationError Cause = "application-error" // an event that the application did not catch, or a page that could not be had
 	PlatformError    Cause = "platform-error"    // a failure of the platform itself
-	DialogLost       Cause = "dialog-lost"       // the far end stopped answering
+	DialogLost       Cause = "dialog-lost"       // the far end stopped answering, or cannot be reached
 	MediaTimeout     Cause = "media-timeout"     // the far end's audio stayed away
 	ShutDown         Cause = "shut-down"         // the platform was told to stop
 	Interrupted      Cause = "interrupted"       // the process died; the record was closed after its restart

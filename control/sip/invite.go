@@ -185,7 +185,7 @@ func (c *calling) prepare(ctx context.Context, route string) (*placing, error) {
 	c.offerSession(req)
 	link, err := a.linkFor(ctx, req, c.out, hop)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	if c.out.From == "" {
 		host, _ := a.wire.SentBy(link)

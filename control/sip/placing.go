@@ -90,7 +90,7 @@ func (p *placing) Response(res *sip.Response, over wire.Link) {
 // Failed says that there will be no answer.
 func (p *placing) Failed(err error) {
 	p.hear()
-	p.tell(outcome{err: fmt.Errorf("invite: %w", err)})
+	p.tell(outcome{err: fmt.Errorf("invite: %w: %w", ErrLost, err)})
 	p.forgetEarly()
 }
 

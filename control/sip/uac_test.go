@@ -258,7 +258,7 @@ func TestSilenceTimesOut(t *testing.T) {
 	if again := p.Next(); again.String() != first.String() {
 		t.Errorf("the INVITE changed:\n%s\n%s", first, again)
 	}
-	if got := <-done; !errors.Is(got.err, wire.ErrTimeout) {
+	if got := <-done; !errors.Is(got.err, wire.ErrTimeout) || !errors.Is(got.err, ErrLost) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -271,8 +271,8 @@ func TestNobodyListening(t *testing.T) {
 	}
 	addr := ln.Addr().String()
 	ln.Close()
-	if _, err := a.Invite(context.Background(), Outgoing{To: "sip:x@" + addr + ";transport=tcp", Offer: []byte(someSDP)}); err == nil {
-		t.Error("a call to nobody")
+	if _, err := a.Invite(context.Background(), Outgoing{To: "sip:x@" + addr + ";transport=tcp", Offer: []byte(someSDP)}); !errors.Is(err, ErrLost) {
+		t.Errorf("a call to nobody: %v", err)
 	}
 	for _, bad := range []string{"", "bob", "sip:", "sip:x@127.0.0.1:99999", "sip:x@127.0.0.1;transport=sctp"} {
 		if _, err := a.Invite(context.Background(), Outgoing{To: bad, Offer: []byte(someSDP)}); err == nil {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -155,6 +156,36 @@ func TestPlacedCallEnds(t *testing.T) {
 			r.nothingLeft()
 		})
 	}
+}
+
+func TestPlacedCallThatReachesNobody(t *testing.T) {
+	r, o := newOrderingRig(t, "")
+	r.pages.tunes()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	for i, tt := range []struct {
+		name, service, says string
+		want                reporting.End
+	}{
+		{"nobody there", "annc;play=" + r.pages.server.URL + "/400/300ms", "cannot be reached", reporting.End{Cause: reporting.DialogLost, By: reporting.Fault}},
+		{"no application", r.pages.server.URL + "/none.vxml", "not made: 500", reporting.End{Cause: reporting.ApplicationError, By: reporting.Platform, SIPStatus: 500}},
+	} {
+		status, state := o.ask("POST", "/v1/calls", `{"to": "sip:x@`+closed.Addr().String()+`;transport=tcp", "service": "`+tt.service+`"}`)
+		if status != http.StatusAccepted {
+			t.Fatalf("%s: %d %+v", tt.name, status, state)
+		}
+		if got := o.over(state.ID); got.Status != 0 || !strings.Contains(got.Error, tt.says) {
+			t.Errorf("%s: %+v", tt.name, got)
+		}
+		end := r.record(i + 1).End
+		if end.Error = ""; end != tt.want {
+			t.Errorf("%s: record: %+v", tt.name, end)
+		}
+	}
+	r.nothingLeft()
 }
 
 func TestTokenOfCallsOverHTTP(t *testing.T) {
