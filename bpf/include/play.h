@@ -46,21 +46,44 @@ struct slot {
 	__u32 rows[ROWS];
 };
 
-/* Packets that a stream may say, and whether one is being said: a word of its own, that is exchanged. */
+/*
+ * What a stream may say: packets of the part that it is at, and parts after that.
+ * It is a word of its own, that is exchanged.
+ */
 struct claim {
-	__u32 left;
-	__u32 taken;
+	__u32 left;  /* packets of this part */
+	__u16 parts; /* that follow */
+	__u8 turns;  /* parts that were begun after others so far; at this place of the ring the next one lies */
+	__u8 taken;  /* a packet is being said */
+};
+
+enum part_layout {
+	AHEAD = 8, /* parts that may follow; a power of two */
+};
+
+/* What a stream says when it has said all before: a clip, or the same once more. */
+struct part {
+	__u64 begun_ns; /* when it was turned to */
+	__u32 page;
+	__u32 packets;
+	__u16 offset;   /* in the page's own part */
+	__u8 tell;      /* userspace looks when it begins */
+};
+
+struct ring {
+	struct part parts[AHEAD];
 };
 
 /*
- * What a stream says next: so many packets, which userspace grants. While any are
- * left or one is taken the program alone changes the rest, but for left. The way
- * that they leave is kept between them.
+ * What a stream says next, as far as userspace grants it. While anything is left or
+ * a packet is taken the program alone changes the rest. The way that packets leave is
+ * kept between them.
  */
 struct prompt {
 	struct claim claim;
 	__u64 leg_id;
 	__u64 begun_ns; /* when the first packet left that was to be told of */
+	__u64 dry_ns;   /* when the last packet left that was granted */
 	__u32 leg_slot;
 	__u32 page;
 	__u16 offset;   /* in the page's own part */
@@ -76,6 +99,7 @@ struct prompt {
 	__u8 tell;      /* when the next packet left */
 	__u8 fate;      /* of the packet that was refused last, an enum verdict */
 	__u8 has_way;
+	__u8 turned;    /* to a part that userspace must look at */
 	__u32 told;     /* it was reported, and not looked at since */
 	struct departure way;
 };
@@ -116,6 +140,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct prompt);
 } prompts SEC(".maps");
+
+/* What follows, at the same places as the prompts; as many are set at load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct ring);
+} rings SEC(".maps");
 
 /* Places in the map prompts that userspace must look at: a power of two, and as many as prompts, which report once each. Set at load. */
 struct {
@@ -200,24 +233,64 @@ union claimed {
 	struct claim claim;
 };
 
-/* Claims a packet, if any is left; how many are then. False: there was none. */
-static __always_inline bool claim(struct prompt *p, __u32 *left)
+/* The part that a stream turns to when it has said what is left. */
+static __always_inline struct part *part_after(__u32 place, const struct claim *c)
+{
+	struct ring *ring = bpf_map_lookup_elem(&rings, &place);
+
+	return ring ? &ring->parts[c->turns % AHEAD] : NULL;
+}
+
+/* Goes on to a part that was claimed. */
+static __always_inline void turn_to(struct prompt *p, const struct part *part)
+{
+	p->page = part->page;
+	p->offset = part->offset;
+	p->turned = part->tell;
+}
+
+/* Claims a packet, if any is left of a part; what is granted is known then. False: there was none. */
+static __always_inline bool claim_once(struct prompt *p, __u32 place, __u64 now, union claimed *got, bool *again)
 {
 	__u64 *word = (__u64 *)&p->claim, old = *(volatile __u64 *)word;
-	union claimed now = {.word = old};
+	struct part *part = NULL, next;
 
-	if (!now.claim.left || now.claim.taken)
+	*again = false;
+	got->word = old;
+	if (got->claim.taken || (!got->claim.left && !got->claim.parts))
 		return false;
-	now.claim.left--;
-	now.claim.taken = 1;
-	*left = now.claim.left;
-	return __sync_val_compare_and_swap(word, old, now.word) == old;
+	if (!got->claim.left) {
+		part = part_after(place, &got->claim);
+		if (!part || !part->packets)
+			return false;
+		next = *part; /* userspace may write another here once this one is claimed */
+		part->begun_ns = now;
+		got->claim.left = next.packets;
+		got->claim.parts--;
+		got->claim.turns++;
+	}
+	got->claim.left--;
+	got->claim.taken = 1;
+	*again = __sync_val_compare_and_swap(word, old, got->word) != old;
+	if (*again)
+		return false;
+	if (part)
+		turn_to(p, &next);
+	return true;
+}
+
+/* Claims a packet; once more if userspace granted something at the same moment. */
+static __always_inline bool claim(struct prompt *p, __u32 place, __u64 now, union claimed *got)
+{
+	bool again;
+
+	return claim_once(p, place, now, got, &again) || (again && claim_once(p, place, now, got, &again));
 }
 
 /* The packet is said. The sum is used, so that it is a full memory barrier on every machine. */
 static __always_inline void unclaim(struct prompt *p)
 {
-	__u64 before = __sync_fetch_and_add((__u64 *)&p->claim, -(1ULL << 32));
+	__u64 before = __sync_fetch_and_add((__u64 *)&p->claim, -(1ULL << 56));
 
 	asm volatile("" : : "r"(before));
 }

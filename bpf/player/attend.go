@@ -65,17 +65,19 @@ func (p *Player) lookLocked(s *Stream) {
 	if s.slot == nil {
 		return
 	}
-	p.startedLocked(s)
 	prompt := p.desk.prompt(s)
+	c := prompt.claim()
+	p.turnedLocked(s, c)
+	p.startedLocked(s)
 	if prompt.Refused >= prompt.Patience {
-		p.events.add(s, Event{Kind: Failed, Mark: s.queue[0].mark, Offset: p.offsetLocked(s), Err: p.out.refusal(s.place)})
-		p.stopLocked(s)
+		p.failLocked(s, p.out.refusal(s.place))
 		return
 	}
 	if first := &s.queue[0]; first.live {
-		first.clip.forget(s.at + s.saidOf(prompt))
+		first.clip.forget(s.saidOf(c))
 	}
-	if prompt.left() > 0 && p.extendLocked(s) {
+	if c.any() && p.extendLocked(s) {
+		p.aheadLocked(s)
 		return
 	}
 	p.settleLocked(s)
@@ -103,7 +105,7 @@ func (p *Player) extendLocked(s *Stream) bool {
 		s.granted += more
 	}
 	prompt.Low = s.low(a)
-	if !a.ended && prompt.left() <= int(prompt.Low) {
+	if !a.ended && prompt.claim().left() <= int(prompt.Low) {
 		p.waitLocked(s)
 	}
 	return true
@@ -112,26 +114,31 @@ func (p *Player) extendLocked(s *Stream) bool {
 // settleLocked goes on to where a stream is that has nothing left to say. The next
 // packet is due when the last one has been heard.
 func (p *Player) settleLocked(s *Stream) {
-	if s.granted > 0 {
-		s.over = time.Now().Add(time.Duration(s.span) * tick)
-	}
+	said := s.granted > 0
 	p.recallLocked(s)
+	if said {
+		s.over = clock(p.desk.prompt(s).DryNs).Add(time.Duration(s.span) * tick)
+	}
 }
 
 // recallLocked takes back what a stream was to say next. When it returns no packet
 // of it is being made.
 func (p *Player) recallLocked(s *Stream) {
-	if s.slot == nil {
+	if s.slot == nil || len(s.queue) == 0 {
 		return
 	}
-	prompt := p.desk.prompt(s)
-	s.at += (s.granted - prompt.recall()) * int(prompt.Length)
-	s.granted = 0
+	c := p.desk.prompt(s).recall()
+	p.turnedLocked(s, c)
+	s.at, s.granted, s.ahead = s.saidOf(c), 0, 0
 	p.startedLocked(s)
 }
 
-// saidOf is how much was said of what was granted, in octets.
-func (s *Stream) saidOf(p *playerPrompt) int { return (s.granted - p.left()) * int(p.Length) }
+// failLocked gives a stream up.
+func (p *Player) failLocked(s *Stream, err error) {
+	mark, offset := p.positionLocked(s)
+	p.events.add(s, Event{Kind: Failed, Mark: mark, Offset: offset, Err: err})
+	p.stopLocked(s)
+}
 
 // goOnLocked finds what a stream says next.
 func (p *Player) goOnLocked(s *Stream) {
@@ -147,10 +154,7 @@ func (p *Player) goOnLocked(s *Stream) {
 			p.waitLocked(s)
 			return
 		case first.repeat != 0 && a.length > 0:
-			s.at = 0
-			if first.repeat > 0 {
-				first.repeat--
-			}
+			s.at, first.repeat = 0, less(first.repeat)
 		case len(s.queue) == 1 && time.Now().Before(s.over): // the last packet is being heard
 			p.waitLocked(s)
 			return
@@ -187,23 +191,6 @@ func (p *Player) waitLocked(s *Stream) {
 	}
 }
 
-// lead is what is awaited besides the next packet.
-func (s *Stream) lead(i *item) int {
-	if i.live && s.marker {
-		return octets(i.clip, 60*time.Millisecond)
-	}
-	return 0
-}
-
-// packets is how many there are from a place on; the last of a whole clip is filled up.
-func (a *audio) packets(at, size int) int {
-	there := a.length - at
-	if a.ended {
-		there += size - 1
-	}
-	return max(0, there/size)
-}
-
 // low is how many packets are left of a stream when it is looked at.
 func (s *Stream) low(a *audio) uint16 {
 	if a.ended {
@@ -232,19 +219,7 @@ func (p *Player) grantLocked(s *Stream, a *audio, size int) {
 	if s.granted <= int(prompt.Low) {
 		p.waitLocked(s)
 	}
-}
-
-// finishLocked ends the clip that plays and begins the next.
-func (p *Player) finishLocked(s *Stream, err error) {
-	first := &s.queue[0]
-	p.events.add(s, Event{Kind: Finished, Mark: first.mark, Offset: p.offsetLocked(s), Err: err})
-	p.store.release(first.clip)
-	n := copy(s.queue, s.queue[1:])
-	s.queue[n] = item{}
-	s.queue, s.at = s.queue[:n], 0
-	if n > 0 {
-		s.at = s.queue[0].from
-	}
+	p.aheadLocked(s)
 }
 
 // joinLocked has a stream play if it has something to say.

@@ -17,6 +17,7 @@ const (
 // memory is what the player shares with its pacer and the program.
 type memory struct {
 	prompts []playerPrompt
+	parts   []playerPart // that follow what the prompts say: a ring of them each
 	pages   []byte
 	reports []uint64
 	slots   []playerSlot
@@ -80,7 +81,7 @@ func (d *desk) add(s *Stream, to *slot) bool {
 	}
 	to.count++
 	d.turns[s.span]++
-	s.slot, s.position, s.place = to, position, to.place(position)
+	s.slot, s.position, s.place, s.turns = to, position, to.place(position), 0
 	d.streams[s.place] = s
 	d.prompts[s.place] = playerPrompt{LegId: s.leg.ID(), LegSlot: s.leg.Slot(), Patience: uint16(int(patience/tick) / s.span)}
 	if !ok {
@@ -147,6 +148,11 @@ func (s *slot) place(position uint32) uint32 {
 // prompt is what a stream says next. It may be changed while nothing is left.
 func (d *desk) prompt(s *Stream) *playerPrompt { return &d.prompts[s.place] }
 
+// part is what the stream at a place says after so many turns.
+func (m *memory) part(place uint32, turns uint8) *playerPart {
+	return &m.parts[int(place)*mostAhead+int(turns)%mostAhead]
+}
+
 // told hands over the streams that were reported since it was asked last.
 func (d *desk) told(look func(*Stream)) {
 	for now := atomic.LoadUint32(&d.pace.Reported); d.seen != now; d.seen++ {
@@ -158,42 +164,71 @@ func (d *desk) told(look func(*Stream)) {
 	}
 }
 
-const taken = 1 << 32 // in a claim that is read as one word
+// claim is what a stream may say, read as one word; see struct claim.
+type claim uint64
 
-func (p *playerPrompt) claim() *uint64 { return (*uint64)(unsafe.Pointer(&p.Claim)) }
+const (
+	onePart   claim = 1 << 32
+	allTurns  claim = 0xff << 48
+	taken     claim = 0xff << 56
+	anyToSay        = 1<<48 - 1
+	mostAhead       = int(playerPartLayoutAHEAD)
+)
 
-// left is how many packets may still be said.
-func (p *playerPrompt) left() int { return int(uint32(atomic.LoadUint64(p.claim()))) }
+// left is how many packets of the part that plays may still be said, and turns how
+// many parts were begun after others so far, modulo 256.
+func (c claim) left() int    { return int(uint32(c)) }
+func (c claim) turns() uint8 { return uint8(c >> 48) }
 
-// give lets so many packets be said, when none are left.
-func (p *playerPrompt) give(n int) { atomic.StoreUint64(p.claim(), uint64(n)) }
+// any tells whether something may still be said.
+func (c claim) any() bool { return c&anyToSay != 0 }
 
-// giveMore lets more be said. False: none are left, and the place in the recording
-// is to be said anew.
+func (p *playerPrompt) word() *uint64 { return (*uint64)(unsafe.Pointer(&p.Claim)) }
+
+func (p *playerPrompt) claim() claim { return claim(atomic.LoadUint64(p.word())) }
+
+func (p *playerPrompt) exchange(was, now claim) bool {
+	return atomic.CompareAndSwapUint64(p.word(), uint64(was), uint64(now))
+}
+
+// give lets so many packets be said, when there is nothing to say.
+func (p *playerPrompt) give(n int) { atomic.StoreUint64(p.word(), uint64(p.claim()&allTurns|claim(n))) }
+
+// giveMore lets more be said of the part that plays. False: none are left, and the
+// place in the recording is to be said anew.
 func (p *playerPrompt) giveMore(n int) bool {
 	for {
-		was := atomic.LoadUint64(p.claim())
-		if uint32(was) == 0 {
+		was := p.claim()
+		if was.left() == 0 {
 			return false
 		}
-		if atomic.CompareAndSwapUint64(p.claim(), was, was+uint64(n)) {
+		if p.exchange(was, was+claim(n)) {
 			return true
 		}
 	}
 }
 
-// recall takes back what is left, and returns how much that was; when it returns
-// nothing is being said.
-func (p *playerPrompt) recall() (left int) {
+// giveAfter lets one more part be said after all others, which lies in the ring. False:
+// nothing is left before it.
+func (p *playerPrompt) giveAfter() bool {
 	for {
-		was := atomic.LoadUint64(p.claim())
-		if atomic.CompareAndSwapUint64(p.claim(), was, was&taken) {
-			left = int(uint32(was))
-			break
+		was := p.claim()
+		if !was.any() {
+			return false
+		}
+		if p.exchange(was, was+onePart) {
+			return true
 		}
 	}
-	for atomic.LoadUint64(p.claim())&taken != 0 { // for as long as a packet takes
+}
+
+// recall takes back all that may be said, and returns what that was; when it returns
+// nothing is being said.
+func (p *playerPrompt) recall() (was claim) {
+	for was = p.claim(); !p.exchange(was, was&(allTurns|taken)); was = p.claim() {
+	}
+	for p.claim()&taken != 0 { // for as long as a packet takes
 		runtime.Gosched()
 	}
-	return left
+	return was
 }

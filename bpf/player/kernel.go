@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"runtime"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -33,6 +34,7 @@ func newKernel(plane *bpf.Plane, r room) (*kernel, error) {
 	reports := uint32(1) << bits.Len32(uint32(r.prompts-1))
 	spec.Maps["pages"].MaxEntries = uint32(r.pages)
 	spec.Maps["prompts"].MaxEntries = uint32(r.prompts)
+	spec.Maps["rings"].MaxEntries = uint32(r.prompts)
 	spec.Maps["reports"].MaxEntries = reports
 	if err := spec.Variables["report_mask"].Set(reports - 1); err != nil {
 		return nil, err
@@ -51,8 +53,8 @@ func newKernel(plane *bpf.Plane, r room) (*kernel, error) {
 // open maps the memory and sees whether the kernel has live frames: with nobody to
 // say anything it sends none.
 func (k *kernel) open() error {
-	var memory [5][]byte
-	for i, m := range []*ebpf.Map{k.objects.Prompts, k.objects.Pages, k.objects.Reports, k.objects.Slots, k.objects.Paces} {
+	o, memory := &k.objects, [6][]byte{}
+	for i, m := range []*ebpf.Map{o.Prompts, o.Rings, o.Pages, o.Reports, o.Slots, o.Paces} {
 		b, err := mapped(m.FD(), int(m.MaxEntries())*int(m.ValueSize()))
 		if err != nil {
 			return fmt.Errorf("map %s: %w", m, err)
@@ -71,11 +73,11 @@ func (k *kernel) open() error {
 	return err
 }
 
-// sharedIn is the mapped memory of prompts, pages, reports, slots and paces.
-func sharedIn(b [5][]byte) memory {
+// sharedIn is the mapped memory of prompts, their rings, pages, reports, slots and paces.
+func sharedIn(b [6][]byte) memory {
 	return memory{
-		prompts: valuesOf[playerPrompt](b[0]), pages: b[1], reports: valuesOf[uint64](b[2]),
-		slots: valuesOf[playerSlot](b[3]), pace: &valuesOf[playerPace](b[4])[0],
+		prompts: valuesOf[playerPrompt](b[0]), parts: valuesOf[playerPart](b[1]), pages: b[2], reports: valuesOf[uint64](b[3]),
+		slots: valuesOf[playerSlot](b[4]), pace: &valuesOf[playerPace](b[5])[0],
 	}
 }
 
@@ -106,4 +108,57 @@ func (k *kernel) close() error {
 		err = errors.Join(err, unix.Munmap(b))
 	}
 	return errors.Join(err, k.objects.Close())
+}
+
+// testRun is what the kernel is told of a run (bpf(2), BPF_PROG_TEST_RUN), in part.
+type testRun struct {
+	program        uint32
+	returned       uint32
+	sizeIn         uint32
+	sizeOut        uint32
+	dataIn         uint64
+	dataOut        uint64
+	repeat         uint32
+	duration       uint32
+	contextSizeIn  uint32
+	contextSizeOut uint32
+	contextIn      uint64
+	contextOut     uint64
+	flags          uint32
+	cpu            uint32
+	batch          uint32
+}
+
+// runner runs the program. It makes no garbage: nobody is to collect it while packets
+// are due.
+type runner struct {
+	pace  *playerPace
+	enter systemCall
+	run   testRun
+	frame [1500]byte // what live frames begin as
+}
+
+func newRunner(program int, pace *playerPace, enter systemCall) *runner {
+	r := &runner{pace: pace, enter: enter, run: testRun{program: uint32(program), flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES}}
+	r.run.dataIn = uint64(uintptr(unsafe.Pointer(&r.frame)))
+	return r
+}
+
+// send runs the program once for each place of a slot. A run may be interrupted and
+// then runs on: what comes too often finds nothing to say.
+func (r *runner) send(slot, end uint32) error {
+	r.pace.Slot, r.pace.Next = slot, 0
+	for {
+		r.pace.NowNs = monotonic()
+		r.run.sizeIn, r.run.repeat = r.pace.FrameLength, end
+		_, _, failed := r.enter(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&r.run)), unsafe.Sizeof(r.run), 0, 0, 0)
+		runtime.KeepAlive(r)
+		switch failed {
+		case 0:
+			return nil
+		case unix.EINTR, unix.EAGAIN:
+		default:
+			return fmt.Errorf("run on live frames: %w", failed)
+		}
+	}
 }

@@ -15,9 +15,9 @@
 char _license[] SEC("license") = "Dual BSD/GPL";
 
 /* Keeps types in the type information; no map mentions them. */
-int record_types(enum page_layout *p, enum slot_layout *s, enum verdict *v)
+int record_types(enum page_layout *p, enum slot_layout *s, enum part_layout *l, struct part *a, enum verdict *v)
 {
-	return p || s || v;
+	return p || s || l || a || v;
 }
 
 /* Userspace sends what cannot be sent from here: no neighbour yet, or a local far end. */
@@ -87,10 +87,12 @@ static __always_inline bool is_unheard(enum verdict v)
 }
 
 /* Counts a packet, and tells userspace what it must know. */
-static __always_inline void note(struct pace *pace, struct prompt *p, __u32 place, __u32 left, enum verdict v)
+static __always_inline void note(struct pace *pace, struct prompt *p, __u32 place, const struct claim *c, enum verdict v)
 {
-	bool gone = v == STAMPED || v == HANDED, look = !left || left == p->low;
+	bool gone = v == STAMPED || v == HANDED, dry = !c->left && !c->parts;
+	bool look = p->turned || dry || (!c->parts && c->left == p->low);
 
+	p->turned = 0;
 	p->marker = !gone;
 	if (gone) {
 		p->refused = 0;
@@ -108,6 +110,8 @@ static __always_inline void note(struct pace *pace, struct prompt *p, __u32 plac
 		p->begun_ns = pace->now_ns;
 		look = true;
 	}
+	if (dry)
+		p->dry_ns = pace->now_ns;
 	if (look)
 		report(pace, p, place);
 }
@@ -135,17 +139,18 @@ int play(struct xdp_md *ctx)
 	struct pace *pace = this_pace();
 	int action = XDP_DROP;
 	struct prompt *p;
-	__u32 place, left;
+	union claimed got;
 	enum verdict v;
+	__u32 place;
 
 	if (!pace)
 		return XDP_DROP;
 	p = next_prompt(pace, &place);
-	if (!p || !claim(p, &left))
+	if (!p || !claim(p, place, pace->now_ns, &got))
 		return XDP_DROP;
 	v = speak(ctx, pace, p, &action);
 	turn_over(p);
-	note(pace, p, place, left, v);
+	note(pace, p, place, &got.claim, v);
 	unclaim(p);
 	fetch_next(pace);
 	return action;

@@ -242,15 +242,34 @@ const (
 	playerPageLayoutPAGE_AUDIO playerPageLayout = 8188
 )
 
+type playerPart struct {
+	_       structs.HostLayout
+	BegunNs uint64
+	Page    uint32
+	Packets uint32
+	Offset  uint16
+	Tell    uint8
+	_       [5]byte
+}
+
+type playerPartLayout uint32
+
+const (
+	playerPartLayoutAHEAD playerPartLayout = 8
+)
+
 type playerPrompt struct {
 	_     structs.HostLayout
 	Claim struct {
 		_     structs.HostLayout
 		Left  uint32
-		Taken uint32
+		Parts uint16
+		Turns uint8
+		Taken uint8
 	}
 	LegId    uint64
 	BegunNs  uint64
+	DryNs    uint64
 	LegSlot  uint32
 	Page     uint32
 	Offset   uint16
@@ -266,7 +285,10 @@ type playerPrompt struct {
 	Tell     uint8
 	Fate     uint8
 	HasWay   uint8
+	Turned   uint8
+	_        [3]byte
 	Told     uint32
+	_        [4]byte
 	Way      struct {
 		_     structs.HostLayout
 		Stamp struct {
@@ -305,6 +327,11 @@ type playerPrompt struct {
 			TagTci   uint16
 		}
 	}
+}
+
+type playerRing struct {
+	_     structs.HostLayout
+	Parts [8]playerPart
 }
 
 type playerRouting struct {
@@ -408,6 +435,7 @@ const (
 	playerMapPorts      = "ports"
 	playerMapPrompts    = "prompts"
 	playerMapReports    = "reports"
+	playerMapRings      = "rings"
 	playerMapRouting    = "routing"
 	playerMapShapes     = "shapes"
 	playerMapSlots      = "slots"
@@ -480,6 +508,7 @@ type playerMapSpecs struct {
 	Ports     *ebpf.MapSpec `ebpf:"ports"`
 	Prompts   *ebpf.MapSpec `ebpf:"prompts"`
 	Reports   *ebpf.MapSpec `ebpf:"reports"`
+	Rings     *ebpf.MapSpec `ebpf:"rings"`
 	Routing   *ebpf.MapSpec `ebpf:"routing"`
 	Shapes    *ebpf.MapSpec `ebpf:"shapes"`
 	Slots     *ebpf.MapSpec `ebpf:"slots"`
@@ -528,6 +557,7 @@ type playerMaps struct {
 	Ports     *ebpf.Map `ebpf:"ports"`
 	Prompts   *ebpf.Map `ebpf:"prompts"`
 	Reports   *ebpf.Map `ebpf:"reports"`
+	Rings     *ebpf.Map `ebpf:"rings"`
 	Routing   *ebpf.Map `ebpf:"routing"`
 	Shapes    *ebpf.Map `ebpf:"shapes"`
 	Slots     *ebpf.Map `ebpf:"slots"`
@@ -551,6 +581,7 @@ func (m *playerMaps) Close() error {
 		m.Ports,
 		m.Prompts,
 		m.Reports,
+		m.Rings,
 		m.Routing,
 		m.Shapes,
 		m.Slots,

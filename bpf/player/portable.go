@@ -19,7 +19,7 @@ type portable struct {
 
 func newPortable(plane *bpf.Plane, r room) *portable {
 	return &portable{batch: plane.NewBatch(), errs: make(map[uint32]error), shared: memory{
-		prompts: make([]playerPrompt, r.prompts), pages: make([]byte, r.pages*pageBytes), reports: make([]uint64, r.prompts),
+		prompts: make([]playerPrompt, r.prompts), parts: make([]playerPart, r.prompts*mostAhead), pages: make([]byte, r.pages*pageBytes), reports: make([]uint64, r.prompts),
 		slots: make([]playerSlot, playerSlotLayoutSLOTS), pace: &playerPace{},
 	}}
 }
@@ -36,10 +36,10 @@ func (o *portable) send(index, _ uint32) error {
 	for position := range uint32(slot.shared.End) {
 		place := slot.place(position)
 		p := &o.shared.prompts[place]
-		if p.Claim.Left == 0 {
+		if !p.claim().any() {
 			continue
 		}
-		p.Claim.Left--
+		o.claim(place)
 		packet := o.packet(p)
 		o.turnOver(p)
 		if p.Muted != 0 {
@@ -57,6 +57,20 @@ func (o *portable) send(index, _ uint32) error {
 	}
 	o.flush()
 	return nil
+}
+
+// claim takes the next packet of a stream, as the program does.
+func (o *portable) claim(place uint32) {
+	p := &o.shared.prompts[place]
+	if p.Claim.Left == 0 {
+		part := o.shared.part(place, p.Claim.Turns)
+		part.BegunNs = o.shared.pace.NowNs
+		p.Page, p.Offset, p.Turned = part.Page, part.Offset, part.Tell
+		p.Claim.Left = part.Packets
+		p.Claim.Parts--
+		p.Claim.Turns++
+	}
+	p.Claim.Left--
 }
 
 func (o *portable) packet(p *playerPrompt) bpf.Packet {
@@ -90,8 +104,9 @@ func (o *portable) turnOver(p *playerPrompt) {
 // note counts a packet, and has the player look at what it must know, as the program does.
 func (o *portable) note(place uint32, gone bool, err error) {
 	p, pace := &o.shared.prompts[place], o.shared.pace
-	p.Marker = 1
-	look := p.Claim.Left == 0 || p.Claim.Left == uint32(p.Low)
+	dry := !p.claim().any()
+	look := p.Turned != 0 || dry || p.Claim.Parts == 0 && p.Claim.Left == uint32(p.Low)
+	p.Marker, p.Turned = 1, 0
 	switch {
 	case gone:
 		p.Marker, p.Refused = 0, 0
@@ -107,6 +122,9 @@ func (o *portable) note(place uint32, gone bool, err error) {
 	}
 	if p.Tell != 0 {
 		p.Tell, p.BegunNs, look = 0, pace.NowNs, true
+	}
+	if dry {
+		p.DryNs = pace.NowNs
 	}
 	if look && p.Told == 0 {
 		p.Told = 1

@@ -35,12 +35,9 @@ type Stream struct {
 	paused      bool
 	marker      bool // something is missing before the next packet
 	queue       []item
-	at          int       // how much of the first in the queue was said before what is granted, in octets
-	granted     int       // packets that leave without being looked at
-	over        time.Time // when the last packet of what was granted has been heard
-	telling     bool      // the clip that plays has not begun to be heard
-	waiting     bool      // it is among those that are looked at again
-	seat                  // slot is nil: it does not play
+	waiting     bool // it is among those that are looked at again
+	progress
+	seat // slot is nil: it does not play
 }
 
 // seat is where a stream is that plays: in the slot of when its packets are due.
@@ -48,16 +45,6 @@ type seat struct {
 	slot     *slot
 	position uint32 // in the slot
 	place    uint32 // at the desk
-}
-
-// item is a clip to be played.
-type item struct {
-	clip    *Clip
-	from    int // octets
-	repeat  int
-	live    bool
-	mark    any
-	started bool
 }
 
 // Options say how a clip is played. The zero value plays it once.
@@ -141,8 +128,7 @@ func (s *Stream) Resume() {
 	defer p.mu.Unlock()
 	s.paused = false
 	if err := p.joinLocked(s); err != nil {
-		p.events.add(s, Event{Kind: Failed, Mark: s.queue[0].mark, Offset: p.offsetLocked(s), Err: err})
-		p.stopLocked(s)
+		p.failLocked(s, err)
 	}
 }
 
@@ -150,8 +136,8 @@ func (s *Stream) Resume() {
 func (s *Stream) Seek(offset time.Duration) {
 	s.player.mu.Lock()
 	defer s.player.mu.Unlock()
+	s.player.recallLocked(s)
 	if len(s.queue) > 0 {
-		s.player.recallLocked(s)
 		s.at, s.marker = octets(s.queue[0].clip, offset), true
 		s.player.lookLocked(s)
 	}
@@ -165,16 +151,8 @@ func (s *Stream) Position() (mark any, offset time.Duration, ok bool) {
 	if len(s.queue) == 0 {
 		return nil, 0, false
 	}
-	return s.queue[0].mark, s.player.offsetLocked(s), true
-}
-
-// offsetLocked leaves out the silence that filled up the last packet.
-func (p *Player) offsetLocked(s *Stream) time.Duration {
-	c, at := s.queue[0].clip, s.at
-	if s.slot != nil {
-		at += s.saidOf(p.desk.prompt(s))
-	}
-	return time.Duration(min(at, c.Octets())) * time.Second / time.Duration(c.format.Rate)
+	mark, offset = s.player.positionLocked(s)
+	return mark, offset, true
 }
 
 // Configure follows what was agreed with the far end. Muted: time goes on, but
@@ -202,10 +180,3 @@ func (s *Stream) Recode(c *Clip) {
 	s.player.store.release(was)
 	s.player.lookLocked(s)
 }
-
-func octets(c *Clip, offset time.Duration) int {
-	return int(max(0, offset) * time.Duration(c.format.Rate) / time.Second)
-}
-
-// size is that of a packet, in octets.
-func (s *Stream) size(f Format) int { return f.Rate * s.span / int(time.Second/tick) }
