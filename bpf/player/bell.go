@@ -65,6 +65,26 @@ func (b *bell) wait(until uint64, forever bool) (ended bool, err error) {
 	return n > 0 && b.waits[1].Revents != 0, nil
 }
 
+// pause waits, rung or not. False: nobody needs the sleeper any more.
+func (b *bell) pause(d time.Duration) bool {
+	for until := monotonic() + uint64(d); monotonic() < until; {
+		if ended, err := b.wait(until, false); ended {
+			return false
+		} else if err != nil {
+			time.Sleep(d)
+			return true
+		}
+	}
+	return true
+}
+
+// rest lets others have the CPU for so long.
+func (b *bell) rest(ns uint64) {
+	b.until = unix.NsecToTimespec(int64(ns))
+	_, _, _ = b.enter(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(&b.until)), 0, 0, 0) // it may be short
+	runtime.KeepAlive(b)
+}
+
 func (b *bell) close() error { return unix.Close(b.fd) }
 
 // listener reads a bell through the runtime, whose timers are good enough for it.

@@ -19,7 +19,7 @@ func TestOneThreadGoesFirst(t *testing.T) {
 		t.Skipf("this process may not: %v", err)
 	}
 	r := newRig(t, rigOptions{})
-	if !r.player.First() {
+	if r.player.Precedence() != First {
 		t.Error("the player's thread does not go first")
 	}
 	s := r.ear(0).stream(StreamConfig{})

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,7 +22,14 @@ const (
 	// foremost is the nice value of what goes before all else, and slice for how long
 	// it then works without being asked to let others.
 	foremost, slice = -20, 200 * time.Microsecond
+	// mostDeaths is how often a process may end each time within steady, until a thread
+	// goes on in its place.
+	mostDeaths, steady = 3, time.Minute
+	// Between attempts of a thread that cannot send.
+	shortestPause, longestPause = 10 * time.Millisecond, 10 * time.Second
 )
+
+var errEndedEarly = errors.New("exit status 0")
 
 // Files of a pacer that is a process of its own, in their order; its standard input
 // is the other end of the player's life.
@@ -38,14 +46,15 @@ type pacing struct {
 	bell, news *bell
 	life       *os.File // closed at the end
 	listened   *os.File // the other end
-	process    *os.Process
-	first      atomic.Bool // it goes before others
+	process    atomic.Pointer[os.Process]
+	precedence atomic.Value // a Precedence
 	apart      atomic.Bool
 	ended      chan struct{}
 }
 
 func newPacing() (*pacing, error) {
 	p := &pacing{ended: make(chan struct{})}
+	p.precedence.Store(Usual)
 	var err error
 	if p.bell, err = newBell(); err != nil {
 		return nil, err
@@ -77,39 +86,61 @@ func (p *pacing) close() error {
 func (p *Player) begin(c Config) error {
 	k, is := p.out.(*kernel)
 	if !is || len(c.Pacer) == 0 {
-		return p.beginHere()
+		return p.beginHere(c)
 	}
-	child := exec.Command(c.Pacer[0], c.Pacer[1:]...)
-	if err := p.pacing.start(child, k); err != nil {
-		c.lost(err)
-		return p.beginHere()
+	child, err := p.pacing.start(c.Pacer, k)
+	if err != nil {
+		c.lost("prompts are paced by a thread and not by a process of their own", err)
+		return p.beginHere(c)
 	}
-	p.pacing.apart.Store(true)
-	go func() {
+	go p.keep(child, k, c)
+	return nil
+}
+
+// keep starts the process anew when it ends, until Close. In the place of one that
+// ends often a thread goes on, for good.
+func (p *Player) keep(child *exec.Cmd, k *kernel, c Config) {
+	for deaths := 1; ; deaths++ {
+		began := time.Now()
 		err := child.Wait()
 		p.pacing.apart.Store(false)
 		if p.isClosed() {
 			close(p.pacing.ended)
 			return
 		}
-		c.lost(fmt.Errorf("it ended: %w", err))
-		if err := p.beginHere(); err != nil {
-			c.lost(err)
+		if err == nil {
+			err = errEndedEarly
+		}
+		if time.Since(began) > steady {
+			deaths = 1
+		}
+		if deaths < mostDeaths {
+			next, failed := p.pacing.start(c.Pacer, k)
+			if failed == nil {
+				c.lost("the process that paces prompts was started anew, because it ended", err)
+				child = next
+				continue
+			}
+			err = errors.Join(err, failed)
+		}
+		c.lost("prompts are paced by a thread, because the process for it ends", err)
+		if err := p.beginHere(c); err != nil {
+			c.lost("prompts are not sent", err)
 			close(p.pacing.ended)
 		}
-	}()
-	return nil
+		return
+	}
 }
 
-func (c Config) lost(err error) {
+func (c Config) lost(what string, err error) {
 	if c.Lost != nil {
-		c.Lost(fmt.Errorf("prompts are paced by a thread and not by a process of their own: %w", err))
+		c.Lost(fmt.Errorf("%s: %w", what, err))
 	}
 }
 
 // beginHere starts the pacer on a thread of its own: it is where the plane is, and is
 // woken on time.
-func (p *Player) beginHere() error {
+func (p *Player) beginHere(c Config) error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
@@ -117,17 +148,38 @@ func (p *Player) beginHere() error {
 		if err == nil {
 			err = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0)
 		}
-		p.pacing.first.Store(goFirst(unix.SCHED_FLAG_RESET_ON_FORK) == nil)
+		if goFirst(unix.SCHED_FLAG_RESET_ON_FORK) == nil {
+			p.pacing.precedence.Store(First)
+		}
 		started <- err
 		if err == nil {
 			defer close(p.pacing.ended)
-			// What it cannot send at one time it may at the next.
-			for p.pacerHere().run() != nil && !p.isClosed() {
-				runtime.Gosched()
-			}
+			insist(func() error { return p.pacerHere().run() }, p.pacing.bell.pause, func(err error) { c.lost("prompts are not sent", err) })
 		}
 	}()
 	return <-started
+}
+
+// insist runs what has prompts sent until it ends without an error, or until a pause
+// is cut short: what is not possible at one time may be at the next. It tells of the
+// first error, and of one after it went well for a while.
+func insist(run func() error, pause func(time.Duration) bool, tell func(error)) {
+	for wait := shortestPause; ; wait = min(2*wait, longestPause) {
+		began := time.Now()
+		err := run()
+		if err == nil {
+			return
+		}
+		if time.Since(began) > longestPause {
+			wait = shortestPause
+		}
+		if wait == shortestPause {
+			tell(err)
+		}
+		if !pause(wait) {
+			return
+		}
+	}
 }
 
 func (p *Player) pacerHere() *pacer {
@@ -139,31 +191,55 @@ func (p *Player) pacerHere() *pacer {
 // threads. A real-time policy does for a process that does nothing but pace: in one
 // whose garbage collector has work, the collector's thread that lost its CPU to the
 // pacer's keeps all others waiting.
-func (p *pacing) start(child *exec.Cmd, k *kernel) error {
+func (p *pacing) start(command []string, k *kernel) (*exec.Cmd, error) {
+	child := exec.Command(command[0], command[1:]...)
 	for _, fd := range []int{k.objects.Play.FD(), k.objects.Paces.FD(), k.objects.Slots.FD(), p.bell.fd, p.news.fd} {
 		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
-			return fmt.Errorf("hand on a file: %w", err)
+			return nil, fmt.Errorf("hand on a file: %w", err)
 		}
 		file := os.NewFile(uintptr(dup), "pacer's")
 		defer file.Close()
 		child.ExtraFiles = append(child.ExtraFiles, file)
 	}
 	child.Stdin, child.Stderr = p.listened, os.Stderr
-	child.Env = append(os.Environ(), "GOMAXPROCS=1")
+	// Nothing in it is to interrupt it: it has one goroutine, and makes no garbage.
+	child.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1")
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it ends with this process, not by a signal to both
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
 		err := k.plane.Enter()
 		if err == nil {
-			p.first.Store(goBeforeAll() == nil || goFirst(0) == nil)
+			p.precedence.Store(takePrecedence())
 			err = child.Start()
-			p.process = child.Process
+			p.process.Store(child.Process)
+			p.apart.Store(err == nil)
 		}
 		started <- err
 	}()
-	return <-started
+	return child, <-started
+}
+
+// Precedence is whether what sends prompts goes before others.
+type Precedence string
+
+const (
+	BeforeAll Precedence = "before all" // a real-time policy
+	First     Precedence = "first"      // nice -20
+	Usual     Precedence = "usual"      // the process may have neither
+)
+
+// takePrecedence has the thread, and what it starts, go before as many as it may.
+func takePrecedence() Precedence {
+	switch {
+	case goBeforeAll() == nil:
+		return BeforeAll
+	case goFirst(0) == nil:
+		return First
+	default:
+		return Usual
+	}
 }
 
 // goBeforeAll gives the thread, and what it starts, a real-time policy. It takes
@@ -186,6 +262,9 @@ func goFirst(flags uint64) error {
 func Pace() error {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM) // who started it ends it
 	runtime.LockOSThread()
+	if err := closeInherited(); err != nil {
+		return fmt.Errorf("pace prompts: %w", err)
+	}
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0); err != nil {
 		return fmt.Errorf("pace prompts: %w", err)
 	}
@@ -206,10 +285,21 @@ func Pace() error {
 	return p.run()
 }
 
-// where tells who paces, for the log.
-func (p *pacing) where() string {
-	if p.apart.Load() {
-		return "process"
+// closeInherited closes the files that nobody meant to hand on. Those that this
+// process opened itself are not for others and marked so.
+func closeInherited() error {
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
 	}
-	return "thread"
+	for _, entry := range open {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil || fd <= newsFile {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			_ = unix.Close(fd) // it is closed even if that fails
+		}
+	}
+	return nil
 }

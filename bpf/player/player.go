@@ -39,8 +39,8 @@ type Config struct {
 	// busy the one of the player is, packets made in the kernel then leave on time.
 	// Without, a thread has them leave.
 	Pacer []string
-	// Lost is told why there is no such process, or no more; a thread goes on in its
-	// place. It may be nil.
+	// Lost is told when there is no such process, or another now, and when a thread that
+	// goes on in its place cannot send. It may be nil.
 	Lost func(error)
 }
 
@@ -138,9 +138,9 @@ func (p *Player) InKernel() bool {
 	return is
 }
 
-// First tells whether packets leave on time however busy the machine is: whether the
-// process may have what sends them go before others (CAP_SYS_NICE).
-func (p *Player) First() bool { return p.pacing.first.Load() }
+// Precedence tells whether packets leave on time however busy the machine is: what
+// goes before others needs CAP_SYS_NICE.
+func (p *Player) Precedence() Precedence { return p.pacing.precedence.Load().(Precedence) }
 
 // Apart tells whether a process of its own has packets leave, not a thread.
 func (p *Player) Apart() bool { return p.pacing.apart.Load() }

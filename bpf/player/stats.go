@@ -50,7 +50,7 @@ func (p *Player) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(name, help string, v int) { value(prometheus.GaugeValue, name, help, float64(v)) }
 	count := func(name, help string, v uint64) { value(prometheus.CounterValue, name, help, float64(v)) }
 	gauge("streams", "Streams that play recordings.", s.Streams)
-	gauge("first", "Whether what sends recordings goes before others (CAP_SYS_NICE): 1 or 0.", map[bool]int{true: 1}[p.First()])
+	gauge("first", "Whether what sends recordings goes before others (CAP_SYS_NICE): 1 or 0.", map[bool]int{true: 1}[p.Precedence() != Usual])
 	gauge("own_process", "Whether that is a process of its own, and no thread of this one: 1 or 0.", map[bool]int{true: 1}[p.Apart()])
 	count("packets_total", "Packets of recordings that left.", s.Sent)
 	count("handed_packets_total", "Of those, packets made in the kernel and sent by userspace.", s.Handed)

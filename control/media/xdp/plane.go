@@ -53,7 +53,7 @@ func New(kernel *bpf.Plane, pacer []string, log *slog.Logger) (*Plane, error) {
 	if p.player, err = player.New(kernel, player.Config{Pacer: pacer, Lost: lost}); err != nil {
 		return nil, err
 	}
-	log.Info("prompts", "in_kernel", p.player.InKernel(), "first", p.player.First(), "own_process", p.player.Apart(), "reason", p.player.Reason())
+	log.Info("prompts", "in_kernel", p.player.InKernel(), "precedence", p.player.Precedence(), "own_process", p.player.Apart(), "reason", p.player.Reason())
 	return p, nil
 }
 
