@@ -45,12 +45,15 @@ func (b *bell) ring() {
 // wait may return early. Ended: nobody needs the sleeper any more.
 func (b *bell) wait(until uint64, forever bool) (ended bool, err error) {
 	var timeout uintptr
-	if now := monotonic(); !forever {
+	enter := b.enter
+	if now := monotonic(); forever {
+		enter = unix.Syscall6 // the runtime's watch over its threads sleeps, too
+	} else {
 		b.until = unix.NsecToTimespec(int64(max(until, now) - now))
 		timeout = uintptr(unsafe.Pointer(&b.until))
 	}
 	b.waits = [2]unix.PollFd{{Fd: int32(b.fd), Events: unix.POLLIN}, {Fd: int32(b.life), Events: unix.POLLIN}}
-	n, _, failed := b.enter(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&b.waits)), uintptr(len(b.waits)), timeout, 0, 0, 0)
+	n, _, failed := enter(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&b.waits)), uintptr(len(b.waits)), timeout, 0, 0, 0)
 	runtime.KeepAlive(b)
 	if failed == unix.EINTR {
 		return false, nil
