@@ -157,11 +157,15 @@ type LegStats struct {
 	TxPackets, TxBytes uint64
 	TxRelayed          uint64            // of those, relayed from another leg without entering userspace
 	RTCP               uint64            // RTCP packets received
-	Dropped            map[string]uint64 // refused packets by reason
+	Dropped            map[string]uint64 // refused packets by reason, such as overrun
 
 	Source Source // what arrives at present
 	Tx     Place  // the latest packet that left; the zero value: none has
 }
+
+// overrun is why a plane refuses packets that userspace is to see and does not take in
+// time.
+const overrun = "overrun"
 
 // Source is what receiver reports tell of an arriving stream (RFC 3550 section
 // 6.4.1). Reports are the business of userspace, whoever carries the packets.

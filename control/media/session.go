@@ -356,6 +356,9 @@ func (s *Session) endLocked(l *Leg) error {
 	delete(s.legs, l.name)
 	delete(s.applied, l.name)
 	summary, err := s.engine.release(l)
+	if n := summary.Stats.Dropped[overrun]; n > 0 {
+		s.log.Warn("packets lost, perhaps keys among them: the platform was too slow", "leg", l.name, "packets", n)
+	}
 	s.closed = append(s.closed, summary)
 	return err
 }

@@ -1,7 +1,9 @@
 package media
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"testing"
@@ -229,5 +231,33 @@ func TestSummaryOfALegThatWasMuted(t *testing.T) {
 	s.must(l.Connect(FarEnd{}, codec.PCMU))
 	if got := s.session.Close(); got[0].Remote != (netip.AddrPort{}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What the platform was too slow to take of a leg is told at its end: a key may have been
+// among it.
+func TestLossOfOursIsTold(t *testing.T) {
+	for lost, want := range map[uint64]string{
+		0: "", 7: "level=WARN msg=\"packets lost, perhaps keys among them: the platform was too slow\" call=call-1 leg=caller packets=7\n",
+	} {
+		var text bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+		plane := newRecorder()
+		e, err := NewEngine(Config{}, plane, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &studio{t, plane, e, e.NewSession("call-1")}
+		_, p := s.open("caller")
+		p.stats.Dropped = map[string]uint64{"overrun": lost, "source": 3}
+		s.close()
+		if text.String() != want {
+			t.Errorf("%d packets: the log has %q", lost, text.String())
+		}
 	}
 }
