@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"mcp/control/reporting"
@@ -39,23 +40,47 @@ const private = "private"
 
 // recorded are the recordings that are made of a call.
 type recorded struct {
-	mu      sync.Mutex // guards what follows
-	all     []Recording
-	private bool
-	over    bool
+	mu     sync.Mutex // guards what follows
+	all    []Recording
+	silent map[string]bool // reasons
+	over   bool
 }
 
 // Private says whether what is said from now on is nobody's business: recordings
 // of the whole call hold silence meanwhile.
-func (c *Call) Private(on bool) {
+func (c *Call) Private(on bool) { c.Silence(private, on) }
+
+// Silence has all recordings of the whole call hold silence, as Recording says.
+func (c *Call) Silence(reason string, on bool) {
 	c.recorded.mu.Lock()
 	defer c.recorded.mu.Unlock()
-	if c.recorded.private == on {
+	if c.recorded.silent[reason] == on {
 		return
 	}
-	c.recorded.private = on
+	if c.recorded.silent == nil {
+		c.recorded.silent = map[string]bool{}
+	}
+	c.recorded.silent[reason] = on
 	for _, r := range c.recorded.all {
-		r.Silence(private, on)
+		r.Silence(reason, on)
+	}
+}
+
+// Recorded tells whether the whole call is being recorded.
+func (c *Call) Recorded() bool {
+	c.recorded.mu.Lock()
+	defer c.recorded.mu.Unlock()
+	return len(c.recorded.all) > 0
+}
+
+// Keep has a recording that somebody else has begun be one of the whole call: it holds
+// silence with the others, and ends with the call, or before that with forget.
+func (c *Call) Keep(r Recording) (forget func()) {
+	c.recorded.add(r)
+	return func() {
+		c.recorded.mu.Lock()
+		defer c.recorded.mu.Unlock()
+		c.recorded.all = slices.DeleteFunc(c.recorded.all, func(one Recording) bool { return one == r })
 	}
 }
 
@@ -99,8 +124,10 @@ func (r *recorded) add(one Recording) {
 		one.Stop()
 		return
 	}
-	if r.private {
-		one.Silence(private, true)
+	for reason, on := range r.silent {
+		if on {
+			one.Silence(reason, true)
+		}
 	}
 	r.all = append(r.all, one)
 }

@@ -60,10 +60,17 @@ func (d *diary) text() string {
 }
 
 func TestCallsAreRecorded(t *testing.T) {
+	kept := make(chan string, 1)
 	service := &scripted{run: func(_ context.Context, c *Call) Ending {
 		c.Private(true)
 		c.Private(true)
+		meanwhile := &diary{}
+		forget := c.Keep(meanwhile)
+		c.Silence("paused", true)
 		c.Private(false)
+		forget()
+		c.Silence("paused", false)
+		kept <- meanwhile.text()
 		return Ending{}
 	}}
 	b := newBench(t, Config{}, service)
@@ -78,9 +85,12 @@ func TestCallsAreRecorded(t *testing.T) {
 	b.empty()
 	_ = d.Bye(context.Background(), nil)
 	for who, got := range map[string]string{"late": late.text(), "early": early.text()} {
-		if got != "begin; silent: private; heard: private; stop" {
+		if got != "begin; silent: private; silent: paused; heard: private; heard: paused; stop" {
 			t.Errorf("%s: %s", who, got)
 		}
+	}
+	if got := <-kept; got != "silent: private; silent: paused; heard: private" {
+		t.Errorf("one that was kept meanwhile: %s", got)
 	}
 }
 

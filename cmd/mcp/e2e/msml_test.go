@@ -15,6 +15,7 @@ import (
 
 	"mcp/cmd/mcplab/caller"
 	"mcp/control/media/audiofile"
+	"mcp/control/node"
 	"mcp/control/reporting"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
@@ -480,34 +481,59 @@ func TestMSMLJoinsTwoConnections(t *testing.T) {
 	r.nothingLeft()
 }
 
-// TestMSMLCallRecording steers a recording with gvp:recorder.
+// TestMSMLCallRecording steers a recording with gvp:recorder. A pause, of a connection or
+// of the conference it is in, is one of all that records the call.
 func TestMSMLCallRecording(t *testing.T) {
-	r := newRig(t, nil)
-	s, p := r.steer(t), r.participate(t, "wait 300ms; say hum 400 300ms; wait 300ms; say hum 700 300ms; wait 300ms; say hum 1000 300ms; wait 800ms")
-	recorder := func(state string) {
+	r := newRig(t, func(c *node.Config) {
+		c.Recording.Calls, c.Recording.Type = "mixed", "audio/wav;codec=pcm"
+	})
+	s := r.steer(t)
+	p := r.participate(t, "wait 300ms; say hum 400 300ms; wait 700ms; say hum 700 300ms; wait 700ms; say hum 1000 300ms; wait 700ms; say hum 700 300ms; wait 700ms; say hum 400 300ms; wait 500ms")
+	recorder := func(object, state string, want int) {
 		t.Helper()
-		result := s.ask(`<modifyconference id="` + p.id + `" xmlns:gvp="http://www.genesyslab.com/msml"><gvp:recorder state="` + state + `" type="audio/wav;codec=pcm">
-			<gvp:params><gvp:param name="id" value="rec-7"/><gvp:param name="agent" value="5001"/></gvp:params></gvp:recorder></modifyconference>`)
-		if result.Response != 200 {
+		result := s.ask(`<modifyconference id="` + object + `" xmlns:gvp="http://www.genesyslab.com/msml"><gvp:recorder state="` + state + `" type="audio/wav;codec=pcm">
+			<gvp:params><gvp:param name="id" value="rec-` + object[:4] + `"/><gvp:param name="agent" value="5001"/></gvp:params></gvp:recorder></modifyconference>`)
+		if result.Response != want {
 			t.Fatalf("%s: %+v", state, result)
 		}
 	}
-	recorder("start")
+	recorder(p.id, "stop", 430)
+	recorder(p.id, "start", 200)
 	s.hear(p, 400)
-	recorder("pause")
-	time.Sleep(650 * time.Millisecond)
-	recorder("resume")
-	<-p.done
-	got, paths := r.recordings(1)
-	if len(got) != 1 || !slices.Contains(got[0], 400) || filepath.Base(paths[0]) != "rec-7.wav" {
-		t.Errorf("recorded %v in %v", got, paths)
+	recorder(p.id, "pause", 200)
+	s.hear(p, 700)
+	recorder(p.id, "resume", 200)
+	if result := s.ask(`<createconference name="c"/><join id1="` + p.id + `" id2="conf:c"/>`); result.Response != 200 {
+		t.Fatalf("%+v", result)
 	}
-	told, err := os.ReadFile(paths[0] + ".json")
+	recorder("conf:c", "pause", 430)
+	recorder("conf:c", "start", 200)
+	s.hear(p, 1000)
+	recorder("conf:c", "pause", 200)
+	s.hear(p, 700)
+	recorder("conf:c", "stop", 200) // which is the end of the pause
+	<-p.done
+	s.event("msml.conf.nomedia", "conf:c")
+	got, paths := r.recordings(3)
+	for i, path := range paths {
+		want := []float64{400, 1000, 400}
+		switch {
+		case strings.HasSuffix(path, "rec-conf.wav"):
+			want = []float64{1000}
+		case len(got[i]) == 0: // of the client's call
+			continue
+		}
+		if !slices.Equal(got[i], want) {
+			t.Errorf("recorded %v in %s, want %v", got[i], path, want)
+		}
+	}
+	path := filepath.Join(r.cfg.Upload.Folder, "rec-conn.wav")
+	told, err := os.ReadFile(path + ".json")
 	if err != nil || !strings.Contains(string(told), `"agent": "5001"`) {
 		t.Errorf("metadata %s, %v", told, err)
 	}
-	if one := r.wantRecorded(paths[0]); one.ID != "rec-7" {
-		t.Errorf("recording %+v", one)
+	if rec := r.record(1); !slices.ContainsFunc(rec.Recordings, func(one reporting.Recording) bool { return one.ID == "rec-conn" && one.URI == "file://"+path }) {
+		t.Errorf("recordings %+v", rec.Recordings)
 	}
 	s.hangUp()
 	r.nothingLeft()

@@ -34,6 +34,7 @@ type object struct {
 	dialogs map[string]*dialog
 	links   map[string]*media.Link // what this connection hears of others, by their identifiers
 	tape    *tape                  // the recording that the client steers, if there is one
+	paused  bool                   // of a conference: its calls' recordings hold silence
 	over    bool
 }
 
@@ -186,6 +187,7 @@ func (o *object) close() {
 	}
 	if tape != nil {
 		tape.stop()
+		o.pause(nil, false)
 	}
 	for _, d := range dialogs {
 		<-d.done

@@ -334,6 +334,7 @@ func (p *program) attend(n *doc.Node, w stream) error {
 	member = properties(n, member)
 	if n.Name == "unjoin" && member.Mute && member.Deaf {
 		err = c.Leave(conn.id)
+		conf.attend(conn.owner.call, false)
 		p.service.hub.settle(conf, false)
 		return err
 	}
@@ -341,6 +342,7 @@ func (p *program) attend(n *doc.Node, w stream) error {
 		return c.Set(member)
 	}
 	conf.room.met.Store(true)
+	conf.attend(conn.owner.call, true)
 	err = c.Join(conn.owner.call.Caller(), member)
 	if errors.Is(err, media.ErrFed) {
 		return doc.Faultf(doc.InputsExceeded, "%s hears somebody else", conn.id)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mcp/control/call"
 	"mcp/control/media/record"
 	"mcp/control/media/record/store"
 	"mcp/control/reporting"
@@ -16,6 +17,7 @@ import (
 type tape struct {
 	recording *store.Recording
 	unhear    func()
+	forget    func()
 	trail     *reporting.Trail
 }
 
@@ -24,6 +26,7 @@ func (t *tape) stop() {
 	t.recording.Stop()
 	<-t.recording.Done()
 	t.unhear()
+	t.forget()
 	<-t.recording.Finished()
 	noteRecording(t.trail, t.recording)
 }
@@ -49,22 +52,54 @@ func (o *object) steer(n *doc.Node) error {
 		}
 		return o.tapeFrom(r)
 	}
-	if t == nil {
+	if t == nil && (r.Attr("state") == "stop" || o.room != nil || !o.owner.call.Recorded()) {
 		return doc.Faultf(doc.NoSuchObject, "%s is not being recorded", o.id)
 	}
 	switch r.Attr("state") {
 	case "pause":
-		t.recording.Silence("paused", true)
+		o.pause(t, true)
 	case "resume":
-		t.recording.Silence("paused", false)
+		o.pause(t, false)
 	case "stop":
 		o.mu.Lock()
 		o.tape = nil
 		o.mu.Unlock()
 		t.stop()
+		o.pause(nil, false)
 		o.told("gvp.recorder.stopped", t)
 	}
 	return nil
+}
+
+// pause has silence recorded of a connection, by whatever records its call: who pauses
+// wants what is said then to be nowhere. Of a conference it is the recording of the mix
+// and those of the calls that are in it.
+func (o *object) pause(t *tape, on bool) {
+	if o.room == nil {
+		o.owner.call.Silence(o.id, on)
+		return
+	}
+	if t != nil {
+		t.recording.Silence(o.id, on)
+	}
+	o.mu.Lock()
+	o.paused = on
+	o.mu.Unlock()
+	for _, id := range o.room.members() {
+		if member := o.owner.service.hub.find(id); member != nil {
+			member.owner.call.Silence(o.id, on)
+		}
+	}
+}
+
+// attend has a call's recordings do as that of a conference which it joins, and no more
+// when it has left.
+func (o *object) attend(c *call.Call, there bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.paused {
+		c.Silence(o.id, there)
+	}
 }
 
 // tapeFrom begins a recording: of a conference's mix, or of both sides of a
@@ -94,13 +129,16 @@ func (o *object) tapeFrom(n *doc.Node) error {
 	if err != nil {
 		return doc.Faultf(doc.NoResource, "%v", err)
 	}
-	t := &tape{recording: recording, trail: o.owner.call.Trail()}
+	t := &tape{recording: recording, forget: func() {}, trail: o.owner.call.Trail()}
 	if t.unhear, err = o.stage.hear(recording.Recorder); err == nil && o.room == nil {
 		err = recording.Overhear(format.Channels-1, o.owner.call.Caller())
 	}
 	if err != nil {
 		recording.Stop()
 		return fmt.Errorf("record %s: %w", o.id, err)
+	}
+	if o.room == nil {
+		t.forget = o.owner.call.Keep(recording)
 	}
 	o.mu.Lock()
 	o.tape = t

@@ -85,6 +85,7 @@ func (t *Tape) Obey(text string, c *call.Call, keep Recordings) error {
 		return fmt.Errorf("record the call: %w", err)
 	}
 	t.recording = r
+	c.Keep(r)
 	c.Log().Info("call is being recorded, as its page asks", "recording", r.ID, "not_heeded", strings.Join(order.Ignored, " "))
 	return nil
 }
