@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -49,6 +50,7 @@ type program struct {
 	plain    plain      // what an expression comes to, where that is plain
 	refers   references // of the tags of a rule
 	older    bool       // it names what engines used to have
+	evals    bool       // it calls eval, and its code makes it from that
 	vars     []string   // declared by statements with var, let, const, class or function
 }
 
@@ -77,8 +79,8 @@ func (c *Cache) program(k key, src Source) (*program, error) {
 // assignments land, as ECMAScript says of nested scopes, and session,
 // application, document and dialog are names of the scopes themselves.
 func compile(k key, src Source) (*program, error) {
-	if text := unfit(k.text); text != "" {
-		return nil, &Error{Source: src, Message: text, Limit: true}
+	if err := unfit(k.text); err != nil {
+		return nil, &Error{Source: src, Message: err.Error(), Limit: true}
 	}
 	p := &program{reach: reachOf(strings.ReplaceAll(k.text, looseEval, "")), implicit: endows(k.text), older: olderNames.MatchString(k.text)}
 	body := k.text
@@ -106,12 +108,30 @@ func compile(k key, src Source) (*program, error) {
 	if k.kind == semantics {
 		text = "(" + body + ")"
 	}
-	code, err := goja.Compile(src.Name, text, false)
-	if err != nil {
-		return nil, &Error{Source: src, Message: err.Error()}
+	if err := p.compile(src.Name, text); err != nil {
+		limit := errors.Is(err, errLevels) || errors.Is(err, errBig)
+		return nil, &Error{Source: src, Message: err.Error(), Limit: limit}
 	}
-	p.code = code
 	return p, nil
+}
+
+// compile compiles what a program is to come to: a function.
+func (p *program) compile(name, text string) error {
+	tree, err := parse(name, text)
+	if err == nil {
+		err = fit(tree, text)
+	}
+	if err != nil {
+		return err
+	}
+	if careful := vetted(tree, text); careful != text {
+		p.evals = true
+		if tree, err = parse(name, "(function(eval,"+vet+"){return "+careful+"})"); err != nil {
+			return err
+		}
+	}
+	p.code, err = goja.CompileAST(tree, false)
+	return err
 }
 
 func withs(chain string) string {

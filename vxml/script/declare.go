@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
 )
 
@@ -26,7 +25,7 @@ type block struct {
 // make sense inside the wrapper, such as an unbalanced brace.
 func declarations(src Source) (declared, error) {
 	var d declared
-	tree, err := goja.Parse(src.Name, src.Text)
+	tree, err := parse(src.Name, src.Text)
 	if err != nil {
 		return d, &Error{Source: src, Message: err.Error()}
 	}

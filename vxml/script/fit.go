@@ -1,30 +1,52 @@
 package script
 
 import (
+	"errors"
 	"fmt"
+	"iter"
 	"math/big"
 	"reflect"
 	"regexp"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/parser"
 )
 
-// unfit says why a text must not be compiled, since compiling it might not end;
-// empty when it may.
-func unfit(text string) string {
-	if nesting(text) > maxNesting {
-		return fmt.Sprintf("brackets are nested deeper than %d", maxNesting)
-	}
-	if bigLiteral.MatchString(text) && bigNumbers(text) {
-		return "integers without bound are not accepted"
-	}
-	return ""
+// parse reads a script. Source maps that it names are left alone: the engine would
+// open any file of the machine.
+func parse(name, text string) (*ast.Program, error) {
+	return goja.Parse(name, text, parser.WithDisableSourceMaps)
 }
 
-// maxNesting bounds brackets: the parser calls itself for each, and a stack that
-// overflows cannot be caught.
-const maxNesting = 1000
+// Bounds of what is compiled, since the parser and the compiler call themselves for
+// each level, and a stack that overflows cannot be caught.
+const (
+	maxNesting = 1000 // of brackets
+	maxLevels  = 4000 // of expressions and statements within each other
+)
+
+var (
+	errNesting = fmt.Errorf("brackets are nested deeper than %d", maxNesting)
+	errLevels  = fmt.Errorf("expressions are nested deeper than %d", maxLevels)
+	errBig     = errors.New("integers without bound are not accepted")
+)
+
+// unfit says why a text must not even be parsed; nil when it may be.
+func unfit(text string) error {
+	if nesting(text) > maxNesting {
+		return errNesting
+	}
+	return nil
+}
+
+// fit says why a script must not be compiled, since that might not end.
+func fit(tree *ast.Program, text string) error {
+	if len(text) < maxLevels && !bigLiteral.MatchString(text) {
+		return nil
+	}
+	return levels(reflect.ValueOf(tree.Body), maxLevels)
+}
 
 // nesting is the depth of brackets in text. Those in strings and comments count
 // too, which does no harm at such a depth.
@@ -45,44 +67,59 @@ func nesting(text string) int {
 // bigLiteral is what may be a BigInt literal, or only the end of a word in a string.
 var bigLiteral = regexp.MustCompile(`[\da-fA-F]n\b`)
 
-// bigNumbers tells whether a text holds BigInt literals: the compiler computes
-// with them, and one power can take it minutes.
-func bigNumbers(text string) bool {
-	for _, form := range []string{text, "(" + text + ")"} {
-		if tree, err := goja.Parse("", form); err == nil {
-			return holdsBig(reflect.ValueOf(tree.Body), 0)
+// levels says what is wrong with a part of a script: it may have only so many levels,
+// and no BigInt literal, since the compiler computes with them, and one power can
+// take it minutes.
+func levels(v reflect.Value, left int) error {
+	if left == 0 {
+		return errLevels
+	}
+	if n, ok := node[*ast.NumberLiteral](v); ok {
+		if _, huge := n.Value.(*big.Int); huge {
+			return errBig
+		}
+		return nil
+	}
+	if v.Kind() == reflect.Pointer {
+		left--
+	}
+	for part := range parts(v) {
+		if err := levels(part, left); err != nil {
+			return err
 		}
 	}
-	return false
+	return nil
 }
 
-func holdsBig(v reflect.Value, depth int) bool {
-	if depth > 16*maxNesting {
-		return true
+// node is a part of a script as a node of one type.
+func node[T ast.Node](v reflect.Value) (n T, ok bool) {
+	if v.Kind() == reflect.Pointer && v.CanInterface() && !v.IsNil() {
+		n, ok = v.Interface().(T)
 	}
-	switch v.Kind() {
-	case reflect.Interface, reflect.Pointer:
-		if v.IsNil() || !v.CanInterface() {
-			return false
-		}
-		if n, ok := v.Interface().(*ast.NumberLiteral); ok {
-			_, huge := n.Value.(*big.Int)
-			return huge
-		}
-		return holdsBig(v.Elem(), depth+1)
-	case reflect.Slice:
-		for i := range v.Len() {
-			if holdsBig(v.Index(i), depth+1) {
-				return true
+	return n, ok
+}
+
+// parts are what a part of a script is made of.
+func parts(v reflect.Value) iter.Seq[reflect.Value] {
+	return func(yield func(reflect.Value) bool) {
+		switch v.Kind() {
+		case reflect.Interface, reflect.Pointer:
+			if !v.IsNil() {
+				yield(v.Elem())
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				if !yield(v.Index(i)) {
+					return
+				}
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				// Declarations point back to what they are declared in.
+				if f := v.Type().Field(i); f.IsExported() && f.Name != "DeclarationList" && !yield(v.Field(i)) {
+					return
+				}
 			}
 		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			// Declarations point back to what they are declared in.
-			if v.Type().Field(i).IsExported() && v.Type().Field(i).Name != "DeclarationList" && holdsBig(v.Field(i), depth+1) {
-				return true
-			}
-		}
 	}
-	return false
 }

@@ -14,6 +14,7 @@ const (
 	maxItems   = 1 << 20  // elements of an array
 	maxBuffer  = 16 << 20 // bytes of a typed array
 	maxDepth   = 500      // of arrays and objects within each other
+	maxSource  = 1 << 16  // characters of an expression that is made up
 	maxPattern = 32 << 20 // characters of an expression times those it looks at
 )
 
@@ -21,14 +22,19 @@ const (
 // proportion to a number, which a page chooses, and see no interrupt meanwhile.
 type guards struct {
 	vm      *goja.Runtime
-	depth   int // of joins within each other
+	depth   int // of calls of deeper within each other
 	machine *Machine
+	// describe is Object.getOwnPropertyDescriptor, whatever a page makes of that.
+	describe goja.Callable
 }
 
 func (m *Machine) guard(reach reach) {
 	g := &guards{vm: m.vm, machine: m}
 	if m.guarded < near && reach >= near {
 		g.near()
+	}
+	if m.guarded < wide && reach >= wide {
+		g.wide()
 	}
 	if m.guarded < far && reach == far {
 		g.far()
@@ -74,6 +80,7 @@ func (g *guards) far() {
 		}
 	})
 	g.withhold()
+	g.texts()
 }
 
 func (g *guards) object(name string) *goja.Object {
@@ -88,7 +95,7 @@ func (g *guards) prototype(name string) *goja.Object {
 
 // stop ends the script. The interrupt makes that final: catch does not see it.
 func (g *guards) stop(why error) {
-	g.vm.Interrupt(why)
+	g.machine.interrupt(why)
 	panic(g.vm.NewGoError(why))
 }
 
@@ -113,7 +120,12 @@ func (g *guards) around(holder *goja.Object, name string, f func(goja.FunctionCa
 		}
 		return v
 	}
-	guarded := g.vm.ToValue(func(c goja.FunctionCall) goja.Value { return f(c, call) })
+	guarded := g.vm.ToValue(func(c goja.FunctionCall) goja.Value {
+		if why := g.machine.stopping.Load(); why != nil {
+			panic(g.vm.NewGoError(*why)) // others of the engine's functions may be calling this for long
+		}
+		return f(c, call)
+	})
 	// The property of a built-in object can be defined anew.
 	_ = holder.DefineDataProperty(name, guarded, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 }
@@ -188,6 +200,11 @@ func (g *guards) join(c goja.FunctionCall, original native) goja.Value {
 		}
 		g.limit(size, maxText)
 	}
+	return g.deeper(c, original)
+}
+
+// deeper bounds how deep a function of the engine calls itself by way of a script.
+func (g *guards) deeper(c goja.FunctionCall, original native) goja.Value {
 	g.depth++
 	defer func() { g.depth-- }()
 	g.limit(int64(g.depth), maxDepth)
@@ -197,12 +214,15 @@ func (g *guards) join(c goja.FunctionCall, original native) goja.Value {
 // shallow bounds the depth of a value, for functions that call themselves for
 // each level, and the arrays in it.
 func (g *guards) shallow(v goja.Value, left int, seen *int) {
+	if text, ok := v.(goja.String); ok {
+		*seen += text.Length() * maxItems / maxText
+	}
+	g.limit(int64(*seen), maxItems)
 	o, ok := v.(*goja.Object)
 	if !ok {
 		return
 	}
 	*seen++
-	g.limit(int64(*seen), maxItems)
 	g.bounded(o)
 	if left == 0 {
 		g.stop(errMemory)
@@ -269,15 +289,21 @@ type reach uint8
 const (
 	nowhere reach = iota
 	near
+	wide
 	far
 )
 
 // nearNames and farNames are the names that functions are reached by, or by
-// which other names are made up.
+// which other names are made up; wideNames are how a script comes by a list that is
+// longer than what it takes of memory, by long texts as lists, and by expressions
+// that it makes up.
 var (
 	nearNames = regexp.MustCompile(`repeat|pad|replace|join|fill|concat|splice|unshift|flat|toS|toReversed|with|split|apply|Array|from|` +
 		`JSON|RegExp|exec|test|match|search|length|/`)
-	farNames = regexp.MustCompile(`Object|Reflect|Function|constructor|eval|this|raw|BigInt|DataView|ArrayBuffer|\dArray|ClampedArray|` +
+	wideNames = regexp.MustCompile(`Array|RegExp|parse|match|search|\.\.\.|\bof\b|\b(?:Weak)?(?:Set|Map)\b|Promise|Proxy|` +
+		`\]\s*(?:=[^=]|[-+*/%&|^]+=|\*\*|<<|>>|\?\?|:|\()|\}\s*=[^=]|` + // what is assigned to by a computed name
+		`length\s*(?:=[^=]|[-+*/%&|^]+=|\*\*|<<|>>|\?\?|['":(\]}]|in\b)|\{\s*length`)
+	farNames = regexp.MustCompile(`Object|yield|Reflect|Function|constructor|eval|this|raw|BigInt|DataView|ArrayBuffer|\dArray|ClampedArray|` +
 		`Code|unescape|decode|charAt|substr|\$\{|\\|['"]\s*\+\s*['"]`)
 	// plainIndex is a small index or a name, as it is written behind [.
 	plainIndex = regexp.MustCompile(`^\s*(\d{1,5}|'[^']*'|"[^"]*")\s*\]`)
@@ -287,6 +313,8 @@ func reachOf(text string) reach {
 	switch {
 	case farNames.MatchString(text):
 		return far
+	case wideNames.MatchString(text):
+		return wide
 	case nearNames.MatchString(text):
 		return near
 	case computes(text):

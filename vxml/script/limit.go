@@ -22,9 +22,10 @@ import (
 //     machine is lost and its call ends, while others go on.
 
 var (
-	errTime    = errors.New("the script's time is up")
-	errMemory  = errors.New("the script needs too much memory")
-	errPattern = errors.New("the regular expression takes too long")
+	errTime     = errors.New("the script's time is up")
+	errMemory   = errors.New("the script needs too much memory")
+	errComputed = errors.New("the length of a list is computed")
+	errPattern  = errors.New("the regular expression takes too long")
 )
 
 const (
@@ -83,7 +84,10 @@ func (m *Machine) call(ctx context.Context, src Source, f func() (goja.Value, er
 		out = m.afterwards(src, stopped, done)
 	}
 	m.busy = false
-	m.vm.ClearInterrupt()
+	if m.lost == nil { // otherwise the script is still to stop
+		m.stopping.Store(nil)
+		m.vm.ClearInterrupt()
+	}
 	return out.value, out.err
 }
 
@@ -115,10 +119,17 @@ func (m *Machine) watch(ctx context.Context, done <-chan outcome) (*outcome, err
 			}
 		}
 		if why != nil {
-			m.vm.Interrupt(why)
+			m.interrupt(why)
 			return nil, why
 		}
 	}
+}
+
+// interrupt stops the script: the engine at its next step, its own functions where
+// they come by a guard.
+func (m *Machine) interrupt(why error) {
+	m.stopping.Store(&why)
+	m.vm.Interrupt(why)
 }
 
 // afterwards waits a little for an interrupted script, and then gives it up.
@@ -165,7 +176,9 @@ type growth struct {
 // observe begins to look at the heap for a script that has not ended at once.
 func (c *Cache) observe() *growth {
 	c.observed.Add(1)
-	g := &growth{cache: c, sample: []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}}
+	g := &growth{cache: c, sample: []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"},
+	}}
 	g.base = g.heap()
 	return g
 }
@@ -174,7 +187,7 @@ func (g *growth) end() { g.cache.observed.Add(-1) }
 
 func (g *growth) heap() uint64 {
 	metrics.Read(g.sample)
-	return g.sample[0].Value.Uint64()
+	return g.sample[0].Value.Uint64() + g.sample[1].Value.Uint64()
 }
 
 // bytes is this script's share of the growth: nobody knows who allocates, so all

@@ -29,7 +29,7 @@ func plainOf(text string) plain {
 	if len(text) > maxPlain {
 		return plain{}
 	}
-	tree, err := goja.Parse("", "("+text+"\n)")
+	tree, err := parse("", "("+text+"\n)")
 	if err != nil || len(tree.Body) != 1 {
 		return plain{}
 	}

@@ -142,6 +142,9 @@ func (m *Machine) function(id key, p *program) (goja.Callable, error) {
 		}
 	}
 	v, err := m.vm.RunProgram(p.code)
+	if err == nil && p.evals {
+		v, err = m.evaluating(v)
+	}
 	if err != nil {
 		return nil, err
 	}

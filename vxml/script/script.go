@@ -9,9 +9,11 @@ package script
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
 )
 
 // Limits bound what a page's scripts may use. The zero value means the defaults.
@@ -74,7 +76,9 @@ type Machine struct {
 	guarded  reach
 	aged     bool         // it has what older engines had
 	matched  *goja.Object // by the last regular expression that did
-	implicit bool         // a script has been run that may have given objects code of their own
+	eval     goja.Value   // the engine's own
+	stopping atomic.Pointer[error]
+	implicit bool // a script has been run that may have given objects code of their own
 	// lost is set for good when a script could not be stopped: its goroutine
 	// still owns the engine's objects, so nothing may touch them any more.
 	lost *Error
@@ -89,6 +93,7 @@ func NewMachine(limits Limits, cache *Cache) *Machine {
 		compiled: make(map[key]goja.Callable),
 	}
 	m.vm.SetMaxCallStackSize(m.limits.Depth)
+	m.vm.SetParserOptions(parser.WithDisableSourceMaps)
 	return m
 }
 
@@ -106,8 +111,8 @@ func (m *Machine) fault(src Source, err error) error {
 		out.Message, out.Limit = fmt.Sprint(interrupted.Value()), true
 	case errors.As(err, &overflow):
 		out.Message, out.Limit = "calls are nested too deeply", true
-	case errors.Is(err, errMemory), errors.Is(err, errPattern):
-		out.Message, out.Limit = errors.Unwrap(err).Error(), true
+	case m.stopping.Load() != nil:
+		out.Message, out.Limit = (*m.stopping.Load()).Error(), true
 	case errors.As(err, &exception):
 		out.Message = exception.Value().String()
 	}

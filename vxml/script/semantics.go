@@ -108,7 +108,7 @@ func looseTag(text string) string {
 	if err != nil {
 		return ""
 	}
-	if _, err := goja.Parse("", text); err != nil {
+	if _, err := parse("", text); err != nil {
 		return fmt.Sprintf("out=%s;", plain)
 	}
 	return fmt.Sprintf(`try{$o=out;`+looseEval+`(%s);`+

@@ -17,15 +17,18 @@ func (e *SyntaxError) Error() string { return e.Message }
 // Syntax tells whether a text could be run as a script, or evaluated as an
 // expression, without doing it. Its error is a *SyntaxError.
 func Syntax(text string, expression bool) error {
-	if why := unfit(text); why != "" {
-		return &SyntaxError{1, why}
+	if why := unfit(text); why != nil {
+		return &SyntaxError{1, why.Error()}
 	}
 	if expression {
 		text = "(" + text + "\n)"
 	} else {
 		text = uncommented(text)
 	}
-	_, err := parser.ParseFile(nil, "", text, 0, parser.WithDisableSourceMaps)
+	tree, err := parser.ParseFile(nil, "", text, 0, parser.WithDisableSourceMaps)
+	if err == nil {
+		err = fit(tree, text)
+	}
 	var all parser.ErrorList
 	switch {
 	case err == nil:

@@ -1,0 +1,193 @@
+package script
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
+)
+
+// What scripts make of text at run time is compiled by the engine itself, so it has
+// to be looked at before. Constructors of functions are guarded like other functions
+// (guard.go). A call of eval that sees the variables around it is one by syntax, and
+// has to stay one: what is handed to it goes through vet.
+
+// vet is what a script calls for what it hands to eval; it is the variable of a
+// function around the script.
+const vet = "$vet"
+
+// vetted is a script, compiled from text, whose calls of eval are looked at; it is
+// text itself when there are none.
+func vetted(tree *ast.Program, text string) string {
+	if !strings.Contains(text, "eval") && !strings.Contains(text, `\u`) {
+		return text
+	}
+	var at []int
+	calls(reflect.ValueOf(tree.Body), func(c *ast.CallExpression) {
+		if name, ok := c.Callee.(*ast.Identifier); ok && name.Name == "eval" && len(c.ArgumentList) > 0 {
+			at = append(at, int(c.LeftParenthesis), -int(c.RightParenthesis))
+		}
+	})
+	slices.SortFunc(at, func(a, b int) int { return max(b, -b) - max(a, -a) })
+	for _, i := range at { // which count from 1
+		if i > 0 {
+			text = text[:i] + vet + "(" + text[i:]
+		} else {
+			text = text[:-i-1] + ")" + text[-i-1:]
+		}
+	}
+	return text
+}
+
+// calls finds the calls in a part of a script.
+func calls(v reflect.Value, f func(*ast.CallExpression)) {
+	if c, ok := node[*ast.CallExpression](v); ok {
+		f(c)
+	}
+	for part := range parts(v) {
+		calls(part, f)
+	}
+}
+
+// vet is what is handed to eval, its own calls of eval vetted, unless it must not be
+// compiled.
+func (g *guards) vet(c goja.FunctionCall) goja.Value {
+	tree, text := g.compilable(c.Argument(0))
+	if tree == nil {
+		return c.Argument(0)
+	}
+	if careful := vetted(tree, text); careful != text {
+		return g.vm.ToValue(careful)
+	}
+	return c.Argument(0)
+}
+
+// compilable stops a script that makes of a text what must not be compiled. What is
+// no text, or no script, is for the engine to complain of.
+func (g *guards) compilable(v goja.Value) (*ast.Program, string) {
+	source, ok := v.(goja.String)
+	if !ok {
+		return nil, ""
+	}
+	g.limit(int64(source.Length()), int64(g.machine.limits.Size))
+	text := source.String()
+	if err := unfit(text); err != nil {
+		g.stop(err)
+	}
+	tree, err := parse("", text)
+	if err != nil {
+		return nil, text
+	}
+	if err := fit(tree, text); err != nil {
+		g.stop(err)
+	}
+	return tree, text
+}
+
+// evaluating gives a program that calls eval the engine's own, and vet.
+func (m *Machine) evaluating(made goja.Value) (goja.Value, error) {
+	f, ok := goja.AssertFunction(made)
+	if !ok {
+		return nil, errors.New("compiled script is not a function")
+	}
+	m.keepEval()
+	return f(goja.Undefined(), m.eval, m.vm.ToValue((&guards{vm: m.vm, machine: m}).vet))
+}
+
+// keepEval keeps the engine's own eval, since its place is taken when it is guarded.
+func (m *Machine) keepEval() {
+	if m.eval == nil {
+		m.eval = m.vm.Get("eval")
+	}
+}
+
+// Functions whose constructors have no name.
+var (
+	generating = goja.MustCompile("", "(function*(){})", false)
+	waiting    = goja.MustCompile("", "(async function(){})", false)
+)
+
+// texts guards the functions that compile the text they are given: eval where it is
+// not called by its name, and the constructors of functions.
+func (g *guards) texts() {
+	g.machine.keepEval()
+	g.before(g.vm.GlobalObject(), "eval", func(c goja.FunctionCall) { g.compilable(c.Argument(0)) })
+	look := func(args []goja.Value) {
+		var size int64
+		for _, a := range args {
+			size += length(a)
+			g.limit(size, int64(g.machine.limits.Size))
+			g.compilable(a)
+		}
+	}
+	g.constructor("Function", g.prototype("Function"), look)
+	for _, code := range []*goja.Program{generating, waiting} {
+		if f, err := g.vm.RunProgram(code); err == nil {
+			g.constructor("", f.(*goja.Object).Prototype(), look)
+		}
+	}
+	if f, err := g.vm.RunProgram(generating); err == nil {
+		if all, ok := f.(*goja.Object).Prototype().Get("prototype").(*goja.Object); ok {
+			g.around(all, "next", g.deeper)
+		}
+	}
+}
+
+// made tells whether a constructor, which is this, has made its argument.
+func made(c goja.FunctionCall) bool {
+	by, _ := c.This.(*goja.Object)
+	o, _ := c.Argument(0).(*goja.Object)
+	if by == nil || o == nil {
+		return false
+	}
+	prototype := by.Get("prototype")
+	for o = o.Prototype(); o != nil; o = o.Prototype() {
+		if o == prototype {
+			return true
+		}
+	}
+	return false
+}
+
+// constructor replaces a constructor, which has a global name or none, by one that
+// looks at its arguments first.
+func (g *guards) constructor(name string, prototype *goja.Object, look func([]goja.Value)) {
+	original, ok := prototype.Get("constructor").(*goja.Object)
+	if !ok {
+		return
+	}
+	call, callable := goja.AssertFunction(original)
+	construct, constructs := goja.AssertConstructor(original)
+	if !callable || !constructs {
+		return
+	}
+	guarded := g.vm.ToValue(g.vm.NewProxy(original, &goja.ProxyTrapConfig{
+		Apply: func(_ *goja.Object, this goja.Value, args []goja.Value) goja.Value {
+			look(args)
+			v, err := call(this, args...)
+			if err != nil {
+				panic(err)
+			}
+			return v
+		},
+		Construct: func(_ *goja.Object, args []goja.Value, target *goja.Object) *goja.Object {
+			look(args)
+			v, err := construct(target, args...)
+			if err != nil {
+				panic(err)
+			}
+			return v
+		},
+	}))
+	// The properties of built-in objects can be defined anew. The engine does not look
+	// through a proxy for instanceof.
+	instance := g.vm.ToValue(func(c goja.FunctionCall) goja.Value { return g.vm.ToValue(made(c)) })
+	_ = original.DefineDataPropertySymbol(goja.SymHasInstance, instance, goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	_ = prototype.DefineDataProperty("constructor", guarded, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	if name != "" {
+		_ = g.vm.GlobalObject().DefineDataProperty(name, guarded, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	}
+}
