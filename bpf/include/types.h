@@ -13,6 +13,7 @@
 enum layout_version { LAYOUT_VERSION = 8 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
+#define KEY_EVENT 32 /* RTP with a telephone-event, protected perhaps */
 #define SMALL_EVENT 256
 #define LARGE_EVENT 2048
 #define NO_TYPE 255 /* a payload type no packet has */

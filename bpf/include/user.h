@@ -27,23 +27,34 @@ static __always_inline bool fill(struct xdp_md *ctx, struct packet_event *e, con
 	return bpf_xdp_load_bytes(ctx, p->offset, e + 1, (last & (room - 1)) + 1) == 0;
 }
 
-/* Reservations have a constant size, so there are two sizes: voice frames take the small one. */
+/*
+ * Reservations have a constant size, so there are three sizes. Key presses take the
+ * smallest: they are what must not be lost when userspace comes late.
+ */
 __noinline int deliver(struct xdp_md *ctx, const struct parcel *p)
 {
 	struct packet_event *e;
-	bool small, ok;
+	bool key, small, ok;
 	__u64 flags;
 
 	if (!p)
 		return false;
+	key = p->length <= KEY_EVENT;
 	small = p->length <= SMALL_EVENT;
-	if (small)
+	if (key)
+		e = bpf_ringbuf_reserve(&events, sizeof(*e) + KEY_EVENT, 0);
+	else if (small)
 		e = bpf_ringbuf_reserve(&events, sizeof(*e) + SMALL_EVENT, 0);
 	else
 		e = bpf_ringbuf_reserve(&events, sizeof(*e) + LARGE_EVENT, 0);
 	if (!e)
 		return false;
-	ok = small ? fill(ctx, e, p, SMALL_EVENT) : fill(ctx, e, p, LARGE_EVENT);
+	if (key)
+		ok = fill(ctx, e, p, KEY_EVENT);
+	else if (small)
+		ok = fill(ctx, e, p, SMALL_EVENT);
+	else
+		ok = fill(ctx, e, p, LARGE_EVENT);
 	flags = p->quiet ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
 	if (ok)
 		bpf_ringbuf_submit(e, flags);
