@@ -124,9 +124,13 @@ func (p *program) compile(name, text string) error {
 	if err != nil {
 		return err
 	}
-	if careful := vetted(tree, text); careful != text {
+	careful, err := vetted(tree, text)
+	if err != nil {
+		return err
+	}
+	if careful != text {
 		p.evals = true
-		if tree, err = parse(name, "(function(eval,"+vet+"){return "+careful+"})"); err != nil {
+		if tree, err = parse(name, "(function(eval){return "+careful+"})"); err != nil {
 			return err
 		}
 	}

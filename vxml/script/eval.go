@@ -2,6 +2,7 @@ package script
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,40 +16,62 @@ import (
 // (guard.go). A call of eval that sees the variables around it is one by syntax, and
 // has to stay one: what is handed to it goes through vet.
 
-// vet is what a script calls for what it hands to eval; it is the variable of a
-// function around the script.
+// vet is what a script calls for what it hands to eval: a property of numbers that
+// cannot be changed, as no variable, and no object in a with, can stand before it.
 const vet = "$vet"
+
+// errPassedOn refuses what would give a script the engine's own eval to call by
+// another name.
+var errPassedOn = errors.New("eval is called, so it cannot be a value as well")
 
 // vetted is a script, compiled from text, whose calls of eval are looked at; it is
 // text itself when there are none.
-func vetted(tree *ast.Program, text string) string {
-	if !strings.Contains(text, "eval") && !strings.Contains(text, `\u`) {
-		return text
+func vetted(tree *ast.Program, text string) (string, error) {
+	u := usesOf(tree, text)
+	if len(u.at) > 0 && u.values > 0 {
+		return text, errPassedOn
 	}
-	var at []int
-	calls(reflect.ValueOf(tree.Body), func(c *ast.CallExpression) {
-		if name, ok := c.Callee.(*ast.Identifier); ok && name.Name == "eval" && len(c.ArgumentList) > 0 {
-			at = append(at, int(c.LeftParenthesis), -int(c.RightParenthesis))
-		}
-	})
-	slices.SortFunc(at, func(a, b int) int { return max(b, -b) - max(a, -a) })
-	for _, i := range at { // which count from 1
+	slices.SortFunc(u.at, func(a, b int) int { return max(b, -b) - max(a, -a) })
+	for _, i := range u.at { // which count from 1
 		if i > 0 {
-			text = text[:i] + vet + "(" + text[i:]
+			text = text[:i] + "0.." + vet + "(" + text[i:]
 		} else {
 			text = text[:-i-1] + ")" + text[-i-1:]
 		}
 	}
-	return text
+	return text, nil
 }
 
-// calls finds the calls in a part of a script.
-func calls(v reflect.Value, f func(*ast.CallExpression)) {
+// uses are what a script does with eval.
+type uses struct {
+	at     []int // parentheses of calls: the left ones, and the right ones below zero
+	values int   // where it stands for a value
+}
+
+func usesOf(tree *ast.Program, text string) uses {
+	var u uses
+	if strings.Contains(text, "eval") || strings.Contains(text, `\u`) {
+		u.look(reflect.ValueOf(tree.Body))
+	}
+	return u
+}
+
+func (u *uses) look(v reflect.Value) {
 	if c, ok := node[*ast.CallExpression](v); ok {
-		f(c)
+		if name, ok := c.Callee.(*ast.Identifier); ok && name.Name == "eval" {
+			u.values-- // which is counted below
+			if len(c.ArgumentList) > 0 {
+				u.at = append(u.at, int(c.LeftParenthesis), -int(c.RightParenthesis))
+			}
+		}
+	}
+	name, ok := node[*ast.Identifier](v)
+	short, brief := node[*ast.PropertyShort](v)
+	if ok && name.Name == "eval" || brief && short.Name.Name == "eval" {
+		u.values++
 	}
 	for part := range parts(v) {
-		calls(part, f)
+		u.look(part)
 	}
 }
 
@@ -59,7 +82,10 @@ func (g *guards) vet(c goja.FunctionCall) goja.Value {
 	if tree == nil {
 		return c.Argument(0)
 	}
-	if careful := vetted(tree, text); careful != text {
+	if usesOf(tree, text).values > 0 {
+		panic(g.vm.NewTypeError(errPassedOn.Error()))
+	}
+	if careful, _ := vetted(tree, text); careful != text {
 		return g.vm.ToValue(careful)
 	}
 	return c.Argument(0)
@@ -87,14 +113,22 @@ func (g *guards) compilable(v goja.Value) (*ast.Program, string) {
 	return tree, text
 }
 
-// evaluating gives a program that calls eval the engine's own, and vet.
+// evaluating gives a program that calls eval the engine's own.
 func (m *Machine) evaluating(made goja.Value) (goja.Value, error) {
 	f, ok := goja.AssertFunction(made)
 	if !ok {
 		return nil, errors.New("compiled script is not a function")
 	}
 	m.keepEval()
-	return f(goja.Undefined(), m.eval, m.vm.ToValue((&guards{vm: m.vm, machine: m}).vet))
+	if !m.vetting {
+		g := &guards{vm: m.vm, machine: m}
+		err := g.prototype("Number").DefineDataProperty(vet, m.vm.ToValue(g.vet), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
+		if err != nil {
+			return nil, fmt.Errorf("look at what is handed to eval: %w", err)
+		}
+		m.vetting = true
+	}
+	return f(goja.Undefined(), m.eval)
 }
 
 // keepEval keeps the engine's own eval, since its place is taken when it is guarded.

@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"strings"
 	"testing"
 )
 
@@ -36,6 +37,31 @@ func TestTextAsScript(t *testing.T) {
 			}
 			if v, err := s.Eval(context.Background(), Source{Text: tt.expr}); err != nil || v.String() != tt.want {
 				t.Errorf("%s, %v", v.String(), err)
+			}
+		})
+	}
+}
+
+// Nobody gets at the engine's own eval, or has a text pass unseen.
+func TestEvalIsLookedAt(t *testing.T) {
+	const deep = "new Array(1e5).join('(')" // more levels than the engine's parser can be trusted with
+	tests := []struct{ name, script, want string }{
+		{"plainly", "eval(" + deep + ")", "nested deeper"},
+		{"beside a variable of the check's name", "var $vet = function (x) { return x; }; eval(" + deep + ")", "nested deeper"},
+		{"in a scope that has it", "application['$v' + 'et'] = function (x) { return x; }; eval(" + deep + ")", "nested deeper"},
+		{"in an object that has it", "with ({$vet: function (x) { return x; }}) { eval(" + deep + ") }", "nested deeper"},
+		{"with numbers that have it", "Object.defineProperty(Number.prototype, '$vet', {value: function (x) { return x; }}); eval(" + deep + ")", "Cannot redefine"},
+		{"by another name", "eval('1'); var e = eval; e(" + deep + ")", "cannot be a value"},
+		{"by a property", "eval('1'); ({eval}).eval(" + deep + ")", "cannot be a value"},
+		{"by a text that names it", "eval('var e = eval'); e(" + deep + ")", "cannot be a value"},
+		{"within a text", "var t = 'eval(x)', x = " + deep + "; eval(t)", "nested deeper"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := chain(NewMachine(Limits{}, NewCache()))[4]
+			err := s.Run(context.Background(), Source{Text: tt.script})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
 	}

@@ -77,6 +77,7 @@ type Machine struct {
 	aged     bool         // it has what older engines had
 	matched  *goja.Object // by the last regular expression that did
 	eval     goja.Value   // the engine's own
+	vetting  bool         // numbers have vet
 	stopping atomic.Pointer[error]
 	implicit bool // a script has been run that may have given objects code of their own
 	// lost is set for good when a script could not be stopped: its goroutine
