@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"mcp/control/media"
+	"mcp/control/media/dtmf"
 	"mcp/control/sdp"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
@@ -37,6 +39,10 @@ func (c *Call) requested(ev sip.Event) {
 	switch ev := ev.(type) {
 	case *sip.Info:
 		c.message(true, "INFO "+ev.ContentType)
+		if dtmf.InInfo(ev.ContentType) {
+			c.pressed(ev)
+			return
+		}
 	case *sip.Referral:
 		c.message(true, "REFER")
 	}
@@ -47,6 +53,17 @@ func (c *Call) requested(ev sip.Event) {
 	}
 	c.log.Debug("request refused: no service takes it", "event", fmt.Sprintf("%T", ev))
 	c.beside(func() { c.warn("refuse a request within the call", sip.Decline(ev)) })
+}
+
+// pressed takes a key that the caller's far end tells of in an INFO.
+func (c *Call) pressed(info *sip.Info) {
+	status := 200
+	if key, err := dtmf.ParseInfo(string(info.Body)); err != nil {
+		status = 400
+	} else if !c.caller.leg.Signalled(key, time.Now()) {
+		c.log.Debug("key in an INFO is not taken: telephone-event is agreed on")
+	}
+	c.beside(func() { c.warn("answer INFO", info.Respond(status)) })
 }
 
 // Bodies are the bodies of the INVITE, the session description among them.

@@ -121,15 +121,29 @@ func (l *Leg) event(payload []byte, at time.Time) {
 	l.deliver(at)
 }
 
+// Signalled hands on a key of which the far end tells by signalling. False: it has
+// agreed to telephone-event, and a far end that tells of a key by both means one.
+func (l *Leg) Signalled(key byte, at time.Time) bool {
+	if s := l.state.Load(); s == nil || s.far.Events >= 0 {
+		return false
+	}
+	l.press(Digit{Key: key, At: at})
+	return true
+}
+
 // deliver hands on the keys that were found.
 func (l *Leg) deliver(at time.Time) {
 	for _, key := range l.keys {
-		select {
-		case l.digits <- Digit{Key: key, At: at}:
-			l.session.engine.tally.digits.Add(1)
-		default:
-			l.session.engine.tally.lostDigits.Add(1)
-			l.session.log.Warn("DTMF digit lost: nobody reads them", "leg", l.name)
-		}
+		l.press(Digit{Key: key, At: at})
+	}
+}
+
+func (l *Leg) press(d Digit) {
+	select {
+	case l.digits <- d:
+		l.session.engine.tally.digits.Add(1)
+	default:
+		l.session.engine.tally.lostDigits.Add(1)
+		l.session.log.Warn("DTMF digit lost: nobody reads them", "leg", l.name)
 	}
 }

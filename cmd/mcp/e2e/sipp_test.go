@@ -33,6 +33,8 @@ func TestSIPpServices(t *testing.T) {
 	r.pages.tunes()
 	web := r.pages.server.URL
 	r.pages.page("/blind.vxml", `<form><transfer name="t" type="blind" dest="sip:bob@127.0.0.1"/></form>`)
+	// A page that does not get its two keys waits for longer than SIPp does.
+	r.pages.page("/keys.vxml", `<form><field name="pin"><grammar mode="dtmf" version="1.0" root="r" type="application/srgs+xml"><rule id="r"><item>1 2</item></rule></grammar><filled><prompt><audio src="/400/300ms"/></prompt><disconnect/></filled></field></form>`)
 	for _, tt := range []struct {
 		scenario string
 		keys     []string
@@ -42,6 +44,7 @@ func TestSIPpServices(t *testing.T) {
 		{"uac_unknown_service.xml", nil},
 		{"uac_conf_unnamed.xml", nil},
 		{"uac_blind_transfer.xml", []string{"-key", "page", escape(web + "/blind.vxml")}},
+		{"uac_info_keys.xml", []string{"-key", "page", escape(web + "/keys.vxml")}},
 		{"uac_msml.xml", []string{"-key", "audio", web + "/700/300ms"}},
 	} {
 		t.Run(tt.scenario, func(t *testing.T) { r.sipp(t, tt.scenario, tt.keys) })

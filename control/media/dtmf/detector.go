@@ -1,5 +1,5 @@
 // Package dtmf speaks telephone-event (RFC 4733): it makes key presses of
-// packets, and packets of key presses.
+// packets, and packets of key presses. Those that come in an INFO it reads, too.
 package dtmf
 
 import "encoding/binary"

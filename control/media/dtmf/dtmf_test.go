@@ -191,3 +191,23 @@ func FuzzDetector(f *testing.F) {
 		}
 	})
 }
+
+func TestKeysOfAnInfo(t *testing.T) {
+	for body, want := range map[string]byte{
+		"Signal=5\r\nDuration=160\r\n": '5', "Signal= 1\r\nDuration= 250": '1', "signal=*\n": '*', "Duration=100\r\nSignal=#\r\n": '#',
+		"Signal=10\r\n": '*', "Signal=11": '#', "Signal=d": 'D', "Signal=12": 'A', "7": '7', " # \r\n": '#', "11": '#',
+		"": 0, "Signal=": 0, "Signal=16": 0, "Signal=12345678901234567890": 0, "Signal=hf": 0, "Duration=5": 0, "Signal=-1": 0, "é": 0,
+	} {
+		if got, err := ParseInfo(body); got != want || (err != nil) != (want == 0) {
+			t.Errorf("%q: %q, %v, want %q", body, got, err, want)
+		}
+	}
+	for mediaType, want := range map[string]bool{
+		"application/dtmf-relay": true, "Application/DTMF-Relay; charset=utf-8": true, "application/dtmf": true,
+		"application/dtmf-relayed": false, "text/plain": false, "": false,
+	} {
+		if InInfo(mediaType) != want {
+			t.Errorf("%q: %t", mediaType, !want)
+		}
+	}
+}
