@@ -62,7 +62,7 @@ type Calls struct {
 	Prepare    time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
 	Grace      time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
 	Overrides  []string      `yaml:"overrides" doc:"options that the Resource Manager may set for a call by gvp.config.SECTION.OPTION in the Request-URI: SECTION.OPTION or SECTION.*; property.NAME is the VoiceXML property NAME; default: none"`
-	Outbound   Outbound      `yaml:"outbound" doc:"calls that are asked for over HTTP"`
+	Outbound   Outbound      `yaml:"outbound" doc:"calls that are asked for over HTTP or by MSML"`
 	CPA        CPA           `yaml:"cpa" doc:"call progress analysis: what is heard of calls that the platform makes, where that is asked for"`
 }
 

@@ -1,20 +1,24 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"time"
 
+	"mcp/control/call"
 	"mcp/control/listen"
+	"mcp/control/service/msml"
 	"mcp/control/service/outbound"
 )
 
-// Outbound is the section of calls that are asked for over HTTP.
+// Outbound is the section of calls that are asked for over HTTP or by MSML.
 type Outbound struct {
 	Listen  string        `yaml:"listen" names:"listener" doc:"address of POST /v1/calls, which makes calls, such as 127.0.0.1:8310; empty: nowhere"`
 	Token   string        `yaml:"token" secret:"true" doc:"what requests must bear (Authorization: Bearer); needed for an address that is no loopback"`
+	MSML    bool          `yaml:"msml" doc:"let MSML make calls (createconnection): whoever can call its service then can, to anywhere"`
 	Timeout time.Duration `yaml:"timeout" doc:"until a call is answered, where a request does not say"`
 }
 
@@ -49,4 +53,19 @@ func (n *Node) openOutbound() error {
 	n.log.Info("outbound calls", "listen", addr)
 	n.companions = append(n.companions, server.Serve)
 	return nil
+}
+
+// openDialling lets MSML make calls, if it may.
+func (n *Node) openDialling(parts *msml.Parts) {
+	if cfg := n.cfg.Calls.Outbound; cfg.MSML {
+		parts.Caller, parts.Patience = later{n}, cfg.Timeout
+	}
+}
+
+// later makes calls for services, which are there before the server of calls is.
+type later struct{ node *Node }
+
+// Place implements msml.Caller.
+func (l later) Place(ctx context.Context, p call.Placement) (*call.Placed, error) {
+	return l.node.calls.Place(ctx, p)
 }

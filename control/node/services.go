@@ -55,6 +55,7 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store, lab *progre
 		parts.Recordings = kept
 		services[route.Record] = recording.New(kept)
 	}
+	n.openDialling(&parts)
 	steered := msml.New(parts)
 	n.opened("msml", steered.Close)
 	services[route.MSML] = steered

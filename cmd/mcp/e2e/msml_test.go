@@ -52,6 +52,7 @@ type msmlResult struct {
 	Description string   `xml:"description"`
 	Conferences []string `xml:"confid"`
 	Dialogs     []string `xml:"dialogid"`
+	Connections []string `xml:"urn:mcp:msml connid"`
 }
 
 type msmlDocument struct {

@@ -18,9 +18,10 @@ type hub struct {
 
 	mu      sync.Mutex
 	objects map[string]*object // by identifier, such as conn:74jgd63956ts
+	orders  map[string]*order  // connections that clients have had made, by identifier
 }
 
-func newHub() *hub { return &hub{objects: map[string]*object{}} }
+func newHub() *hub { return &hub{objects: map[string]*object{}, orders: map[string]*order{}} }
 
 // object is a connection or a conference with the dialogs on it.
 type object struct {
@@ -38,10 +39,10 @@ type object struct {
 	over    bool
 }
 
-// connect makes a call known, under the tag of its dialog (RFC 5707 section 6.2).
-func (h *hub) connect(p *program) *object {
+// connect makes a call known.
+func (h *hub) connect(p *program, id string) *object {
 	o := &object{
-		id: "conn:" + p.call.Tag(), owner: p, keys: newKeys(p.voices.Press), stage: leg{p.call},
+		id: id, owner: p, keys: newKeys(p.voices.Press), stage: leg{p.call},
 		dialogs: map[string]*dialog{}, links: map[string]*media.Link{},
 	}
 	o.keys.pump(p.call.Caller().Digits())

@@ -21,7 +21,7 @@ func (p *program) execute(ops []*doc.Node) doc.Result {
 	for _, op := range ops {
 		if err := p.operate(op, &result); err != nil {
 			f := failed(err)
-			f.Mark, f.Dialogs, f.Conferences = result.Mark, result.Dialogs, result.Conferences
+			f.Mark, f.Dialogs, f.Conferences, f.Connections = result.Mark, result.Dialogs, result.Conferences, result.Connections
 			return f
 		}
 		if mark := op.Attr("mark"); mark != "" {
@@ -49,6 +49,10 @@ func (p *program) operate(n *doc.Node, result *doc.Result) error {
 		return p.destroyConference(n)
 	case "join", "unjoin", "modifystream":
 		return p.connect(n)
+	case "createconnection":
+		return p.createConnection(n, result)
+	case "destroyconnection":
+		return p.destroyConnection(n)
 	}
 	return doc.Faultf(doc.UnsupportedElement, "<%s> is not supported", n.Name)
 }

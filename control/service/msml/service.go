@@ -38,8 +38,13 @@ type Pages interface {
 	Open(ctx context.Context, c *call.Call, params map[string]string) (call.Program, error)
 }
 
+// Caller makes calls; *call.Server is one.
+type Caller interface {
+	Place(ctx context.Context, p call.Placement) (*call.Placed, error)
+}
+
 // Parts is what the service works with. Without conferences, recordings, pages or
-// speech engines, or call progress analysis, what needs them is refused.
+// speech engines, call progress analysis, or a caller, what needs them is refused.
 type Parts struct {
 	Fetcher     Fetcher
 	Conferences *conference.Bridge
@@ -47,6 +52,8 @@ type Parts struct {
 	Pages       Pages
 	Speech      voice.Engines
 	Progress    *progress.Lab
+	Caller      Caller
+	Patience    time.Duration // until a called party answers, where a client does not say; 0: for ever
 	Log         *slog.Logger
 }
 
@@ -70,12 +77,14 @@ func (s *Service) Close() error {
 }
 
 // Prepare implements call.Service. A request that came with the INVITE is read
-// now, so that a call is refused whose request cannot be.
+// now, so that a call is refused whose request cannot be. The party of a call that a
+// client has had made steers nothing.
 func (s *Service) Prepare(_ context.Context, c *call.Call) (call.Program, error) {
-	p := &program{
-		service: s, call: c, speaker: newSpeaker(), infos: make(chan *sip.Info, 16), events: make(chan doc.Event, 64), mediaType: doc.MediaType,
+	if o := s.hub.ordered(c.Invite(), c.Request().ID); o != nil {
+		return &served{o, c}, nil
 	}
-	p.voices = voice.New(c, voice.Parts{Engines: s.parts.Speech, Clips: s.clips, Legs: "msml-", Step: c.Trail().Step, Log: c.Log()})
+	p := s.newProgram(c)
+	p.infos, p.events, p.mediaType = make(chan *sip.Info, 16), make(chan doc.Event, 64), doc.MediaType
 	for _, part := range c.Bodies() {
 		if !doc.Is(part.Type) {
 			continue
@@ -87,22 +96,31 @@ func (s *Service) Prepare(_ context.Context, c *call.Call) (call.Program, error)
 		p.mediaType, p.first = part.Type, ops
 	}
 	// The client may name the call as soon as it hears of the answer.
-	p.self = s.hub.connect(p)
+	p.self = s.hub.connect(p, "conn:"+c.Tag()) // RFC 5707 section 6.2
 	return p, nil
+}
+
+func (s *Service) newProgram(c *call.Call) *program {
+	p := &program{service: s, call: c, speaker: newSpeaker()}
+	p.voices = voice.New(c, voice.Parts{Engines: s.parts.Speech, Clips: s.clips, Legs: "msml-", Step: c.Trail().Step, Log: c.Log()})
+	return p
 }
 
 // Abandon implements call.Abandoner.
 func (p *program) Abandon() { p.service.hub.disconnect(p) }
 
-// program obeys one client: the far end of one dialog.
+// program obeys one client: the far end of one dialog. That of a connection which a
+// client has had made obeys nobody.
 type program struct {
 	service *Service
+	client  *program // who has had the connection made; nil: the far end is a client
 	call    *call.Call
 	self    *object // the call as MSML knows it
 	first   []*doc.Node
 	infos   chan *sip.Info
 	events  chan doc.Event
 	tasks   sync.WaitGroup // dialogs that this client has begun
+	orders  sync.WaitGroup // connections that this client has had made
 	speaker
 
 	mu        sync.Mutex // guards what follows
@@ -141,6 +159,8 @@ func (p *program) Run(ctx context.Context) call.Ending {
 		p.inform(p.speaks(), result.Body())
 	}
 	p.obey(ctx)
+	p.service.hub.hangUp(p)
+	p.orders.Wait()
 	p.service.hub.disconnect(p)
 	p.tasks.Wait()
 	p.speaker.close()
@@ -200,6 +220,10 @@ func failed(err error) doc.Result {
 // tell queues an event for the client. One that does not listen loses events
 // rather than holding up what goes on.
 func (p *program) tell(e doc.Event) {
+	if p.client != nil {
+		p.client.tell(e)
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over {

@@ -24,7 +24,7 @@ const Namespace = "urn:mcp:msml"
 // schema is RFC 5707 section 16 as far as it is supported, with the extensions of
 // the field, gvp:recorder and gvp:params, whose namespaces differ, and our own.
 var schema = map[string]element{
-	"msml": {"version!", "send createconference modifyconference destroyconference join unjoin modifystream monitor dialogstart dialogend"},
+	"msml": {"version!", "send createconference modifyconference destroyconference join unjoin modifystream monitor dialogstart dialogend mcp:createconnection mcp:destroyconnection"},
 	"send": {"event! target! valuelist namelist mark", ""},
 
 	"createconference":  {"name deletewhen:when term:bool mark", "audiomix reserve recorder"},
@@ -96,6 +96,9 @@ var schema = map[string]element{
 
 	"mcp:progress":     {"id until:until profile:profile maxtime:time", "mcp:progressexit"},
 	"mcp:progressexit": {"", actions},
+
+	"mcp:createconnection":  {"to!:address from:address name until:until profile:profile timeout:time mark", ""},
+	"mcp:destroyconnection": {"id! mark", ""},
 }
 
 // unsupported are elements of RFC 5707 that are known and not executed: video,

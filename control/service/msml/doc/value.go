@@ -46,6 +46,8 @@ func conforms(form, value string) bool {
 		return err == nil && n >= 1 && n <= 100
 	case "keys":
 		return value != "" && strings.Trim(strings.ToUpper(value), "0123456789*#ABCD") == ""
+	case "address":
+		return (strings.HasPrefix(value, "sip:") || strings.HasPrefix(value, "sips:")) && !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' })
 	case "hertz":
 		n, err := strconv.Atoi(strings.TrimSuffix(value, "Hz"))
 		return err == nil && n >= 0 && n < 4000

@@ -17,6 +17,8 @@ type Result struct {
 	Text string
 	// Dialogs and Conferences are the identifiers that the server made up.
 	Dialogs, Conferences []string
+	// Connections are those that are being made: an extension of our own.
+	Connections []string
 }
 
 // Body is the result as a document (RFC 5707 section 7.3).
@@ -30,6 +32,11 @@ func (r Result) Body() []byte {
 	}
 	for _, id := range r.Dialogs {
 		result.Children = append(result.Children, leaf("dialogid", id))
+	}
+	for _, id := range r.Connections {
+		made := leaf("connid", id)
+		made.Space = Namespace
+		result.Children = append(result.Children, made)
 	}
 	return document(result)
 }
