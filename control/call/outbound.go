@@ -143,6 +143,14 @@ func (p *Placed) HangUp() {
 	p.call.HangUp()
 }
 
+// givenUp hangs up on a party that has answered just as its call was given up: while
+// a call is being answered, HangUp is heeded only by Answer.
+func (c *Call) givenUp() {
+	if p, ours := c.dialog.(*Placed); ours && p.give.Err() != nil {
+		c.HangUp()
+	}
+}
+
 func (p *Placed) current() *sip.Dialog {
 	p.mu.Lock()
 	defer p.mu.Unlock()

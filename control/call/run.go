@@ -182,6 +182,7 @@ func (c *Call) sendAnswer() {
 func (c *Call) awaitMedia() {
 	c.log.Info("call answered without media", "limit", c.server.config.HoldTimeout)
 	c.watch()
+	c.beside(c.givenUp)
 	if c.life.kept != nil {
 		c.renegotiate(c.life.kept)
 		c.life.kept = nil
@@ -224,6 +225,7 @@ func (c *Call) startService() {
 	c.beside(func() {
 		defer stop()
 		defer c.unrecord()
+		c.givenUp()
 		c.record(ctx)
 		c.analysed()
 		c.tell(message{trigger: ServiceEnded, ending: program.Run(ctx)})
