@@ -7,7 +7,7 @@ BUILD    := build
 SHELL    := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-platform test test-quick race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip bench-ports fuzz conformance model generate generate-check fmt-check deploy-check vet clean
+.PHONY: help setup build demo demo-platform test test-quick test-tagged race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip bench-ports fuzz conformance model generate generate-check fmt-check deploy-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help: ## list the targets
 setup: ## install what build, demo and tests need (apt-get, idempotent)
 	@scripts/setup.sh
 
-build: ## build build/mcp and build/mcplab; TAGS=bcg729 adds G.729 (cgo, libbcg729-dev, GPL)
+build: ## build build/mcp and build/mcplab; TAGS='bcg729 amr' adds G.729 (libbcg729-dev, GPL) and AMR (libopencore-amrnb-dev) by cgo
 	@mkdir -p $(BUILD)
 	CGO_ENABLED=$(if $(TAGS),1,0) $(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BUILD)/mcp ./cmd/mcp
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/mcplab ./cmd/mcplab
@@ -37,6 +37,10 @@ test: setup generate-check fmt-check vet deploy-check ## every test, and what it
 
 test-quick: ## tests that need neither root nor tools nor long: under a minute
 	$(GO) test -short -timeout 5m ./...
+
+test-tagged: ## tests of the codecs that are built in by tags (cgo; see build)
+	CGO_ENABLED=1 $(GO) test -timeout 5m -tags 'bcg729 amr' ./control/media/codec/...
+	CGO_ENABLED=1 $(GO) test -timeout 5m -tags 'bcg729 amr' -run Baresip ./control/call
 
 race: ## every test under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...

@@ -25,7 +25,11 @@ func TestBaresipIsHeardInEveryCodec(t *testing.T) {
 	if _, err := exec.LookPath("baresip"); err != nil {
 		t.Skip("baresip is not installed")
 	}
-	for name, c := range map[string]codec.Codec{"g711": codec.PCMA, "g722": codec.G722, "gsm": codec.GSM, "opus": codec.Opus} {
+	all := map[string]codec.Codec{"g711": codec.PCMA, "g722": codec.G722, "gsm": codec.GSM, "opus": codec.Opus}
+	if codec.AMR.Known() {
+		all["amr"] = codec.AMR
+	}
+	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			telephone(t, name, c)
@@ -60,7 +64,7 @@ func telephone(t *testing.T, module string, c codec.Codec) {
 		t.Fatalf("%d samples are heard of it, %v\n%s", len(said.pcm), said.err, out)
 	}
 	margin, floor := 3., -35.
-	if c.Same(codec.GSM) { // made for voices, and used twice: tones suffer
+	if c.Same(codec.GSM) || c.Same(codec.AMR) { // made for voices, and used twice: tones suffer
 		margin, floor = 6, -30
 	}
 	var heard []string

@@ -150,7 +150,7 @@ func (l *side) settle(body []byte) error {
 }
 
 func (l *side) connect(n sdp.Negotiated, protected secure.Choice) error {
-	spoken := codec.Codec{Name: n.Codec.Name, PayloadType: n.Codec.PayloadType, ClockRate: n.Codec.ClockRate}
+	spoken := codec.Codec{Name: n.Codec.Name, PayloadType: n.Codec.PayloadType, ClockRate: n.Codec.ClockRate, Format: n.Codec.Format}
 	err := l.leg.Connect(media.FarEnd{
 		RTP: n.Remote, RTCP: n.RTCP, PayloadType: n.Codec.PayloadType, Events: n.Events, Noise: n.Noise,
 		ClockRate: n.Codec.ClockRate, Ptime: n.Ptime, Send: n.Send, Receive: n.Receive,
@@ -224,7 +224,7 @@ func (l *side) decline(offer *sdp.Session) error {
 func (l *side) silence() error {
 	spoken := l.local.Codecs[0]
 	if was := l.agreed(); was.Name != "" {
-		spoken = sdp.Codec{Name: was.Name, PayloadType: was.PayloadType, ClockRate: was.ClockRate}
+		spoken = sdp.Codec{Name: was.Name, PayloadType: was.PayloadType, ClockRate: was.ClockRate, Format: was.Format}
 	}
 	if err := l.connect(sdp.Negotiated{Codec: spoken, Events: sdp.NoEvents, Ptime: l.local.Ptime}, secure.Choice{}); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,17 +93,20 @@ func securely(uri string) bool {
 	return strings.HasPrefix(uri, "sips:") || strings.Contains(uri, ";transport=tls")
 }
 
-// preferring puts a codec first, so that the plane can relay between two legs.
+// preferring puts a codec first, in the format that it has, so that the plane can relay
+// between two legs.
 func preferring(first codec.Codec, all []sdp.Codec) []sdp.Codec {
-	var same, others []sdp.Codec
-	for _, c := range all {
-		if c.Name == first.Name && c.ClockRate == first.ClockRate {
-			same = append(same, c)
-		} else {
-			others = append(others, c)
-		}
+	alike := func(c sdp.Codec) bool { return c.Name == first.Name && c.ClockRate == first.ClockRate }
+	at := slices.IndexFunc(all, func(c sdp.Codec) bool { return alike(c) && c.Format == first.Format })
+	if at < 0 {
+		at = slices.IndexFunc(all, alike)
 	}
-	return append(same, others...)
+	if at < 0 {
+		return all
+	}
+	preferred := all[at]
+	preferred.Format = first.Format
+	return slices.Concat([]sdp.Codec{preferred}, all[:at], all[at+1:])
 }
 
 // URI is whom was called.

@@ -126,7 +126,7 @@ func redirect(ctx context.Context, to Requests, s *side, at *sdp.Audio) (*sdp.Au
 	spoken := s.agreed()
 	local := s.local
 	local.Addr, local.Events, local.Version = at.RTP, at.Events, s.local.Version+1
-	local.Codecs = []sdp.Codec{{Name: spoken.Name, PayloadType: spoken.PayloadType, ClockRate: spoken.ClockRate}}
+	local.Codecs = []sdp.Codec{{Name: spoken.Name, PayloadType: spoken.PayloadType, ClockRate: spoken.ClockRate, Format: spoken.Format}}
 	s.local.Version++
 	body, err := to.Reinvite(ctx, sip.Change{Offer: sdp.Offer(local)})
 	if err != nil {

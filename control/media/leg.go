@@ -91,7 +91,7 @@ func (l *Leg) Digits() <-chan Digit { return l.digits }
 
 // Connect sets or replaces what was agreed with the far end.
 func (l *Leg) Connect(far FarEnd, spoken codec.Codec) error {
-	return l.session.connectAndTell(l, &legState{far: far, codec: spoken})
+	return l.session.connectAndTell(l, &legState{far: far, codec: spoken.Following(l.spoken())})
 }
 
 // Stats is what the leg has carried so far.

@@ -13,7 +13,7 @@ func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
 	if err := checkKeys(offer.Audio, local); err != nil {
 		return nil, Negotiated{}, err
 	}
-	n, err := agree(offer.Audio, local)
+	n, err := agree(offer.Audio, local, accepts)
 	if err != nil {
 		return nil, Negotiated{}, err
 	}
@@ -47,12 +47,12 @@ func Negotiate(offer Local, answer *Session) (Negotiated, error) {
 	if err := checkKeys(answer.Audio, offer); err != nil {
 		return Negotiated{}, err
 	}
-	return agree(answer.Audio, offer)
+	return agree(answer.Audio, offer, answers)
 }
 
 // agree works out what their stream and ours have in common. We share a port for
 // RTP and RTCP with whoever is able to.
-func agree(theirs *Audio, ours Local) (Negotiated, error) {
+func agree(theirs *Audio, ours Local, suits match) (Negotiated, error) {
 	n := Negotiated{
 		Remote:  theirs.RTP,
 		RTCP:    theirs.RTCP,
@@ -64,7 +64,7 @@ func agree(theirs *Audio, ours Local) (Negotiated, error) {
 	if theirs.Mux {
 		n.RTCP = n.Remote
 	}
-	codec, ok := firstCommon(theirs.Codecs, ours.codecs())
+	codec, ok := firstCommon(theirs.Codecs, ours.codecs(), suits)
 	if !ok {
 		return Negotiated{}, ErrNoCommonCodec
 	}
@@ -94,12 +94,26 @@ func (a *Audio) noise(clockRate int) uint8 {
 	return NoNoise
 }
 
-func firstCommon(theirs, ours []Codec) (Codec, bool) {
+// match tells in what format a codec of theirs is spoken, if it is one of ours.
+type match func(theirs, ours Codec) (format string, ok bool)
+
+// accepts is the match of what they offer: it is for them to say in what format.
+func accepts(theirs, ours Codec) (string, bool) { return theirs.Format, theirs.same(ours) }
+
+// answers is the match of what they answer to an offer of ours.
+func answers(theirs, ours Codec) (string, bool) {
+	if !theirs.same(ours) || !ours.isAMR() {
+		return "", theirs.same(ours)
+	}
+	return amrOf(theirs.Format).answers(amrOf(ours.Format))
+}
+
+func firstCommon(theirs, ours []Codec, suits match) (Codec, bool) {
 	for _, t := range theirs {
 		for _, o := range ours {
-			if t.same(o) {
-				// Their payload type, the name as we spell it.
-				return Codec{Name: o.Name, PayloadType: t.PayloadType, ClockRate: o.ClockRate}, true
+			if format, ok := suits(t, o); ok {
+				// Their payload type and format, the name as we spell it.
+				return Codec{Name: o.Name, PayloadType: t.PayloadType, ClockRate: o.ClockRate, Format: format}, true
 			}
 		}
 	}

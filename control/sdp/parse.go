@@ -158,8 +158,8 @@ const (
 
 // staticCodecs are the payload types of RFC 3551 that need no rtpmap.
 var staticCodecs = map[uint8]Codec{
-	0: {"PCMU", 0, 8000}, 3: {"GSM", 3, 8000}, 4: {"G723", 4, 8000}, 8: {"PCMA", 8, 8000},
-	9: {"G722", 9, 8000}, noiseType: {noiseName, noiseType, 8000}, 18: {"G729", 18, 8000},
+	0: narrow("PCMU", 0), 3: narrow("GSM", 3), 4: narrow("G723", 4), 8: narrow("PCMA", 8),
+	9: narrow("G722", 9), noiseType: narrow(noiseName, noiseType), 18: narrow("G729", 18),
 }
 
 // formatsOf lists the codecs of an m= line in its order, and picks out the
@@ -176,6 +176,9 @@ func formatsOf(m *pion.MediaDescription) ([]Codec, int) {
 		codec, ok := maps[uint8(pt)]
 		if !ok {
 			codec, ok = staticCodecs[uint8(pt)]
+		}
+		if ok {
+			ok = codec.formatted(m)
 		}
 		switch {
 		case !ok:

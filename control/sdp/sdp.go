@@ -36,14 +36,21 @@ type Codec struct {
 	Name        string // as registered: "PCMU"
 	PayloadType uint8
 	ClockRate   int
+	// Format is what AMR's fmtp says that bears on its payloads; empty: nothing.
+	Format string
+}
+
+// narrow is a codec with the clock of telephony.
+func narrow(name string, payloadType uint8) Codec {
+	return Codec{Name: name, PayloadType: payloadType, ClockRate: 8000}
 }
 
 // DefaultCodecs are the two of telephony, mu-law first.
 func DefaultCodecs() []Codec {
-	return []Codec{{"PCMU", 0, 8000}, {"PCMA", 8, 8000}}
+	return []Codec{narrow("PCMU", 0), narrow("PCMA", 8)}
 }
 
-// same says whether two codecs are the same but for the payload type.
+// same says whether two codecs are the same but for the payload type and the format.
 func (c Codec) same(other Codec) bool {
 	return strings.EqualFold(c.Name, other.Name) && c.ClockRate == other.ClockRate
 }

@@ -48,34 +48,34 @@ func TestAnswers(t *testing.T) {
 		has    []string // lines the answer must have
 		lacks  []string
 	}{
-		{name: "SIPp", offer: sippOffer, codec: Codec{"PCMU", 0, 8000}, events: NoEvents, remote: "127.0.0.1:6000",
+		{name: "SIPp", offer: sippOffer, codec: narrow("PCMU", 0), events: NoEvents, remote: "127.0.0.1:6000",
 			ptime: DefaultPtime, media: []string{"m=audio 20000 RTP/AVP 0"},
 			has:   []string{"a=rtpmap:0 PCMU/8000", "a=sendrecv", "c=IN IP4 192.0.2.1", "o=mcp 7 1 IN IP4 192.0.2.1"},
 			lacks: []string{"telephone-event"}},
-		{name: "baresip", offer: baresipOffer, codec: Codec{"PCMA", 8, 8000}, events: 101, remote: "10.0.0.5:10042",
+		{name: "baresip", offer: baresipOffer, codec: narrow("PCMA", 8), events: 101, remote: "10.0.0.5:10042",
 			ptime: DefaultPtime, media: []string{"m=audio 20000 RTP/AVP 8 101", "m=video 0 RTP/AVP 97"},
 			has: []string{"a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15"}, lacks: []string{"opus", "H264", "rtcp-rsize"}},
-		{name: "MRCP client", offer: mrcpOffer, codec: Codec{"PCMU", 0, 8000}, events: 101, remote: "127.0.0.1:4000",
+		{name: "MRCP client", offer: mrcpOffer, codec: narrow("PCMU", 0), events: 101, remote: "127.0.0.1:4000",
 			ptime: DefaultPtime, media: []string{"m=application 0 TCP/MRCPv2 1", "m=audio 20000 RTP/AVP 0 101"},
 			has: []string{"a=recvonly", "a=mid:1"}},
-		{name: "Cisco, attributes before t=, fax stream first", offer: ciscoOffer, codec: Codec{"PCMA", 8, 8000}, events: 110,
+		{name: "Cisco, attributes before t=, fax stream first", offer: ciscoOffer, codec: narrow("PCMA", 8), events: 110,
 			remote: "10.1.1.2:24588", ptime: 30 * time.Millisecond,
 			media: []string{"m=image 0 udptl t38", "m=audio 20000 RTP/AVP 8 110"},
 			has:   []string{"a=ptime:30", "a=rtpmap:110 telephone-event/8000"}},
 		{name: "payload types moved about", offer: text("v=0", "o=- 1 1 IN IP4 1.2.3.4", "s=-", "c=IN IP4 1.2.3.4", "t=5 9",
 			"m=audio 5000 RTP/AVP 111 97", "a=rtpmap:97 telephone-event/8000", "a=rtpmap:111 pcmu/8000"),
-			codec: Codec{"PCMU", 111, 8000}, events: 97, remote: "1.2.3.4:5000", ptime: DefaultPtime,
+			codec: narrow("PCMU", 111), events: 97, remote: "1.2.3.4:5000", ptime: DefaultPtime,
 			media: []string{"m=audio 20000 RTP/AVP 111 97"}, has: []string{"t=5 9", "a=rtpmap:111 PCMU/8000"}},
 		{name: "events at two rates", offer: text("v=0", "o=- 1 1 IN IP4 1.2.3.4", "s=-", "c=IN IP4 1.2.3.4", "t=0 0",
 			"m=audio 5000 RTP/AVP 0 100 101", "a=rtpmap:100 telephone-event/48000", "a=rtpmap:101 telephone-event/8000"),
-			codec: Codec{"PCMU", 0, 8000}, events: 101, remote: "1.2.3.4:5000", ptime: DefaultPtime,
+			codec: narrow("PCMU", 0), events: 101, remote: "1.2.3.4:5000", ptime: DefaultPtime,
 			media: []string{"m=audio 20000 RTP/AVP 0 101"}},
 		{name: "bare line feeds and no s=", offer: []byte("v=0\no=- x y IN IP4 1.2.3.4\nc=IN IP4 1.2.3.4\nm=audio 5000 RTP/AVP 8\n"),
-			codec: Codec{"PCMA", 8, 8000}, events: NoEvents, remote: "1.2.3.4:5000", ptime: DefaultPtime,
+			codec: narrow("PCMA", 8), events: NoEvents, remote: "1.2.3.4:5000", ptime: DefaultPtime,
 			media: []string{"m=audio 20000 RTP/AVP 8"}},
 		{name: "two audio streams", offer: text("v=0", "o=- 1 1 IN IP4 1.2.3.4", "s=-", "t=0 0",
 			"m=audio 0 RTP/AVP 0", "c=IN IP4 1.2.3.4", "m=audio 5000 RTP/AVP 0", "c=IN IP4 5.6.7.8", "m=audio 6000 RTP/AVP 0", "c=IN IP4 5.6.7.8"),
-			codec: Codec{"PCMU", 0, 8000}, events: NoEvents, remote: "5.6.7.8:5000", ptime: DefaultPtime,
+			codec: narrow("PCMU", 0), events: NoEvents, remote: "5.6.7.8:5000", ptime: DefaultPtime,
 			media: []string{"m=audio 0 RTP/AVP 0", "m=audio 20000 RTP/AVP 0", "m=audio 0 RTP/AVP 0"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestOfferIsAnsweredByOurOwnAnswer(t *testing.T) {
 	if len(offer.Audio.Codecs) != 2 || offer.Audio.Events != 101 {
 		t.Fatalf("offer %+v", offer.Audio)
 	}
-	answerer := Local{Addr: addr("192.0.2.2:30000"), Codecs: []Codec{{"PCMA", 8, 8000}}, Events: 96, Direction: RecvOnly}
+	answerer := Local{Addr: addr("192.0.2.2:30000"), Codecs: []Codec{narrow("PCMA", 8)}, Events: 96, Direction: RecvOnly}
 	text, theirs, err := Answer(offer, answerer)
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func TestOfferIsAnsweredByOurOwnAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Negotiated{Remote: addr("192.0.2.2:30000"), RTCP: addr("192.0.2.2:30000"), Codec: Codec{"PCMA", 8, 8000},
+	want := Negotiated{Remote: addr("192.0.2.2:30000"), RTCP: addr("192.0.2.2:30000"), Codec: narrow("PCMA", 8),
 		Events: 101, Ptime: 30 * time.Millisecond, Send: true}
 	if ours != want || theirs.Codec != ours.Codec || theirs.Events != 101 || theirs.Send || !theirs.Receive {
 		t.Errorf("ours %+v, theirs %+v", ours, theirs)
@@ -320,7 +320,7 @@ func TestHostileButHarmless(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer, n, err := Answer(s, local())
-	if err != nil || n.Codec != (Codec{"PCMU", 0, 8000}) || n.Ptime != DefaultPtime {
+	if err != nil || n.Codec != narrow("PCMU", 0) || n.Ptime != DefaultPtime {
 		t.Fatalf("%+v, %v", n, err)
 	}
 	checkLines(t, answer, []string{"m=audio 20000 RTP/AVP 0"}, []string{"t=0 0"}, nil)
@@ -351,7 +351,7 @@ func FuzzParse(f *testing.F) {
 
 // Opus is told with two channels, whatever is sent (RFC 7587 section 7).
 func TestOpus(t *testing.T) {
-	opus := Codec{"opus", 96, 48000}
+	opus := Codec{Name: "opus", PayloadType: 96, ClockRate: 48000}
 	offer, err := Parse([]byte("v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n" +
 		"m=audio 4000 RTP/AVP 111 112\r\na=rtpmap:111 OPUS/48000/2\r\na=rtpmap:112 L16/8000/2\r\n"))
 	if err != nil || len(offer.Audio.Codecs) != 1 {
@@ -360,7 +360,7 @@ func TestOpus(t *testing.T) {
 	l := local()
 	l.Codecs = []Codec{opus}
 	text, n, err := Answer(offer, l)
-	if err != nil || n.Codec != (Codec{"opus", 111, 48000}) || !strings.Contains(string(text), "a=rtpmap:111 opus/48000/2\r\n") {
+	if err != nil || n.Codec != (Codec{Name: "opus", PayloadType: 111, ClockRate: 48000}) || !strings.Contains(string(text), "a=rtpmap:111 opus/48000/2\r\n") {
 		t.Errorf("%+v, %v\n%s", n, err, text)
 	}
 }

@@ -50,7 +50,7 @@ func NegotiateStreams(local Local, answer []byte) ([]Negotiated, error) {
 		if audio == nil || audio.Keying.Demanded() {
 			continue
 		}
-		if all[i], err = agree(audio, local); err != nil {
+		if all[i], err = agree(audio, local, answers); err != nil {
 			return nil, err
 		}
 		taken++

@@ -84,6 +84,9 @@ func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescr
 		if c.Name == "G729" { // whose silence would need annex B at both ends (RFC 4856 section 2.1.9)
 			m.WithValueAttribute("fmtp", format+" annexb=no")
 		}
+		if c.isAMR() {
+			m.WithValueAttribute("fmtp", format+" "+amrOf(c.Format).ours())
+		}
 	}
 	if s.noise != NoNoise {
 		format := strconv.Itoa(int(s.noise))

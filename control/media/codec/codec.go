@@ -1,6 +1,7 @@
 // Package codec holds the payload formats that the platform can make and
 // understand itself: G.711 in its two laws, G.722, GSM full rate and L16 (RFC 3551
-// section 4.5), and Opus (RFC 7587); G.729 in programs built with the tag bcg729.
+// section 4.5), and Opus (RFC 7587); in programs built with the tag bcg729 G.729, with
+// amr AMR narrow band (RFC 4867).
 package codec
 
 import (
@@ -10,6 +11,7 @@ import (
 
 	"github.com/zaf/g711"
 
+	"mcp/control/media/codec/amr"
 	"mcp/control/media/codec/gsm"
 	"mcp/control/media/resample"
 )
@@ -19,6 +21,11 @@ type Codec struct {
 	Name        string // as in RFC 3551 and RFC 7587; letter case does not matter in the latter
 	PayloadType uint8
 	ClockRate   int // of the RTP timestamp, Hz
+	// Format is what was agreed of AMR's payloads, as fmtp has it (RFC 4867 section
+	// 8.1). They are not the same codec's when it differs.
+	Format string
+
+	request *amr.Request // of the far end, in AMR; nil: nobody tells
 }
 
 // The codecs with their static payload types (RFC 3551 section 6), those that
@@ -31,11 +38,12 @@ var (
 	G729 = Codec{Name: "G729", PayloadType: 18, ClockRate: 8000}
 	L16  = Codec{Name: "L16", PayloadType: 97, ClockRate: 8000}
 	Opus = Codec{Name: "opus", PayloadType: 96, ClockRate: 48000}
+	AMR  = Codec{Name: "AMR", PayloadType: 98, ClockRate: 8000}
 )
 
 // Known tells whether the platform can code and decode a format.
 func (c Codec) Known() bool {
-	return slices.ContainsFunc(Spoken(), c.Same) || c.Name == L16.Name && c.ClockRate >= 8000 && c.ClockRate <= 48000
+	return slices.ContainsFunc(Spoken(), c.alike) || c.Name == L16.Name && c.ClockRate >= 8000 && c.ClockRate <= 48000
 }
 
 // Spoken are the codecs of calls that this program has been built with.
@@ -43,6 +51,9 @@ func Spoken() []Codec {
 	all := []Codec{PCMU, PCMA, G722, GSM, Opus}
 	if hasG729 {
 		all = append(all, G729)
+	}
+	if hasAMR {
+		all = append(all, AMR)
 	}
 	return all
 }
@@ -66,6 +77,8 @@ func (c Codec) Ticks(payload []byte) uint32 {
 		return uint32(len(payload) / gsm.Octets * gsm.Samples)
 	case G729.Name:
 		return g729Ticks(payload)
+	case AMR.Name:
+		return uint32(amr.Count(payload, amr.Aligned(c.Format)) * amr.Samples)
 	}
 	return uint32(len(payload))
 }
@@ -74,7 +87,7 @@ func (c Codec) Ticks(payload []byte) uint32 {
 // comes next to it in codecs whose frames have lengths of their own.
 func (c Codec) Span(wanted time.Duration) time.Duration {
 	switch c.Name {
-	case GSM.Name:
+	case GSM.Name, AMR.Name:
 		return whole(wanted, 20*time.Millisecond)
 	case G729.Name:
 		return whole(wanted, 10*time.Millisecond)
@@ -122,7 +135,21 @@ const (
 
 // Same tells whether payloads of one codec are payloads of the other, whatever
 // the payload types.
-func (c Codec) Same(d Codec) bool { return c.Name == d.Name && c.ClockRate == d.ClockRate }
+func (c Codec) Same(d Codec) bool { return c.alike(d) && c.Format == d.Format }
+
+// alike tells whether two codecs are the same but for what was agreed of them.
+func (c Codec) alike(d Codec) bool { return c.Name == d.Name && c.ClockRate == d.ClockRate }
+
+// Following is a codec agreed with a far end that spoke another so far. What decodes
+// the far end's payloads tells what encodes for it which mode of AMR it asks for.
+func (c Codec) Following(was Codec) Codec {
+	if c.alike(AMR) {
+		if c.request = was.request; c.request == nil {
+			c.request = new(amr.Request)
+		}
+	}
+	return c
+}
 
 // Silence is the octet of a silent sample, in a format of an octet for each tick
 // of the clock.

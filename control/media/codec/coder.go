@@ -41,6 +41,8 @@ func NewEncoder(c Codec) (Encoder, error) {
 		return &gsmEncoder{}, nil
 	case c.Same(G729) && hasG729:
 		return newG729Encoder()
+	case c.alike(AMR) && hasAMR:
+		return newAMREncoder(c)
 	case c.Name == L16.Name && c.Known():
 		return linear{}, nil
 	}
@@ -61,6 +63,8 @@ func NewDecoder(c Codec) (Decoder, error) {
 		return &gsmDecoder{}, nil
 	case c.Same(G729) && hasG729:
 		return newG729Decoder()
+	case c.alike(AMR) && hasAMR:
+		return newAMRDecoder(c)
 	case c.Name == L16.Name && c.Known():
 		return linear{}, nil
 	}

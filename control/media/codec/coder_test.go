@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -93,10 +94,23 @@ func TestFramesHaveLengthsOfTheirOwn(t *testing.T) {
 		{PCMU, 30, 30}, {PCMA, 100, 100}, {G722, 10, 10}, {L16, 60, 60},
 		{GSM, 10, 20}, {GSM, 20, 20}, {GSM, 30, 20}, {GSM, 40, 40}, {GSM, 60, 60}, {GSM, 100, 100},
 		{G729, 5, 10}, {G729, 30, 30}, {G729, 35, 30},
+		{AMR, 10, 20}, {AMR, 30, 20}, {AMR, 60, 60},
 		{Opus, 5, 10}, {Opus, 10, 10}, {Opus, 30, 20}, {Opus, 40, 40}, {Opus, 60, 60}, {Opus, 120, 60},
 	} {
 		if got := tt.codec.Span(tt.wanted * time.Millisecond); got != tt.want*time.Millisecond {
 			t.Errorf("%s: %d ms are %s, want %d ms", tt.codec.Name, tt.wanted, got, tt.want)
+		}
+	}
+}
+
+// Whoever has samples encoded may have them encoded for somebody else, too.
+func TestEncodingLeavesSamplesAlone(t *testing.T) {
+	for _, c := range all {
+		e, _ := NewEncoder(c)
+		pcm := tone(c.SampleRate())[:c.SampleRate()/50]
+		before := slices.Clone(pcm)
+		if _, err := e.Encode(nil, pcm); err != nil || !slices.Equal(pcm, before) {
+			t.Errorf("%s: the samples are others now, %v", c.Name, err)
 		}
 	}
 }

@@ -28,7 +28,7 @@ type Config struct {
 	Address     netip.Addr      `yaml:"address" doc:"local address of callers' audio; default: where signalling arrives"`
 	PortMin     uint16          `yaml:"port-min" gvp:"mpc.rtp.portrange first" doc:"first port of the RTP range"`
 	PortMax     uint16          `yaml:"port-max" gvp:"mpc.rtp.portrange last" doc:"last port of the RTP range"`
-	Codecs      []string        `yaml:"codecs" gvp:"mpc.codec codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722, GSM, opus, and G729 in programs built with it; what differs from the other side's is transcoded"`
+	Codecs      []string        `yaml:"codecs" gvp:"mpc.codec codecs" doc:"spoken with callers, by preference: PCMU, PCMA, G722, GSM, opus, and G729 and AMR in programs built with them; what differs from the other side's is transcoded"`
 	Noise       string          `yaml:"comfort-noise" doc:"comfort noise (RFC 3389) with callers: off, hear (theirs is heard wherever their audio is), or send (silent conferences are sent as noise, too)"`
 	DSCP        uint8           `yaml:"dscp" doc:"of what is sent (RFC 2474); 46 is expedited forwarding, 0 best effort"`
 	Timeout     time.Duration   `yaml:"timeout" doc:"how long a caller's audio may stay away before the call is ended; 0: for ever"`
@@ -99,10 +99,17 @@ func Names() string {
 	return strings.Join(names, ", ")
 }
 
-// Spoken are the codecs spoken with callers.
+// Spoken are the codecs spoken with callers. AMR is there in both of its packings, as
+// many a far end has but one.
 func (c Config) Spoken() (all []sdp.Codec) {
 	for _, name := range c.Codecs {
-		if c, known := spoken(name); known {
+		c, known := spoken(name)
+		if !known {
+			continue
+		}
+		all = append(all, c)
+		if c.Name == codec.AMR.Name {
+			c.PayloadType, c.Format = c.PayloadType+1, "octet-align=1"
 			all = append(all, c)
 		}
 	}

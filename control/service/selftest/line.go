@@ -70,7 +70,7 @@ func (l *line) start(agreed sdp.Negotiated) error {
 	if !agreed.Remote.IsValid() || agreed.Events == sdp.NoEvents {
 		return errors.New("the answer has no address of audio, or no telephone-event")
 	}
-	l.codec = codec.Codec{Name: agreed.Codec.Name, PayloadType: agreed.Codec.PayloadType, ClockRate: agreed.Codec.ClockRate}
+	l.codec = codec.Codec{Name: agreed.Codec.Name, PayloadType: agreed.Codec.PayloadType, ClockRate: agreed.Codec.ClockRate, Format: agreed.Codec.Format}
 	l.events, l.remote = uint8(agreed.Events), agreed.Remote
 	decoder, err := codec.NewDecoder(l.codec)
 	if err != nil {

@@ -138,7 +138,7 @@ func (l *link) agree(theirs []byte) error {
 		err := leg.Connect(media.FarEnd{
 			RTP: n.Remote, RTCP: n.RTCP, PayloadType: n.Codec.PayloadType, Events: sdp.NoEvents,
 			ClockRate: n.Codec.ClockRate, Ptime: n.Ptime, Send: n.Send,
-		}, codec.Codec{Name: n.Codec.Name, PayloadType: n.Codec.PayloadType, ClockRate: n.Codec.ClockRate})
+		}, codec.Codec{Name: n.Codec.Name, PayloadType: n.Codec.PayloadType, ClockRate: n.Codec.ClockRate, Format: n.Codec.Format})
 		if err != nil {
 			return err
 		}
