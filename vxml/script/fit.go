@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"reflect"
 	"regexp"
+	"strings"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
@@ -24,18 +25,23 @@ func parse(name, text string) (*ast.Program, error) {
 const (
 	maxNesting = 1000 // of brackets
 	maxLevels  = 4000 // of expressions and statements within each other
+	maxArrows  = 4000 // functions; the parser's time grows with the square of those within each other
 )
 
 var (
 	errNesting = fmt.Errorf("brackets are nested deeper than %d", maxNesting)
 	errLevels  = fmt.Errorf("expressions are nested deeper than %d", maxLevels)
+	errArrows  = fmt.Errorf("there are more than %d arrow functions", maxArrows)
 	errBig     = errors.New("integers without bound are not accepted")
 )
 
 // unfit says why a text must not even be parsed; nil when it may be.
 func unfit(text string) error {
-	if nesting(text) > maxNesting {
+	switch {
+	case nesting(text) > maxNesting:
 		return errNesting
+	case strings.Count(text, "=>") > maxArrows:
+		return errArrows
 	}
 	return nil
 }

@@ -87,6 +87,7 @@ var bombs = []string{
 	"eval('1;\\n//# sourceMappingURL=/dev/zero'); for (;;);",
 	"for (;;);\n//# sourceMappingURL=/dev/zero",
 	"1" + strings.Repeat("&&1", 50000),
+	strings.Repeat("a=>", 300_000) + "1",
 	strings.Repeat("!", 100000) + "1",
 	strings.Repeat("(", 100000) + "1" + strings.Repeat(")", 100000),
 }
