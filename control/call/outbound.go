@@ -1,13 +1,14 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -22,6 +23,9 @@ type Placement struct {
 	Destination
 	// Request is what the called party is served.
 	Request route.Request
+	// AAI is told to the party's application: User-to-User (RFC 7433), at most 128
+	// octets. Empty: nothing is.
+	AAI string
 	// Analysis has the call listened to: it is given up when the network says that
 	// nobody will answer, and who answers is served once it is known whether that is
 	// a person. Nil: it is not.
@@ -41,17 +45,10 @@ func (s *Server) Place(ctx context.Context, p Placement) (*Placed, error) {
 	if s.Admit() != nil {
 		return nil, ErrOverload
 	}
-	d := newPlaced(s.dialler, p)
-	local, err := localFor(p.To)
+	d, err := s.newPlaced(p)
 	if err != nil {
 		return nil, &Refusal{Status: 400, Reason: "Bad Request", Err: err}
 	}
-	if p.Analysis != nil {
-		if err := s.progress.Check(*p.Analysis); err != nil {
-			return nil, &Refusal{Status: 400, Reason: "Bad Request", Err: err}
-		}
-	}
-	d.local = local
 	c := s.newCall(d)
 	if err := s.admit(ctx, c); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOverload, err)
@@ -86,31 +83,49 @@ type Placed struct {
 	outcome error // why it was never answered
 }
 
-func newPlaced(d Dialler, p Placement) *Placed {
+// newPlaced checks what is to be done before anything is.
+func (s *Server) newPlaced(p Placement) (*Placed, error) {
+	local, err := localFor(p.To)
+	if err != nil {
+		return nil, err
+	}
+	if p.Headers, err = p.headers(); err != nil {
+		return nil, err
+	}
+	if p.Analysis != nil {
+		if err := s.progress.Check(*p.Analysis); err != nil {
+			return nil, err
+		}
+	}
 	placed := &Placed{
-		dialler: d, what: p, events: make(chan sip.Event, 1), done: make(chan struct{}), answered: make(chan struct{}),
+		dialler: s.dialler, what: p, local: local,
+		events: make(chan sip.Event, 1), done: make(chan struct{}), answered: make(chan struct{}),
 	}
 	placed.give, placed.up = context.WithCancel(context.Background())
-	return placed
+	return placed, nil
+}
+
+// headers are those of the INVITE.
+func (p Placement) headers() (map[string]string, error) {
+	if err := sip.CheckHeaders(p.Headers); err != nil || p.AAI == "" {
+		return p.Headers, err
+	}
+	said := header.TextUUI(p.AAI)
+	if said == "" {
+		return nil, errors.New("aai is too long")
+	}
+	headers := map[string]string{header.UUIHeader: said}
+	maps.Copy(headers, p.Headers)
+	return headers, nil
 }
 
 // localFor is the address that a destination is reached from.
 func localFor(to string) (netip.Addr, error) {
-	rest, ok := strings.CutPrefix(to, "sip:")
-	if !ok {
-		if rest, ok = strings.CutPrefix(to, "sips:"); !ok {
-			return netip.Addr{}, fmt.Errorf("%q is no SIP URI", to)
-		}
+	uri, err := sip.ParseURI(to)
+	if err != nil {
+		return netip.Addr{}, err
 	}
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		rest = rest[at+1:]
-	}
-	host, _, _ := strings.Cut(rest, ";")
-	if name, port, err := net.SplitHostPort(host); err != nil || port == "" {
-		host = net.JoinHostPort(strings.Trim(host, "[]"), "5060")
-	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil || name == "" {
-		return netip.Addr{}, fmt.Errorf("%q is no SIP URI", to)
-	}
+	host := net.JoinHostPort(uri.Host, strconv.Itoa(cmp.Or(uri.Port, 5060)))
 	// Connecting a UDP socket sends nothing; it asks the routing table.
 	conn, err := net.Dial("udp", host)
 	if err != nil {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,15 +11,18 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/listen"
+	"mcp/control/route"
 	"mcp/control/service/msml"
 	"mcp/control/service/outbound"
+	"mcp/control/sip"
 )
 
 // Outbound is the section of calls that are asked for over HTTP or by MSML.
 type Outbound struct {
 	Listen  string        `yaml:"listen" names:"listener" doc:"address of POST /v1/calls, which makes calls, such as 127.0.0.1:8310; empty: nowhere"`
 	Token   string        `yaml:"token" secret:"true" doc:"what requests must bear (Authorization: Bearer); needed for an address that is no loopback"`
-	MSML    bool          `yaml:"msml" doc:"let MSML make calls (createconnection): whoever can call its service then can, to anywhere"`
+	MSML    bool          `yaml:"msml" doc:"let MSML make calls (createconnection): whoever can call its service then can, to whom allow names"`
+	Allow   []string      `yaml:"allow" doc:"who may be called, [USER@]HOST[:PORT] each, such as +49*@gw.example, 10.0.0.0/8 or *.example.com; empty: anybody"`
 	Timeout time.Duration `yaml:"timeout" doc:"until a call is answered, where a request does not say"`
 }
 
@@ -26,6 +30,9 @@ type Outbound struct {
 func (o Outbound) Validate() error {
 	if o.Timeout <= 0 {
 		return errors.New("timeout must be above zero")
+	}
+	if _, err := route.ReadDestinations(o.Allow); err != nil {
+		return fmt.Errorf("allow: %w", err)
 	}
 	if o.Listen == "" || o.Token != "" {
 		return nil
@@ -43,7 +50,11 @@ func (n *Node) openOutbound() error {
 	if cfg.Listen == "" {
 		return nil
 	}
-	service := outbound.New(outbound.Config{Token: cfg.Token, Patience: cfg.Timeout}, n.calls, n.log)
+	calls, err := n.dialling()
+	if err != nil {
+		return err
+	}
+	service := outbound.New(outbound.Config{Token: cfg.Token, Patience: cfg.Timeout}, calls, n.log)
 	n.opened("outbound calls", service.Close)
 	server, err := listen.New(cfg.Listen, service, n.log)
 	if err != nil {
@@ -56,16 +67,41 @@ func (n *Node) openOutbound() error {
 }
 
 // openDialling lets MSML make calls, if it may.
-func (n *Node) openDialling(parts *msml.Parts) {
-	if cfg := n.cfg.Calls.Outbound; cfg.MSML {
-		parts.Caller, parts.Patience = later{n}, cfg.Timeout
+func (n *Node) openDialling(parts *msml.Parts) error {
+	cfg := n.cfg.Calls.Outbound
+	if !cfg.MSML {
+		return nil
 	}
+	calls, err := n.dialling()
+	parts.Caller, parts.Patience = calls, cfg.Timeout
+	return err
 }
 
-// later makes calls for services, which are there before the server of calls is.
-type later struct{ node *Node }
+// dialling makes the calls that somebody asks for, to whom they may go. The server of
+// calls need not be there yet.
+type dialling struct {
+	node    *Node
+	allowed route.Destinations
+}
 
-// Place implements msml.Caller.
-func (l later) Place(ctx context.Context, p call.Placement) (*call.Placed, error) {
-	return l.node.calls.Place(ctx, p)
+func (n *Node) dialling() (dialling, error) {
+	allowed, err := route.ReadDestinations(n.cfg.Calls.Outbound.Allow)
+	if err != nil {
+		err = fmt.Errorf("calls.outbound.allow: %w", err)
+	}
+	return dialling{n, allowed}, err
+}
+
+// Place implements outbound.Server and msml.Caller.
+func (d dialling) Place(ctx context.Context, p call.Placement) (*call.Placed, error) {
+	uri, err := sip.ParseURI(p.To)
+	if err != nil {
+		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Err: err}
+	}
+	callee := route.Callee{User: uri.User, Host: cmp.Or(uri.Params["maddr"], uri.Host), Port: uri.Port}
+	if !d.allowed.Allow(callee) {
+		d.node.log.Warn("call not made: calls.outbound.allow does not name its destination", "to", p.To)
+		return nil, &call.Refusal{Status: 403, Reason: "Forbidden", Err: fmt.Errorf("%s may not be called from here", p.To)}
+	}
+	return d.node.calls.Place(ctx, p)
 }

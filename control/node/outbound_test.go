@@ -1,6 +1,7 @@
 package node
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -17,5 +18,8 @@ func TestOutboundSection(t *testing.T) {
 		if err := o.Validate(); (err == nil) != tt.fine {
 			t.Errorf("%s with token %q: %v", tt.listen, tt.token, err)
 		}
+	}
+	if err := (Outbound{Timeout: time.Second, Allow: []string{"*.example.com", "10.0.0.*"}}).Validate(); err == nil || !strings.Contains(err.Error(), `allow: "10.0.0.*" is no destination`) {
+		t.Errorf("allow: %v", err)
 	}
 }

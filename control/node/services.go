@@ -55,7 +55,9 @@ func (n *Node) openServices(engine *media.Engine, kept *store.Store, lab *progre
 		parts.Recordings = kept
 		services[route.Record] = recording.New(kept)
 	}
-	n.openDialling(&parts)
+	if err := n.openDialling(&parts); err != nil {
+		return nil, err
+	}
 	steered := msml.New(parts)
 	n.opened("msml", steered.Close)
 	services[route.MSML] = steered

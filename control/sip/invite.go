@@ -264,6 +264,7 @@ func (a *Agent) newRequest(method sip.RequestMethod, out Outgoing) (*sip.Request
 	} else if err := sip.ParseUri(out.From, &from); err != nil || from.Host == "" {
 		return nil, fmt.Errorf("From %q is not a SIP URI", out.From)
 	}
+	to.Headers = nil // have no place in a Request-URI (RFC 3261 section 19.1.1)
 	req := sip.NewRequest(method, to)
 	maxForwards := sip.MaxForwardsHeader(70)
 	id := sip.CallIDHeader(uuid.NewString())

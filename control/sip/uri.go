@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,6 +21,15 @@ type URI struct {
 	Params map[string]string
 	// Text is the whole URI, its escapes undone once.
 	Text string
+}
+
+// ParseURI takes a SIP URI apart as Invite does that of whom it calls.
+func ParseURI(text string) (URI, error) {
+	var u sip.Uri
+	if err := sip.ParseUri(text, &u); err != nil || u.Host == "" {
+		return URI{}, fmt.Errorf("%q is no SIP URI", text)
+	}
+	return newURI(u), nil
 }
 
 func newURI(u sip.Uri) URI {
@@ -102,22 +112,46 @@ func valuesOf(headers []sip.Header, name string) []string {
 var singular = map[string]bool{
 	"via": true, "from": true, "to": true, "call-id": true, "cseq": true, "contact": true,
 	"max-forwards": true, "content-length": true, "content-type": true,
+	"route": true, "record-route": true,
+}
+
+// CheckHeaders tells which header an application cannot add to a request, and why.
+func CheckHeaders(headers map[string]string) error {
+	for name, value := range headers {
+		if err := checkHeader(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkHeader(name, value string) error {
+	switch {
+	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isToken(r) }):
+		return fmt.Errorf("%q is no name of a header", name)
+	case singular[headerName(sip.NewHeader(name, value))]:
+		return fmt.Errorf("the header %s is the platform's to write", name)
+	case strings.ContainsAny(value, "\r\n\x00"):
+		return fmt.Errorf("the header %s has a line break in it", name)
+	}
+	return nil
+}
+
+// isToken tells whether a character may be in a token (RFC 3261 section 25.1).
+func isToken(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("-.!%*_+`'~", r)
 }
 
 // addHeaders appends headers that come from outside, an application perhaps. A
-// line break would begin a header of its own, so the value ends there; what is
-// the agent's to write is left out.
+// line break would begin a header of its own, so the value ends there; what
+// checkHeader finds fault with is left out.
 func addHeaders(msg sip.Message, headers map[string]string) {
 	for name, value := range headers {
 		if cut := strings.IndexAny(value, "\r\n"); cut >= 0 {
 			value = value[:cut]
 		}
-		if name == "" || strings.ContainsAny(name, "\r\n:; \t\x00") {
-			continue
-		}
-		h := sip.NewHeader(name, value)
-		if !singular[headerName(h)] {
-			msg.AppendHeader(h)
+		if checkHeader(name, value) == nil {
+			msg.AppendHeader(sip.NewHeader(name, value))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -30,9 +31,10 @@ func TestMSMLConnection(t *testing.T) {
 	r := newRig(t, calling)
 	r.pages.tunes()
 	s, b := r.steer(t), newBob(t, "listen; say hum 700 200ms; await")
-	id := s.order(b.uri(), `from="sip:100@example.com" name="bob"`)
-	if id != "conn:bob" {
-		t.Errorf("the connection is %s", id)
+	created := s.ask(`<mcp:createconnection` + own + ` to="` + b.uri() + `" from="sip:100@example.com" name="bob" aai="7"><mcp:header name="X-Campaign" value="9"/></mcp:createconnection>`)
+	const id = "conn:bob"
+	if created.Response != 200 || !slices.Equal(created.Connections, []string{id}) {
+		t.Fatalf("%+v", created)
 	}
 	if again := s.ask(`<mcp:createconnection` + own + ` to="` + b.uri() + `" name="bob"/>`); again.Response != 431 {
 		t.Errorf("%+v", again)
@@ -60,8 +62,8 @@ func TestMSMLConnection(t *testing.T) {
 	if got := heard(b.last()); !slices.Equal(got, []float64{400, 1000}) {
 		t.Errorf("bob heard %v", got)
 	}
-	if b.from[0] != "sip:100@example.com" {
-		t.Errorf("bob was called from %s", b.from[0])
+	if b.from[0] != "sip:100@example.com" || b.told[0] != "0437;encoding=hex" || b.campaigns[0] != "9" {
+		t.Errorf("bob was called from %s, told %q for campaign %q", b.from[0], b.told[0], b.campaigns[0])
 	}
 	if result := s.ask(`<mcp:destroyconnection` + own + ` id="` + id + `"/>`); result.Response != 430 {
 		t.Errorf("%+v", result)
@@ -174,6 +176,8 @@ func TestMSMLConnectionIsRefused(t *testing.T) {
 		{"not configured", `to="` + b.uri() + `"`, nil, 520},
 		{"no further calls", `to="` + b.uri() + `"`, func(c *node.Config) { calling(c); c.Calls.Max = 1 }, 520},
 		{"no port", `to="sip:bob@127.0.0.1:sip"`, calling, 410},
+		{"not allowed", `to="` + b.uri() + `"`, func(c *node.Config) { calling(c); c.Calls.Outbound.Allow = []string{"10.0.0.0/8"} }, 520},
+		{"more than can be told", `to="` + b.uri() + `" aai="` + strings.Repeat("x", 129) + `"`, calling, 410},
 		{"no name", `to="` + b.uri() + `" name="a/b"`, calling, 410},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

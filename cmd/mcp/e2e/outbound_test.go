@@ -20,8 +20,13 @@ type orderer struct {
 	token string
 }
 
-func newOrderingRig(t *testing.T, token string) (*rig, *orderer) {
-	r := newRig(t, func(c *node.Config) { c.Calls.Outbound.Listen, c.Calls.Outbound.Token = "127.0.0.1:0", token })
+func newOrderingRig(t *testing.T, token string, more ...func(*node.Config)) (*rig, *orderer) {
+	r := newRig(t, func(c *node.Config) {
+		c.Calls.Outbound.Listen, c.Calls.Outbound.Token = "127.0.0.1:0", token
+		for _, change := range more {
+			change(c)
+		}
+	})
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	listening := r.log.wait(t, "outbound calls")
 	return r, &orderer{t: t, base: "http://" + listening["listen"].(string), token: token}
@@ -82,8 +87,8 @@ func TestCallsOverHTTP(t *testing.T) {
 	if rec.AnsweredAt == nil || rec.SIPCallID == "" || rec.Parties.Remote != b.uri() || rec.Parties.Local != "sip:100@example.com" {
 		t.Errorf("record: %+v", rec)
 	}
-	if b.told[0] != "0437;encoding=hex" {
-		t.Errorf("bob was told %q", b.told[0])
+	if b.told[0] != "0437;encoding=hex" || b.campaigns[0] != "7" {
+		t.Errorf("bob was told %q for campaign %q", b.told[0], b.campaigns[0])
 	}
 	if b.from[0] != "sip:100@example.com" {
 		t.Errorf("bob was called from %s", b.from[0])
@@ -102,6 +107,8 @@ func TestCallsOverHTTPThatFail(t *testing.T) {
 		{"nobody to call", `{}`, "to is missing", 400},
 		{"no URI", `{"to": "bob"}`, "no SIP URI", 400},
 		{"no duration", `{"to": "sip:a@127.0.0.1", "timeout": "soon"}`, "no duration", 400},
+		{"header of ours", `{"to": "sip:a@127.0.0.1", "headers": {"Route": "<sip:b>"}}`, "platform's to write", 400},
+		{"too much to tell", `{"to": "sip:a@127.0.0.1", "aai": "` + strings.Repeat("x", 129) + `"}`, "aai is too long", 400},
 		{"service that cannot be", `{"to": "sip:a@127.0.0.1", "service": "annc"}`, "play", 400},
 	} {
 		if status, state := o.ask("POST", "/v1/calls", tt.body); status != tt.status || !strings.Contains(state.Error, tt.says) {
@@ -184,6 +191,37 @@ func TestPlacedCallThatReachesNobody(t *testing.T) {
 		if end.Error = ""; end != tt.want {
 			t.Errorf("%s: record: %+v", tt.name, end)
 		}
+	}
+	r.nothingLeft()
+}
+
+// Nobody is called whom the operator has not allowed, whatever a URI looks like.
+func TestCallsOverHTTPGoWhereTheyMay(t *testing.T) {
+	b := newBob(t, "hangup")
+	addr := b.agent.Addrs()[0].String()
+	r, o := newOrderingRig(t, "", func(c *node.Config) {
+		c.Calls.Outbound.Allow = []string{"+49*@" + addr, "*.example.com"}
+	})
+	r.pages.page("/main.vxml", `<form/>`)
+	for _, to := range []string{
+		"sip:+4430@" + addr + ";transport=tcp", "sip:" + addr + ";transport=tcp", "sip:+4930@10.0.0.9", "sip:+4930@127.0.0.1",
+		"sip:+4930@" + addr + ";transport=tcp;maddr=10.0.0.9", "sip:a@example.com", "sip:+4930@" + addr + "@10.0.0.9",
+	} {
+		if status, state := o.ask("POST", "/v1/calls", `{"to": "`+to+`"}`); status != http.StatusForbidden || !strings.Contains(state.Error, "may not be called") {
+			t.Errorf("%s: %d %+v", to, status, state)
+		}
+	}
+	if line := r.log.wait(t, "call not made: calls.outbound.allow does not name its destination"); line["to"] == "" {
+		t.Errorf("the log says %v", line)
+	}
+	status, state := o.ask("POST", "/v1/calls", `{"to": "sip:%2B4930@`+addr+`;transport=tcp?Subject=x"}`)
+	if status != http.StatusAccepted {
+		t.Fatalf("%d %+v", status, state)
+	}
+	b.last()
+	o.over(state.ID)
+	if len(b.asked) != 1 || b.asked[0].User != "+4930" || strings.Contains(b.asked[0].Text, "Subject") {
+		t.Errorf("bob was called as %+v", b.asked)
 	}
 	r.nothingLeft()
 }

@@ -26,12 +26,13 @@ type bob struct {
 	refuse int // with this status, if not 0
 	silent bool
 
-	mu      sync.Mutex
-	calls   []*caller.Summary
-	asked   []sip.URI
-	from    []string
-	told    []string      // User-to-User
-	replied chan struct{} // one for each call that is over
+	mu        sync.Mutex
+	calls     []*caller.Summary
+	asked     []sip.URI
+	from      []string
+	told      []string      // User-to-User
+	campaigns []string      // X-Campaign
+	replied   chan struct{} // one for each call that is over
 }
 
 func newBob(t *testing.T, script string) *bob {
@@ -48,6 +49,7 @@ func (b *bob) Invite(ctx context.Context, d *sip.Dialog) {
 	b.mu.Lock()
 	b.asked, b.from = append(b.asked, d.RequestURI()), append(b.from, d.RemoteURI())
 	b.told = append(b.told, strings.Join(d.Header("User-to-User"), ", "))
+	b.campaigns = append(b.campaigns, strings.Join(d.Header("X-Campaign"), ", "))
 	b.mu.Unlock()
 	switch {
 	case b.refuse != 0:

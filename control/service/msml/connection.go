@@ -94,6 +94,13 @@ func (p *program) createConnection(n *doc.Node, result *doc.Result) error {
 	what := call.Placement{
 		Destination: call.Destination{To: n.Attr("to"), From: n.Attr("from"), Patience: doc.TimeOf(n, "timeout", parts.Patience)},
 		Request:     route.Request{Service: route.MSML, ID: invented()},
+		AAI:         n.Attr("aai"),
+	}
+	for _, h := range n.Elements() {
+		if what.Headers == nil {
+			what.Headers = map[string]string{}
+		}
+		what.Headers[h.Attr("name")] = h.Attr("value")
 	}
 	if n.Attr("until") != "" || n.Attr("profile") != "" {
 		options := analysis(n)
@@ -133,7 +140,7 @@ func (p *program) place(o *order, what call.Placement) error {
 // unplaced is why no call is made, as a result.
 func unplaced(err error) error {
 	var refused *call.Refusal
-	if errors.As(err, &refused) && !errors.Is(err, call.ErrOverload) {
+	if errors.As(err, &refused) && !errors.Is(err, call.ErrOverload) && refused.Status != 403 {
 		return doc.Faultf(doc.InvalidValue, "%v", err)
 	}
 	return doc.Faultf(doc.NoResource, "%v", err)

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -32,7 +31,6 @@ import (
 	"mcp/control/call/progress"
 	"mcp/control/route"
 	"mcp/control/sip"
-	"mcp/control/sip/header"
 )
 
 // Server makes calls; *call.Server is one.
@@ -141,7 +139,7 @@ type Progress struct {
 
 // placement reads an order.
 func (o Order) placement(patience time.Duration) (call.Placement, error) {
-	p := call.Placement{Destination: call.Destination{To: o.To, From: o.From, Headers: o.Headers, Patience: patience}}
+	p := call.Placement{Destination: call.Destination{To: o.To, From: o.From, Headers: o.Headers, Patience: patience}, AAI: o.AAI}
 	if o.To == "" {
 		return p, errors.New("to is missing")
 	}
@@ -153,17 +151,6 @@ func (o Order) placement(patience time.Duration) (call.Placement, error) {
 	}
 	if o.Analysis != nil {
 		p.Analysis = &progress.Options{Profile: o.Analysis.Profile, Until: o.Analysis.Until}
-	}
-	if o.AAI != "" {
-		said := header.TextUUI(o.AAI)
-		if said == "" {
-			return p, errors.New("aai is too long")
-		}
-		p.Headers = maps.Clone(o.Headers)
-		if p.Headers == nil {
-			p.Headers = map[string]string{}
-		}
-		p.Headers[header.UUIHeader] = said
 	}
 	const number = "ordered"
 	table := route.Table{Numbers: map[string]string{number: o.Service}}

@@ -97,7 +97,8 @@ var schema = map[string]element{
 	"mcp:progress":     {"id until:until profile:profile maxtime:time", "mcp:progressexit"},
 	"mcp:progressexit": {"", actions},
 
-	"mcp:createconnection":  {"to!:address from:address name until:until profile:profile timeout:time mark", ""},
+	"mcp:createconnection":  {"to!:address from:address name aai until:until profile:profile timeout:time mark", "mcp:header"},
+	"mcp:header":            {"name! value!", ""},
 	"mcp:destroyconnection": {"id! mark", ""},
 }
 
