@@ -205,7 +205,7 @@ func TestCallsOverHTTPGoWhereTheyMay(t *testing.T) {
 	r.pages.page("/main.vxml", `<form/>`)
 	for _, to := range []string{
 		"sip:+4430@" + addr + ";transport=tcp", "sip:" + addr + ";transport=tcp", "sip:+4930@10.0.0.9", "sip:+4930@127.0.0.1",
-		"sip:+4930@" + addr + ";transport=tcp;maddr=10.0.0.9", "sip:a@example.com", "sip:+4930@" + addr + "@10.0.0.9",
+		"sip:+4930@" + addr + ";transport=tcp;maddr=10.0.0.9", "sip:a@example.com", "sip:+4930@10.0.0.9@" + addr,
 	} {
 		if status, state := o.ask("POST", "/v1/calls", `{"to": "`+to+`"}`); status != http.StatusForbidden || !strings.Contains(state.Error, "may not be called") {
 			t.Errorf("%s: %d %+v", to, status, state)
