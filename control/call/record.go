@@ -23,11 +23,11 @@ type facts struct {
 	end    *reporting.End
 }
 
-func (f *facts) begin(id string, d Dialog, known genesys.Call) {
+func (f *facts) begin(id string, d Dialog, known genesys.Call, headers map[string][]string) {
 	f.record = reporting.Begin(id, time.Now())
 	f.record.SIPCallID = d.CallID()
 	f.record.Session, f.record.Profile = known.Session, known.Profile
-	f.record.Tenant = cmp.Or(known.Tenant, first(d.Headers(), "gvp-tenant-id"), d.RequestURI().Params["gvp-tenant-id"])
+	f.record.Tenant = cmp.Or(known.Tenant, first(headers, "gvp-tenant-id"), d.RequestURI().Params["gvp-tenant-id"])
 	f.record.Parties = reporting.Parties{
 		Local: d.LocalURI(), Remote: d.RemoteURI(), Request: requestURI(d.RequestURI()),
 		DNIS: userPart(d.LocalURI()), ANI: userPart(d.RemoteURI()),

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mcp/control/call/stack"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sip"
@@ -311,7 +312,10 @@ func accept(offer *sip.Reinvite, answer []byte, settle func() error) error {
 
 // beside runs f on its own goroutine, which the call waits for at its end.
 func (c *Call) beside(f func()) {
-	c.tasks.Go(f)
+	c.tasks.Go(func() {
+		stack.Deepen()
+		f()
+	})
 }
 
 func (c *Call) warn(doing string, err error) {

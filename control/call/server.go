@@ -11,6 +11,7 @@ import (
 	"mcp/control/admission"
 	"mcp/control/call/progress"
 	"mcp/control/call/secure"
+	"mcp/control/call/stack"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sdp"
@@ -136,6 +137,7 @@ func (s *Server) Invite(ctx context.Context, d *sip.Dialog) { s.Serve(ctx, d) }
 
 // Serve serves the call of a dialog and returns when everything is released.
 func (s *Server) Serve(ctx context.Context, d Dialog) {
+	stack.Deepen()
 	c := s.newCall(d)
 	if err := s.admit(ctx, c); err != nil {
 		c.log.Warn("call refused", "error", err)
@@ -159,7 +161,7 @@ func (s *Server) newCall(d Dialog) *Call {
 		inbox: make(chan message, 8), hungUp: make(chan struct{}),
 	}
 	c.life.gone, c.life.parties = make(chan struct{}), map[*Party]struct{}{}
-	c.life.facts.begin(id, d, known)
+	c.life.facts.begin(id, d, known, headers)
 	c.life.facts.record.Parent = first(headers, s.config.ParentHeader)
 	c.life.facts.record.Attached = s.attached(c.log, known, headers, d.RequestURI())
 	return c

@@ -90,7 +90,7 @@ func (h *handler) Enabled(ctx context.Context, l slog.Level) bool {
 // want them.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	line := Line{Level: r.Level, Message: r.Message}
-	if r.Level >= h.counter.rules.least {
+	if h.counter.rules.concern(r.Level, r.Message) {
 		line.Attrs = map[string]string{}
 		for _, a := range h.attrs {
 			put(line.Attrs, "", a)

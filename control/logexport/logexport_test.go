@@ -299,3 +299,22 @@ func literals(t *testing.T) (all []string) {
 	}
 	return all
 }
+
+// spy is an attribute that notes that it is looked at.
+type spy struct{ seen *bool }
+
+func (s spy) LogValue() slog.Value {
+	*s.seen = true
+	return slog.StringValue("x")
+}
+
+func TestAttributesAreLookedAtOnlyForRules(t *testing.T) {
+	log := slog.New(counter(t).Handler(slog.DiscardHandler))
+	for message, concerned := range map[string]bool{"call ended": false, "self-test done": true} {
+		seen := false
+		log.Info(message, "what", spy{&seen})
+		if seen != concerned {
+			t.Errorf("%s: looked at: %v, want %v", message, seen, concerned)
+		}
+	}
+}

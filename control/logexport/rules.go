@@ -133,8 +133,17 @@ func (r *Rules) match(l Line, found func(class int)) {
 	}
 }
 
+// concern tells whether a line may be counted, depending on its attributes.
+func (r *Rules) concern(level slog.Level, message string) bool {
+	return level >= r.least && slices.ContainsFunc(r.rules, func(each rule) bool { return each.concerns(level, message) })
+}
+
+func (r rule) concerns(level slog.Level, message string) bool {
+	return level >= r.level && r.message.MatchString(message)
+}
+
 func (r rule) holds(l Line) bool {
-	if l.Level < r.level || !r.message.MatchString(l.Message) {
+	if !r.concerns(l.Level, l.Message) {
 		return false
 	}
 	for _, c := range r.where {

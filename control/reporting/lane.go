@@ -18,10 +18,33 @@ const (
 	maxTogetherBytes = 4 << 20
 	// retryInterval is how often a journal that takes nothing is tried.
 	retryInterval = 200 * time.Millisecond
+	// writeInterval is how far apart writes begin at least. A record that finds none
+	// just begun is written at once; what comes before the next may begin shares it,
+	// and with it the fsync, which costs as much as a good part of a call.
+	writeInterval = 10 * time.Millisecond
 )
 
+// spacing keeps what one goroutine does apart.
+type spacing struct {
+	apart time.Duration
+	last  time.Time
+}
+
+// wait returns once the next may begin, or as soon as stop is closed.
+func (s *spacing) wait(stop <-chan struct{}) {
+	if d := s.apart - time.Since(s.last); d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-stop:
+		}
+	}
+	s.last = time.Now()
+}
+
 // lane takes records to a journal in their order. What comes while a write is
-// under way shares the next. In a lane that may drop, records that find the
+// under way, or just was, shares the next. In a lane that may drop, records that find the
 // journal failing or the lane full are lost; otherwise they wait.
 type lane struct {
 	journal *Journal
@@ -74,9 +97,11 @@ func (l *lane) put(ctx context.Context, p *parcel) error {
 
 func (l *lane) run() {
 	defer close(l.stopped)
+	writes := spacing{apart: writeInterval}
 	for {
 		select {
 		case p := <-l.queue:
+			writes.wait(l.stop)
 			l.carry(l.gather(p))
 		case <-l.stop:
 			for len(l.queue) > 0 {

@@ -18,6 +18,8 @@ const (
 	rosterDir = "up"
 	// rosterBytes bounds it: enough for some 80,000 calls at once.
 	rosterBytes = 64 << 20
+	// rosterInterval is how far apart its writes begin at least.
+	rosterInterval = 2 * writeInterval
 	// rosterRewrite is how much is noted before the calls that are up are written anew.
 	rosterRewrite = 8 << 20
 	// lifeInterval is how often it is noted that the process lives, while calls are
@@ -27,7 +29,7 @@ const (
 
 // roster keeps on disk which calls are up, so that those of a process that died
 // are known to the next. Nobody waits for it: a call that began in the last
-// instant before its machine lost power may be missing.
+// instant, of rosterInterval and the time of a write, may be missing.
 //
 // Its journal is notes in the order of what happened. Now and then all calls that
 // are up are written anew, between two marks, and what was before is let go.
@@ -219,9 +221,11 @@ func (r *roster) run() {
 	life := time.NewTicker(lifeInterval)
 	defer life.Stop()
 	r.write(nil)
+	writes := spacing{apart: rosterInterval}
 	for {
 		select {
 		case n := <-r.queue:
+			writes.wait(r.stop)
 			r.write(r.gather(n))
 		case <-life.C:
 			if r.stale || len(r.up) > 0 {
@@ -260,9 +264,27 @@ func (r *roster) write(batch []note) {
 		r.rewrite()
 		return
 	}
-	size, err := r.append(batch)
+	size, err := r.append(latest(batch))
 	r.written += size
 	r.stale = err != nil
+}
+
+// latest leaves out what a later note of the batch says again: most calls are
+// answered by the time that it is noted that they have begun.
+func latest(batch []note) []note {
+	at := map[string]int{}
+	for i, n := range batch {
+		if n.Call != nil {
+			at[n.Call.ID] = i
+		}
+	}
+	kept := make([]note, 0, len(batch))
+	for i, n := range batch {
+		if n.Call == nil || at[n.Call.ID] == i {
+			kept = append(kept, n)
+		}
+	}
+	return kept
 }
 
 // rewrite writes the whole state and lets go of what was before it.

@@ -23,7 +23,7 @@ type Dialog struct {
 	id       dialogID
 	log      *slog.Logger
 	invite   *sip.Request   // theirs or ours
-	opening  message        // with which the far end opened the dialog: its INVITE or its 2xx
+	opening  opening        // with which the far end opened the dialog: its INVITE or its 2xx
 	tx       *wire.ServerTx // of the INVITE that came; nil when we placed it
 	replaces *Dialog        // which its INVITE asked to replace; nil: none
 	events   chan Event
@@ -42,6 +42,16 @@ type message interface {
 	sip.Message
 	Headers() []sip.Header
 	ContentType() *sip.ContentTypeHeader
+}
+
+// opening is the message that opened a dialog, and its headers, which many ask for.
+type opening struct {
+	message
+	all func() map[string][]string
+}
+
+func openedBy(m message) opening {
+	return opening{m, sync.OnceValue(func() map[string][]string { return headersOf(m.Headers()) })}
 }
 
 // pending is what a dialog still waits for.
@@ -75,7 +85,7 @@ func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
 		agent:   a,
 		id:      dialogID{string(*req.CallID()), sip.GenerateTagN(16), tagOf(req.From().Params)},
 		invite:  req,
-		opening: req,
+		opening: openedBy(req),
 		tx:      tx,
 		events:  make(chan Event, eventSlots+1),
 		done:    make(chan struct{}),
@@ -101,7 +111,7 @@ func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link)
 		agent:   a,
 		id:      dialogID{string(*req.CallID()), tagOf(req.From().Params), tagOf(res.To().Params)},
 		invite:  req,
-		opening: res,
+		opening: openedBy(res),
 		events:  make(chan Event, eventSlots+1),
 		done:    make(chan struct{}),
 		phase:   early,
@@ -138,7 +148,7 @@ func (d *Dialog) confirm(res *sip.Response) bool {
 	if !ok {
 		return false
 	}
-	d.phase, d.opening = p, res
+	d.phase, d.opening = p, openedBy(res)
 	d.far.learn(res)
 	if sdp := sdpOf(res); sdp != nil {
 		d.sdp = sdp
@@ -183,8 +193,8 @@ func (d *Dialog) RequestURI() URI { return newURI(d.invite.Recipient) }
 // nor whether the message abbreviated it.
 func (d *Dialog) Header(name string) []string { return valuesOf(d.opening.Headers(), name) }
 
-// Headers returns all of them, under lower-case names.
-func (d *Dialog) Headers() map[string][]string { return headersOf(d.opening.Headers()) }
+// Headers returns all of them, under lower-case names. They must not be changed.
+func (d *Dialog) Headers() map[string][]string { return d.opening.all() }
 
 // Parts are the bodies of the message with which the far end opened the dialog,
 // the session description among them.

@@ -3,6 +3,7 @@ package voice
 import (
 	"hash/maphash"
 	"sync"
+	"weak"
 
 	"mcp/control/media"
 	"mcp/control/media/codec"
@@ -12,7 +13,8 @@ import (
 const maxClips = 1000
 
 // Clips keeps recordings decoded and encoded for a codec, by content, for all
-// calls to share.
+// calls to share. Most come again and again from the memory of the same cached file:
+// that is enough to know them by, without a look at their content.
 type Clips struct {
 	seed maphash.Seed
 
@@ -20,9 +22,10 @@ type Clips struct {
 	byKey map[clipKey]*media.Clip
 }
 
-// clipKey is what a recording is known by: its content, whose hash nobody outside
-// can foresee, or the name that an engine has for it.
+// clipKey is what a recording is known by: the memory it is in, its content, whose hash
+// nobody outside can foresee, or the name that an engine has for it.
 type clipKey struct {
+	memory    weak.Pointer[byte] // no other has it, even when it is gone
 	content   uint64
 	length    int
 	mediaType string
@@ -35,19 +38,27 @@ func NewClips() *Clips {
 	return &Clips{seed: maphash.MakeSeed(), byKey: map[clipKey]*media.Clip{}}
 }
 
-// Get returns the clip of a recording, decoding it when it is new.
+// Get returns the clip of a recording, decoding it when it is new. The data must not
+// be changed afterwards.
 func (c *Clips) Get(mediaType string, data []byte, spoken codec.Codec) (*media.Clip, error) {
-	key := clipKey{
-		content: maphash.Bytes(c.seed, data), length: len(data), mediaType: mediaType, codec: spoken.Name,
+	same := clipKey{length: len(data), mediaType: mediaType, codec: spoken.Name}
+	if len(data) > 0 {
+		same.memory = weak.Make(&data[0])
 	}
-	if clip := c.find(key); clip != nil {
+	if clip := c.find(same); clip != nil {
 		return clip, nil
 	}
-	clip, err := media.DecodeClip(mediaType, data, spoken)
-	if err != nil {
-		return nil, err
+	alike := same
+	alike.memory, alike.content = weak.Pointer[byte]{}, maphash.Bytes(c.seed, data)
+	clip := c.find(alike)
+	if clip == nil {
+		var err error
+		if clip, err = media.DecodeClip(mediaType, data, spoken); err != nil {
+			return nil, err
+		}
+		c.keep(alike, clip)
 	}
-	c.keep(key, clip)
+	c.keep(same, clip)
 	return clip, nil
 }
 

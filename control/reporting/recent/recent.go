@@ -14,11 +14,12 @@ import (
 // The bounds. An event is some 200 bytes, a sample 80: 200 calls hold 25 MB at the
 // very most, and 2 MB when they are ordinary.
 const (
-	maxEnded   = 200  // calls that are over
-	maxLive    = 2000 // calls that are up; those beyond are not followed
-	maxEvents  = 400  // of one call; the first half and the latest are kept
-	maxSamples = 600  // of one call; when there are more, every other one is dropped
-	maxText    = 300  // of one event
+	maxEnded    = 200  // calls that are over
+	maxLive     = 2000 // calls that are up; those beyond are not followed
+	maxEvents   = 400  // of one call; the first half and the latest are kept
+	usualEvents = 32   // room for those of a short call
+	maxSamples  = 600  // of one call; when there are more, every other one is dropped
+	maxText     = 300  // of one event
 )
 
 // Call is one call.
@@ -86,7 +87,7 @@ func (c *Calls) Begun(r *reporting.Record) {
 	}
 	c.known[r.ID] = &Details{Call: Call{
 		ID: r.ID, SIPCallID: r.SIPCallID, Session: r.Session, From: r.Parties.Remote, To: r.Parties.Local, Begun: r.StartedAt,
-	}}
+	}, Events: make([]Event, 0, usualEvents)}
 }
 
 // Happened implements reporting.Watcher.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"mcp/control/call/stack"
 	"mcp/control/call/voice"
 	"mcp/control/media"
 	"mcp/control/media/audiofile"
@@ -58,6 +59,7 @@ func (p *phone) Play(ctx context.Context, prompts []vxml.Prompt) (vxml.Playback,
 	b := &playback{phone: p, stop: stop, done: make(chan struct{})}
 	before := p.speaking.after(b.done)
 	p.tasks.Go(func() {
+		stack.Deepen()
 		defer close(b.done)
 		defer stop()
 		defer giveUp(prompts)
