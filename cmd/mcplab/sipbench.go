@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"mcp/cmd/mcplab/sipbench"
@@ -9,8 +11,8 @@ import (
 
 func benchSIPCommand() *cobra.Command {
 	var options sipbench.Options
-	var rate int
-	var refusals bool
+	var load sipbench.Load
+	var refusals, held bool
 	cmd := &cobra.Command{
 		Use:   "bench-sip",
 		Short: "Measure how many calls a second are answered, and what one costs",
@@ -21,6 +23,8 @@ that the SIP library makes, on the same core. SIPp calls from another core. Last
 long callers wait for a refusal who come to a full platform, a thousand a second.`,
 		Example: `  mcplab bench-sip --out build/bench
   mcplab bench-sip --rate 400 --profiles /tmp/profiles
+  mcplab bench-sip --rate 1000 --hold 10s --all-cores
+  mcplab bench-sip --held
   mcplab bench-sip --refusals`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -28,8 +32,11 @@ long callers wait for a refusal who come to a full platform, a thousand a second
 			if refusals {
 				return sipbench.RunRefusals(cmd.Context(), cmd.OutOrStdout(), options)
 			}
-			if rate > 0 {
-				return sipbench.RunRate(cmd.Context(), cmd.OutOrStdout(), options, rate)
+			if held {
+				return sipbench.RunHeld(cmd.Context(), cmd.OutOrStdout(), options)
+			}
+			if load.Rate > 0 {
+				return sipbench.RunRate(cmd.Context(), cmd.OutOrStdout(), options, load)
 			}
 			return sipbench.Run(cmd.Context(), cmd.OutOrStdout(), options)
 		},
@@ -37,7 +44,10 @@ long callers wait for a refusal who come to a full platform, a thousand a second
 	f := cmd.Flags()
 	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
 	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary")
-	f.IntVar(&rate, "rate", 0, "place calls at this rate only, and write no results")
+	f.IntVar(&load.Rate, "rate", 0, "place calls at this rate only, and write no results")
+	f.DurationVar(&load.Hold, "hold", time.Second, "with --rate, how long each call is")
+	f.BoolVar(&load.AllCores, "all-cores", false, "with --rate, let callee and callers run on any core")
+	f.BoolVar(&held, "held", false, "measure the memory of calls that are held only, and write no results")
 	f.BoolVar(&refusals, "refusals", false, "measure refusals only, and write no results")
 	f.StringVar(&options.Profiles, "profiles", "", "with --rate, the folder that profiles of the platform go to")
 	return cmd

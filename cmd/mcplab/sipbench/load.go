@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -80,32 +79,6 @@ func (s *server) stop() {
 		<-done
 	}
 	_ = os.RemoveAll(s.dir)
-}
-
-// cpu is what the callee has used so far.
-func (s *server) cpu() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	var ticks int
-	for _, i := range []int{11, 12} { // utime, stime
-		n, _ := strconv.Atoi(fields[i])
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
-}
-
-// resident is the callee's memory in KiB.
-func (s *server) resident() float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	pages, _ := strconv.ParseFloat(strings.Fields(string(text))[1], 64)
-	return pages * float64(os.Getpagesize()) / 1024
 }
 
 // callers is what SIPp does.

@@ -138,7 +138,7 @@ func (c contender) crowd(ctx context.Context, r *road, ports int) (crowd, error)
 	watch := time.AfterFunc(length, func() {
 		before, begin := s.cpu(), time.Now()
 		time.Sleep(length / 2)
-		cpu = (s.cpu() - before).Seconds() / time.Since(begin).Seconds()
+		cpu = s.cpu().since(before).all().Seconds() / time.Since(begin).Seconds()
 	})
 	defer watch.Stop()
 	result := callers.place(ctx, calls, length/time.Duration(ports))

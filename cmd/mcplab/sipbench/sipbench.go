@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -55,8 +56,11 @@ const (
 	stepTime  = 4 * time.Second
 )
 
-// vxml is the platform, in the results.
-const vxml = "sip.vxml"
+// The contenders, in the results: the platform, and the plainest callee.
+const (
+	vxml = "sip.vxml"
+	bare = "sip.bare"
+)
 
 // contender is a callee.
 type contender struct {
@@ -69,7 +73,7 @@ type contender struct {
 func (o Options) contenders() ([]contender, error) {
 	self, err := os.Executable()
 	return []contender{
-		{"sip.bare", 1000, func(*road, string) ([]string, error) { return []string{self, "bare", "--listen", callee()}, nil }},
+		{bare, 1000, func(*road, string) ([]string, error) { return []string{self, "bare", "--listen", callee()}, nil }},
 		{vxml, 10_000, func(r *road, dir string) ([]string, error) { return r.application(o.Platform, dir, 0) }},
 	}, err
 }
@@ -109,9 +113,16 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 // steadyTime is how long RunRate holds its rate.
 const steadyTime = 12 * time.Second
 
+// Load is calls at one rate.
+type Load struct {
+	Rate     int           // calls a second
+	Hold     time.Duration // of each call
+	AllCores bool          // callee and callers run on any core, not on one each
+}
+
 // RunRate places calls with both contenders at one rate, which shows what a call
 // costs at a load that they bear, and profiles the platform if o says where to.
-func RunRate(ctx context.Context, out io.Writer, o Options, rate int) (err error) {
+func RunRate(ctx context.Context, out io.Writer, o Options, l Load) (err error) {
 	contenders, err := o.contenders()
 	if err != nil {
 		return err
@@ -125,26 +136,58 @@ func RunRate(ctx context.Context, out io.Writer, o Options, rate int) (err error
 		if c.name == vxml {
 			way.profiles = o.Profiles
 		}
-		t, err := c.try(ctx, way, callers{rate: rate, calls: rate * int(steadyTime/time.Second), hold: time.Second, core: 1}, 0)
+		t, err := c.try(ctx, way, callers{rate: l.Rate, calls: l.Rate * int(steadyTime/time.Second), hold: l.Hold, core: l.core(1)}, l.core(0))
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		fmt.Fprintf(out, "%s at %d calls/s: %s\n", c.name, rate, t)
+		fmt.Fprintf(out, "%s at %d calls/s: %s\n", c.name, l.Rate, t)
 	}
 	return nil
 }
 
+func (l Load) core(own int) int {
+	if l.AllCores {
+		return -1
+	}
+	return own
+}
+
+// RunHeld has the platform hold many calls and tells what memory they take.
+func RunHeld(ctx context.Context, out io.Writer, o Options) (err error) {
+	contenders, err := o.contenders()
+	if err != nil {
+		return err
+	}
+	way, err := openRoad(ctx, pages())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, way.close()) }()
+	var r report
+	for _, c := range contenders {
+		held, err := c.hold(ctx, way)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		r.Results = append(r.Results, held...)
+	}
+	return r.print(out)
+}
+
 // compare sets the platform's rate beside the bare callee's, of which it is to
-// reach 60 %.
+// reach 60 %, and what a call costs beside what one costs that.
 func (r *report) compare() {
 	values := map[string]float64{}
 	for _, one := range r.Results {
 		values[one.Name] = one.Value
 	}
+	goals := map[string]float64{".cps": 0.6, ".call_cpu_us": 0, ".setup_p99_ms": 0} // 0: none of its own
 	for i, one := range r.Results {
-		if one.Name == vxml+".cps" && values["sip.bare.cps"] > 0 {
-			r.Results[i].Against, r.Results[i].Goal = "sip.bare.cps", 0.6
-			r.Results[i].Ratio = one.Value / values["sip.bare.cps"]
+		what, ours := strings.CutPrefix(one.Name, vxml)
+		goal, compared := goals[what]
+		theirs := bare + what
+		if ours && compared && values[theirs] > 0 {
+			r.Results[i].Against, r.Results[i].Goal, r.Results[i].Ratio = theirs, goal, one.Value/values[theirs]
 		}
 	}
 }
@@ -165,7 +208,10 @@ func (r *report) print(out io.Writer) error {
 	for _, one := range r.Results {
 		against := ""
 		if one.Against != "" {
-			against = fmt.Sprintf("%.2f of %s, goal %.2f", one.Ratio, one.Against, one.Goal)
+			against = fmt.Sprintf("%.2f of %s", one.Ratio, one.Against)
+		}
+		if one.Against != "" && one.Goal > 0 {
+			against += fmt.Sprintf(", goal %.2f", one.Goal)
 		}
 		fmt.Fprintf(w, "%s\t%.1f\t%s\t%s\n", one.Name, one.Value, one.Unit, against)
 	}
@@ -199,6 +245,7 @@ func (c contender) measure(ctx context.Context, r *road, progress io.Writer) ([]
 		{Name: c.name + ".setup_p50_ms", Value: best.p50, Unit: "ms"},
 		{Name: c.name + ".setup_p99_ms", Value: best.p99, Unit: "ms"},
 		{Name: c.name + ".call_cpu_us", Value: best.callee, Unit: "us/call"},
+		{Name: c.name + ".pacing_cpu_us", Value: best.pacing, Unit: "us/call"},
 		{Name: c.name + ".caller_cpu_us", Value: best.caller, Unit: "us/call"},
 	}, held...)
 	if c.name != vxml {
@@ -238,12 +285,13 @@ func climb(served func(rate int) (bool, error)) (int, error) {
 type trial struct {
 	load
 	callee, caller float64 // CPU time of a call, in microseconds
+	pacing         float64 // of the callee's, what the process took that paces prompts
 	heard          float64 // of a second of audio, how much each call heard of each second
 }
 
 func (t trial) String() string {
-	return fmt.Sprintf("%d failed, %d sent again, set-up %.0f ms, 99 %% within %.0f ms, %.0f us of CPU time, %.0f of the caller's, %.0f %% of the audio heard",
-		t.failed, t.resent, t.p50, t.p99, t.callee, t.caller, 100*t.heard)
+	return fmt.Sprintf("%d failed, %d sent again, set-up %.0f ms, 99 %% within %.0f ms, %.0f us of CPU time, %.0f of it for pacing, %.0f of the caller's, %.0f %% of the audio heard",
+		t.failed, t.resent, t.p50, t.p99, t.callee, t.pacing, t.caller, 100*t.heard)
 }
 
 // try places calls with a fresh callee, which runs on a core.
@@ -264,8 +312,9 @@ func (c contender) try(ctx context.Context, r *road, by callers, core int) (t tr
 		return t, err
 	}
 	heard, err := r.ears.Seen()
-	n := float64(by.calls)
-	t.callee, t.caller = float64((s.cpu()-before).Microseconds())/n, float64(t.spent.Microseconds())/n
+	n, used := float64(by.calls), s.cpu().since(before)
+	t.callee, t.pacing = float64(used.all().Microseconds())/n, float64(used.others.Microseconds())/n
+	t.caller = float64(t.spent.Microseconds()) / n
 	t.heard = float64(heard-seen) / (n * by.hold.Seconds() * packetsPerSecond)
 	return t, err
 }
@@ -282,23 +331,26 @@ func (c contender) hold(ctx context.Context, r *road) ([]Result, error) {
 	defer s.stop()
 	const rate = 250
 	arrival := time.Duration(c.held/rate) * time.Second
-	before := s.resident()
-	grown := make(chan float64, 1)
-	timer := time.AfterFunc(arrival+2*time.Second, func() { grown <- s.resident() })
+	before := s.memory()
+	grown := make(chan memory, 1)
+	timer := time.AfterFunc(arrival+2*time.Second, func() { grown <- s.memory() })
 	defer timer.Stop()
 	l, err := s.place(ctx, callers{rate: rate, calls: c.held, hold: arrival + 6*time.Second, core: 1})
 	if err != nil {
 		return nil, err
 	}
-	memory := c.name + ".call_kib"
+	one := c.name + ".call_kib"
 	if c.name == vxml {
-		memory = "call.kib"
+		one = "call.kib"
 	}
 	all := <-grown
+	each := (all.processes - before.processes) / float64(c.held)
 	return []Result{
 		{Name: c.name + ".held", Value: float64(c.held - l.failed), Unit: "calls at once"},
-		{Name: c.name + ".held_mib", Value: all / 1024, Unit: "MiB"},
-		{Name: memory, Value: (all - before) / float64(c.held), Unit: "KiB/call"},
+		{Name: c.name + ".held_mib", Value: all.processes / 1024, Unit: "MiB"},
+		{Name: c.name + ".held_maps_mib", Value: all.maps / 1024, Unit: "MiB"},
+		{Name: one, Value: each, Unit: "KiB/call"},
+		{Name: c.name + ".mib_per_1000_calls", Value: each * 1000 / 1024, Unit: "MiB"},
 	}, nil
 }
 
@@ -332,7 +384,7 @@ func (r *road) application(binary, dir string, most int) ([]string, error) {
 
 // pages are what the web server has.
 func pages() map[string][]byte {
-	return map[string][]byte{"/main.vxml": []byte(application), "/prompt.wav": prompt(30 * time.Second)}
+	return map[string][]byte{"/main.vxml": []byte(application), "/prompt.wav": prompt(time.Minute)}
 }
 
 const application = `<vxml version="2.1" xmlns="http://www.w3.org/2001/vxml"><property name="inputmodes" value="dtmf"/>

@@ -41,6 +41,9 @@ func TestOutcomeOfSIPp(t *testing.T) {
 func TestComparison(t *testing.T) {
 	r := report{Results: []Result{{Name: "sip.bare.cps", Value: 1000}, {Name: "sip.vxml.cps", Value: 700}}}
 	r.compare()
+	if got := r.Results[0]; got.Ratio != 0 || got.Against != "" {
+		t.Errorf("the bare callee is compared: %+v", got)
+	}
 	if got := r.Results[1]; got.Ratio != 0.7 || got.Against != "sip.bare.cps" || got.Goal != 0.6 {
 		t.Errorf("%+v", got)
 	}
