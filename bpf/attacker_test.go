@@ -28,14 +28,17 @@ func TestThirdHost(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		mode   Mode
+		ipv6   bool
 		window time.Duration // in which the caller's true address may be learned
 	}{
-		{"native", ModeNative, 0},
-		{"generic", ModeGeneric, 0},
-		{"native, latching", ModeNative, time.Hour},
+		{name: "native", mode: ModeNative},
+		{name: "generic", mode: ModeGeneric},
+		{name: "native, latching", mode: ModeNative, window: time.Hour},
+		{name: "native, IPv6", mode: ModeNative, ipv6: true},
+		{name: "generic, IPv6, latching", mode: ModeGeneric, ipv6: true, window: time.Hour},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			r := newRig(t, rigOptions{mode: row.mode, gro: true, static: true})
+			r := newRig(t, rigOptions{mode: row.mode, gro: true, static: true, ipv6: row.ipv6})
 			a := newAttacker(t, r)
 			var got audience
 			must(t, r.plane.Receive(got.hear))
@@ -135,35 +138,28 @@ type attacker struct {
 	end, near   *bpftest.End
 	udp         *net.UDPConn
 	raw, listen int
+	ipv6        bool
 }
 
 func newAttacker(t *testing.T, r *rig) *attacker {
-	a := &attacker{
-		end:  &bpftest.End{NS: bpftest.NewNetNS(t), Name: "attacker", Addrs: []string{"10.3.0.2/24"}, GRO: true},
-		near: &bpftest.End{NS: r.ns, Name: "toattacker", Addrs: []string{"10.3.0.1/24"}},
+	a := &attacker{ipv6: r.callerLocal.Addr().Is6()}
+	mine, gateway, bits := "10.3.0.2", "10.3.0.1", "/24"
+	if a.ipv6 {
+		mine, gateway, bits = "fd03::2", "fd03::1", "/64"
 	}
+	a.end = &bpftest.End{NS: bpftest.NewNetNS(t), Name: "attacker", Addrs: []string{mine + bits}, GRO: true}
+	a.near = &bpftest.End{NS: r.ns, Name: "toattacker", Addrs: []string{gateway + bits}}
 	bpftest.Connect(t, a.near, a.end)
-	must(t, a.end.Neighbor("10.3.0.1", a.near.MAC))
-	must(t, a.near.Neighbor("10.3.0.2", a.end.MAC))
-	must(t, a.end.NS.Do(func() (err error) {
-		for _, dst := range []string{"10.1.0.1/32", "10.2.0.1/32"} {
-			_, network, err := net.ParseCIDR(dst)
-			if err != nil {
-				return err
-			}
-			if err := netlink.RouteAdd(&netlink.Route{Dst: network, Gw: net.ParseIP("10.3.0.1")}); err != nil {
+	must(t, a.end.Neighbor(gateway, a.near.MAC))
+	must(t, a.near.Neighbor(mine, a.end.MAC))
+	must(t, a.end.NS.Do(func() error {
+		for _, leg := range []netip.AddrPort{r.callerLocal, r.serverLocal} {
+			host := &net.IPNet{IP: leg.Addr().AsSlice(), Mask: net.CIDRMask(leg.Addr().BitLen(), leg.Addr().BitLen())}
+			if err := netlink.RouteAdd(&netlink.Route{Dst: host, Gw: net.ParseIP(gateway)}); err != nil {
 				return err
 			}
 		}
-		if a.udp, err = net.ListenUDP("udp", nil); err != nil {
-			return err
-		}
-		if a.raw, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW); err != nil {
-			return err
-		}
-		const kind = unix.SOCK_RAW | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
-		a.listen, err = unix.Socket(unix.AF_PACKET, kind, int(nic.NetworkOrder(unix.ETH_P_IP)))
-		return err
+		return a.open()
 	}))
 	t.Cleanup(func() {
 		a.udp.Close()
@@ -178,6 +174,22 @@ func newAttacker(t *testing.T, r *rig) *attacker {
 		return err
 	}))
 	return a
+}
+
+// open opens sockets to send as itself, to send as anybody, and to see what comes.
+func (a *attacker) open() (err error) {
+	if a.udp, err = net.ListenUDP("udp", nil); err != nil {
+		return err
+	}
+	family, kind := unix.AF_INET, uint16(unix.ETH_P_IP)
+	if a.ipv6 {
+		family, kind = unix.AF_INET6, unix.ETH_P_IPV6
+	}
+	if a.raw, err = unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW); err != nil {
+		return err
+	}
+	a.listen, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(nic.NetworkOrder(kind)))
+	return err
 }
 
 // sweep sends a voice packet to each port that a call may have.
@@ -217,7 +229,11 @@ func (a *attacker) forge(t *testing.T, r *rig, seq uint16, ts uint32) {
 	v.SSRC = attackerSSRC
 	for _, p := range [][]byte{v.Bytes(), digit(seq+1000, attackerSSRC)} {
 		frame := bpftest.Frame{Src: r.callerPeer, Dst: r.callerLocal, TTL: 64, Payload: p}.Bytes()
-		must(t, unix.Sendto(a.raw, frame[14:], 0, &unix.SockaddrInet4{Addr: r.callerLocal.Addr().As4()}))
+		var to unix.Sockaddr = &unix.SockaddrInet6{Addr: r.callerLocal.Addr().As16()}
+		if !a.ipv6 {
+			to = &unix.SockaddrInet4{Addr: r.callerLocal.Addr().As4()}
+		}
+		must(t, unix.Sendto(a.raw, frame[14:], 0, to))
 	}
 }
 
@@ -225,7 +241,10 @@ func (a *attacker) forge(t *testing.T, r *rig, seq uint16, ts uint32) {
 // is at a port is told by the stack, as for any port (ICMP).
 func (a *attacker) heard(t *testing.T) []byte {
 	t.Helper()
-	const ethernet, protocol = 14, 9
+	protocol := 14 + 9 // of the frame
+	if a.ipv6 {
+		protocol = 14 + 6
+	}
 	for {
 		b := make([]byte, 2000)
 		n, _, err := unix.Recvfrom(a.listen, b, 0)
@@ -233,7 +252,7 @@ func (a *attacker) heard(t *testing.T) []byte {
 			return nil
 		}
 		must(t, err)
-		if b[ethernet+protocol] == unix.IPPROTO_UDP {
+		if b[protocol] == unix.IPPROTO_UDP {
 			return b[:n]
 		}
 	}

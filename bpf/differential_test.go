@@ -25,6 +25,9 @@ type speaker struct {
 	ts   uint32
 }
 
+// Payload types that only some legs of the contest have.
+const noiseType, otherEventType = 13, 96
+
 // contest is the program and the model, given the same frames.
 type contest struct {
 	*rig
@@ -72,7 +75,8 @@ func TestProgramAgreesWithModel(t *testing.T) {
 }
 
 // start opens the legs anew: IPv4 and IPv6 ones that relay within and between
-// the two, one that only copies, one that does nothing.
+// the two, with comfort noise, events relayed or neither, one that only copies, one
+// that does nothing.
 func (c *contest) start() {
 	for _, l := range c.legs {
 		_, err := l.Close()
@@ -86,15 +90,18 @@ func (c *contest) start() {
 	server := func(i uint16) *modelLeg {
 		return c.open(addrPort("fd02::1", 20000+2*i), addrPort("fd02::2", 5000+2*i), c.serverEnd.MAC, c.toServer.MAC)
 	}
-	a, b, e, idle, copied := caller(0), caller(1), caller(2), caller(3), caller(4)
+	a, b, e, f, idle, copied := caller(0), caller(1), caller(2), caller(3), caller(4), caller(5)
 	s, u := server(0), server(1)
-	for from, to := range map[*modelLeg]*modelLeg{a: s, b: s, e: a, s: a, u: s, idle: nil, copied: nil} {
+	for from, to := range map[*modelLeg]*modelLeg{a: s, b: s, e: a, f: u, s: a, u: s, idle: nil, copied: nil} {
 		from.to, from.copied = to, from == copied
 	}
+	s.event, a.events, u.events = otherEventType, true, true
+	a.noise, b.noise, f.noise, s.noise = noiseType, noiseType+1, noiseType, noiseType+2
 	for _, l := range c.legs {
 		m := c.model.legs[l.Local()]
 		config := legConfig(m.far, nil)
-		config.Far.DSCP, config.Copy = m.class>>2, m.copied
+		config.Far.DSCP, config.Copy, config.RelayEvent = m.class>>2, m.copied, m.events
+		config.EventType, config.NoiseType = m.event, m.noise
 		if m.to != nil {
 			config.RelayTo = c.plane.leg(m.to.id)
 		}

@@ -67,9 +67,11 @@ func (c *contest) voice(s *speaker) []byte {
 	case 4:
 		p.SSRC = c.rnd.Uint32()
 	case 5:
-		p.Type = eventType
+		p.Type = s.leg.event
 	case 6:
 		p.Type = uint8(c.rnd.IntN(128))
+	case 7:
+		p.Type = noiseType + uint8(c.rnd.IntN(3))
 	}
 	p.Payload = c.noise(make([]byte, c.length()))
 	b := p.Bytes()

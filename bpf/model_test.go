@@ -25,7 +25,9 @@ type modelLeg struct {
 	toMAC, myMAC [6]byte
 	class        byte
 	audio, event byte
+	noise        byte // 0: none
 	copied       bool
+	events       bool // go where the audio goes, too
 	in           modelIngress
 	out          modelEgress
 }
@@ -103,23 +105,31 @@ func (l *modelLeg) audioArrives(p datagram, at span) outcome {
 	if verdict, unsure := l.in.admit(r, at); verdict != "" || unsure {
 		return outcome{verdict: verdict, unsure: unsure}
 	}
-	event := r.kind == l.event
+	event, noise := r.kind == l.event, l.noise != 0 && r.kind == l.noise
 	switch {
-	case !event && r.kind != l.audio:
+	case !event && !noise && r.kind != l.audio:
 		return outcome{verdict: "drop_type"}
-	case event:
-		return outcome{verdict: "to_user"}
-	case l.to == nil && l.copied:
+	case event && (l.to == nil || !l.events), l.to == nil && l.copied:
 		return outcome{verdict: "to_user"}
 	case l.to == nil:
 		return outcome{verdict: "unrouted"}
+	}
+	as := l.to.audio
+	switch {
+	case event:
+		as = l.to.event
+	case noise:
+		as = l.to.noise
+	}
+	if as == 0 && noise {
+		return outcome{verdict: "drop_type"} // nothing was agreed for it there
 	}
 	s, o := l.to.out.take(r, l.id, at)
 	if o.verdict != "" || o.unsure {
 		return o
 	}
 	o.verdict, o.sender = "relayed", l.to
-	o.frame = l.to.leave(p, s)
+	o.frame = l.to.leave(p, s, as)
 	if len(o.frame)-len(p.padding) > 14+1500 {
 		// It does not fit the MTU, which is the stack's business. Its timestamp, when
 		// the clock decides, is then not seen here, and nothing can be told of what follows.
@@ -238,10 +248,10 @@ func (e *modelEgress) adopt(ts uint32) {
 	e.ts, e.next = ts, ts+frameTicks
 }
 
-// leave builds the frame that leaves from nothing but the payload.
-func (l *modelLeg) leave(p datagram, s stampedAs) []byte {
+// leave builds the frame that leaves as a payload type from nothing but the payload.
+func (l *modelLeg) leave(p datagram, s stampedAs, as byte) []byte {
 	rtp := append([]byte{}, p.payload...)
-	rtp[1] = l.audio
+	rtp[1] = as
 	if s.marker {
 		rtp[1] |= 0x80
 	}
