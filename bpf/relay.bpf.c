@@ -9,9 +9,23 @@
  *               v       v       '-----> drop, with a reason
  *             pass    pass
  *
- * relay runs on interfaces in native mode and relay_skb in generic mode; send
- * and change are called by userspace with BPF_PROG_TEST_RUN, so that a stream
- * is stamped by one routine only and a leg is changed under its lock.
+ * relay runs on interfaces in native mode and relay_skb in generic mode. The
+ * programs in calls.h and tap_calls.h are called by userspace with
+ * BPF_PROG_TEST_RUN, so that a stream is stamped by one routine only and a leg is
+ * changed under its lock.
+ *
+ * In the order of a packet's way, all in include/:
+ *
+ *   types.h maps.h      what is kept, and shared with userspace
+ *   parse.h find.h      from the frame to its leg
+ *   decide.h            what becomes of it: gate.h says who may send,
+ *                       measure.h notes loss and jitter
+ *   stream.h            the next place in the stream that it leaves by; stamp.h
+ *                       numbers it, hold.h says when that needs the leg's lock
+ *   hop.h               the way to the far end
+ *   rewrite.h           the packet that leaves, checksum.h its sums
+ *   user.h tap.h        copies for userspace
+ *   count.h             what became of it
  */
 #include "include/count.h"
 #include "include/decide.h"

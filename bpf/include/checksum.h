@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "parse.h"
+#include "endpoint.h"
 
 #define BLOCK 32         /* bytes summed at one bounds check */
 #define MAX_UDP 1504     /* blocks to hold MAX_RTP and the UDP header */

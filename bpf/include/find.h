@@ -2,8 +2,8 @@
 /* From an address and port to the leg that is open there. */
 #pragma once
 
+#include "endpoint.h"
 #include "maps.h"
-#include "parse.h"
 
 static __always_inline struct leg *leg_in(__u32 slot)
 {

@@ -13,9 +13,8 @@
 #include "hold.h"
 #include "parse.h"
 #include "rtp.h"
+#include "time.h"
 
-#define NSEC_PER_SEC 1000000000ULL
-#define NSEC_PER_MSEC 1000000ULL
 #define BURST_NS NSEC_PER_SEC            /* packets held up for so long may arrive at once */
 #define RTCP_GAP_NS (50 * NSEC_PER_MSEC) /* far below the interval of RFC 3550 section 6.2 */
 #define SSRC_HOLD_NS (100 * NSEC_PER_MSEC) /* a source that sent within this time is alive */

@@ -2,7 +2,8 @@
 /* What a leg's packets tell about the stream that arrives: loss and jitter. */
 #pragma once
 
-#include "stamp.h"
+#include "rtp.h"
+#include "time.h"
 
 /* Starts counting a new source; what the former one lost stays lost. */
 static __always_inline void restart_measure(struct leg_ingress *in, __u32 ssrc, __u16 seq)

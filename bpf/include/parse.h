@@ -2,9 +2,7 @@
 /* From a frame to a UDP datagram. Reads only; what it cannot follow is passed. */
 #pragma once
 
-#include "types.h"
-#include "libbpf/bpf_helpers.h"
-#include "libbpf/bpf_endian.h"
+#include "endpoint.h"
 
 #define MAX_TAGS 2 /* IEEE 802.1ad: a service and a customer tag */
 
@@ -21,52 +19,6 @@ struct packet {
 	struct endpoint source;
 	struct endpoint destination;
 };
-
-static __always_inline void set_ipv4(struct endpoint *e, __be32 addr, __be16 port)
-{
-	__u64 *halves = (__u64 *)e->addr;
-
-	halves[0] = 0;
-	halves[1] = (__u64)addr << 32 | bpf_htonl(0xffff); /* in memory's order, which is little-endian */
-	e->port = bpf_ntohs(port);
-}
-
-static __always_inline void set_ipv6(struct endpoint *e, const __be32 *addr, __be16 port)
-{
-	__u32 *words = (__u32 *)e->addr;
-
-	words[0] = addr[0];
-	words[1] = addr[1];
-	words[2] = addr[2];
-	words[3] = addr[3];
-	e->port = bpf_ntohs(port);
-}
-
-static __always_inline __be32 word(const struct endpoint *e, int i)
-{
-	return ((const __be32 *)e->addr)[i];
-}
-
-static __always_inline __u64 half(const struct endpoint *e, int i)
-{
-	return ((const __u64 *)e->addr)[i];
-}
-
-static __always_inline bool is_ipv4(const struct endpoint *e)
-{
-	return !half(e, 0) && word(e, 2) == bpf_htonl(0xffff);
-}
-
-/* The last half first: it is where addresses differ. */
-static __always_inline bool same_address(const struct endpoint *a, const struct endpoint *b)
-{
-	return half(a, 1) == half(b, 1) && half(a, 0) == half(b, 0);
-}
-
-static __always_inline bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->port == b->port && same_address(a, b);
-}
 
 /* Finds the network header behind up to two VLAN tags. */
 static __always_inline enum verdict parse_ethernet(struct packet *p, void *data, __be16 *proto)

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "maps.h"
 #include "rewrite.h"
 
 /*

@@ -9,6 +9,9 @@
 #define RTP_VERSION 2
 #define RTP_MARKER 0x80
 #define RTP_TYPE 0x7f
+/* How far sequence numbers may jump before the source began anew, appendix A.1. */
+#define MAX_DROPOUT 3000
+#define MAX_MISORDER 100
 /* Second octets of RTCP on a shared port, RFC 5761 section 4. */
 #define RTCP_FIRST 192
 #define RTCP_LAST 223

@@ -15,10 +15,9 @@
  */
 #pragma once
 
-#include "gate.h"
+#include "rtp.h"
+#include "time.h"
 
-#define MAX_DROPOUT 3000       /* RFC 3550 A.1 */
-#define MAX_MISORDER 100       /* RFC 3550 A.1 */
 #define FLOOR_LAG 0x4000       /* the floor follows before sequence numbers wrap around it */
 #define MAX_LEAP 10            /* seconds a timestamp may run off the clock */
 #define LATE_NS (2 * NSEC_PER_SEC) /* how long after a change packets of the former source are known as late */
@@ -43,12 +42,6 @@ struct stamp {
 	__u16 seq;
 	bool marker;
 };
-
-/* Timestamp units in a span of time; exact below 26 days at 8000 Hz. */
-static __always_inline __u32 ticks_of(__u64 ns, __u32 clock_rate)
-{
-	return ns * clock_rate / NSEC_PER_SEC;
-}
 
 static __always_inline void origin_of(struct origin *o, const struct rtphdr *rtp, __u64 source_id, __u64 now)
 {
