@@ -20,8 +20,9 @@ var (
 
 // Bridge holds the conferences of a platform.
 type Bridge struct {
-	log   *slog.Logger
-	clock *clock.Clock
+	log     *slog.Logger
+	clock   *clock.Clock
+	pouring sync.WaitGroup // of supplies
 
 	mu   sync.Mutex // guards what follows
 	open map[string]*Conference
@@ -84,5 +85,6 @@ func (b *Bridge) Close() error {
 	for _, c := range all {
 		errs = append(errs, c.Close())
 	}
+	b.pouring.Wait()
 	return errors.Join(errs...)
 }

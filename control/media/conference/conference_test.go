@@ -3,6 +3,8 @@ package conference
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"math"
 	"net/netip"
@@ -291,6 +293,110 @@ func TestSounds(t *testing.T) {
 	if _, err := h.Play(Audio{To: "nobody"}); !errors.Is(err, ErrMember) {
 		t.Errorf("%v", err)
 	}
+}
+
+// coming is a supply that a test hands over piece by piece.
+type coming struct {
+	pieces chan []int16
+	quit   chan struct{}
+	err    error // in the end, instead of an end
+}
+
+func newComing(err error) *coming {
+	return &coming{pieces: make(chan []int16), quit: make(chan struct{}), err: err}
+}
+
+func (s *coming) Next() ([]int16, error) {
+	select {
+	case pcm, more := <-s.pieces:
+		if more {
+			return pcm, nil
+		}
+		return nil, s.err
+	case <-s.quit:
+		return nil, fs.ErrClosed
+	}
+}
+
+func (s *coming) Close() error {
+	close(s.quit)
+	return nil
+}
+
+// taken waits until all has been taken that was handed over so far.
+func (s *coming) taken(sound *Sound, samples int) {
+	for have := 0; have < samples; time.Sleep(time.Millisecond) {
+		sound.conference.mu.Lock()
+		have = sound.heard + len(sound.rest)
+		sound.conference.mu.Unlock()
+	}
+}
+
+// A supply is heard while it comes, and what is late is heard later.
+func TestSuppliesAreHeardAsTheyCome(t *testing.T) {
+	late := errors.New("it stands still")
+	for _, tt := range []struct {
+		name string
+		end  error
+		want error
+	}{
+		{"to its end", io.EOF, nil},
+		{"broken off", late, late},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHall(t, Options{})
+			a := h.enter(codec.PCMU, 440, Member{})
+			h.call(codec.PCMU, frame, 1900) // lends its frequency to hears
+			half := tone.PCM(8000, tone.Part{Hz: []float64{1900}, Level: -15.3, For: 600 * time.Millisecond})
+			from := newComing(tt.end)
+			s, err := h.PlaySupply(from)
+			h.must(err)
+			from.pieces <- half
+			from.taken(s, len(half)-200)
+			h.turn(28)
+			h.hears(a, 1900)
+			h.turn(60)
+			h.hears(a)
+			from.pieces <- half
+			from.taken(s, 2*len(half)-200)
+			h.turn(28)
+			h.hears(a, 1900)
+			close(from.pieces)
+			from.taken(s, 2*len(half))
+			for ended := false; !ended; {
+				h.turn(1)
+				select {
+				case <-s.Done():
+					ended = true
+				default:
+				}
+			}
+			if got := s.Err(); got != tt.want || s.Position() != 1200*time.Millisecond {
+				t.Errorf("%v after %v", got, s.Position())
+			}
+			<-from.quit
+		})
+	}
+}
+
+// One that is stopped, or whose conference is over, is closed though nothing comes.
+func TestSuppliesAreGivenUp(t *testing.T) {
+	h := newHall(t, Options{})
+	stopped, left := newComing(io.EOF), newComing(io.EOF)
+	s, err := h.PlaySupply(stopped)
+	h.must(err)
+	s.Stop()
+	<-stopped.quit
+	h.must(s.Err())
+	_, err = h.PlaySupply(left)
+	h.must(err)
+	h.must(h.Close())
+	<-left.quit
+	refused := newComing(io.EOF)
+	if _, err := h.PlaySupply(refused); !errors.Is(err, ErrClosed) {
+		t.Errorf("%v", err)
+	}
+	<-refused.quit
 }
 
 func TestTalkersAreTold(t *testing.T) {
