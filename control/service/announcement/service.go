@@ -10,14 +10,9 @@ import (
 	"time"
 
 	"mcp/control/call"
+	"mcp/control/call/prompt"
 	"mcp/control/reporting"
-	"mcp/vxml/fetch"
 )
-
-// Fetcher gets recordings; *fetch.Fetcher is one.
-type Fetcher interface {
-	Open(ctx context.Context, req fetch.Request) (*fetch.Stream, error)
-}
 
 // Config is what an operator can set about announcements.
 type Config struct {
@@ -30,11 +25,11 @@ type Config struct {
 // Service is the announcement service. It implements call.Service.
 type Service struct {
 	config  Config
-	fetcher Fetcher
+	fetcher prompt.Opener
 }
 
 // New makes the service.
-func New(config Config, fetcher Fetcher) *Service {
+func New(config Config, fetcher prompt.Opener) *Service {
 	if config.Longest <= 0 {
 		config.Longest = time.Hour
 	}
@@ -53,7 +48,7 @@ func (s *Service) Prepare(ctx context.Context, c *call.Call) (call.Program, erro
 	}
 	p := &program{call: c, order: order, longest: s.config.Longest}
 	for _, url := range order.play {
-		r, err := s.open(ctx, url, order.mediaType)
+		r, err := prompt.Open(ctx, s.fetcher, url, order.mediaType)
 		if err != nil {
 			p.Abandon()
 			return nil, refuse(url, err)
@@ -78,14 +73,14 @@ func refuse(url string, err error) error {
 type program struct {
 	call       *call.Call
 	order      order
-	recordings []*recording
+	recordings []*prompt.Recording
 	longest    time.Duration
 }
 
 // Abandon implements call.Abandoner.
 func (p *program) Abandon() {
 	for _, r := range p.recordings {
-		r.close()
+		r.Close()
 	}
 }
 
@@ -113,8 +108,19 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	return call.Ending{Cause: reporting.PlatformError, Err: err}
 }
 
-// errGone says that the caller has hung up.
-var errGone = errors.New("the caller has gone")
+// Reasons for which an announcement is not played to its end.
+var (
+	errGone    = errors.New("the caller has gone")
+	errContent = errors.New("announcement content ends too early")
+)
+
+// unheard is why a recording was not played to its end.
+func unheard(err error) error {
+	if prompt.Spoiled(err) {
+		return fmt.Errorf("%w: %w", errContent, err)
+	}
+	return err
+}
 
 func (p *program) perform(ctx context.Context) error {
 	for n := 0; p.order.forever || n < p.order.repeat; n++ {
@@ -132,15 +138,15 @@ func (p *program) perform(ctx context.Context) error {
 	return nil
 }
 
-func (p *program) play(ctx context.Context, r *recording) error {
-	playing, err := r.play(p.call)
+func (p *program) play(ctx context.Context, r *prompt.Recording) error {
+	playing, err := r.Play(p.call)
 	if err != nil {
-		return fmt.Errorf("play: %w", err)
+		return fmt.Errorf("play: %w", unheard(err))
 	}
 	p.call.Log().Info("said", "audio", p.order.asked)
 	select {
 	case <-playing.Done():
-		return r.failure(playing.Err())
+		return unheard(playing.Err())
 	case <-p.call.HungUp():
 		err = errGone
 	case <-ctx.Done():

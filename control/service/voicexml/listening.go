@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"mcp/control/call/voice"
 	"mcp/control/call/voice/transcript"
 	"mcp/control/media/record"
 	"mcp/control/reporting"
@@ -99,7 +100,7 @@ func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
 			}
 			l.events <- vxml.SpeechStarted{}
 		case <-l.heard:
-			l.startTimers(ctx, recognizing)
+			recognizing.StartTimers(ctx)
 		case <-l.late:
 			l.conclude(ctx, recognizing)
 			return
@@ -114,19 +115,12 @@ func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
 	}
 }
 
-func (l *listening) begin(ctx context.Context, req vxml.ListenRequest) (speech.Recognizing, error) {
+func (l *listening) begin(ctx context.Context, req vxml.ListenRequest) (*voice.Listening, error) {
 	ear, err := l.phone.voices.Recognizer(req.Properties[asrProperty])
 	if err != nil {
 		return nil, err
 	}
-	session, err := ear.Use(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := ear.Attend(); err != nil {
-		return nil, err
-	}
-	return session.Recognize(ctx, recognition(req))
+	return ear.Listen(ctx, recognition(req))
 }
 
 // recognition says in the engine's words what the page listens for.
@@ -152,22 +146,9 @@ func (l *listening) fail(ctx context.Context, err error) {
 	l.events <- vxml.SpeechResult{Outcome: vxml.Failed, Err: l.phone.failed("recognize", err)}
 }
 
-// startTimers starts the no-input timer. That it cannot be is the recognition's own
-// failure when that is over.
-func (l *listening) startTimers(ctx context.Context, r speech.Recognizing) {
-	err := r.StartTimers(ctx)
-	select {
-	case <-r.Done():
-	default:
-		if err != nil && ctx.Err() == nil {
-			l.phone.log.Warn("start the recognizer's timers", "error", err)
-		}
-	}
-}
-
 // conclude stops a recognition that should have ended by itself. A recognizer that
 // says that it has stopped has heard nobody; one that says nothing has failed.
-func (l *listening) conclude(ctx context.Context, r speech.Recognizing) {
+func (l *listening) conclude(ctx context.Context, r *voice.Listening) {
 	if err := r.Stop(ctx); err != nil {
 		l.abandon(r)
 		return
@@ -275,12 +256,8 @@ func (l *listening) noteResult(r vxml.SpeechResult) {
 	l.phone.step(reporting.StepASRTrace, fmt.Sprintf("%s|%.2f|%s", outcomeNames[r.Outcome], best.Confidence, best.Utterance))
 }
 
-// abandon stops the recognizer, which would otherwise hold its resources.
-func (l *listening) abandon(r speech.Recognizing) {
+// abandon ends a recognition whose result nobody wants.
+func (l *listening) abandon(r *voice.Listening) {
 	l.phone.step(reporting.StepASREnd, "stopped")
-	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
-	defer cancel()
-	if err := r.Stop(ctx); err != nil && !errors.Is(err, speech.ErrClosed) {
-		l.phone.log.Warn("stop the recognizer", "error", err)
-	}
+	r.Abandon()
 }

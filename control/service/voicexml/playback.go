@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"mcp/control/call/prompt"
 	"mcp/control/call/stack"
 	"mcp/control/call/voice"
 	"mcp/control/media"
@@ -204,11 +205,10 @@ func giveUp(prompts []vxml.Prompt) {
 
 // unheard is the event of a recording that was not played to its end, or nil.
 func unheard(a *vxml.Audio, err error) error {
-	var fetched *fetch.Error
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &fetched), errors.Is(err, audiofile.ErrUnsupported):
+	case prompt.Spoiled(err):
 		return badFetch(a, err)
 	}
 	return noResource("play", err)
@@ -256,17 +256,8 @@ func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment
 		}
 		return nil
 	case <-ctx.Done():
-		b.bargedIn(speaking)
+		b.phone.voices.Interrupt(speaking)
 		return ctx.Err()
-	}
-}
-
-// bargedIn tells the server, whose buffers would otherwise play on.
-func (b *playback) bargedIn(speaking speech.Speaking) {
-	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
-	defer cancel()
-	if err := speaking.BargeIn(ctx); err != nil {
-		b.phone.log.Warn("stop the synthesizer", "error", err)
 	}
 }
 
