@@ -11,6 +11,7 @@ import (
 	"mcp/control/call/progress"
 	"mcp/control/reporting"
 	"mcp/control/route"
+	"mcp/control/service/msml/dialog"
 	"mcp/control/service/msml/doc"
 	"mcp/control/sip"
 )
@@ -103,7 +104,7 @@ func (p *program) createConnection(n *doc.Node, result *doc.Result) error {
 		what.Headers[h.Attr("name")] = h.Attr("value")
 	}
 	if n.Attr("until") != "" || n.Attr("profile") != "" {
-		options := analysis(n)
+		options := dialog.Analysis(n)
 		if err := parts.Progress.Check(options); err != nil {
 			return doc.Faultf(doc.NoResource, "%v", err)
 		}
@@ -225,6 +226,6 @@ func (s *served) Run(ctx context.Context) call.Ending {
 	case <-ctx.Done():
 	}
 	service.hub.disconnect(p)
-	p.speaker.close()
+	p.silence()
 	return call.Ending{Cause: reporting.Completed, Speech: p.voices.Used.Report()}
 }

@@ -8,6 +8,7 @@ import (
 
 	"mcp/control/media"
 	"mcp/control/media/conference"
+	"mcp/control/service/msml/dialog"
 	"mcp/control/service/msml/doc"
 )
 
@@ -25,37 +26,34 @@ func newHub() *hub { return &hub{objects: map[string]*object{}, orders: map[stri
 
 // object is a connection or a conference with the dialogs on it.
 type object struct {
-	id    string
-	stage stage
+	*dialog.Place
 	owner *program // of a connection: its own client; of a conference: its creator
 	room  *room    // nil: a connection
-	keys  *keys    // nil: a conference
 
-	mu      sync.Mutex // guards what follows
-	dialogs map[string]*dialog
-	links   map[string]*media.Link // what this connection hears of others, by their identifiers
-	tape    *tape                  // the recording that the client steers, if there is one
-	paused  bool                   // of a conference: its calls' recordings hold silence
-	over    bool
+	mu     sync.Mutex             // guards what follows
+	links  map[string]*media.Link // what this connection hears of others, by their identifiers
+	tape   *tape                  // the recording that the client steers, if there is one
+	paused bool                   // of a conference: its calls' recordings hold silence
+	over   bool
 }
 
 // connect makes a call known.
 func (h *hub) connect(p *program, id string) *object {
-	o := &object{
-		id: id, owner: p, keys: newKeys(p.voices.Press), stage: leg{p.call},
-		dialogs: map[string]*dialog{}, links: map[string]*media.Link{},
-	}
-	o.keys.pump(p.call.Caller().Digits())
+	o := &object{owner: p, links: map[string]*media.Link{}, Place: &dialog.Place{
+		ID: id, Stage: dialog.Leg(p.call), Call: p.call, Trail: p.call.Trail(),
+		Keys: dialog.NewKeys(p.voices.Press), Speech: dialog.NewSpeech(p.voices),
+	}}
+	o.Keys.Pump(p.call.Caller().Digits())
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.objects[o.id] = o
+	h.objects[o.ID] = o
 	return o
 }
 
 // disconnect ends what a client's call has begun and takes part in.
 func (h *hub) disconnect(p *program) {
 	h.mu.Lock()
-	delete(h.objects, p.self.id)
+	delete(h.objects, p.self.ID)
 	var all []*object
 	for _, o := range h.objects {
 		all = append(all, o)
@@ -63,13 +61,13 @@ func (h *hub) disconnect(p *program) {
 	h.mu.Unlock()
 	p.self.close()
 	for _, o := range all {
-		o.forsake(p)
+		o.Forsake(p.agent)
 		if o.room == nil {
-			o.unlink(p.self.id)
+			o.unlink(p.self.ID)
 			continue
 		}
-		if err := o.room.leave(p.self.id); err != nil && !errors.Is(err, conference.ErrMember) {
-			p.call.Log().Warn("leave conference", "conference", o.id, "error", err)
+		if err := o.room.leave(p.self.ID); err != nil && !errors.Is(err, conference.ErrMember) {
+			p.call.Log().Warn("leave conference", "conference", o.ID, "error", err)
 		}
 		h.settle(o, o.owner == p)
 	}
@@ -81,7 +79,7 @@ func (h *hub) settle(o *object, uncontrolled bool) {
 	switch {
 	case o.room.when == "nomedia" && len(o.room.members()) == 0 && (o.room.joined() || uncontrolled):
 		if h.destroy(o) {
-			o.owner.tell(doc.Event{Name: "msml.conf.nomedia", ID: o.id})
+			o.owner.tell(doc.Event{Name: "msml.conf.nomedia", ID: o.ID})
 		}
 	case o.room.when == "nocontrol" && uncontrolled:
 		h.destroy(o)
@@ -91,8 +89,8 @@ func (h *hub) settle(o *object, uncontrolled bool) {
 // destroy deletes a conference; false: it was deleted already.
 func (h *hub) destroy(o *object) bool {
 	h.mu.Lock()
-	known := h.objects[o.id] == o
-	delete(h.objects, o.id)
+	known := h.objects[o.ID] == o
+	delete(h.objects, o.ID)
 	h.mu.Unlock()
 	if !known {
 		return false
@@ -100,7 +98,7 @@ func (h *hub) destroy(o *object) bool {
 	o.close()
 	members := o.room.members()
 	if err := o.room.close(); err != nil {
-		o.owner.call.Log().Warn("close conference", "conference", o.id, "error", err)
+		o.owner.call.Log().Warn("close conference", "conference", o.ID, "error", err)
 	}
 	if !o.room.term {
 		return true
@@ -139,10 +137,10 @@ func (h *hub) find(id string) *object {
 func (h *hub) add(o *object) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.objects[o.id] != nil {
+	if h.objects[o.ID] != nil {
 		return false
 	}
-	h.objects[o.id] = o
+	h.objects[o.ID] = o
 	return true
 }
 
@@ -158,16 +156,14 @@ func (h *hub) object(id string) (*object, error) {
 }
 
 // dialog finds what conn:x/dialog:y names; target is what follows it.
-func (h *hub) dialog(id string) (d *dialog, target string, err error) {
+func (h *hub) dialog(id string) (d *dialog.Dialog, target string, err error) {
 	root, rest, _ := strings.Cut(id, "/")
 	o, err := h.object(root)
 	if err != nil {
 		return nil, "", err
 	}
 	name, target, _ := strings.Cut(strings.TrimPrefix(rest, "dialog:"), "/")
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if d = o.dialogs[name]; d == nil {
+	if d = o.Find(name); d == nil {
 		return nil, "", doc.Faultf(doc.NoSuchObject, "there is no %s", id)
 	}
 	return d, target, nil
@@ -177,12 +173,9 @@ func (h *hub) dialog(id string) (d *dialog, target string, err error) {
 func (o *object) close() {
 	o.mu.Lock()
 	o.over = true
-	dialogs, links, tape := o.dialogs, o.links, o.tape
+	links, tape := o.links, o.tape
 	o.links, o.tape = map[string]*media.Link{}, nil
 	o.mu.Unlock()
-	for _, d := range dialogs {
-		d.abandon()
-	}
 	for _, l := range links {
 		_ = l.Close() // the legs may be gone already
 	}
@@ -190,22 +183,9 @@ func (o *object) close() {
 		tape.stop()
 		o.pause(nil, false)
 	}
-	for _, d := range dialogs {
-		<-d.done
-	}
-	if o.keys != nil {
-		o.keys.close()
-	}
-}
-
-// forsake ends the dialogs that a client has begun at somebody else's object.
-func (o *object) forsake(p *program) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, d := range o.dialogs {
-		if d.client == p {
-			d.abandon()
-		}
+	o.Place.Close()
+	if o.Keys != nil {
+		o.Keys.Close()
 	}
 }
 

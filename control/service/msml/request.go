@@ -1,17 +1,14 @@
 package msml
 
 import (
-	"context"
+	"cmp"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 
-	"mcp/control/call/voice"
 	"mcp/control/media"
 	"mcp/control/media/conference"
 	"mcp/control/service/msml/doc"
-	"mcp/vxml/fetch"
 )
 
 // execute carries out the operations of a request in order, up to the first that
@@ -63,7 +60,7 @@ func (p *program) sendTo(n *doc.Node) error {
 	if err != nil {
 		return err
 	}
-	d.signal(target, n.Attr("event"))
+	d.Signal(target, n.Attr("event"))
 	return nil
 }
 
@@ -72,148 +69,21 @@ func (p *program) dialogEnd(n *doc.Node) error {
 	if err != nil {
 		return err
 	}
-	d.signal("", "terminate")
+	d.Signal("", "terminate")
 	return nil
 }
-
-// The media types of dialogs.
-const (
-	moml      = "application/moml+xml"
-	vxmlOfOld = "application/vxml+xml" // as RFC 5707 calls it
-	vxmlType  = "application/voicexml+xml"
-)
 
 func (p *program) dialogStart(n *doc.Node, result *doc.Result) error {
 	o, err := p.service.hub.object(n.Attr("target"))
 	if err != nil {
 		return err
 	}
-	d := &dialog{name: n.Attr("name"), on: o, client: p}
-	if d.name == "" {
-		d.name = invented()
+	name := cmp.Or(n.Attr("name"), invented())
+	d, err := o.Start(p.service.dialogs(), p.agent, name, n)
+	if err == nil && n.Attr("name") == "" {
+		result.Dialogs = append(result.Dialogs, d.ID())
 	}
-	perform, err := d.performance(n)
-	if err != nil {
-		return err
-	}
-	if err := d.begin(perform); err != nil {
-		return err
-	}
-	if n.Attr("name") == "" {
-		result.Dialogs = append(result.Dialogs, d.id())
-	}
-	return nil
-}
-
-// performance is what a dialog does, by its language.
-func (d *dialog) performance(n *doc.Node) (func(context.Context) error, error) {
-	src, external := n.Lookup("src")
-	switch kind := n.Attr("type"); {
-	case kind == vxmlType || kind == vxmlOfOld:
-		if d.client.service.parts.Pages == nil || d.on.room != nil {
-			return nil, doc.Faultf(doc.UnsupportedLanguage, "VoiceXML does not run on %s", d.on.id)
-		}
-		return func(ctx context.Context) error { return d.page(ctx, src) }, nil
-	case kind != "" && kind != moml:
-		return nil, doc.Faultf(doc.UnsupportedLanguage, "dialogs in %s are not supported", kind)
-	case external:
-		return func(ctx context.Context) error { return d.external(ctx, src) }, nil
-	}
-	if err := d.precheck(n); err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) error { return d.perform(ctx, n.Elements(), nil) }, nil
-}
-
-// precheck refuses at once what could not be performed later.
-func (d *dialog) precheck(n *doc.Node) (err error) {
-	switch n.Name {
-	case "collect", "dtmf":
-		_, err = compile(n)
-	case "tts":
-		_, err = d.engine(n, (*voice.Voices).Speaker)
-	case "speech":
-		if _, err = d.engine(n, (*voice.Voices).Recognizer); err == nil {
-			err = precompile(n)
-		}
-	case "progress":
-		err = d.analysable(n)
-	}
-	if err != nil {
-		return err
-	}
-	for _, c := range n.Elements() {
-		if err := d.precheck(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// external performs a dialog that is somewhere else.
-func (d *dialog) external(ctx context.Context, src string) error {
-	r, err := d.client.service.parts.Fetcher.Get(ctx, fetch.Request{URL: src})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return doc.Faultf(doc.FetchError, "%v", err)
-	}
-	root, err := doc.ParseDialog(r.Body)
-	if err == nil {
-		err = d.precheck(root)
-	}
-	if err != nil {
-		return err
-	}
-	return d.perform(ctx, root.Elements(), nil)
-}
-
-// page performs a VoiceXML page. What it exits with goes to the client.
-func (d *dialog) page(ctx context.Context, src string) error {
-	c := d.on.owner.call
-	d.on.owner.voices.Silence()
-	back := d.on.keys.lend(c.Caller().Digits())
-	defer back()
-	program, err := d.client.service.parts.Pages.Open(ctx, c, map[string]string{"voicexml": src})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return doc.Faultf(doc.FetchError, "%v", err)
-	}
-	d.mu.Lock()
-	page := &running{kind: "page", events: make(chan string, 16)}
-	d.active = append(d.active, page)
-	d.mu.Unlock()
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		for {
-			select {
-			case event := <-page.events:
-				if event == "terminate" {
-					stop()
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	ending := program.Run(ctx)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if ending.Dialogue != nil {
-		for name, value := range ending.Dialogue.Exit {
-			d.vars[name] = value
-			d.result = append(d.result, name)
-		}
-		slices.Sort(d.result)
-	}
-	if ending.Err != nil && ctx.Err() == nil {
-		return doc.Faultf(doc.ForeignError, "%v", ending.Err)
-	}
-	return nil
+	return err
 }
 
 func (p *program) createConference(n *doc.Node, result *doc.Result) error {
@@ -232,7 +102,7 @@ func (p *program) createConference(n *doc.Node, result *doc.Result) error {
 		return errors.Join(doc.Faultf(doc.ConferenceInUse, "conference %s exists", name), o.room.close())
 	}
 	if n.Attr("name") == "" {
-		result.Conferences = append(result.Conferences, o.id)
+		result.Conferences = append(result.Conferences, o.ID)
 	}
 	return o.steer(n)
 }
@@ -241,7 +111,7 @@ func (p *program) createConference(n *doc.Node, result *doc.Result) error {
 func (p *program) conference(n *doc.Node) (*object, error) {
 	o, err := p.service.hub.object(n.Attr("id"))
 	if err == nil && o.room == nil {
-		return nil, doc.Faultf(doc.NoSuchObject, "%s is no conference", o.id)
+		return nil, doc.Faultf(doc.NoSuchObject, "%s is no conference", o.ID)
 	}
 	return o, err
 }
@@ -253,8 +123,8 @@ func (p *program) modifyConference(n *doc.Node) error {
 	}
 	if o.room != nil {
 		err = o.room.modify(n)
-	} else if child(n, "audiomix") != nil {
-		err = doc.Faultf(doc.NoSuchObject, "%s is no conference", o.id)
+	} else if doc.Child(n, "audiomix") != nil {
+		err = doc.Faultf(doc.NoSuchObject, "%s is no conference", o.ID)
 	}
 	if err != nil {
 		return err
@@ -269,7 +139,7 @@ func (p *program) destroyConference(n *doc.Node) error {
 		return err
 	}
 	if !p.service.hub.destroy(o) {
-		return doc.Faultf(doc.NoSuchObject, "there is no %s", o.id)
+		return doc.Faultf(doc.NoSuchObject, "there is no %s", o.ID)
 	}
 	return nil
 }
@@ -287,7 +157,7 @@ func (p *program) connect(n *doc.Node) error {
 	w := ways(n)
 	switch {
 	case a == b, a.room != nil && b.room != nil:
-		return doc.Faultf(doc.CannotJoin, "%s and %s cannot be joined", a.id, b.id)
+		return doc.Faultf(doc.CannotJoin, "%s and %s cannot be joined", a.ID, b.ID)
 	case a.room != nil:
 		return p.attend(n, stream{from: b, to: a, forth: w.back, back: w.forth})
 	}
@@ -321,23 +191,23 @@ func ways(n *doc.Node) (w stream) {
 func (p *program) attend(n *doc.Node, w stream) error {
 	conn, conf, says, hears := w.from, w.to, w.forth, w.back
 	c := conf.room.conf
-	member, err := c.Member(conn.id)
+	member, err := c.Member(conn.ID)
 	there := err == nil
 	switch n.Name {
 	case "join":
 		if !there {
-			member = conference.Member{ID: conn.id, Mute: true, Deaf: true}
+			member = conference.Member{ID: conn.ID, Mute: true, Deaf: true}
 		}
 		member.Mute, member.Deaf = member.Mute && !says, member.Deaf && !hears
 	case "unjoin":
 		member.Mute, member.Deaf = member.Mute || says, member.Deaf || hears
 	}
 	if !there && n.Name != "join" {
-		return doc.Faultf(doc.NoSuchObject, "%s is not joined to %s", conn.id, conf.id)
+		return doc.Faultf(doc.NoSuchObject, "%s is not joined to %s", conn.ID, conf.ID)
 	}
 	member = properties(n, member)
 	if n.Name == "unjoin" && member.Mute && member.Deaf {
-		err = c.Leave(conn.id)
+		err = c.Leave(conn.ID)
 		conf.attend(conn.owner.call, false)
 		p.service.hub.settle(conf, false)
 		return err
@@ -349,7 +219,7 @@ func (p *program) attend(n *doc.Node, w stream) error {
 	conf.attend(conn.owner.call, true)
 	err = c.Join(conn.owner.call.Caller(), member)
 	if errors.Is(err, media.ErrFed) {
-		return doc.Faultf(doc.InputsExceeded, "%s hears somebody else", conn.id)
+		return doc.Faultf(doc.InputsExceeded, "%s hears somebody else", conn.ID)
 	}
 	return err
 }
@@ -360,7 +230,7 @@ func properties(n *doc.Node, m conference.Member) conference.Member {
 		if preferred, given := s.Lookup("preferred"); given {
 			m.Preferred = preferred == "true" || preferred == "1"
 		}
-		g := child(s, "gain")
+		g := doc.Child(s, "gain")
 		if g == nil {
 			continue
 		}
@@ -387,13 +257,13 @@ func pair(how string, w stream) error {
 	case "unjoin":
 		parted := false
 		if w.forth {
-			parted = b.unlink(a.id)
+			parted = b.unlink(a.ID)
 		}
 		if w.back {
-			parted = a.unlink(b.id) || parted
+			parted = a.unlink(b.ID) || parted
 		}
 		if !parted {
-			return doc.Faultf(doc.NoSuchObject, "%s and %s are not joined", a.id, b.id)
+			return doc.Faultf(doc.NoSuchObject, "%s and %s are not joined", a.ID, b.ID)
 		}
 		return nil
 	}
@@ -412,15 +282,15 @@ func pair(how string, w stream) error {
 func (o *object) link(from *object) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.over || o.links[from.id] != nil {
+	if o.over || o.links[from.ID] != nil {
 		return nil
 	}
 	l, err := from.owner.call.Caller().Link(o.owner.call.Caller())
 	if errors.Is(err, media.ErrFed) {
-		return doc.Faultf(doc.InputsExceeded, "%s hears somebody else", o.id)
+		return doc.Faultf(doc.InputsExceeded, "%s hears somebody else", o.ID)
 	}
 	if err == nil {
-		o.links[from.id] = l
+		o.links[from.ID] = l
 	}
 	return err
 }

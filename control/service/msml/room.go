@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mcp/control/media/codec"
 	"mcp/control/media/conference"
+	"mcp/control/service/msml/dialog"
 	"mcp/control/service/msml/doc"
 )
 
@@ -17,11 +19,19 @@ type room struct {
 	term bool   // its members are hung up then
 	met  atomic.Bool
 
-	speakers chan conference.Talk
-	interval atomic.Int64 // between reports of active speakers; 0: none
-	watched  bool         // the mixer tells who speaks
-	done     chan struct{}
+	speakers  chan conference.Talk
+	interval  atomic.Int64 // between reports of active speakers; 0: none
+	threshold atomic.Int64 // of them, dBm0
+	watched   bool         // the mixer tells who speaks
+	done      chan struct{}
 }
+
+// quietest is the threshold of active speakers where a client does not say, and fullScale
+// the level of the loudest tone (ITU-T G.711), both in dBm0.
+const (
+	quietest  = -96
+	fullScale = 3.14
+)
 
 func (r *room) members() []string { return r.conf.Members() }
 
@@ -50,7 +60,7 @@ func (p *program) newRoom(name string, n *doc.Node) (*object, error) {
 	}
 	var err error
 	r.report(n)
-	options := conference.Options{Loudest: loudest(n)}
+	options := conference.Options{Loudest: loudest(n), Wideband: wideband(n)}
 	if r.interval.Load() > 0 {
 		options.Notify, r.watched = r.notify, true
 	}
@@ -61,18 +71,17 @@ func (p *program) newRoom(name string, n *doc.Node) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &object{
-		id: "conf:" + name, owner: p, room: r, dialogs: map[string]*dialog{},
-		stage: hall{r.conf, p.call.Media().Clock()},
-	}
+	o := &object{owner: p, room: r, Place: &dialog.Place{
+		ID: "conf:" + name, Stage: dialog.Hall(r.conf, p.call.Media().Clock()), Trail: p.call.Trail(),
+	}}
 	p.service.hub.watching.Go(o.watch)
 	return o, nil
 }
 
 // loudest is how many speakers an <audiomix> mixes; 0: all.
 func loudest(n *doc.Node) int {
-	if mix := child(n, "audiomix"); mix != nil {
-		if c := child(mix, "n-loudest"); c != nil {
+	if mix := doc.Child(n, "audiomix"); mix != nil {
+		if c := doc.Child(mix, "n-loudest"); c != nil {
 			most, _ := strconv.Atoi(c.Attr("n")) // its form was checked
 			return most
 		}
@@ -80,16 +89,25 @@ func loudest(n *doc.Node) int {
 	return 0
 }
 
+// wideband tells whether an <audiomix> is to be of 16 kHz.
+func wideband(n *doc.Node) bool {
+	mix := doc.Child(n, "audiomix")
+	return mix != nil && mix.Attr("samplerate") == "16000"
+}
+
 // modify changes the mix.
 func (r *room) modify(n *doc.Node) error {
-	mix := child(n, "audiomix")
+	mix := doc.Child(n, "audiomix")
 	if mix == nil {
 		return nil
 	}
-	if child(mix, "asn") != nil && !r.watched {
+	if doc.Child(mix, "asn") != nil && !r.watched {
 		return doc.Faultf(doc.UnsupportedAttribute, "speakers are watched from a conference's beginning only")
 	}
-	if child(mix, "n-loudest") != nil {
+	if _, given := mix.Lookup("samplerate"); given && wideband(n) != (r.conf.Rate() == codec.Wideband) {
+		return doc.Faultf(doc.UnsupportedAttribute, "a conference keeps its sample rate")
+	}
+	if doc.Child(mix, "n-loudest") != nil {
 		r.conf.SetLoudest(loudest(n))
 	}
 	r.report(n)
@@ -98,9 +116,13 @@ func (r *room) modify(n *doc.Node) error {
 
 // report sets how often active speakers are told.
 func (r *room) report(n *doc.Node) {
-	if mix := child(n, "audiomix"); mix != nil {
-		if c := child(mix, "asn"); c != nil {
+	if mix := doc.Child(n, "audiomix"); mix != nil {
+		if c := doc.Child(mix, "asn"); c != nil {
 			r.interval.Store(int64(doc.TimeOf(c, "ri", 0)))
+			r.threshold.Store(quietest)
+			if threshold, err := strconv.Atoi(c.Attr("asth")); err == nil {
+				r.threshold.Store(int64(threshold))
+			}
 		}
 	}
 }
@@ -127,7 +149,7 @@ func (o *object) watch() {
 			}
 		case <-due:
 			due, last = nil, time.Now()
-			o.owner.tell(doc.Event{Name: "msml.conf.asn", ID: o.id, Items: o.room.talking()})
+			o.owner.tell(doc.Event{Name: "msml.conf.asn", ID: o.ID, Items: o.room.talking()})
 		case <-o.room.done:
 			return
 		}
@@ -136,7 +158,9 @@ func (o *object) watch() {
 
 func (r *room) talking() (items []doc.Item) {
 	for _, t := range r.conf.Talkers() {
-		items = append(items, doc.Item{Name: "speaker", Value: t.Member})
+		if t.Level+fullScale >= float64(r.threshold.Load()) {
+			items = append(items, doc.Item{Name: "speaker", Value: t.Member})
+		}
 	}
 	return items
 }

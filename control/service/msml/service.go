@@ -14,29 +14,11 @@ import (
 	"mcp/control/call/progress"
 	"mcp/control/call/voice"
 	"mcp/control/media/conference"
-	"mcp/control/media/record/store"
 	"mcp/control/reporting"
+	"mcp/control/service/msml/dialog"
 	"mcp/control/service/msml/doc"
 	"mcp/control/sip"
-	"mcp/vxml/fetch"
 )
-
-// Fetcher gets recordings and dialogs; *fetch.Fetcher is one.
-type Fetcher interface {
-	Get(ctx context.Context, req fetch.Request) (*fetch.Resource, error)
-}
-
-// Recordings begins recordings; *store.Store is one.
-type Recordings interface {
-	Begin(store.Request) (*store.Recording, error)
-}
-
-// Pages runs VoiceXML pages as dialogs.
-type Pages interface {
-	// Open makes a page ready on a call that is up; parameters are those of RFC
-	// 5552, voicexml among them.
-	Open(ctx context.Context, c *call.Call, params map[string]string) (call.Program, error)
-}
 
 // Caller makes calls; *call.Server is one.
 type Caller interface {
@@ -46,10 +28,10 @@ type Caller interface {
 // Parts is what the service works with. Without conferences, recordings, pages or
 // speech engines, call progress analysis, or a caller, what needs them is refused.
 type Parts struct {
-	Fetcher     Fetcher
+	Fetcher     dialog.Fetcher
 	Conferences *conference.Bridge
-	Recordings  Recordings
-	Pages       Pages
+	Recordings  dialog.Recordings
+	Pages       dialog.Pages
 	Speech      voice.Engines
 	Progress    *progress.Lab
 	Caller      Caller
@@ -66,6 +48,11 @@ type Service struct {
 
 // New makes the service.
 func New(parts Parts) *Service { return &Service{parts: parts, hub: newHub(), clips: voice.NewClips()} }
+
+// dialogs is what dialogs work with.
+func (s *Service) dialogs() dialog.Parts {
+	return dialog.Parts{Fetcher: s.parts.Fetcher, Recordings: s.parts.Recordings, Pages: s.parts.Pages, Progress: s.parts.Progress}
+}
 
 // Name implements call.Service.
 func (s *Service) Name() string { return "msml" }
@@ -101,7 +88,8 @@ func (s *Service) Prepare(_ context.Context, c *call.Call) (call.Program, error)
 }
 
 func (s *Service) newProgram(c *call.Call) *program {
-	p := &program{service: s, call: c, speaker: newSpeaker()}
+	p := &program{service: s, call: c}
+	p.agent = &dialog.Client{Call: c.ID(), Log: c.Log(), Tell: p.tell}
 	p.voices = voice.New(c, voice.Parts{Engines: s.parts.Speech, Clips: s.clips, Legs: "msml-", Step: c.Trail().Step, Log: c.Log()})
 	return p
 }
@@ -119,9 +107,9 @@ type program struct {
 	first   []*doc.Node
 	infos   chan *sip.Info
 	events  chan doc.Event
-	tasks   sync.WaitGroup // dialogs that this client has begun
+	agent   *dialog.Client // the client, as dialogs know it
 	orders  sync.WaitGroup // connections that this client has had made
-	speaker
+	voices  *voice.Voices
 
 	mu        sync.Mutex // guards what follows
 	mediaType string     // what the client speaks
@@ -162,14 +150,24 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	p.service.hub.hangUp(p)
 	p.orders.Wait()
 	p.service.hub.disconnect(p)
-	p.tasks.Wait()
-	p.speaker.close()
+	p.agent.Wait()
+	p.silence()
 	p.mu.Lock()
 	p.over = true
 	p.mu.Unlock()
 	close(p.events)
 	<-telling
 	return call.Ending{Cause: reporting.Completed, Speech: p.voices.Used.Report()}
+}
+
+// endSpeech bounds how long speech servers may take to let go of a call.
+const endSpeech = 5 * time.Second
+
+// silence ends the call's sessions with speech engines.
+func (p *program) silence() {
+	ctx, cancel := context.WithTimeout(context.Background(), endSpeech)
+	defer cancel()
+	p.voices.Close(ctx)
 }
 
 // obey takes requests until the call is over.

@@ -10,6 +10,7 @@ import (
 	"mcp/control/media/record"
 	"mcp/control/media/record/store"
 	"mcp/control/reporting"
+	"mcp/control/service/msml/dialog"
 	"mcp/control/service/msml/doc"
 )
 
@@ -28,18 +29,12 @@ func (t *tape) stop() {
 	t.unhear()
 	t.forget()
 	<-t.recording.Finished()
-	noteRecording(t.trail, t.recording)
-}
-
-// noteRecording puts a finished recording into a call's record.
-func noteRecording(trail *reporting.Trail, r *store.Recording) {
-	result, _ := r.Result() // the store logs what went wrong
-	trail.Recorded(reporting.Recording{ID: r.ID, URI: r.URI(), Duration: result.Duration.Milliseconds()})
+	dialog.Recorded(t.trail, t.recording)
 }
 
 // steer does what a <gvp:recorder> within an element asks.
 func (o *object) steer(n *doc.Node) error {
-	r := child(n, "recorder")
+	r := doc.Child(n, "recorder")
 	if r == nil {
 		return nil
 	}
@@ -48,12 +43,12 @@ func (o *object) steer(n *doc.Node) error {
 	o.mu.Unlock()
 	if r.Attr("state") == "start" {
 		if t != nil {
-			return doc.Faultf(doc.NameInUse, "%s is being recorded", o.id)
+			return doc.Faultf(doc.NameInUse, "%s is being recorded", o.ID)
 		}
 		return o.tapeFrom(r)
 	}
 	if t == nil && (r.Attr("state") == "stop" || o.room != nil || !o.owner.call.Recorded()) {
-		return doc.Faultf(doc.NoSuchObject, "%s is not being recorded", o.id)
+		return doc.Faultf(doc.NoSuchObject, "%s is not being recorded", o.ID)
 	}
 	switch r.Attr("state") {
 	case "pause":
@@ -76,18 +71,18 @@ func (o *object) steer(n *doc.Node) error {
 // and those of the calls that are in it.
 func (o *object) pause(t *tape, on bool) {
 	if o.room == nil {
-		o.owner.call.Silence(o.id, on)
+		o.owner.call.Silence(o.ID, on)
 		return
 	}
 	if t != nil {
-		t.recording.Silence(o.id, on)
+		t.recording.Silence(o.ID, on)
 	}
 	o.mu.Lock()
 	o.paused = on
 	o.mu.Unlock()
 	for _, id := range o.room.members() {
 		if member := o.owner.service.hub.find(id); member != nil {
-			member.owner.call.Silence(o.id, on)
+			member.owner.call.Silence(o.ID, on)
 		}
 	}
 }
@@ -98,7 +93,7 @@ func (o *object) attend(c *call.Call, there bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.paused {
-		c.Silence(o.id, there)
+		c.Silence(o.ID, there)
 	}
 }
 
@@ -130,12 +125,12 @@ func (o *object) tapeFrom(n *doc.Node) error {
 		return doc.Faultf(doc.NoResource, "%v", err)
 	}
 	t := &tape{recording: recording, forget: func() {}, trail: o.owner.call.Trail()}
-	if t.unhear, err = o.stage.hear(recording.Recorder); err == nil && o.room == nil {
+	if t.unhear, err = o.Stage.Hear(recording.Recorder); err == nil && o.room == nil {
 		err = recording.Overhear(format.Channels-1, o.owner.call.Caller())
 	}
 	if err != nil {
 		recording.Stop()
-		return fmt.Errorf("record %s: %w", o.id, err)
+		return fmt.Errorf("record %s: %w", o.ID, err)
 	}
 	if o.room == nil {
 		t.forget = o.owner.call.Keep(recording)
@@ -150,14 +145,14 @@ func (o *object) tapeFrom(n *doc.Node) error {
 // metadata is what the client tells of a recording: gvp:params. The parameter id
 // names it.
 func (o *object) metadata(n *doc.Node) (id string, told map[string]any) {
-	told = map[string]any{"call": o.owner.call.ID(), "object": o.id}
+	told = map[string]any{"call": o.owner.call.ID(), "object": o.ID}
 	for _, dest := range []string{"dest", "dest2"} {
 		if value := n.Attr(dest); value != "" {
 			told[dest] = value
 		}
 	}
 	id = n.Attr("id")
-	if params := child(n, "params"); params != nil {
+	if params := doc.Child(n, "params"); params != nil {
 		for _, c := range params.Elements() {
 			value := c.Attr("value")
 			if value == "" {
@@ -173,5 +168,5 @@ func (o *object) metadata(n *doc.Node) (id string, told map[string]any) {
 }
 
 func (o *object) told(event string, t *tape) {
-	o.owner.tell(doc.Event{Name: event, ID: o.id, Items: []doc.Item{{Name: "recordid", Value: t.recording.ID}}})
+	o.owner.tell(doc.Event{Name: event, ID: o.ID, Items: []doc.Item{{Name: "recordid", Value: t.recording.ID}}})
 }

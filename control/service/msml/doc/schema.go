@@ -26,21 +26,23 @@ const Namespace = "urn:mcp:msml"
 var schema = map[string]element{
 	"msml": {"version!", "send createconference modifyconference destroyconference join unjoin modifystream monitor dialogstart dialogend mcp:createconnection mcp:destroyconnection"},
 	"send": {"event! target! valuelist namelist mark", ""},
+	// What servers say, which has no place in a request.
+	"event": {"", rest}, "result": {"", rest},
 
 	"createconference":  {"name deletewhen:when term:bool mark", "audiomix reserve recorder"},
 	"modifyconference":  {"id! mark", "audiomix recorder"},
 	"destroyconference": {"id! mark", "audiomix"},
 	"reserve":           {"required:bool", "resource"},
 	"resource":          {"n:number type", rest},
-	"audiomix":          {"id samplerate:number", "n-loudest asn"},
+	"audiomix":          {"id samplerate:mixrate", "n-loudest asn"},
 	"n-loudest":         {"n!:number", ""},
-	"asn":               {"ri:time asth", ""},
+	"asn":               {"ri:time asth:threshold", ""},
 	"join":              {"id1! id2! mark", streams},
 	"unjoin":            {"id1! id2! mark", streams},
 	"modifystream":      {"id1! id2! mark", streams},
-	"stream":            {"media!:media dir:direction compressed:bool preferred:bool", "gain clamp"},
-	"gain":              {"id amt:gain agc:bool tgtlvl maxgain incr:gain", ""},
-	"clamp":             {"id dtmf:bool tones:bool", ""},
+	"stream":            {"media!:media dir:direction compressed:bool preferred:bool display:no override:no", "gain clamp"},
+	"gain":              {"id amt:gain agc:off tgtlvl:no maxgain:no incr:no", ""},
+	"clamp":             {"id dtmf:bool tones:off", ""},
 
 	"recorder": {"state!:recording id type dest dest2 channels:number", "params"},
 	"params":   {"", "param"},
@@ -66,10 +68,11 @@ var schema = map[string]element{
 	"tone2":       {"freq!:hertz atten!:decibel", ""},
 	"tonegenexit": {"", actions},
 
-	"record":     {"id append:bool dest audiodest format!:format audiosamplerate audiosamplesize initial:state maxtime!:time prespeech:time postspeech:time termkey:keys", "play tonegen recordexit"},
+	"record": {"id append:off dest audiodest format!:format audiosamplerate:narrow audiosamplesize initial:state maxtime!:time prespeech:time postspeech:time termkey:keys " +
+		"videodest:no codecconfig:no profile:no level:no imagewidth:no imageheight:no maxbitrate:no framerate:no", "play tonegen recordexit"},
 	"recordexit": {"", actions},
-	"dtmf":       {"id cleardb:bool fdt:time idt:time edt:time starttimer:bool iterate:times", "play pattern detect noinput nomatch dtmfexit"},
-	"collect":    {"id cleardb:bool fdt:time idt:time edt:time starttimer:bool iterate:times", "play pattern detect noinput nomatch dtmfexit"},
+	"dtmf":       {"id cleardb:bool fdt:time idt:time edt:time starttimer:bool iterate:times ldd:no", "play pattern detect noinput nomatch dtmfexit"},
+	"collect":    {"id cleardb:bool fdt:time idt:time edt:time starttimer:bool iterate:times ldd:no", "play pattern detect noinput nomatch dtmfexit"},
 	"pattern":    {"digits! format:pattern iterate:times", actions},
 	"detect":     {"", actions},
 	"noinput":    {"iterate:times", actions},
@@ -85,10 +88,10 @@ var schema = map[string]element{
 	"groupexit": {"", actions},
 	"relay":     {"id", ""},
 	"vad":       {"id starttimer:bool", "voice silence tvoice tsilence vadexit"},
-	"voice":     {"len:time", actions},
-	"tvoice":    {"len:time", actions},
-	"tsilence":  {"len:time", actions},
-	"silence":   {"len:time duration:time", actions},
+	"voice":     {"len:time iterate:no sen:no", actions},
+	"tvoice":    {"len:time iterate:no sen:no", actions},
+	"tsilence":  {"len:time iterate:no sen:no", actions},
+	"silence":   {"len:time duration:time iterate:no sen:no", actions},
 	"vadexit":   {"", actions},
 
 	"faxdetect":     {"id", "faxdetectexit"},
@@ -104,8 +107,8 @@ var schema = map[string]element{
 
 // unsupported are elements of RFC 5707 that are known and not executed: video,
 // faxes, and the transformations of single streams.
-const unsupported = `video videolayout selector region root visual monitor agc gate transfer faxsend faxrcv sendobj rxpoll hdrfooter
-	audit auditresult conferenceaudit connectionaudit dialogaudit streamaudit`
+const unsupported = `video videolayout selector region root visual monitor agc gate transfer faxsend faxrcv sendobj rxpoll faxrecv hdrfooter
+	rcvobj txpoll audit auditresult conferenceaudit connectionaudit dialogaudit streamaudit`
 
 // known is an element's name in the schema.
 func known(n *Node) string {
@@ -165,11 +168,11 @@ func checkAttributes(n *Node, def element) error {
 	for _, a := range n.Attrs {
 		form, known := forms[a.Name]
 		switch {
+		case known && beyond(form, a.Value):
+			return Faultf(UnsupportedAttribute, "line %d: <%s %s=%q> is not supported", n.Line, n.Name, a.Name, a.Value)
 		case known && !conforms(form, a.Value):
 			return Faultf(InvalidValue, "line %d: <%s %s=%q>", n.Line, n.Name, a.Name, a.Value)
 		case known, a.Space != "" && a.Name != "xml:lang": // an extension of somebody's own
-		case a.Name == "ldd":
-			return Faultf(UnsupportedAttribute, "line %d: <%s> does not do long digits", n.Line, n.Name)
 		default:
 			return Faultf(UnknownAttribute, "line %d: <%s> has no attribute %s", n.Line, n.Name, a.Name)
 		}

@@ -24,11 +24,39 @@ var words = map[string][]string{
 	"gain": {"mute", "unmute"},
 }
 
+// beyond tells whether a value is one that RFC 5707 has and that is not supported. The form
+// "no" is that of attributes which are not, and "off" that of features which are not.
+func beyond(form, value string) bool {
+	switch form {
+	case "no":
+		return true
+	case "off":
+		return value == "true" || value == "1"
+	case "narrow":
+		return value != "8000" && value != "8"
+	case "mixrate":
+		n, err := strconv.Atoi(value)
+		return err == nil && n > 0 && n != 8000 && n != 16000
+	case "media":
+		return value == "video"
+	case "variable":
+		return slices.Contains([]string{"date", "digits", "duration", "month", "money", "number", "time", "weekday"}, value)
+	}
+	return false
+}
+
 // conforms tells whether a value has a form.
 func conforms(form, value string) bool {
 	switch form {
-	case "":
+	case "", "narrow":
 		return true
+	case "off":
+		return slices.Contains(words["bool"], value)
+	case "threshold":
+		n, err := strconv.Atoi(value)
+		return err == nil && n >= -96 && n <= 0
+	case "mixrate":
+		return value == "8000" || value == "16000"
 	case "time":
 		_, ok := Time(value)
 		return ok
@@ -64,6 +92,16 @@ func conforms(form, value string) bool {
 		}
 	}
 	return slices.Contains(words[form], value)
+}
+
+// Child is an element's first child of a name, nil if it has none.
+func Child(n *Node, name string) *Node {
+	for _, c := range n.Elements() {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
 }
 
 // Time reads a duration such as 10s or 100ms; without a unit it is seconds.

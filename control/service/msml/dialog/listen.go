@@ -1,8 +1,7 @@
-package msml
+package dialog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -16,7 +15,7 @@ import (
 
 // attention performs one <speech> (RFC 5707 section 9.10.1).
 type attention struct {
-	d        *dialog
+	d        *Dialog
 	n        *doc.Node
 	r        *running
 	elements []*doc.Node      // the <grammar> elements
@@ -26,7 +25,7 @@ type attention struct {
 	end      string
 }
 
-func (d *dialog) listen(ctx context.Context, n *doc.Node, r *running) error {
+func (d *Dialog) listen(ctx context.Context, n *doc.Node, r *running) error {
 	a := &attention{d: d, n: n, r: r, limits: map[string]int{}, timers: r.within == nil || doc.BoolOf(n, "starttimer", false)}
 	ear, err := d.engine(n, (*voice.Voices).Recognizer)
 	if err != nil {
@@ -35,7 +34,7 @@ func (d *dialog) listen(ctx context.Context, n *doc.Node, r *running) error {
 	if err := a.load(ctx); err != nil {
 		return err
 	}
-	release, err := d.on.owner.turn(ctx)
+	release, err := d.on.Speech.turn(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,21 +46,6 @@ func (d *dialog) listen(ctx context.Context, n *doc.Node, r *running) error {
 	}
 	d.set("speech.end", a.end)
 	return d.finally(ctx, n, "speechexit", r)
-}
-
-// turn waits until nobody else listens to the connection.
-func (p *program) turn(ctx context.Context) (release func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, tellServer)
-	defer cancel()
-	select {
-	case <-p.listening:
-		return func() { p.listening <- struct{}{} }, nil
-	case <-waiting.Done():
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	return nil, doc.Faultf(doc.NoResource, "another dialog listens to %s", p.self.id)
 }
 
 // precompile refuses grammars that are not.
@@ -88,7 +72,7 @@ func (a *attention) load(ctx context.Context) error {
 		var err error
 		if url, external := c.Lookup("uri"); external {
 			var r *fetch.Resource
-			if r, err = a.d.client.service.parts.Fetcher.Get(ctx, fetch.Request{URL: url}); err == nil {
+			if r, err = a.d.parts.Fetcher.Get(ctx, fetch.Request{URL: url}); err == nil {
 				g = spoken.External(r.MediaType, r.Body, r.URL, id)
 			}
 		} else {
@@ -131,9 +115,9 @@ func percent(text string) float64 {
 
 // once listens until there is a result, or an event that ends it.
 func (a *attention) once(ctx context.Context, ear *voice.Voice) error {
-	used := &a.d.on.owner.voices.Used
+	used := &a.d.on.Speech.voices.Used
 	used.Recognitions.Add(1)
-	recognizing, err := a.begin(ctx, ear)
+	recognizing, err := ear.Listen(ctx, a.request())
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -153,7 +137,7 @@ func (a *attention) once(ctx context.Context, ear *voice.Voice) error {
 			case "sens": // it says no value, and the recognizer takes none before the next time
 			default:
 				a.end = event
-				a.stop(recognizing)
+				recognizing.Abandon()
 				return nil
 			}
 		case <-recognizing.Done():
@@ -164,45 +148,16 @@ func (a *attention) once(ctx context.Context, ear *voice.Voice) error {
 			used.Ended(result.Outcome)
 			return a.heard(ctx, result)
 		case <-ctx.Done():
-			a.stop(recognizing)
+			recognizing.Abandon()
 			return ctx.Err()
 		}
 	}
 }
 
-func (a *attention) begin(ctx context.Context, ear *voice.Voice) (speech.Recognizing, error) {
-	session, err := ear.Use(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := ear.Attend(); err != nil {
-		return nil, err
-	}
-	return session.Recognize(ctx, a.request())
-}
-
-// start starts the no-input timer, now and whenever it listens again. That it cannot be
-// is the recognition's own failure when that is over.
-func (a *attention) start(ctx context.Context, r speech.Recognizing) {
-	if a.timers = true; a.patience() == 0 {
-		return
-	}
-	err := r.StartTimers(ctx)
-	select {
-	case <-r.Done():
-	default:
-		if err != nil && ctx.Err() == nil {
-			a.d.on.owner.call.Log().Warn("start the recognizer's timers", "error", err)
-		}
-	}
-}
-
-// stop abandons the recognition: the recognizer would hold its resources otherwise.
-func (a *attention) stop(r speech.Recognizing) {
-	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
-	defer cancel()
-	if err := r.Stop(ctx); err != nil && !errors.Is(err, speech.ErrClosed) {
-		a.d.on.owner.call.Log().Warn("stop the recognizer", "error", err)
+// start starts the no-input timer, if there is one, now and whenever it listens again.
+func (a *attention) start(ctx context.Context, l *voice.Listening) {
+	if a.timers = true; a.patience() > 0 {
+		l.StartTimers(ctx)
 	}
 }
 
@@ -210,9 +165,9 @@ func (a *attention) stop(r speech.Recognizing) {
 func (a *attention) heard(ctx context.Context, result speech.Result) error {
 	switch result.Outcome {
 	case speech.NoInput:
-		return a.came(ctx, "noinput", child(a.n, "noinput"))
+		return a.came(ctx, "noinput", doc.Child(a.n, "noinput"))
 	case speech.NoMatch, speech.TooMuchSpeech:
-		return a.came(ctx, "nomatch", child(a.n, "nomatch"))
+		return a.came(ctx, "nomatch", doc.Child(a.n, "nomatch"))
 	}
 	for i, one := range result.Alternatives {
 		at := spoken.Find(one, a.grammars)
@@ -225,14 +180,14 @@ func (a *attention) heard(ctx context.Context, result speech.Result) error {
 		a.d.set("speech.results", string(spoken.Results(result.Alternatives[i:])))
 		return a.matched(ctx, at)
 	}
-	return a.came(ctx, "nomatch", child(a.n, "nomatch"))
+	return a.came(ctx, "nomatch", doc.Child(a.n, "nomatch"))
 }
 
 // matched runs a grammar's <match>.
 func (a *attention) matched(ctx context.Context, at int) error {
 	g := a.elements[at]
 	a.conclude("match", spend(a.limits, fmt.Sprint("grammar ", at), g, doc.TimesOf(a.n, "iterate", 1)))
-	return a.actions(ctx, child(g, "match"))
+	return a.actions(ctx, doc.Child(g, "match"))
 }
 
 // came runs <noinput> or <nomatch>.
@@ -244,7 +199,7 @@ func (a *attention) came(ctx context.Context, name string, n *doc.Node) error {
 // conclude notes what has happened; the last time it ends the listening.
 func (a *attention) conclude(what string, last bool) {
 	a.d.set("speech.end", "speech."+what)
-	a.d.on.owner.call.Log().Info("msml speech", "id", a.d.id(), "outcome", what)
+	a.d.on.Call.Log().Info("msml speech", "id", a.d.ID(), "outcome", what)
 	if last {
 		a.end = "speech." + what
 	}

@@ -1,4 +1,4 @@
-package msml
+package dialog
 
 import (
 	"cmp"
@@ -15,93 +15,106 @@ import (
 	"mcp/vxml/fetch"
 )
 
-// tellServer bounds what is told to a speech server after nobody waits any more.
-const tellServer = 5 * time.Second
+// patience is how long who wants to listen waits for who does.
+const patience = 5 * time.Second
 
-// speaker is what a connection speaks and listens with. Its dialogs share it, one at a
+// Speech is what a connection speaks and listens with. Its dialogs share it, one at a
 // time: who speaks next silences who speaks, and who listens next waits.
-type speaker struct {
+type Speech struct {
 	voices    *voice.Voices
 	listening chan struct{} // holds one while nobody listens
 
-	mouth    *sync.Mutex     // guards what follows
+	mu       sync.Mutex      // guards what follows
 	speaking speech.Speaking // nil: nobody speaks
 }
 
-func newSpeaker() speaker {
-	s := speaker{listening: make(chan struct{}, 1), mouth: new(sync.Mutex)}
+// NewSpeech shares a call's voices. They are the caller's to close.
+func NewSpeech(v *voice.Voices) *Speech {
+	s := &Speech{voices: v, listening: make(chan struct{}, 1)}
 	s.listening <- struct{}{}
 	return s
 }
 
-func (s *speaker) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
+// turn waits until nobody else listens to the connection.
+func (s *Speech) turn(ctx context.Context) (release func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	s.voices.Close(ctx)
+	select {
+	case <-s.listening:
+		return func() { s.listening <- struct{}{} }, nil
+	case <-waiting.Done():
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, doc.Faultf(doc.NoResource, "another dialog listens to the connection")
 }
 
 // engine is the one that an element of a dialog needs; choose is from which of them.
-func (d *dialog) engine(n *doc.Node, choose func(*voice.Voices, string) (*voice.Voice, error)) (*voice.Voice, error) {
-	if d.on.room != nil {
+func (d *Dialog) engine(n *doc.Node, choose func(*voice.Voices, string) (*voice.Voice, error)) (*voice.Voice, error) {
+	if d.on.Call == nil {
 		return nil, doc.Faultf(doc.UnsupportedElement, "<%s> needs a connection", n.Name)
 	}
-	v, err := choose(d.on.owner.voices, "")
+	v, err := choose(d.on.Speech.voices, "")
 	if err != nil {
 		return nil, doc.Faultf(doc.UnsupportedElement, "<%s>: %v", n.Name, err)
 	}
 	return v, nil
 }
 
-// words is what <tts> says.
-func (d *dialog) words(ctx context.Context, n *doc.Node, language string) ([]part, error) {
+// say adds what <tts> says.
+func (c *content) say(ctx context.Context, n *doc.Node, language string, times int) error {
 	language = cmp.Or(n.Attr("xml:lang"), language, spoken.Language)
-	url, external := n.Lookup("uri")
-	if !external {
-		return []part{{ssml: spoken.Speak(n, language), language: language}}, nil
+	ssml := ""
+	if url, external := n.Lookup("uri"); external {
+		r, err := c.d.parts.Fetcher.Get(ctx, fetch.Request{URL: url})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return doc.Faultf(doc.FetchError, "%v", err)
+		}
+		ssml = spoken.SpeakText(r.Body, language)
+	} else {
+		ssml = spoken.Speak(n, language)
 	}
-	r, err := d.client.service.parts.Fetcher.Get(ctx, fetch.Request{URL: url})
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, doc.Faultf(doc.FetchError, "%v", err)
-	}
-	return []part{{ssml: spoken.SpeakText(r.Body, language), language: language}}, nil
+	c.parts = append(c.parts, part{ssml: ssml, language: language, times: times})
+	return nil
 }
 
 // speak has the synthesizer say the present part, to its end or to an event. One that
 // cannot be held begins again after a pause.
 func (p *player) speak(ctx context.Context, r *running, barge <-chan byte) (event string, err error) {
-	owner := p.d.on.owner
-	s, err := owner.say(ctx, p.parts[p.n])
+	mouth := p.d.on.Speech
+	s, err := mouth.say(ctx, p.parts[p.n])
 	if err != nil {
 		return "", p.d.unspoken(ctx, "synthesize", err)
 	}
-	defer owner.said(s)
+	defer mouth.said(s)
 	for {
 		began := time.Now()
 		event = interrupted(ctx, s.Done(), r, barge)
 		p.amt += time.Since(began)
 		switch event {
 		case "":
-			p.n, p.at = p.n+1, 0
+			p.next()
 			return "", p.d.unspoken(ctx, "synthesize", s.Err())
 		case "pause", "toggle-state":
-			if !p.d.hold(ctx, s) {
-				p.d.stopSpeaking(s)
+			if !hold(ctx, s) {
+				mouth.stop(s)
 				return event, nil
 			}
 			if err := p.suspended(ctx, r); err != nil || p.end != "" {
-				p.d.stopSpeaking(s)
+				mouth.stop(s)
 				return "", err
 			}
 			if err := resume(ctx, s); err != nil {
-				p.d.stopSpeaking(s)
+				mouth.stop(s)
 				return "", p.d.unspoken(ctx, "synthesize", err)
 			}
 		default:
 			if p.follow(event); p.end != "" {
-				p.d.stopSpeaking(s)
+				mouth.stop(s)
 				return event, nil
 			}
 		}
@@ -109,14 +122,14 @@ func (p *player) speak(ctx context.Context, r *running, barge <-chan byte) (even
 }
 
 // say begins to speak in place of what is being said.
-func (p *program) say(ctx context.Context, what part) (speech.Speaking, error) {
-	p.mouth.Lock()
-	defer p.mouth.Unlock()
-	if before := p.speaking; before != nil {
-		p.stop(before)
+func (s *Speech) say(ctx context.Context, what part) (speech.Speaking, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if before := s.speaking; before != nil {
+		s.voices.Interrupt(before)
 	}
-	p.voices.Used.Syntheses.Add(1)
-	v, err := p.voices.Speaker("")
+	s.voices.Used.Syntheses.Add(1)
+	v, err := s.voices.Speaker("")
 	if err != nil {
 		return nil, err
 	}
@@ -124,27 +137,33 @@ func (p *program) say(ctx context.Context, what part) (speech.Speaking, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.voices.Hear(v)
+	s.voices.Hear(v)
 	speaking, err := session.Speak(ctx, speech.Utterance{SSML: what.ssml, Language: what.language, NoBargeIn: true})
 	if err != nil {
 		return nil, err
 	}
-	p.speaking = speaking
+	s.speaking = speaking
 	return speaking, nil
 }
 
 // said is the end of what say began.
-func (p *program) said(s speech.Speaking) {
-	p.mouth.Lock()
-	defer p.mouth.Unlock()
-	if p.speaking == s {
-		p.speaking = nil
-		p.voices.Silence()
+func (s *Speech) said(what speech.Speaking) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.speaking == what {
+		s.speaking = nil
+		s.voices.Silence()
 	}
 }
 
+// stop silences the connection's ear at once; the server is told beside.
+func (s *Speech) stop(what speech.Speaking) {
+	s.voices.Silence()
+	s.voices.Interrupt(what)
+}
+
 // hold pauses speech; false: it cannot be.
-func (d *dialog) hold(ctx context.Context, s speech.Speaking) bool {
+func hold(ctx context.Context, s speech.Speaking) bool {
 	steerable, can := s.(speech.Steerable)
 	return can && steerable.Pause(ctx) == nil
 }
@@ -160,28 +179,13 @@ func resume(ctx context.Context, s speech.Speaking) error {
 	}
 }
 
-// stopSpeaking silences the connection's ear at once; the server is told beside.
-func (d *dialog) stopSpeaking(s speech.Speaking) {
-	d.on.owner.voices.Silence()
-	d.on.owner.stop(s)
-}
-
-func (p *program) stop(s speech.Speaking) {
-	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
-	defer cancel()
-	if err := s.BargeIn(ctx); err != nil && !errors.Is(err, speech.ErrClosed) {
-		p.call.Log().Warn("stop the synthesizer", "error", err)
-	}
-}
-
 // unspoken is a speech engine's error as a dialog's, counted; nil if there is none.
-func (d *dialog) unspoken(ctx context.Context, doing string, err error) error {
+func (d *Dialog) unspoken(ctx context.Context, doing string, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return nil // that the dialog was abandoned, or the time ran out, shows elsewhere
 	}
-	owner := d.on.owner
-	owner.voices.Used.Failures.Add(1)
-	owner.call.Log().Warn("speech failed", "doing", doing, "error", err)
+	d.on.Speech.voices.Used.Failures.Add(1)
+	d.on.Call.Log().Warn("speech failed", "doing", doing, "error", err)
 	code := doc.NoResource
 	switch {
 	case errors.Is(err, speech.ErrGrammar), errors.Is(err, speech.ErrText), errors.Is(err, speech.ErrLanguage):

@@ -1,4 +1,6 @@
-package msml
+// Package dialog performs MSML's dialogs: what plays, collects, records, detects, speaks and
+// listens on a connection or a conference (RFC 5707 section 9).
+package dialog
 
 import (
 	"context"
@@ -9,17 +11,17 @@ import (
 	"sync"
 	"time"
 
-	"mcp/control/reporting"
 	"mcp/control/service/msml/doc"
 	"mcp/control/service/msml/spoken"
 )
 
-// dialog is an automated participant: it performs the elements of <dialogstart> one
-// after the other (RFC 5707 section 9).
-type dialog struct {
+// Dialog is an automated participant: it performs the elements of <dialogstart> one
+// after the other.
+type Dialog struct {
 	name   string
-	on     *object
-	client *program // who has begun it, and is told
+	on     *Place
+	client *Client
+	parts  Parts
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -41,38 +43,11 @@ type running struct {
 // errLeave says that the dialog has come to an <exit> or <disconnect>.
 var errLeave = errors.New("the dialog ends itself")
 
-func (d *dialog) id() string { return d.on.id + "/dialog:" + d.name }
-
-// begin puts a dialog on an object and performs it.
-func (d *dialog) begin(perform func(ctx context.Context) error) error {
-	ctx, cancel := context.WithCancel(reporting.WithCall(context.Background(), d.client.call.ID()))
-	d.cancel, d.done, d.vars = cancel, make(chan struct{}), map[string]string{}
-	d.on.mu.Lock()
-	defer d.on.mu.Unlock()
-	switch {
-	case d.on.over:
-		cancel()
-		return doc.Faultf(doc.NoSuchObject, "%s is over", d.on.id)
-	case d.on.dialogs[d.name] != nil:
-		cancel()
-		return doc.Faultf(doc.NameInUse, "%s is there already", d.id())
-	}
-	d.on.dialogs[d.name] = d
-	d.client.call.Log().Info("msml dialog", "id", d.id())
-	d.client.tasks.Go(func() {
-		defer close(d.done)
-		defer cancel()
-		err := perform(ctx)
-		d.on.mu.Lock()
-		delete(d.on.dialogs, d.name)
-		d.on.mu.Unlock()
-		d.exit(err)
-	})
-	return nil
-}
+// ID is what the dialog is known by: conn:x/dialog:y.
+func (d *Dialog) ID() string { return d.on.ID + "/dialog:" + d.name }
 
 // exit tells the client that the dialog has ended, and what came of it.
-func (d *dialog) exit(err error) {
+func (d *Dialog) exit(err error) {
 	d.mu.Lock()
 	items := d.itemsLocked(d.result)
 	d.mu.Unlock()
@@ -86,11 +61,11 @@ func (d *dialog) exit(err error) {
 		items = append(items, doc.Item{Name: "dialog.exit.status", Value: fmt.Sprint(doc.ServerError)},
 			doc.Item{Name: "dialog.exit.description", Value: err.Error()})
 	}
-	d.client.tell(doc.Event{Name: "msml.dialog.exit", ID: d.id(), Items: items})
+	d.client.Tell(doc.Event{Name: "msml.dialog.exit", ID: d.ID(), Items: items})
 }
 
 // itemsLocked are the values of variables.
-func (d *dialog) itemsLocked(names []string) (items []doc.Item) {
+func (d *Dialog) itemsLocked(names []string) (items []doc.Item) {
 	for _, name := range names {
 		items = append(items, doc.Item{Name: name, Value: d.vars[name], Type: written[name]})
 	}
@@ -101,7 +76,7 @@ func (d *dialog) itemsLocked(names []string) (items []doc.Item) {
 var written = map[string]string{"speech.results": spoken.ResultsType}
 
 // perform executes elements in order, in a group if one is given.
-func (d *dialog) perform(ctx context.Context, nodes []*doc.Node, within *running) error {
+func (d *Dialog) perform(ctx context.Context, nodes []*doc.Node, within *running) error {
 	for _, n := range nodes {
 		d.mu.Lock()
 		ending := d.ending
@@ -119,7 +94,7 @@ func (d *dialog) perform(ctx context.Context, nodes []*doc.Node, within *running
 	return nil
 }
 
-func (d *dialog) element(ctx context.Context, n *doc.Node, within *running) error {
+func (d *Dialog) element(ctx context.Context, n *doc.Node, within *running) error {
 	switch n.Name {
 	case "moml":
 		return d.perform(ctx, n.Elements(), within)
@@ -136,7 +111,7 @@ func (d *dialog) element(ctx context.Context, n *doc.Node, within *running) erro
 }
 
 // primitive performs a primitive or a group that events reach already.
-func (d *dialog) primitive(ctx context.Context, n *doc.Node, r *running) error {
+func (d *Dialog) primitive(ctx context.Context, n *doc.Node, r *running) error {
 	defer d.quit(r)
 	switch n.Name {
 	case "group":
@@ -164,7 +139,7 @@ func (d *dialog) primitive(ctx context.Context, n *doc.Node, r *running) error {
 }
 
 // group performs primitives at once and ends when all have ended.
-func (d *dialog) group(ctx context.Context, n *doc.Node, self *running) error {
+func (d *Dialog) group(ctx context.Context, n *doc.Node, self *running) error {
 	var members []*doc.Node
 	var last *doc.Node
 	for _, child := range n.Elements() {
@@ -203,7 +178,7 @@ func (d *dialog) group(ctx context.Context, n *doc.Node, self *running) error {
 }
 
 // enterAll lets members of a group receive each other's events from the start.
-func (d *dialog) enterAll(members []*doc.Node, group *running) []*running {
+func (d *Dialog) enterAll(members []*doc.Node, group *running) []*running {
 	var all []*running
 	for _, n := range members {
 		all = append(all, d.enter(n, group))
@@ -212,7 +187,7 @@ func (d *dialog) enterAll(members []*doc.Node, group *running) []*running {
 }
 
 // enter makes an element one that events reach.
-func (d *dialog) enter(n *doc.Node, within *running) *running {
+func (d *Dialog) enter(n *doc.Node, within *running) *running {
 	kind := n.Name
 	if kind == "collect" {
 		kind = "dtmf"
@@ -227,21 +202,21 @@ func (d *dialog) enter(n *doc.Node, within *running) *running {
 	return r
 }
 
-func (d *dialog) quit(r *running) {
+func (d *Dialog) quit(r *running) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.active = slices.DeleteFunc(d.active, func(o *running) bool { return o == r })
 }
 
 // send is <send> within a dialog: an event for a primitive, the group, or the client.
-func (d *dialog) send(n *doc.Node, within *running) {
+func (d *Dialog) send(n *doc.Node, within *running) {
 	target, event := n.Attr("target"), n.Attr("event")
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.deliverLocked(target, event, within) {
 		return
 	}
-	d.client.tell(doc.Event{Name: event, ID: d.id(), Items: d.itemsLocked(strings.Fields(n.Attr("namelist")))})
+	d.client.Tell(doc.Event{Name: event, ID: d.ID(), Items: d.itemsLocked(strings.Fields(n.Attr("namelist")))})
 }
 
 // kinds are the targets that events can be sent to within a dialog.
@@ -249,7 +224,7 @@ var kinds = []string{"group", "play", "dtmf", "collect", "record", "dtmfgen", "t
 
 // deliverLocked hands an event to what a target names; false: it names nothing in
 // the dialog, but the environment.
-func (d *dialog) deliverLocked(target, event string, within *running) bool {
+func (d *Dialog) deliverLocked(target, event string, within *running) bool {
 	kind, id, _ := strings.Cut(target, ".")
 	if !slices.Contains(kinds, kind) {
 		return false
@@ -270,7 +245,7 @@ func (d *dialog) deliverLocked(target, event string, within *running) bool {
 }
 
 // hintLocked delivers an event; that to a group goes to its members (section 9.8).
-func (d *dialog) hintLocked(r *running, event string) {
+func (d *Dialog) hintLocked(r *running, event string) {
 	if r.kind != "group" {
 		select {
 		case r.events <- event:
@@ -287,7 +262,7 @@ func (d *dialog) hintLocked(r *running, event string) {
 
 // bargedIn ends the prompts beside an element that may be ended by who speaks: an
 // implicit terminate (section 9.7.1).
-func (d *dialog) bargedIn(beside *running) {
+func (d *Dialog) bargedIn(beside *running) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range d.active {
@@ -298,17 +273,17 @@ func (d *dialog) bargedIn(beside *running) {
 }
 
 // leave is <exit> or <disconnect>.
-func (d *dialog) leave(n *doc.Node) {
+func (d *Dialog) leave(n *doc.Node) {
 	d.mu.Lock()
 	d.result = strings.Fields(n.Attr("namelist"))
 	d.mu.Unlock()
-	if n.Name == "disconnect" && d.on.room == nil {
-		d.on.owner.call.HangUp()
+	if n.Name == "disconnect" && d.on.Call != nil {
+		d.on.Call.HangUp()
 	}
 }
 
-// signal takes an event that a client has sent to the dialog.
-func (d *dialog) signal(target, event string) {
+// Signal takes an event that a client has sent to the dialog, or to what target names in it.
+func (d *Dialog) Signal(target, event string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if target != "" {
@@ -326,10 +301,10 @@ func (d *dialog) signal(target, event string) {
 }
 
 // abandon ends the dialog at once.
-func (d *dialog) abandon() { d.cancel() }
+func (d *Dialog) abandon() { d.cancel() }
 
 // set sets shadow variables, given in pairs.
-func (d *dialog) set(pairs ...string) {
+func (d *Dialog) set(pairs ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := 0; i < len(pairs); i += 2 {
@@ -337,19 +312,9 @@ func (d *dialog) set(pairs ...string) {
 	}
 }
 
-// child is an element's first child of a name, nil if it has none.
-func child(n *doc.Node, name string) *doc.Node {
-	for _, c := range n.Elements() {
-		if c.Name == name {
-			return c
-		}
-	}
-	return nil
-}
-
 // finally performs what an element says is to be done at its end.
-func (d *dialog) finally(ctx context.Context, n *doc.Node, name string, r *running) error {
-	if c := child(n, name); c != nil {
+func (d *Dialog) finally(ctx context.Context, n *doc.Node, name string, r *running) error {
+	if c := doc.Child(n, name); c != nil {
 		return d.perform(ctx, c.Elements(), r.within)
 	}
 	return nil

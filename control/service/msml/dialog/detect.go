@@ -1,4 +1,4 @@
-package msml
+package dialog
 
 import (
 	"context"
@@ -39,7 +39,7 @@ type condition struct {
 }
 
 // vad performs <vad> (section 9.9.1).
-func (d *dialog) vad(ctx context.Context, n *doc.Node, r *running) error {
+func (d *Dialog) vad(ctx context.Context, n *doc.Node, r *running) error {
 	frames := make(chan bool, 64)
 	judge := func(pcm []int16) {
 		select {
@@ -54,15 +54,15 @@ func (d *dialog) vad(ctx context.Context, n *doc.Node, r *running) error {
 }
 
 // overhear has each frame of what is said on the stage judged while something goes on.
-func (d *dialog) overhear(judge func(pcm []int16), during func() error) error {
-	ear, err := record.New(d.on.stage.clock(), io.Discard, record.Options{
+func (d *Dialog) overhear(judge func(pcm []int16), during func() error) error {
+	ear, err := record.New(d.on.Stage.Clock(), io.Discard, record.Options{
 		Format: record.Format{Container: record.Raw, Coding: record.MuLaw, Rate: codec.Narrowband, Channels: 1},
 		Judge:  func(pcm []int16) bool { judge(pcm); return true },
 	})
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	unhear, err := d.on.stage.hear(ear)
+	unhear, err := d.on.Stage.Hear(ear)
 	if err == nil {
 		err = during()
 		unhear()
@@ -73,7 +73,7 @@ func (d *dialog) overhear(judge func(pcm []int16), during func() error) error {
 }
 
 // detect watches frames until every condition has been met, or it is ended.
-func (d *dialog) detect(ctx context.Context, n *doc.Node, r *running, frames <-chan bool) error {
+func (d *Dialog) detect(ctx context.Context, n *doc.Node, r *running, frames <-chan bool) error {
 	var conditions []*condition
 	for _, c := range n.Elements() {
 		if c.Name != "vadexit" {
@@ -126,7 +126,7 @@ const faxLength = 160 * time.Millisecond
 
 // faxdetect performs <faxdetect> (RFC 5707 section 9.11.1): it waits for the tone of a
 // calling or a called fax machine.
-func (d *dialog) faxdetect(ctx context.Context, n *doc.Node, r *running) error {
+func (d *Dialog) faxdetect(ctx context.Context, n *doc.Node, r *running) error {
 	heard, tones := make(chan detect.FaxTone, 1), detect.NewFaxTones(faxLength)
 	judge := func(pcm []int16) {
 		if tone, ok := tones.Frame(pcm); ok {
@@ -160,12 +160,12 @@ func (d *dialog) faxdetect(ctx context.Context, n *doc.Node, r *running) error {
 
 // progress performs <mcp:progress>, an extension of our own: it tells a person from an
 // answering machine or a fax, and waits for the end of a machine's greeting or its beep.
-func (d *dialog) progress(ctx context.Context, n *doc.Node, r *running) error {
-	c, answered := d.on.owner.call, make(chan struct{})
+func (d *Dialog) progress(ctx context.Context, n *doc.Node, r *running) error {
+	c, answered := d.on.Call, make(chan struct{})
 	close(answered) // connections are
-	a, err := d.client.service.parts.Progress.Begin(progress.Subject{
+	a, err := d.parts.Progress.Begin(progress.Subject{
 		Leg: c.Caller(), Clock: c.Media().Clock(), Answered: answered, Trail: c.Trail(), Log: c.Log(),
-	}, analysis(n))
+	}, Analysis(n))
 	if err != nil {
 		return doc.Faultf(doc.NoResource, "%v", err)
 	}
@@ -208,8 +208,8 @@ func outcome(ctx context.Context, a *progress.Analysis, n *doc.Node, r *running)
 	}
 }
 
-// analysis reads how a call is to be analysed.
-func analysis(n *doc.Node) progress.Options {
+// Analysis reads how a call is to be analysed.
+func Analysis(n *doc.Node) progress.Options {
 	o := progress.Options{Profile: progress.Profile(n.Attr("profile"))}
 	if until := n.Attr("until"); until != "answer" {
 		o.Until = progress.Until(until)
@@ -218,11 +218,11 @@ func analysis(n *doc.Node) progress.Options {
 }
 
 // analysable refuses what cannot be analysed.
-func (d *dialog) analysable(n *doc.Node) error {
-	if d.on.room != nil {
+func (d *Dialog) analysable(n *doc.Node) error {
+	if d.on.Call == nil {
 		return doc.Faultf(doc.UnsupportedElement, "<progress> does not listen to conferences")
 	}
-	if err := d.client.service.parts.Progress.Check(analysis(n)); err != nil {
+	if err := d.parts.Progress.Check(Analysis(n)); err != nil {
 		return doc.Faultf(doc.NoResource, "%v", err)
 	}
 	return nil

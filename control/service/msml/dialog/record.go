@@ -1,26 +1,24 @@
-package msml
+package dialog
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"mcp/control/media/record"
 	"mcp/control/media/record/store"
+	"mcp/control/reporting"
 	"mcp/control/service/msml/doc"
 	"mcp/vxml/fetch"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 // take is one <record> (RFC 5707 section 9.7.4).
 type take struct {
-	d         *dialog
+	d         *Dialog
 	n         *doc.Node
 	recording *store.Recording
 	unhear    func()
@@ -34,8 +32,8 @@ type take struct {
 	why       atomic.Value  // string: what the recorder saw
 }
 
-func (d *dialog) record(ctx context.Context, n *doc.Node, r *running) error {
-	if d.client.service.parts.Recordings == nil {
+func (d *Dialog) record(ctx context.Context, n *doc.Node, r *running) error {
+	if d.parts.Recordings == nil {
 		return doc.Faultf(doc.NoResource, "nothing can be recorded here")
 	}
 	if err := d.prelude(ctx, n, r); err != nil {
@@ -53,7 +51,7 @@ func (d *dialog) record(ctx context.Context, n *doc.Node, r *running) error {
 }
 
 // prelude plays what comes before the recording.
-func (d *dialog) prelude(ctx context.Context, n *doc.Node, r *running) error {
+func (d *Dialog) prelude(ctx context.Context, n *doc.Node, r *running) error {
 	for _, c := range n.Elements() {
 		if c.Name != "play" && c.Name != "tonegen" {
 			continue
@@ -68,8 +66,8 @@ func (d *dialog) prelude(ctx context.Context, n *doc.Node, r *running) error {
 // run records until the recording ends, and tells why.
 func (t *take) run(ctx context.Context, r *running) (string, error) {
 	var keys <-chan byte
-	if t.d.on.keys != nil && t.n.Attr("termkey") != "" {
-		e := t.d.on.keys.listen(true, true)
+	if t.d.on.Keys != nil && t.n.Attr("termkey") != "" {
+		e := t.d.on.Keys.listen(true, true)
 		defer e.stop()
 		keys = e.ch
 	}
@@ -108,12 +106,12 @@ func (t *take) begin() error {
 		return doc.Faultf(doc.InvalidValue, "%v", err)
 	}
 	format.Rate, format.Channels = 8000, 1
-	t.recording, err = t.d.client.service.parts.Recordings.Begin(store.Request{
+	t.recording, err = t.d.parts.Recordings.Begin(store.Request{
 		Options:  record.Options{Format: format, Limit: doc.TimeOf(t.n, "maxtime", 0), Judge: t.judge},
-		Metadata: map[string]any{"call": t.d.client.call.ID(), "dialog": t.d.id(), "dest": t.dest()},
+		Metadata: map[string]any{"call": t.d.client.Call, "dialog": t.d.ID(), "dest": t.dest()},
 	})
 	if err == nil {
-		t.unhear, err = t.d.on.stage.hear(t.recording.Recorder)
+		t.unhear, err = t.d.on.Stage.Hear(t.recording.Recorder)
 	}
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
@@ -218,7 +216,7 @@ func (t *take) keep(ctx context.Context, end string) error {
 	case end == "terminate.cancelled", end == "record.failed.prespeech", end == "nospeech":
 		return errors.Join(os.Remove(t.recording.Path), os.Remove(t.recording.Path+".json"))
 	}
-	noteRecording(t.d.on.owner.call.Trail(), t.recording)
+	Recorded(t.d.on.Trail, t.recording)
 	if strings.HasPrefix(t.dest(), "http") {
 		return t.upload(ctx)
 	}
@@ -232,11 +230,17 @@ func (t *take) upload(ctx context.Context) error {
 		return fmt.Errorf("read recording: %w", err)
 	}
 	format, _ := doc.RecordFormat(t.n.Attr("format")) // it was read before
-	_, err = t.d.client.service.parts.Fetcher.Get(ctx, fetch.Request{
+	_, err = t.d.parts.Fetcher.Get(ctx, fetch.Request{
 		URL: t.dest(), Method: "PUT", ContentType: format.MediaType(), Body: body,
 	})
 	if err != nil && ctx.Err() == nil {
 		return doc.Faultf(doc.FetchError, "put recording: %v", err)
 	}
 	return err
+}
+
+// Recorded puts a finished recording into a call's record.
+func Recorded(trail *reporting.Trail, r *store.Recording) {
+	result, _ := r.Result() // the store logs what went wrong
+	trail.Recorded(reporting.Recording{ID: r.ID, URI: r.URI(), Duration: result.Duration.Milliseconds()})
 }

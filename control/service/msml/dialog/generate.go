@@ -1,4 +1,4 @@
-package msml
+package dialog
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 )
 
 // generateKeys performs <dtmfgen> (section 9.7.2).
-func (d *dialog) generateKeys(ctx context.Context, n *doc.Node, r *running) error {
+func (d *Dialog) generateKeys(ctx context.Context, n *doc.Node, r *running) error {
 	pressing, stop := context.WithCancel(ctx)
 	defer stop()
 	pressed := make(chan error, 1)
-	go func() { pressed <- d.on.stage.press(pressing, strings.ToUpper(n.Attr("digits"))) }()
+	go func() { pressed <- d.on.Stage.Press(pressing, strings.ToUpper(n.Attr("digits"))) }()
 	end := "dtmfgen.complete"
 	var err error
 	select {
@@ -36,7 +36,7 @@ func (d *dialog) generateKeys(ctx context.Context, n *doc.Node, r *running) erro
 }
 
 // generateTones performs <tonegen> (section 9.7.3).
-func (d *dialog) generateTones(ctx context.Context, n *doc.Node, r *running) error {
+func (d *Dialog) generateTones(ctx context.Context, n *doc.Node, r *running) error {
 	end, err := d.tones(ctx, n, r)
 	if err != nil {
 		return err
@@ -48,11 +48,11 @@ func (d *dialog) generateTones(ctx context.Context, n *doc.Node, r *running) err
 // endlessly is how much of a tone without an end is made at once.
 const endlessly = time.Minute
 
-func (d *dialog) tones(ctx context.Context, n *doc.Node, r *running) (string, error) {
+func (d *Dialog) tones(ctx context.Context, n *doc.Node, r *running) (string, error) {
 	pcm, endless := toneAudio(n)
-	p := &player{d: d, parts: []part{{pcm: pcm}}}
+	p := &player{d: d, parts: []part{{audio: stretch{{wound(pcm), 1}}, times: 1}}}
 	for i := 0; (endless || i < doc.TimesOf(n, "iterate", 1)) && p.end == ""; i++ {
-		p.n, p.at = 0, 0
+		p.rewind()
 		if _, err := p.perform(ctx, r, nil, false); err != nil {
 			return "", err
 		}
@@ -102,7 +102,7 @@ func toneOf(n *doc.Node) (pcm []int16, forever bool) {
 	}
 	mixed := make([]int32, samples(length))
 	for _, name := range []string{"tone1", "tone2"} {
-		c := child(n, name)
+		c := doc.Child(n, name)
 		if c == nil {
 			continue
 		}
@@ -119,7 +119,7 @@ func toneOf(n *doc.Node) (pcm []int16, forever bool) {
 	for _, s := range mixed {
 		pcm = append(pcm, int16(max(-32768, min(32767, s))))
 	}
-	if c := child(n, "silence"); c != nil {
+	if c := doc.Child(n, "silence"); c != nil {
 		pcm = append(pcm, make([]int16, samples(min(doc.TimeOf(c, "duration", 0), endlessly)))...)
 	}
 	return pcm, forever

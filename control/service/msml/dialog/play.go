@@ -1,43 +1,40 @@
-package msml
+package dialog
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"mcp/control/media/audiofile"
 	"mcp/control/service/msml/doc"
-	"mcp/vxml/fetch"
 )
-
-// longestAudio bounds what one <play> keeps in memory: half an hour.
-const longestAudio = 30 * 60 * audiofile.Rate
 
 // player performs one <play>: audio with a place in it, and what is to be said.
 type player struct {
-	d     *dialog
+	d     *Dialog
 	parts []part
 	n     int           // the part that is performed
+	turn  int           // how often it has been
 	at    int           // its next sample
 	skip  int           // samples that forward and backward leave out
 	amt   time.Duration // heard so far
 	end   string
 }
 
-// part is some of what a <play> plays: linear audio, or SSML for a synthesizer.
+// part is some of what a <play> plays: recordings and silence, or SSML for a synthesizer,
+// so many times.
 type part struct {
-	pcm            []int16
+	audio          stretch
 	ssml, language string
+	times          int
 }
 
 // movable tells whether forward, backward and restart have an effect: in audio alone.
 func (p *player) movable() bool { return len(p.parts) == 1 && p.parts[0].ssml == "" }
 
 // play performs <play> (RFC 5707 section 9.7.1).
-func (d *dialog) play(ctx context.Context, n *doc.Node, r *running) error {
+func (d *Dialog) play(ctx context.Context, n *doc.Node, r *running) error {
 	if err := d.prompt(ctx, n, r, nil); err != nil {
 		return err
 	}
@@ -46,14 +43,15 @@ func (d *dialog) play(ctx context.Context, n *doc.Node, r *running) error {
 
 // prompt plays. Barge, if given, ends it with a key; else a key of the connection
 // does where the element says so.
-func (d *dialog) prompt(ctx context.Context, n *doc.Node, r *running, barge <-chan byte) error {
-	if d.on.keys != nil && barge == nil && doc.BoolOf(n, "barge", false) {
-		e := d.on.keys.listen(false, doc.BoolOf(n, "cleardb", false))
+func (d *Dialog) prompt(ctx context.Context, n *doc.Node, r *running, barge <-chan byte) error {
+	if d.on.Keys != nil && barge == nil && doc.BoolOf(n, "barge", false) {
+		e := d.on.Keys.listen(false, doc.BoolOf(n, "cleardb", false))
 		defer e.stop()
 		barge = e.ch
 	}
-	parts, err := d.parts(ctx, n)
-	if err != nil {
+	what := &content{d: d}
+	defer what.close()
+	if err := what.add(ctx, n, n.Attr("xml:lang")); err != nil {
 		return err
 	}
 	if most := doc.TimeOf(n, "maxtime", 0); most > 0 {
@@ -61,7 +59,7 @@ func (d *dialog) prompt(ctx context.Context, n *doc.Node, r *running, barge <-ch
 		ctx, stop = context.WithTimeoutCause(ctx, most, errTooLong)
 		defer stop()
 	}
-	p := &player{d: d, parts: parts, skip: samples(doc.TimeOf(n, "skip", 3*time.Second))}
+	p := &player{d: d, parts: what.parts, skip: samples(doc.TimeOf(n, "skip", 3*time.Second))}
 	if p.movable() {
 		p.at = samples(doc.TimeOf(n, "offset", 0))
 	}
@@ -69,11 +67,11 @@ func (d *dialog) prompt(ctx context.Context, n *doc.Node, r *running, barge <-ch
 	interval := doc.TimeOf(n, "interval", 0)
 	for i := 0; i < doc.TimesOf(n, "iterate", 1) && p.end == ""; i++ {
 		if i > 0 {
-			p.n, p.at = 0, 0
+			p.rewind()
 			p.pause(ctx, interval, r)
 		}
-		suspended, err = p.perform(ctx, r, barge, suspended)
-		if err != nil {
+		var err error
+		if suspended, err = p.perform(ctx, r, barge, suspended); err != nil {
 			return err
 		}
 	}
@@ -88,79 +86,15 @@ var errTooLong = errors.New("it takes too long")
 
 func samples(t time.Duration) int { return int(t * audiofile.Rate / time.Second) }
 
-// parts gets all that a <play> names. Audio that follows audio is one part with it.
-func (d *dialog) parts(ctx context.Context, n *doc.Node) (all []part, err error) {
-	length := 0
-	for _, c := range n.Elements() {
-		var more []part
-		switch c.Name {
-		case "media":
-			more, err = d.parts(ctx, c)
-		case "tts":
-			more, err = d.words(ctx, c, n.Attr("xml:lang"))
-		case "audio", "var":
-			more, err = d.audio(ctx, c)
-		}
-		if err != nil {
-			return nil, err
-		}
-		for range doc.TimesOf(c, "iterate", 1) {
-			before := length
-			for _, one := range more {
-				length += len(one.pcm) + len(one.ssml)
-				if last := len(all) - 1; last >= 0 && one.ssml == "" && all[last].ssml == "" {
-					all[last].pcm = append(all[last].pcm, one.pcm...)
-				} else {
-					all = append(all, part{slices.Clone(one.pcm), one.ssml, one.language})
-				}
-			}
-			if length > longestAudio {
-				return nil, doc.Faultf(doc.NoResource, "<play> is longer than half an hour")
-			}
-			if length == before {
-				break
-			}
-		}
-	}
-	return all, nil
-}
+// rewind goes to the beginning of all.
+func (p *player) rewind() { p.n, p.turn, p.at = 0, 0, 0 }
 
-// audio is what <audio> and <var> play.
-func (d *dialog) audio(ctx context.Context, n *doc.Node) ([]part, error) {
-	if n.Name == "audio" {
-		pcm, err := d.fetch(ctx, n)
-		return []part{{pcm: pcm}}, err
+// next goes on to the next part, or has the present one once more.
+func (p *player) next() {
+	p.at, p.turn = 0, p.turn+1
+	if p.turn >= p.parts[p.n].times {
+		p.n, p.turn = p.n+1, 0
 	}
-	t, ok := doc.Time(n.Attr("value")) // silence, all else was refused
-	if !ok {
-		return nil, doc.Faultf(doc.InvalidValue, "<var type=%q value=%q>", n.Attr("type"), n.Attr("value"))
-	}
-	return []part{{pcm: make([]int16, min(samples(t), longestAudio))}}, nil
-}
-
-// fetch gets one recording. file://clip.wav names a file of the current directory,
-// as the RFC's examples do.
-func (d *dialog) fetch(ctx context.Context, n *doc.Node) ([]int16, error) {
-	url := n.Attr("uri")
-	r, err := d.client.service.parts.Fetcher.Get(ctx, fetch.Request{URL: url})
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, doc.Faultf(doc.FetchError, "%v", err)
-	}
-	mediaType := r.MediaType
-	if format := n.Attr("format"); format != "" {
-		mediaType = strings.Replace(format, "codecs=", "codec=", 1)
-	}
-	pcm, err := audiofile.Decode(mediaType, r.Body)
-	if err != nil {
-		pcm, err = audiofile.Decode(r.MediaType, r.Body)
-	}
-	if err != nil {
-		return nil, doc.Faultf(doc.FetchError, "%s: %v", url, err)
-	}
-	return pcm, nil
 }
 
 // perform plays from the current place to the end, or to an event that ends it.
@@ -195,20 +129,32 @@ func (p *player) portion(ctx context.Context, r *running, barge <-chan byte) (ev
 	if part.ssml != "" {
 		return p.speak(ctx, r, barge)
 	}
-	if p.at >= len(part.pcm) {
-		p.n, p.at = p.n+1, 0
+	length, known := part.audio.length()
+	if known && p.at >= length {
+		p.next()
 		return "", nil
 	}
-	playing, err := p.d.on.stage.play(part.pcm[p.at:])
+	playing, err := p.play(part.audio)
 	if err != nil {
-		return "", fmt.Errorf("play: %w", err)
+		return "", unplayed(err)
 	}
-	began, from := time.Now(), p.at
 	event = interrupted(ctx, playing.Done(), r, barge)
 	playing.Stop()
 	<-playing.Done()
-	p.heard(event, from, time.Since(began))
+	if event == "" && playing.Err() != nil {
+		return "", unplayed(playing.Err())
+	}
+	p.heard(event, playing.Position())
 	return event, nil
+}
+
+// play plays a stretch from the present place: what is there of it at once, else while it
+// arrives.
+func (p *player) play(audio stretch) (Sound, error) {
+	if rest, all := audio.rest(p.at); all {
+		return p.d.on.Stage.Play(rest)
+	}
+	return p.d.on.Stage.PlaySupply(audio.supply(p.at))
 }
 
 // interrupted waits for the end of what is heard, or for the event that comes before.
@@ -237,14 +183,15 @@ func (p *player) cut(ctx context.Context) error {
 }
 
 // heard moves the place by what was heard and what the event asks.
-func (p *player) heard(event string, from int, t time.Duration) {
-	left := len(p.parts[p.n].pcm) - from
-	n := min(samples(t), left)
-	if event == "" {
-		n = left
+func (p *player) heard(event string, t time.Duration) {
+	n := samples(t)
+	if length, known := p.parts[p.n].audio.length(); known {
+		if left := length - p.at; event == "" || n > left {
+			n = left
+		}
 	}
 	p.amt += time.Duration(n) * time.Second / audiofile.Rate
-	p.at = from + n
+	p.at += n
 	p.follow(event)
 }
 
@@ -252,7 +199,10 @@ func (p *player) heard(event string, from int, t time.Duration) {
 func (p *player) follow(event string) {
 	switch {
 	case event == "forward" && p.movable():
-		p.at = min(p.at+p.skip, len(p.parts[0].pcm))
+		p.at += p.skip
+		if length, known := p.parts[0].audio.length(); known {
+			p.at = min(p.at, length)
+		}
 	case event == "backward" && p.movable():
 		p.at = max(p.at-p.skip, 0)
 	case event == "restart" && p.movable():

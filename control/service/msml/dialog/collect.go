@@ -1,18 +1,17 @@
-package msml
+package dialog
 
 import (
 	"context"
-	"sync"
+	"strconv"
 	"time"
 
-	"mcp/control/media"
 	"mcp/control/service/msml/digits"
 	"mcp/control/service/msml/doc"
 )
 
 // collection performs one <collect> or <dtmf> (RFC 5707 section 9.7.5).
 type collection struct {
-	d        *dialog
+	d        *Dialog
 	n        *doc.Node
 	r        *running
 	patterns []*choice
@@ -48,8 +47,8 @@ func compile(n *doc.Node) ([]*choice, error) {
 	return all, nil
 }
 
-func (d *dialog) collect(ctx context.Context, n *doc.Node, r *running) error {
-	if d.on.keys == nil {
+func (d *Dialog) collect(ctx context.Context, n *doc.Node, r *running) error {
+	if d.on.Keys == nil {
 		return doc.Faultf(doc.UnsupportedElement, "<%s> needs a connection", n.Name)
 	}
 	c := &collection{d: d, n: n, r: r, limits: map[string]int{}, timer: time.NewTimer(time.Hour)}
@@ -61,7 +60,7 @@ func (d *dialog) collect(ctx context.Context, n *doc.Node, r *running) error {
 	}
 	c.first, c.next = doc.TimeOf(n, "fdt", 0), doc.TimeOf(n, "idt", 4*time.Second)
 	c.extra = doc.TimeOf(n, "edt", 4*time.Second)
-	hearing := d.on.keys.listen(true, doc.BoolOf(n, "cleardb", false))
+	hearing := d.on.Keys.listen(true, doc.BoolOf(n, "cleardb", false))
 	defer hearing.stop()
 	if err := c.prompt(ctx); err != nil {
 		return err
@@ -77,13 +76,13 @@ func (d *dialog) collect(ctx context.Context, n *doc.Node, r *running) error {
 
 // prompt plays what comes before the keys. They end it where it may be.
 func (c *collection) prompt(ctx context.Context) error {
-	n := child(c.n, "play")
+	n := doc.Child(c.n, "play")
 	if n == nil {
 		return nil
 	}
 	var barge <-chan byte
 	if doc.BoolOf(n, "barge", false) {
-		peeking := c.d.on.keys.listen(false, false)
+		peeking := c.d.on.Keys.listen(false, false)
 		defer peeking.stop()
 		barge = peeking.ch
 	}
@@ -130,11 +129,11 @@ func (c *collection) run(ctx context.Context, pressed <-chan byte) error {
 // press takes a key. The first runs <detect>.
 func (c *collection) press(ctx context.Context, key byte) error {
 	c.typed = append(c.typed, key)
-	c.d.set("dtmf.digits", string(c.typed), "dtmf.len", itoa(len(c.typed)), "dtmf.last", string(rune(key)))
+	c.d.set("dtmf.digits", string(c.typed), "dtmf.len", strconv.Itoa(len(c.typed)), "dtmf.last", string(rune(key)))
 	c.timer.Stop()
 	if !c.seen {
 		c.seen = true
-		if err := c.actions(ctx, child(c.n, "detect")); err != nil {
+		if err := c.actions(ctx, doc.Child(c.n, "detect")); err != nil {
 			return err
 		}
 	}
@@ -187,7 +186,7 @@ func (c *collection) matched(ctx context.Context, p *choice) error {
 
 // missed runs <noinput> or <nomatch>.
 func (c *collection) missed(ctx context.Context, name string) error {
-	n := child(c.n, name)
+	n := doc.Child(c.n, name)
 	last := spend(c.limits, name, n, doc.TimesOf(c.n, "iterate", 1))
 	c.d.set("dtmf.end", "dtmf."+name)
 	if last {
@@ -222,110 +221,4 @@ func (c *collection) actions(ctx context.Context, n *doc.Node) error {
 		return nil
 	}
 	return c.d.perform(ctx, n.Elements(), c.r.within)
-}
-
-// maxTyped bounds the keys that wait for somebody to ask for them.
-const maxTyped = 64
-
-// keys are what a connection's far end presses: handed to whoever collects them,
-// and kept for the next one otherwise.
-type keys struct {
-	quit    chan struct{}
-	told    func(key byte) // of each key, beside those who listen
-	pumping sync.WaitGroup
-
-	mu    sync.Mutex // guards what follows
-	typed []byte     // that nobody has taken
-	ears  map[*ear]struct{}
-}
-
-// ear hears keys as they are pressed.
-type ear struct {
-	keys  *keys
-	ch    chan byte
-	takes bool // what it hears is not kept for others
-}
-
-func newKeys(told func(key byte)) *keys {
-	return &keys{quit: make(chan struct{}), told: told, ears: map[*ear]struct{}{}}
-}
-
-// pump takes keys from a leg until close, or until pause.
-func (k *keys) pump(digits <-chan media.Digit) {
-	k.pumping.Go(func() {
-		for {
-			select {
-			case d := <-digits:
-				k.press(d.Key)
-			case <-k.quit:
-				return
-			}
-		}
-	})
-}
-
-func (k *keys) close() {
-	close(k.quit)
-	k.pumping.Wait()
-}
-
-// lend lets somebody else read the leg's keys until the function it returns is
-// called.
-func (k *keys) lend(digits <-chan media.Digit) (back func()) {
-	k.close()
-	return func() {
-		k.quit = make(chan struct{})
-		k.pump(digits)
-	}
-}
-
-func (k *keys) press(key byte) {
-	k.told(key)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	taken := false
-	for e := range k.ears {
-		select {
-		case e.ch <- key:
-			taken = taken || e.takes
-		default:
-		}
-	}
-	if !taken && len(k.typed) < maxTyped {
-		k.typed = append(k.typed, key)
-	}
-}
-
-// listen begins to hear keys, those that wait first. Clear forgets these.
-func (k *keys) listen(takes, clear bool) *ear {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	e := &ear{keys: k, ch: make(chan byte, 2*maxTyped), takes: takes}
-	if clear {
-		k.typed = nil
-	}
-	for _, key := range k.typed {
-		e.ch <- key
-	}
-	if takes {
-		k.typed = nil
-	}
-	k.ears[e] = struct{}{}
-	return e
-}
-
-// stop ends hearing. What was heard and not read waits for the next, if it was
-// taken.
-func (e *ear) stop() {
-	e.keys.mu.Lock()
-	defer e.keys.mu.Unlock()
-	delete(e.keys.ears, e)
-	for e.takes {
-		select {
-		case key := <-e.ch:
-			e.keys.typed = append(e.keys.typed, key)
-		default:
-			return
-		}
-	}
 }

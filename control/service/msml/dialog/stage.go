@@ -1,0 +1,88 @@
+package dialog
+
+import (
+	"context"
+	"time"
+
+	"mcp/control/call"
+	"mcp/control/media"
+	"mcp/control/media/audiofile"
+	"mcp/control/media/clock"
+	"mcp/control/media/conference"
+	"mcp/control/media/record"
+	"mcp/control/service/msml/doc"
+)
+
+// Stage is where dialogs perform: what they say is heard there, and what is said
+// there they hear.
+type Stage interface {
+	Play(pcm []int16) (Sound, error)
+	PlaySupply(from media.Supply) (Sound, error) // plays what arrives
+	Press(ctx context.Context, keys string) error
+	Hear(r *record.Recorder) (stop func(), err error)
+	Clock() *clock.Clock
+}
+
+// Sound is audio that plays.
+type Sound interface {
+	Done() <-chan struct{}
+	Stop()
+	// Position, after Done, is how much of it was heard, and Err why not all.
+	Position() time.Duration
+	Err() error
+}
+
+// Leg is a call as a stage.
+func Leg(c *call.Call) Stage { return leg{c} }
+
+type leg struct{ call *call.Call }
+
+func (l leg) Play(pcm []int16) (Sound, error) {
+	clip, err := media.NewClip(pcm, l.call.Codec())
+	if err != nil {
+		return nil, err
+	}
+	return l.call.Media().Play(l.call.Caller(), clip)
+}
+
+func (l leg) PlaySupply(from media.Supply) (Sound, error) {
+	return l.call.Media().PlaySupply(l.call.Caller(), from)
+}
+
+func (l leg) Press(ctx context.Context, keys string) error {
+	return l.call.Caller().SendDigits(ctx, keys)
+}
+
+func (l leg) Hear(r *record.Recorder) (func(), error) {
+	return func() {}, r.Hear(0, l.call.Caller())
+}
+
+func (l leg) Clock() *clock.Clock { return l.call.Media().Clock() }
+
+// Hall is a conference as a stage.
+func Hall(c *conference.Conference, time *clock.Clock) Stage { return hall{c, time} }
+
+type hall struct {
+	conf *conference.Conference
+	time *clock.Clock
+}
+
+func (h hall) Play(pcm []int16) (Sound, error) {
+	return h.conf.Play(conference.Audio{PCM: pcm, Rate: audiofile.Rate})
+}
+
+func (h hall) PlaySupply(from media.Supply) (Sound, error) { return h.conf.PlaySupply(from) }
+
+func (h hall) Press(context.Context, string) error {
+	return doc.Faultf(doc.UnsupportedElement, "keys cannot be pressed into a conference")
+}
+
+func (h hall) Hear(r *record.Recorder) (func(), error) {
+	sink, err := r.Sink(0, h.conf.Rate())
+	if err != nil {
+		return nil, err
+	}
+	return h.conf.Listen(sink)
+}
+
+func (h hall) Clock() *clock.Clock { return h.time }
