@@ -15,6 +15,10 @@ import (
 const (
 	// breath is how long a client rests whose handshake went wrong, before the next try.
 	breath = 50 * time.Millisecond
+	// secondWord is how long a client waits for the answer to a cookie that it was asked
+	// for: half a dozen flights. It may have been another's; then it begins anew, and waits
+	// twice as long.
+	secondWord = time.Second
 	// firstWord is how long a client heeds nobody but whom signalling has named.
 	firstWord = 300 * time.Millisecond
 	// maxTrials bounds the handshakes that a server has begun at one time. Each takes
@@ -64,7 +68,9 @@ func associate(h Handshake, w Wire, keyed func(send, receive Key) error) *associ
 		a.trials = append(a.trials, t)
 		a.tries.Go(func() {
 			defer stop()
-			a.try(own, t)
+			if !a.try(own, t) && h.Active {
+				a.again(limit, t)
+			}
 		})
 	}
 	if h.Active {
@@ -93,6 +99,19 @@ func (a *association) take(p []byte, from netip.AddrPort) {
 	}
 	if t != nil {
 		t.take(p)
+	}
+	if t != nil && a.terms.Active {
+		a.awaitLocked(t, seen)
+	}
+}
+
+// awaitLocked gives up a client's trial that is asked for a cookie and told nothing more.
+func (a *association) awaitLocked(t *trial, seen glimpse) {
+	switch {
+	case !seen.asks && t.unanswered != nil:
+		t.unanswered.Stop()
+	case seen.asks && t.unanswered == nil:
+		t.unanswered = time.AfterFunc(t.patience, t.stop)
 	}
 }
 
@@ -148,31 +167,38 @@ func (a *association) evictLocked() bool {
 	return false
 }
 
-// try shakes hands once, as a client until it succeeds.
-func (a *association) try(ctx context.Context, t *trial) {
+// try shakes hands once; false: there are no keys.
+func (a *association) try(ctx context.Context, t *trial) bool {
 	conn, err := t.shake(ctx)
 	if err == nil && a.wins(t) {
 		if err = a.use(conn); err == nil {
 			a.shaken <- conn
-			return
+			return true
 		}
 	}
 	if conn != nil {
 		err = errors.Join(err, conn.Close())
 	}
 	a.loses(t, err)
-	if !a.terms.Active || ctx.Err() != nil {
-		return
-	}
+	return false
+}
+
+// again begins a client's next trial, after a breath.
+func (a *association) again(limit context.Context, last *trial) {
 	select {
-	case <-ctx.Done():
+	case <-limit.Done():
 	case <-time.After(breath):
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.begin != nil {
-		a.begin(newTrial(a, netip.AddrPort{}))
+	if a.begin == nil || limit.Err() != nil {
+		return
 	}
+	t := newTrial(a, netip.AddrPort{})
+	if t.patience = last.patience; last.unanswered != nil {
+		t.patience *= 2
+	}
+	a.begin(t)
 }
 
 // wins makes a trial the one that has succeeded, if it is the first.

@@ -145,6 +145,23 @@ func TestHandshakeOverALossyWay(t *testing.T) {
 	talk(t, a, b, 1)
 }
 
+// A client that is asked for a cookie by somebody else goes on as though it had not been: the
+// far end answers no other than its own.
+func TestForgedCookie(t *testing.T) {
+	a, b := introduce(t, nil)
+	ours, theirs := identity(t), identity(t)
+	b.agree(t, towards(t, theirs, ours, false))
+	a.agree(t, towards(t, ours, theirs, true))
+	a.guard.DTLS(message(helloVerifyRequest, 0, append([]byte{0xfe, 0xfd, 20}, randomly(20)...)), addresses[1])
+	talk(t, a, b, 1)
+	all := a.guard.association
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.won == nil || all.won.patience != 2*secondWord {
+		t.Error("the client has not begun anew")
+	}
+}
+
 func TestWrongFingerprint(t *testing.T) {
 	for name, active := range map[string]bool{"client": true, "server": false} {
 		t.Run(name, func(t *testing.T) {

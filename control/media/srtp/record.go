@@ -71,6 +71,7 @@ type hello struct {
 // glimpse is what a packet shows without keys.
 type glimpse struct {
 	hello *hello // nil: there is none in it
+	asks  bool   // for a cookie, by a HelloVerifyRequest
 }
 
 // inspect tells what a packet is; false: it is nothing that the other side of a
@@ -113,6 +114,7 @@ func (g *glimpse) messages(p []byte, client bool) bool {
 		if at+length > total || end > len(p) {
 			return false
 		}
+		g.asks = g.asks || p[0] == helloVerifyRequest
 		if p[0] == clientHello {
 			h, ok := parseHello(p[messageHeader:end])
 			if !ok || length != total { // in fragments it would have to be kept for whoever sent it

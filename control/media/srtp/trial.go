@@ -35,6 +35,10 @@ type trial struct {
 	stop             context.CancelFunc
 	random           [32]byte // of the far end's ClientHello
 	mismatch         bool     // the certificate is not the one that was signalled
+	// A client's, both guarded by the association's lock: how long it waits for the answer to
+	// a cookie, and the end of that; nil: it was not asked for one.
+	patience   time.Duration
+	unanswered *time.Timer
 
 	mu     sync.Mutex     // guards what follows
 	from   netip.AddrPort // whom it is with; zero: nobody has answered yet
@@ -46,7 +50,7 @@ type trial struct {
 func newTrial(of *association, from netip.AddrPort) *trial {
 	b := packetio.NewBuffer()
 	b.SetLimitCount(maxQueued)
-	return &trial{Buffer: b, of: of, from: from}
+	return &trial{Buffer: b, of: of, from: from, patience: secondWord}
 }
 
 // take takes a packet that was found to be for it.
