@@ -27,8 +27,6 @@ func TestMSMLConference(t *testing.T) {
 		t.Errorf("b heard %v", got)
 	}
 	s.event("msml.conf.nomedia", "conf:example")
-	s.hangUp()
-	r.nothingLeft()
 }
 
 func TestMSMLJoinsTwoConnections(t *testing.T) {
@@ -44,8 +42,6 @@ func TestMSMLJoinsTwoConnections(t *testing.T) {
 	if got := b.end(); !slices.Equal(got, []float64{400}) {
 		t.Errorf("b heard %v", got)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // hear waits until a participant has said its first tone.

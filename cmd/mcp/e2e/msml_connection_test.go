@@ -68,8 +68,6 @@ func TestMSMLConnection(t *testing.T) {
 	if result := s.ask(`<mcp:destroyconnection` + own + ` id="` + id + `"/>`); result.Response != 430 {
 		t.Errorf("%+v", result)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLConnectionEnds tells the client how, where it has not ended it.
@@ -95,8 +93,6 @@ func TestMSMLConnectionEnds(t *testing.T) {
 	}
 	s.event("mcp:connection.answered", ended)
 	s.event("mcp:connection.ended", ended)
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLConnectionEndsWithItsClient hangs up on those who have answered, and gives up
@@ -130,8 +126,6 @@ func TestMSMLConnectionIsAnalysed(t *testing.T) {
 	if e := s.event("mcp:connection.failed", busy); e.value("connection.outcome") != "busy" || e.value("progress.answered") != "false" {
 		t.Errorf("%+v", e)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLConnectionSteersNothing by itself: only clients do.
@@ -160,8 +154,6 @@ func TestMSMLConnectionSteersNothing(t *testing.T) {
 	if result := s.ask(`<destroyconference id="conf:mine"/>`); result.Response != 430 {
 		t.Errorf("%+v", result)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLConnectionIsRefused where it may not be, and where it cannot.
@@ -189,8 +181,6 @@ func TestMSMLConnectionIsRefused(t *testing.T) {
 			if result := s.ask(`<mcp:destroyconnection` + own + ` id="` + s.id + `"/>`); result.Response != 430 {
 				t.Errorf("%+v", result)
 			}
-			s.hangUp()
-			r.nothingLeft()
 		})
 	}
 	if len(b.from) > 0 {

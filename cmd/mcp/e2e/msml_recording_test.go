@@ -73,8 +73,6 @@ func TestMSMLPlayAndRecord(t *testing.T) {
 				}
 				r.wantRecorded(paths[0])
 			}
-			s.hangUp()
-			r.nothingLeft()
 		})
 	}
 }
@@ -110,8 +108,6 @@ func TestMSMLRecordingGoesToAWebServer(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	p.end()
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLCallRecording steers a recording with gvp:recorder. A pause, of a connection or
@@ -168,6 +164,4 @@ func TestMSMLCallRecording(t *testing.T) {
 	if rec := r.record(1); !slices.ContainsFunc(rec.Recordings, func(one reporting.Recording) bool { return one.ID == "rec-conn" && one.URI == "file://"+path }) {
 		t.Errorf("recordings %+v", rec.Recordings)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }

@@ -19,6 +19,7 @@ type steerer struct {
 	t      *testing.T
 	call   *siptest.Call
 	id     string // of its connection
+	over   bool   // it has hung up
 	events []msmlEvent
 	bodies map[string]header.Part // that came with events, by Content-ID
 }
@@ -54,7 +55,8 @@ type msmlDocument struct {
 
 const steererSDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
 
-// steer calls the platform's MSML service.
+// steer calls the platform's MSML service. In the end it hangs up, if it has not, and nothing
+// is to be left of the calls.
 func (r *rig) steer(t *testing.T) *steerer {
 	s := &steerer{t: t, bodies: map[string]header.Part{}}
 	peer := siptest.Dial(t, "tcp", strings.TrimPrefix(r.sip, "tcp:"))
@@ -64,6 +66,15 @@ func (r *rig) steer(t *testing.T) *steerer {
 	s.call.Establish(ok)
 	peer.Send(s.call.Ack(ok))
 	s.id = "conn:" + siptest.Param(ok.Get("To"), "tag")
+	t.Cleanup(func() {
+		if t.Failed() {
+			return
+		}
+		if !s.over {
+			s.hangUp()
+		}
+		r.nothingLeft()
+	})
 	return s
 }
 
@@ -119,6 +130,7 @@ func (s *steerer) event(name, id string) msmlEvent {
 }
 
 func (s *steerer) hangUp() {
+	s.over = true
 	s.call.Peer.Send(s.call.Request("BYE"))
 	s.call.Peer.Expect("SIP/2.0 200", "INFO")
 }
@@ -127,6 +139,7 @@ func (s *steerer) hangUp() {
 type participant struct {
 	t       *testing.T
 	id      string
+	hears   chan struct{} // its script has heard or listened
 	done    chan struct{}
 	summary *caller.Summary
 	err     error
@@ -146,7 +159,7 @@ func (r *rig) participateWith(t *testing.T, script string, voice caller.Voice) *
 // participateAs lets the telephone behave as it is told.
 func (r *rig) participateAs(t *testing.T, script string, c caller.Config) *participant {
 	t.Helper()
-	p := &participant{t: t, done: make(chan struct{})}
+	p := &participant{t: t, hears: make(chan struct{}, 9), done: make(chan struct{})}
 	steps, err := caller.ParseScript(script)
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +167,11 @@ func (r *rig) participateAs(t *testing.T, script string, c caller.Config) *parti
 	up := make(chan string, 1)
 	c.To, c.Quiet = r.uri("msml", ""), 300*time.Millisecond
 	c.Up = func(d *sip.Dialog) { up <- "conn:" + d.RemoteTag() }
+	c.Tell = func(what, _ string) {
+		if what == "heard the far end finish" {
+			p.hears <- struct{}{}
+		}
+	}
 	phone := caller.NewPhone(r.agent, c)
 	go func() {
 		defer close(p.done)

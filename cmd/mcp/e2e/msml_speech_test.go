@@ -90,8 +90,6 @@ func TestMSMLSpeechRecognition(t *testing.T) {
 			}
 			s.event("msml.dialog.exit", p.id+"/dialog:d")
 			p.end()
-			s.hangUp()
-			r.nothingLeft()
 		})
 	}
 }
@@ -120,8 +118,6 @@ func TestMSMLSpeechIterates(t *testing.T) {
 	if used := record.Speech; used == nil || used.Recognitions != 3 || used.Matches != 2 || used.NoMatches != 1 {
 		t.Errorf("recorded %+v", used)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLSpeechTerminates: a client's event ends a recognition that waits for ever.
@@ -137,8 +133,6 @@ func TestMSMLSpeechTerminates(t *testing.T) {
 		t.Errorf("%+v", exit)
 	}
 	s.dismiss(p)
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLSpokenPrompts plays synthesized speech in all of its forms between recordings.
@@ -163,8 +157,6 @@ func TestMSMLSpokenPrompts(t *testing.T) {
 	if got := s.dismiss(p); got[0] != 400 || got[len(got)-1] != 700 {
 		t.Errorf("heard %v", got)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // A prompt that is spoken can be paused, and goes on.
@@ -183,8 +175,6 @@ func TestMSMLSpokenPromptPauses(t *testing.T) {
 	if len(p.summary.Heard) != 2 {
 		t.Errorf("heard %+v", p.summary.Heard)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // What cannot be spoken or heard is refused as the dialog starts, and nothing begins.
@@ -216,8 +206,6 @@ func TestMSMLSpeechIsRefused(t *testing.T) {
 			if result.Response != tt.code || result.Description == "" || len(result.Dialogs) > 0 {
 				t.Errorf("%+v", result)
 			}
-			s.hangUp()
-			tt.r.nothingLeft()
 		})
 	}
 }
@@ -232,8 +220,6 @@ func TestMSMLSpeechServerFails(t *testing.T) {
 		t.Errorf("%+v", exit)
 	}
 	s.dismiss(p)
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLTalks has real engines speak and listen: the caller understands what is said,
@@ -283,6 +269,4 @@ func TestMSMLTalks(t *testing.T) {
 	if err != nil || understood.Utterance != "please say the name of a city" {
 		t.Errorf("the caller understood %+v, %v", understood, err)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }

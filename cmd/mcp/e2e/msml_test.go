@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,8 +27,6 @@ func TestMSMLAnnouncement(t *testing.T) {
 	if got := p.end(); !slices.Equal(got, []float64{400, 700}) {
 		t.Errorf("heard %v", got)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLPlayAndCollect runs both forms of RFC 5707 section 13.5.
@@ -70,8 +69,6 @@ func TestMSMLPlayAndCollect(t *testing.T) {
 			if got := tones(p.summary); len(got) == 0 || got[0].Duration > 5*time.Second {
 				t.Errorf("heard %v", got)
 			}
-			s.hangUp()
-			r.nothingLeft()
 		})
 	}
 }
@@ -101,8 +98,6 @@ func TestMSMLVoiceMailRetrieval(t *testing.T) {
 	if got := tones(p.summary); len(got) < 2 || got[1].Start-got[0].Start-got[0].Duration < 300*time.Millisecond {
 		t.Errorf("no pause is heard: %v", got)
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 func TestMSMLGeneratorsAndDetector(t *testing.T) {
@@ -126,8 +121,6 @@ func TestMSMLGeneratorsAndDetector(t *testing.T) {
 	if p.summary.Received.Events == 0 {
 		t.Error("no keys were pressed")
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLFaxDetection listens for fax machines, alone and in a group, and ends it
@@ -157,8 +150,6 @@ func TestMSMLFaxDetection(t *testing.T) {
 	for _, p := range []*participant{calling, called, person} {
 		<-p.done // hung up before it has said all, some
 	}
-	s.hangUp()
-	r.nothingLeft()
 }
 
 func TestMSMLRunsPages(t *testing.T) {
@@ -176,8 +167,6 @@ func TestMSMLRunsPages(t *testing.T) {
 		t.Errorf("%+v", exit)
 	}
 	p.end()
-	s.hangUp()
-	r.nothingLeft()
 }
 
 // TestMSMLRefusals holds the codes of RFC 5707 section 11.
@@ -231,6 +220,32 @@ func TestMSMLRefusals(t *testing.T) {
 	if exit := s.event("msml.dialog.exit", result.Dialogs[0]); exit.value("dialog.exit.status") != "423" {
 		t.Errorf("%+v", exit)
 	}
-	s.hangUp()
+}
+
+// A client that hangs up has not to be told anything more: its call ends at once, however
+// much is on its way to it, and whoever it has made wait goes on.
+func TestMSMLClientHangsUpUnderEvents(t *testing.T) {
+	r := newRig(t, nil)
+	r.pages.tunes()
+	s := r.steer(t)
+	for range 3 {
+		if result := s.ask(`<dialogstart target="` + s.id + `"><send target="source" event="hello"/><play><audio uri="` + r.pages.server.URL + `/400/10s"/></play></dialogstart>`); result.Response != 200 {
+			t.Fatalf("%+v", result)
+		}
+	}
+	if len(s.events) == 0 {
+		s.take(s.call.Peer.Next())
+	}
+	begun := time.Now()
+	s.over = true
+	s.call.Peer.Send(s.call.Request("BYE"))
+	for in := s.call.Peer.Next(); in.Status() != 200; in = s.call.Peer.Next() {
+		if !strings.HasPrefix(in.Start, "INFO ") { // nobody answers them
+			t.Fatalf("unexpected:\n%s", in)
+		}
+	}
 	r.nothingLeft()
+	if took := time.Since(begun); took > patience/2 {
+		t.Errorf("the call ended after %v", took)
+	}
 }

@@ -50,8 +50,6 @@ func TestMSMLPagesTransfer(t *testing.T) {
 					t.Errorf("bob heard %v", got)
 				}
 			}
-			s.hangUp()
-			r.nothingLeft()
 		})
 	}
 }

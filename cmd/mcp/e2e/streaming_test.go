@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,11 +41,12 @@ func (p *pages) slow(path string) *slow {
 	return s
 }
 
-// listen calls; once the script has listened, the second half comes.
+// listen calls; once the script has listened, the second half comes. It may be called
+// from any goroutine.
 func (s *slow) listen(r *rig, to, script string) *caller.Summary {
 	steps, err := caller.ParseScript(script)
 	if err != nil {
-		r.t.Fatal(err)
+		panic(err)
 	}
 	tell := func(what, _ string) {
 		if what == "heard the far end finish" && strings.HasPrefix(script, "listen") {
@@ -53,9 +55,82 @@ func (s *slow) listen(r *rig, to, script string) *caller.Summary {
 	}
 	summary, err := caller.NewPhone(r.agent, caller.Config{To: to, Quiet: 300 * time.Millisecond, Tell: tell}).Call(r.t.Context(), steps)
 	if err != nil {
-		r.t.Fatal(err)
+		r.t.Errorf("%s: %v", to, err)
+		return &caller.Summary{Audio: &caller.Recording{}}
 	}
 	return summary
+}
+
+// streaming is a service that plays a recording while it arrives.
+type streaming struct {
+	*rig
+	name  string
+	to    func(audio string) string
+	late  reporting.Cause // of a recording that stands still
+	exits string
+}
+
+// whole is heard while it arrives, and is kept.
+func (s streaming) whole() {
+	path := "/" + s.name + "/whole"
+	audio := s.pages.slow(path)
+	summary := audio.listen(s.rig, s.to(path), "listen 100ms; await")
+	if got := heard(summary); !slices.Equal(got, []float64{400, 700}) {
+		s.t.Errorf("%s: heard %v: %v", s.name, got, tones(summary))
+	}
+	if faults := summary.Received.Faults(); len(faults) > 0 {
+		s.t.Errorf("%s: %v", s.name, faults)
+	}
+	summary = audio.listen(s.rig, s.to(path), "await")
+	if got := heard(summary); !slices.Equal(got, []float64{400, 700}) || audio.asked.Load() != 1 {
+		s.t.Errorf("%s, again: heard %v, asked %d times", s.name, got, audio.asked.Load())
+	}
+}
+
+// half stands still. The call ends as the service ends it, and nothing is kept.
+func (s streaming) half() {
+	path := "/" + s.name + "/half"
+	audio := s.pages.slow(path)
+	summary := audio.listen(s.rig, s.to(path), "await")
+	if got := heard(summary); !slices.Equal(got, []float64{400}) {
+		s.t.Errorf("%s, of half: heard %v", s.name, got)
+	}
+	<-audio.gone
+	audio.listen(s.rig, s.to(path), "hear; hangup")
+	<-audio.gone
+	if n := audio.asked.Load(); n != 2 {
+		s.t.Errorf("%s: half of it was asked for %d times", s.name, n)
+	}
+	for rec := range s.eventually(summary.CallID) {
+		if rec.End.Cause != s.late || s.exits != "" && rec.Dialogue.Exit["expr"] != s.exits {
+			s.t.Errorf("%s, of half: %+v, %+v", s.name, rec.End, rec.Dialogue)
+		}
+	}
+}
+
+// eventually is the record of a call by its Call-ID, once it is there.
+func (r *rig) eventually(callID string) func(func(*reporting.Record) bool) {
+	return func(yield func(*reporting.Record) bool) {
+		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			for _, rec := range r.records() {
+				if rec.SIPCallID == callID {
+					yield(rec)
+					return
+				}
+			}
+		}
+		r.t.Errorf("no record of call %s", callID)
+	}
+}
+
+// bargedIn is stopped by a key.
+func (s streaming) bargedIn() {
+	audio := s.pages.slow("/barged")
+	summary := audio.listen(s.rig, s.to("/barged"), "hear; dtmf 5; await")
+	<-audio.gone
+	if got := heard(summary); !slices.Equal(got, []float64{400, 700}) {
+		s.t.Errorf("barged in: heard %v: %v", got, tones(summary))
+	}
 }
 
 // A recording is heard before its end has arrived, by whatever plays it; one that stands
@@ -74,57 +149,61 @@ func TestLongRecordingsAreHeardWhileTheyArrive(t *testing.T) {
 		return r.uri("dialog", "voicexml="+escape(r.pages.server.URL+"/"+path))
 	}
 	annc := func(audio string) string { return r.uri("annc", "play="+escape(r.pages.server.URL+audio)) }
-	for i, service := range []struct {
-		name  string
-		to    func(audio string) string
-		late  reporting.Cause // of a recording that stands still
-		exits string
-	}{
-		{"annc", annc, reporting.ApplicationError, ""},
-		{"voicexml", page, reporting.Completed, "late"},
-	} {
-		t.Run(service.name, func(t *testing.T) {
-			r.t = t
-			audio := r.pages.slow("/" + service.name + "/whole")
-			summary := audio.listen(r, service.to("/"+service.name+"/whole"), "listen 100ms; await")
-			if got := heard(summary); !slices.Equal(got, []float64{400, 700}) {
-				t.Errorf("heard %v: %v", got, tones(summary))
-			}
-			if faults := summary.Received.Faults(); len(faults) > 0 {
-				t.Error(faults)
-			}
-			audio.more = make(chan struct{})
-			summary = audio.listen(r, service.to("/"+service.name+"/whole"), "await")
-			if got := heard(summary); !slices.Equal(got, []float64{400, 700}) || audio.asked.Load() != 1 {
-				t.Errorf("again: heard %v, asked %d times", got, audio.asked.Load())
-			}
-
-			audio = r.pages.slow("/" + service.name + "/half")
-			summary = audio.listen(r, service.to("/"+service.name+"/half"), "await")
-			if got := heard(summary); !slices.Equal(got, []float64{400}) {
-				t.Errorf("of half: heard %v", got)
-			}
-			rec := r.record(4*i + 3)
-			if rec.End.Cause != service.late || service.exits != "" && rec.Dialogue.Exit["expr"] != service.exits {
-				t.Errorf("of half: %+v, %+v", rec.End, rec.Dialogue)
-			}
-			<-audio.gone
-			audio.listen(r, service.to("/"+service.name+"/half"), "hear; hangup")
-			<-audio.gone
-			if n := audio.asked.Load(); n != 2 {
-				t.Errorf("half of it was asked for %d times", n)
-			}
-		})
+	pages := streaming{r, "voicexml", page, reporting.Completed, "late"}
+	announcements := streaming{r, "annc", annc, reporting.ApplicationError, ""}
+	var all sync.WaitGroup
+	for _, part := range []func(){announcements.whole, announcements.half, pages.whole, pages.half, pages.bargedIn} {
+		all.Go(part)
 	}
-	t.Run("barge-in", func(t *testing.T) {
-		r.t = t
-		audio := r.pages.slow("/barged")
-		summary := audio.listen(r, page("/barged"), "hear; dtmf 5; await")
-		<-audio.gone
-		if got := heard(summary); !slices.Equal(got, []float64{400, 700}) {
-			t.Errorf("heard %v: %v", got, tones(summary))
-		}
-	})
-	r.t = t
+	all.Wait()
 	r.nothingLeft()
+}
+
+// The same by MSML, to a connection and to a conference; a client moves about in what has
+// arrived, and ends what has not.
+func TestMSMLPlaysRecordingsWhileTheyArrive(t *testing.T) {
+	r := newRig(t, func(c *node.Config) { c.Fetch.Timeout = 1500 * time.Millisecond })
+	s, alone, member := r.steer(t), r.participate(t, "hear; await"), r.participate(t, "hear; await")
+	play := func(target, name, path string) {
+		if result := s.ask(`<dialogstart target="` + target + `" name="` + name + `"><play><audio uri="` + r.pages.server.URL + path + `"/></play>
+			<exit namelist="play.end play.amt"/></dialogstart>`); result.Response != 200 {
+			t.Fatalf("%+v", result)
+		}
+	}
+	if result := s.ask(`<createconference name="room"/><join id1="` + member.id + `" id2="conf:room"/>`); result.Response != 200 {
+		t.Fatalf("%+v", result)
+	}
+	whole, half := r.pages.slow("/whole"), r.pages.slow("/half")
+	play(alone.id, "whole", "/whole")
+	play("conf:room", "whole", "/whole")
+	<-alone.hears
+	<-member.hears
+	close(whole.more)
+	for _, id := range []string{alone.id, "conf:room"} {
+		exit := s.event("msml.dialog.exit", id+"/dialog:whole")
+		if exit.value("play.end") != "play.complete" || exit.value("play.amt") != "1000ms" {
+			t.Errorf("%s: %+v", id, exit)
+		}
+	}
+	play(alone.id, "late", "/half")
+	if exit := s.event("msml.dialog.exit", alone.id+"/dialog:late"); exit.value("dialog.exit.status") != "423" {
+		t.Errorf("of half: %+v", exit)
+	}
+	<-half.gone
+	play("conf:room", "ended", "/half")
+	s.ask(`<dialogend id="conf:room/dialog:ended"/>`)
+	if exit := s.event("msml.dialog.exit", "conf:room/dialog:ended"); exit.value("play.end") != "terminate" {
+		t.Errorf("of half: %+v", exit)
+	}
+	<-half.gone
+	for _, p := range []*participant{alone, member} {
+		s.ask(`<dialogstart target="` + p.id + `"><disconnect/></dialogstart>`)
+		<-p.done
+	}
+	if got := heard(alone.summary); !slices.Equal(got, []float64{400, 700, 400}) {
+		t.Errorf("on the connection: heard %v: %v", got, tones(alone.summary))
+	}
+	if got := heard(member.summary); len(got) < 2 || got[0] != 400 || got[1] != 700 {
+		t.Errorf("in the conference: heard %v: %v", got, tones(member.summary))
+	}
 }
