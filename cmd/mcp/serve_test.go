@@ -13,6 +13,7 @@ import (
 
 	"mcp/bpf"
 	"mcp/bpf/bpftest"
+	"mcp/control/sip/siptest"
 )
 
 // asTool tells this test's binary, in the environment, to be the tool itself.
@@ -26,19 +27,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serveAs starts mcp serve in a namespace as a plain user with capabilities, and
-// gives its log.
+// serveAs starts mcp serve on the XDP plane, in a namespace, as a plain user with
+// capabilities, and gives its log.
 func serveAs(t *testing.T, ns *bpftest.NetNS, dir string, caps ...uintptr) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	return serveWith(t, ns, []string{"--media-plane", "xdp"}, []string{"MCP_MEDIA_PINS=" + dir}, caps...)
+}
+
+// serveWith starts it with flags and an environment.
+func serveWith(t *testing.T, ns *bpftest.NetNS, flags, environ []string, caps ...uintptr) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	const user = 500
 	state := t.TempDir()
-	if err := os.Chmod(state, 0o777); err != nil {
-		t.Fatal(err)
+	for _, d := range []string{filepath.Dir(state), state} {
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
 	}
 	// By this name the binary is found even where its directory is closed to a user.
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"mcp", "serve", "--media-plane", "xdp"}
-	cmd.Env = append(os.Environ(), asTool+"=1", "MCP_MEDIA_PINS="+dir, "STATE_DIRECTORY="+state)
+	cmd.Args = append([]string{"mcp", "serve"}, flags...)
+	cmd.Env = append(append(os.Environ(), asTool+"=1", "STATE_DIRECTORY="+state), environ...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}, AmbientCaps: caps}
 	log, err := cmd.StderrPipe()
 	if err != nil {
@@ -76,10 +85,8 @@ func until(t *testing.T, log *bufio.Scanner, words ...string) {
 func TestServeWithLeastPrivilege(t *testing.T) {
 	ns := bpftest.NewNetNS(t)
 	dir := bpftest.BPFFS(t) + "/plane"
-	for _, d := range []string{filepath.Dir(filepath.Dir(dir)), filepath.Dir(dir)} {
-		if err := os.Chmod(d, 0o777); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Chmod(filepath.Dir(dir), 0o777); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := planeTool(t, ns, "load", "--pins="+dir, "--owner=500"); err != nil {
 		t.Fatal(err)
@@ -95,5 +102,26 @@ func TestServeWithLeastPrivilege(t *testing.T) {
 	}
 	if s, err := bpf.Inspect(dir); err != nil || !s.Interfaces[0].Attached {
 		t.Errorf("%+v, %v", s.Interfaces, err)
+	}
+}
+
+// With no configuration at all it answers calls on the product's port, over UDP and TCP.
+func TestServeWithoutConfiguration(t *testing.T) {
+	ns := bpftest.NewNetNS(t)
+	_, log := serveWith(t, ns, nil, nil)
+	until(t, log, "msg=ready", "tcp:0.0.0.0:5070", "udp:0.0.0.0:5070")
+	const sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
+	for _, network := range []string{"udp", "tcp"} {
+		var p *siptest.Peer
+		if err := ns.Do(func() error { p = siptest.Dial(t, network, "127.0.0.1:5070"); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		c := siptest.NewCall(p, "sip:anything@127.0.0.1:5070")
+		p.Send(c.Request("INVITE").WithSDP(sdp))
+		ok := p.Expect("SIP/2.0 200", "SIP/2.0 100")
+		c.Establish(ok)
+		p.Send(c.Ack(ok))
+		p.Send(c.Request("BYE"))
+		p.Expect("SIP/2.0 200")
 	}
 }
