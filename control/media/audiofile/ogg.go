@@ -14,6 +14,9 @@ func isOgg(data []byte) bool { return len(data) >= 27 && string(data[:4]) == "Og
 // longestOpus is the most samples of a packet, 120 ms at 48 kHz.
 const longestOpus = 5760
 
+// lastPage is the flag of a stream's last page (RFC 3533 section 6).
+const lastPage = 4
+
 // opusRate is what Opus is decoded at. Its lengths are counted at 48 kHz.
 const (
 	opusRate  = 16000
@@ -24,7 +27,8 @@ const (
 type opus struct {
 	pages   oggPages
 	decoder *gopus.Decoder
-	skip    int // samples in the beginning that are not heard
+	skip    int    // samples in the beginning that are not heard
+	at      uint64 // in the stream, at 48 kHz
 	buf     [longestOpus]int16
 }
 
@@ -62,20 +66,32 @@ func (o *opus) next() ([]int16, error) {
 		}
 		skipped := min(o.skip, n)
 		o.skip -= skipped
-		if skipped < n {
-			return o.buf[skipped:n], nil
+		o.at += uint64(n * opusClock / opusRate)
+		if skipped < n-o.beyond() {
+			return o.buf[skipped : n-o.beyond()], nil
 		}
 	}
+}
+
+// beyond is how many of the samples so far are after the end that the last page tells
+// (RFC 7845 section 4.4).
+func (o *opus) beyond() int {
+	if !o.pages.last || o.at <= o.pages.granule {
+		return 0
+	}
+	return int(min(o.at-o.pages.granule, longestOpus) * opusRate / opusClock)
 }
 
 // oggPages takes the packets out of the pages of the first stream (RFC 3533 section 6).
 // What is broken off ends the file.
 type oggPages struct {
-	r      *bufio.Reader
-	begun  bool
-	serial uint32
-	lacing []byte // of the page, as far as it was not read
-	packed []byte
+	r       *bufio.Reader
+	begun   bool
+	serial  uint32
+	granule uint64 // where the page ends
+	last    bool   // it is the stream's
+	lacing  []byte // of the page, as far as it was not read
+	packed  []byte
 }
 
 // packet is the next, valid until the one after.
@@ -119,6 +135,7 @@ func (o *oggPages) page() error {
 			o.begun, o.serial = true, serial
 		}
 		if serial == o.serial {
+			o.granule, o.last = binary.LittleEndian.Uint64(head[6:]), head[5]&lastPage != 0
 			return nil
 		}
 		size := 0

@@ -208,6 +208,48 @@ func TestOtherDecoders(t *testing.T) {
 	}
 }
 
+// What is said last is heard, though encoders hold it for a while, and nothing is that
+// was not said: every file is as long as that, MP3 to within its frames.
+func TestTheEndIsHeard(t *testing.T) {
+	for _, tt := range []struct {
+		mediaType string
+		late      time.Duration // what its filters take
+		longer    time.Duration
+	}{
+		{"audio/wav;codec=pcm", 0, 0},
+		{"audio/ogg", 0, 0},
+		{"audio/ogg;rate=16000", 0, 0},
+		{"audio/mpeg;bitrate=32;rate=16000", 1105 * time.Second / 16000, 3 * 576 * time.Second / 16000},
+	} {
+		f, err := ParseType(tt.mediaType)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, length := range []time.Duration{990 * time.Millisecond, time.Second} {
+			var b Memory
+			e, err := NewEncoder(&b, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pcm := tone.PCM(f.Rate, tone.Part{For: length - 40*time.Millisecond}, tone.Part{Hz: []float64{1000}, Level: -10, For: 40 * time.Millisecond})
+			if err := errors.Join(e.Encode(pcm), e.Close()); err != nil {
+				t.Fatal(err)
+			}
+			heard, err := audiofile.Decode(f.MediaType(), b.Bytes())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := time.Duration(len(heard)) * time.Second / 8000; d < length-time.Millisecond || d > length+tt.longer+time.Millisecond {
+				t.Errorf("%s: %s is %s long", tt.mediaType, length, d)
+			}
+			from := int((length + tt.late - 20*time.Millisecond) * 8000 / time.Second)
+			if l := measure.Tone(heard[from:min(len(heard), from+120)], 8000, 1000); math.Abs(l+10) > 2 {
+				t.Errorf("%s: the last 15 ms of %s are at %.1f dBm0", tt.mediaType, length, l)
+			}
+		}
+	}
+}
+
 func FuzzParseType(f *testing.F) {
 	f.Add("audio/wav;codec=alaw;rate=8000")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -6,6 +6,10 @@ import (
 	"github.com/braheezy/shine-mp3/pkg/mp3"
 )
 
+// mp3Delay is by how many samples what a decoder hears is late, and at the end missing:
+// as long as the filters of both.
+const mp3Delay = 1105
+
 // mp3Frame is the samples of a channel in a frame of MPEG-2 layer III at low rates.
 const mp3Frame = 576
 
@@ -33,7 +37,9 @@ func newMP3(to io.Writer, f Format) Encoder {
 
 // Encode implements Encoder.
 func (m *mp3Writer) Encode(pcm []int16) error {
-	m.fifo = append(m.fifo, pcm...)
+	for _, s := range pcm { // the encoder makes all louder by an eighth
+		m.fifo = append(m.fifo, int16(int(s)*8/9))
+	}
 	used := 0
 	for ; len(m.fifo)-used >= m.samples; used += m.samples {
 		if err := m.encoder.Write(m.to, m.fifo[used:used+m.samples]); err != nil {
@@ -44,10 +50,8 @@ func (m *mp3Writer) Encode(pcm []int16) error {
 	return nil
 }
 
-// Close implements Encoder: what is left is filled up with silence.
+// Close implements Encoder: silence follows until all has been heard.
 func (m *mp3Writer) Close() error {
-	if len(m.fifo) == 0 {
-		return nil
-	}
-	return m.Encode(make([]int16, m.samples-len(m.fifo)))
+	rest := len(m.fifo) + mp3Delay*m.samples/mp3Frame
+	return m.Encode(make([]int16, (rest+m.samples-1)/m.samples*m.samples-len(m.fifo)))
 }

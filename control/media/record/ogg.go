@@ -30,7 +30,7 @@ type oggWriter struct {
 	step    int // of a packet, at 48 kHz
 
 	serial, sequence uint32
-	granule          uint64
+	granule          uint64 // of what the packets so far become
 	lacing           []byte
 	body             []byte
 	page             []byte
@@ -47,7 +47,7 @@ func newOgg(to io.Writer, f Format) (Encoder, error) {
 	}
 	w := &oggWriter{
 		to: to, encoder: e, samples: f.Rate / oggFrames * f.Channels, step: oggClock / oggFrames,
-		serial: rand.Uint32(), granule: oggPreSkip,
+		serial: rand.Uint32(),
 	}
 	head := append([]byte("OpusHead\x01"), byte(f.Channels))
 	head = binary.LittleEndian.AppendUint16(head, oggPreSkip)
@@ -114,23 +114,23 @@ func (w *oggWriter) Encode(pcm []int16) error {
 		if err != nil {
 			return err
 		}
-		w.add(w.packet[:n])
-		w.granule += uint64(w.step)
 		if len(w.lacing) >= oggPage {
 			if err := w.flush(0, w.granule); err != nil {
 				return err
 			}
 		}
+		w.add(w.packet[:n])
+		w.granule += uint64(w.step)
 	}
 	w.fifo = w.fifo[:copy(w.fifo, w.fifo[used:])]
 	return nil
 }
 
-// Close implements Encoder.
+// Close implements Encoder: silence follows until all has been heard, and the last page
+// tells where that is (RFC 7845 section 4.4).
 func (w *oggWriter) Close() error {
-	var err error
-	if len(w.fifo) > 0 {
-		err = w.Encode(make([]int16, w.samples-len(w.fifo)))
-	}
-	return errors.Join(err, w.flush(last, w.granule))
+	end := w.granule + uint64(len(w.fifo)*w.step/w.samples) + oggPreSkip
+	packets := (int(end-w.granule) + w.step - 1) / w.step
+	err := w.Encode(make([]int16, packets*w.samples-len(w.fifo)))
+	return errors.Join(err, w.flush(last, end))
 }
