@@ -76,7 +76,7 @@ func Clicks(pcm []int16) (n int) {
 		var others float64
 		for j := i - around + 1; j < i+around-1; j++ {
 			if j < i-2 || j > i+2 {
-				others = math.Max(others, bend(j))
+				others = max(others, bend(j))
 			}
 		}
 		if here > 4*others {
@@ -121,15 +121,15 @@ const (
 func Distance(reference, heard []int16) float64 {
 	var sum float64
 	count := 0
-	loud := Level(reference) - 30
+	loud, w := Level(reference)-30, turns()
 	for i := 0; i+window <= min(len(reference), len(heard)); i += window / 2 {
 		if Level(reference[i:i+window]) < loud {
 			continue
 		}
-		a, b := spectrum(reference[i:i+window]), spectrum(heard[i:i+window])
+		a, b := spectrum(reference[i:i+window], &w), spectrum(heard[i:i+window], &w)
 		top := 0.0
 		for k := range bands {
-			top = math.Max(top, a[k])
+			top = max(top, a[k])
 		}
 		for k := range bands {
 			if a[k] > top/1e4 {
@@ -142,32 +142,38 @@ func Distance(reference, heard []int16) float64 {
 }
 
 // spectrum is the energy in bands.
-func spectrum(pcm []int16) (energy [bands]float64) {
-	var x [window]complex128
+func spectrum(pcm []int16, w *[window]complex128) (energy [bands]float64) {
+	var x, y [window]complex128
 	for i, s := range pcm {
-		x[i] = complex(float64(s)*(0.5-0.5*math.Cos(2*math.Pi*float64(i)/window)), 0)
+		x[i] = complex(float64(s)*(0.5-0.5*real(w[i])), 0)
 	}
-	transform(x[:])
+	transform(y[:], x[:], w, 1)
 	for k := range window / 2 {
-		energy[k*bands*2/window] += real(x[k])*real(x[k]) + imag(x[k])*imag(x[k])
+		energy[k*bands*2/window] += real(y[k])*real(y[k]) + imag(y[k])*imag(y[k])
 	}
 	return energy
 }
 
-// transform is the fast Fourier transform, for lengths that are powers of two.
-func transform(x []complex128) {
-	n := len(x)
+// turns are the window-th roots of one, clockwise.
+func turns() (w [window]complex128) {
+	for k := range w {
+		w[k] = cmplx.Rect(1, -2*math.Pi*float64(k)/window)
+	}
+	return w
+}
+
+// transform is the fast Fourier transform of every step-th of x, whose length is a power
+// of two, into y.
+func transform(y, x []complex128, w *[window]complex128, step int) {
+	n := len(y)
 	if n == 1 {
+		y[0] = x[0]
 		return
 	}
-	even, odd := make([]complex128, n/2), make([]complex128, n/2)
-	for i := range n / 2 {
-		even[i], odd[i] = x[2*i], x[2*i+1]
-	}
-	transform(even)
-	transform(odd)
+	transform(y[:n/2], x, w, 2*step)
+	transform(y[n/2:], x[step:], w, 2*step)
 	for k := range n / 2 {
-		t := cmplx.Rect(1, -2*math.Pi*float64(k)/float64(n)) * odd[k]
-		x[k], x[k+n/2] = even[k]+t, even[k]-t
+		even, odd := y[k], w[k*step]*y[k+n/2]
+		y[k], y[k+n/2] = even+odd, even-odd
 	}
 }
