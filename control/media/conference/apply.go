@@ -21,7 +21,8 @@ func (c *Conference) shapeLocked() shape {
 }
 
 // applyLocked plans anew and carries it out. The streams towards the far ends go
-// on whatever changes: the leg stamps them.
+// on whatever changes: the leg stamps them. What is heard goes on, too: see mixLocked
+// and relayLocked.
 func (c *Conference) applyLocked() error {
 	if c.over {
 		return nil
@@ -33,7 +34,7 @@ func (c *Conference) applyLocked() error {
 	} else {
 		err = c.relayLocked(p)
 	}
-	c.applied = p
+	c.applied.plan = p
 	c.paceLocked(p.mixed)
 	return err
 }
@@ -50,12 +51,19 @@ func (c *Conference) paceLocked(on bool) {
 	}
 }
 
-// relayLocked lets the plane carry a conference of two.
+// relayLocked lets the plane carry a conference of two. What the mixer still holds of
+// either the other is told first, so that the plane goes on where it ends.
 func (c *Conference) relayLocked(p plan) error {
 	if slices.Equal(p.ways, c.applied.ways) && !c.applied.mixed {
 		return nil
 	}
 	var errs []error
+	if c.applied.mixed && c.applied.beside == 0 {
+		for _, w := range p.ways {
+			errs = append(errs, c.members[w.to].conclude(c.members[w.from]))
+		}
+	}
+	c.applied.beside = 0
 	for _, m := range c.members {
 		errs = append(errs, m.quit())
 	}
@@ -65,14 +73,20 @@ func (c *Conference) relayLocked(p plan) error {
 	return errors.Join(errs...)
 }
 
-// mixLocked has the members mixed, and makes the mixer's ports of what they are.
+// acquaintance is for how many frames the mixer listens to those whom the plane still
+// relays: until it can go on where they are.
+const acquaintance = 4
+
+// mixLocked has the members mixed, and makes the mixer's ports of what they are. Those
+// who are relayed stay so for a moment: what the mixer sends comes later than what the
+// plane relays, and to stand in for the difference it must have heard them.
 func (c *Conference) mixLocked() error {
 	var errs []error
 	for _, m := range c.members {
-		errs = append(errs, m.unrelay())
-	}
-	for _, m := range c.members {
 		errs = append(errs, m.mix())
+		if m.relayed && c.applied.beside == 0 {
+			c.applied.beside = acquaintance
+		}
 	}
 	c.ports = c.ports[:0]
 	for _, m := range c.members {
@@ -89,6 +103,24 @@ func (c *Conference) mixLocked() error {
 		c.ports = append(c.ports, s.port)
 	}
 	return errors.Join(errs...)
+}
+
+// takeOverLocked ends the relays. What was heard by them is heard no second time.
+func (c *Conference) takeOverLocked() {
+	var errs []error
+	for _, m := range c.members {
+		if m.link != nil {
+			errs = append(errs, m.unrelay())
+			m.ear.Rest(nil)
+		}
+		m.relayed = false
+	}
+	for _, m := range c.members {
+		errs = append(errs, m.mix())
+	}
+	if err := errors.Join(errs...); err != nil {
+		c.bridge.log.Error("mix who was relayed", "conference", c.name, "error", err)
+	}
 }
 
 // portsLocked are the ports of some members; nil: of everybody.
@@ -112,12 +144,17 @@ func (c *Conference) Tick() {
 		c.mu.Unlock()
 		return
 	}
+	if c.applied.beside > 0 {
+		if c.applied.beside--; c.applied.beside == 0 {
+			c.takeOverLocked()
+		}
+	}
 	for _, m := range c.members {
 		m.port.Active = m.ear.Pull(m.port.In)
 	}
 	ended := false
 	for _, s := range c.sounds {
-		ended = !s.next() || ended
+		ended = c.applied.beside == 0 && !s.next() || ended
 	}
 	c.mixer.Frame(c.ports)
 	c.common.renew(c.mixer.Common())

@@ -69,7 +69,7 @@ type Conference struct {
 	members []*member
 	sounds  []*Sound
 	sinks   []Sink
-	applied plan
+	applied course
 	mixer   *mix.Mixer
 	ports   []*mix.Port
 	common  encoded
@@ -228,7 +228,7 @@ func (c *Conference) Close() error {
 	for _, s := range c.sounds {
 		s.end()
 	}
-	c.members, c.sounds, c.sinks, c.applied = nil, nil, nil, plan{}
+	c.members, c.sounds, c.sinks, c.applied = nil, nil, nil, course{}
 	return errors.Join(errs...)
 }
 

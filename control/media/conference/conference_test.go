@@ -199,50 +199,6 @@ func TestWaysToTakePart(t *testing.T) {
 	h.hears(agent, 700)
 }
 
-// Two are relayed; a third has all mixed, and when it goes they are relayed again.
-// Each far end gets one stream throughout.
-func TestTwoAreRelayed(t *testing.T) {
-	h := newHall(t, Options{})
-	a, b := h.enter(codec.PCMU, 440, Member{}), h.enter(codec.PCMU, 700, Member{})
-	h.turn(50)
-	if h.Mixed() {
-		t.Error("two are mixed")
-	}
-	h.hears(a, 700)
-	h.hears(b, 440)
-	relayed := len(a.Packets())
-	if p := a.Packets()[relayed-1]; !p.Relayed {
-		t.Error("the plane does not relay")
-	}
-	c := h.enter(codec.PCMU, 1100, Member{})
-	h.turn(75)
-	if !h.Mixed() {
-		t.Error("three are not mixed")
-	}
-	h.hears(a, 700, 1100)
-	h.hears(c, 440, 700)
-	h.must(h.Leave("2"))
-	h.turn(50)
-	if p := a.Packets(); h.Mixed() || !p[len(p)-1].Relayed {
-		t.Error("two are not relayed again")
-	}
-	h.hears(a, 700)
-	for _, g := range []*guest{a, b} {
-		if at := g.Broken(); at != 0 {
-			t.Errorf("%g Hz: the stream breaks at packet %d", g.hz, at)
-		}
-	}
-	stop, err := h.Listen(&tape{})
-	h.must(err)
-	if !h.Mixed() {
-		t.Error("two who are listened to are relayed")
-	}
-	stop()
-	if h.Mixed() {
-		t.Error("two are mixed though nobody listens any more")
-	}
-}
-
 // tape is a sink that keeps what it hears.
 type tape struct{ pcm []int16 }
 

@@ -20,11 +20,12 @@ type member struct {
 	rate int // of the conference
 	port *mix.Port
 
-	link   *media.Link // to the other, of two
-	tap    *media.Tap
-	outlet *media.Outlet
-	ear    *jitter.Ear // what arrives
-	mouth  mouth       // what leaves
+	link    *media.Link // to the other, of two
+	relayed bool        // the other has a link to it
+	tap     *media.Tap
+	outlet  *media.Outlet
+	ear     *jitter.Ear // what arrives
+	mouth   mouth       // what leaves
 
 	talks bool
 	quiet int // frames
@@ -37,6 +38,7 @@ func newMember(rate int, leg *media.Leg, set Member) *member {
 // relay lets another hear this member by the plane.
 func (m *member) relay(to *member) (err error) {
 	m.link, err = m.leg.Link(to.leg)
+	to.relayed = to.relayed || err == nil
 	return err
 }
 
@@ -49,7 +51,8 @@ func (m *member) unrelay() error {
 	return err
 }
 
-// mix begins to hear the member and to send to it, unless that is so already.
+// mix begins to hear the member, and to send to it unless another is relayed to it;
+// what is so already stays.
 func (m *member) mix() (err error) {
 	if m.tap == nil {
 		m.ear = jitter.NewEar(m.rate)
@@ -57,7 +60,7 @@ func (m *member) mix() (err error) {
 			return err
 		}
 	}
-	if m.outlet == nil {
+	if m.outlet == nil && !m.relayed {
 		m.outlet, err = m.leg.Outlet()
 	}
 	return err
@@ -74,6 +77,7 @@ func (m *member) quit() error {
 		err = errors.Join(err, m.outlet.Close())
 		m.outlet = nil
 	}
+	m.relayed = false
 	return err
 }
 
@@ -105,21 +109,41 @@ func (o *mouth) agree(f media.Format, rate int) (err error) {
 	return nil
 }
 
+// conclude sends the far end what the mixer still holds of another.
+func (m *member) conclude(of *member) error {
+	_, ok, err := m.ready()
+	if !ok || err != nil || of.ear == nil || m.outlet == nil {
+		return err
+	}
+	return m.mouth.finish(of.ear.Rest(nil), m.outlet)
+}
+
+// ready tells what was agreed with the far end, and whether it can be spoken to, now or
+// once it is relayed to no more.
+func (m *member) ready() (f media.Format, ok bool, err error) {
+	f, ok = m.leg.Format()
+	if !ok || m.outlet == nil && !m.relayed {
+		return f, false, nil
+	}
+	if !f.Same(m.mouth.format) {
+		err = m.mouth.agree(f, m.rate)
+	}
+	return f, true, err
+}
+
 // speak sends the far end what it is to hear. Where that is what others hear,
 // too, it is encoded once for all.
 func (m *member) speak(common *encoded) error {
-	f, ok := m.leg.Format()
-	if !ok || m.outlet == nil {
-		return nil
-	}
-	if !f.Same(m.mouth.format) {
-		if err := m.mouth.agree(f, m.rate); err != nil {
-			return err
-		}
+	f, ok, err := m.ready()
+	if !ok || err != nil {
+		return err
 	}
 	pcm := m.port.Out
 	if pcm == nil {
 		pcm = common.silence
+	}
+	if m.outlet == nil { // the encoder hears what it is to go on from
+		return m.mouth.say(pcm, nil)
 	}
 	if f.Hushed {
 		if sid, out := m.mouth.pause.Frame(m.mouth.payload[:0], pcm); out {
@@ -135,7 +159,7 @@ func (m *member) speak(common *encoded) error {
 	return m.mouth.say(pcm, m.outlet)
 }
 
-// say sends as many packets as there is audio for.
+// say sends as many packets as there is audio for; nil: nowhere.
 func (o *mouth) say(pcm []int16, to *media.Outlet) (err error) {
 	if o.convert != nil {
 		o.fifo = o.convert.Append(o.fifo, pcm)
@@ -144,11 +168,25 @@ func (o *mouth) say(pcm []int16, to *media.Outlet) (err error) {
 	}
 	used := 0
 	for ; err == nil && len(o.fifo)-used >= o.samples; used += o.samples {
-		if o.payload, err = o.encoder.Encode(o.payload[:0], o.fifo[used:used+o.samples]); err == nil {
+		if o.payload, err = o.encoder.Encode(o.payload[:0], o.fifo[used:used+o.samples]); err == nil && to != nil {
 			err = to.Send(o.format, false, o.payload)
 		}
 	}
 	o.fifo = o.fifo[:copy(o.fifo, o.fifo[used:])]
+	return err
+}
+
+// finish says all that there is, the last in a packet of its own length; codecs that know
+// no such packet lose it.
+func (o *mouth) finish(pcm []int16, to *media.Outlet) error {
+	err := o.say(pcm, to)
+	if n := len(o.fifo) &^ 1; err == nil && n > 0 && o.format.Codec.Octets() {
+		whole := o.samples
+		o.samples = n
+		err = o.say(nil, to)
+		o.samples = whole
+	}
+	o.fifo = o.fifo[:0]
 	return err
 }
 

@@ -25,6 +25,13 @@ type plan struct {
 	ways  []way // relayed; unless mixed
 }
 
+// course is the plan that is carried out. For some frames after a relay the plane goes on
+// with it while the mixer listens already.
+type course struct {
+	plan
+	beside int // frames that are left of that
+}
+
 // plan lets two members who speak the same codec be relayed by the plane, unless
 // somebody listens in or the audio must be changed. All else is mixed.
 func (s shape) plan() plan {

@@ -69,6 +69,21 @@ func (h *hearing) pull(dst []int16) (active bool) {
 	return active
 }
 
+// Rest appends to dst all that is still to be heard, as Buffer.Rest does. It is not called
+// beside Pull.
+func (e *Ear) Rest(dst []int16) []int16 {
+	in := e.inner.Load()
+	switch {
+	case in == nil:
+		return dst
+	case in.convert == nil:
+		return in.buffer.Rest(dst)
+	}
+	dst = in.convert.Append(append(dst, in.fifo...), in.buffer.Rest(nil))
+	in.fifo = in.fifo[:0]
+	return dst
+}
+
 // Stats tells what became of the stream so far.
 func (e *Ear) Stats() Stats {
 	if in := e.inner.Load(); in != nil {

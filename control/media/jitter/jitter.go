@@ -167,6 +167,19 @@ func (b *Buffer) fill(n int) {
 	b.count.Concealed += b.time(n)
 }
 
+// Rest appends to dst all that is still to be heard. If more comes, it follows upon that
+// as upon what was pulled.
+func (b *Buffer) Rest(dst []int16) []int16 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.queue.len() > 0 {
+		b.next(0)
+	}
+	dst = append(dst, b.fifo...)
+	b.fifo = b.fifo[:0]
+	return dst
+}
+
 // Stats tells what became of the stream so far.
 func (b *Buffer) Stats() Stats {
 	b.mu.Lock()
