@@ -211,3 +211,14 @@ func TestKeysOfAnInfo(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseInfo(f *testing.F) {
+	f.Add("Signal=5\r\nDuration=160\r\n")
+	f.Add("11")
+	f.Fuzz(func(t *testing.T, body string) {
+		key, err := ParseInfo(body)
+		if (err == nil) != (bytes.IndexByte([]byte(Keys), key) >= 0 && key != 0) {
+			t.Errorf("%q: %q, %v", body, key, err)
+		}
+	})
+}

@@ -169,6 +169,34 @@ func TestDriftIsFollowed(t *testing.T) {
 	}
 }
 
+// An hour of a bad network between clocks that differ: packets wander by up to 40 ms and
+// overtake each other, and one of fifty gets lost. The tone stays what it is, and the
+// delay does not grow.
+func TestAnHourOfABadNetwork(t *testing.T) {
+	for _, ppm := range []int{200, -200} {
+		r := rand.New(rand.NewPCG(5, uint64(ppm)))
+		every, lost := frame+frame*time.Duration(ppm)/1e6, 0
+		n := int(time.Hour / frame)
+		b, out := play(t, n, every, func(n int, sent time.Duration) time.Duration {
+			if r.IntN(50) == 0 {
+				lost++
+				return -1
+			}
+			return sent + time.Duration(r.IntN(40))*time.Millisecond
+		})
+		s := b.Stats()
+		if missing := int(s.Lost) - lost; missing < -2 || missing > n/1000 || int(s.Late) > n/1000 || s.Delay > 120*time.Millisecond {
+			t.Errorf("%d ppm: %d of %d packets got lost: %+v", ppm, lost, n, s)
+		}
+		if most := time.Duration(lost)*frame*11/10 + 5*time.Second; s.Concealed > most {
+			t.Errorf("%d ppm: %s are made up, at most %s should be", ppm, s.Concealed, most)
+		}
+		if body := out[8000:]; roughness(body) > 4500 || math.Abs(level(body)-8000) > 400 {
+			t.Errorf("%d ppm: the tone has steps of %d and a level of %.0f", ppm, roughness(body), level(body))
+		}
+	}
+}
+
 func TestSilenceBetweenTalkSpurts(t *testing.T) {
 	b, _ := New(codec.PCMU)
 	f := newFar(t)
