@@ -87,8 +87,12 @@ func heard(s *caller.Summary) []float64 {
 	return hz
 }
 
-func tones(s *caller.Summary) []caller.Tone {
-	return caller.Tones(s.Audio.Heard, pitches, 60*time.Millisecond, 60*time.Millisecond)
+func tones(s *caller.Summary) []caller.Tone { return pitched(s.Audio.Heard) }
+
+// pitched finds the tones in what was heard or recorded. A machine that stands still makes
+// pauses of its own: those within a tone are shorter than any between two.
+func pitched(pcm []int16) []caller.Tone {
+	return caller.Tones(pcm, pitches, 160*time.Millisecond, 60*time.Millisecond)
 }
 
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"mcp/cmd/mcplab/caller"
 	"mcp/control/node"
@@ -47,7 +46,7 @@ func TestRecordingGoesOnDuringABridge(t *testing.T) {
 			for side, want := range map[string][]float64{"caller": {400}, "party": {700}} {
 				pcm := map[string][]int16{"caller": left, "party": right}[side]
 				var got []float64
-				for _, tone := range caller.Tones(pcm, pitches, 60*time.Millisecond, 60*time.Millisecond) {
+				for _, tone := range pitched(pcm) {
 					got = append(got, tone.Hz)
 				}
 				if !slices.Equal(got, want) {

@@ -43,10 +43,3 @@ func TestMSMLJoinsTwoConnections(t *testing.T) {
 		t.Errorf("b heard %v", got)
 	}
 }
-
-// hear waits until a participant has said its first tone.
-func (s *steerer) hear(p *participant, _ float64) {
-	s.t.Helper()
-	s.ask(`<dialogstart target="` + p.id + `" name="ear"><vad><tsilence len="60ms"/></vad></dialogstart>`)
-	s.event("msml.dialog.exit", p.id+"/dialog:ear")
-}

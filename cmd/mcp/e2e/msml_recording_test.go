@@ -33,7 +33,7 @@ func (r *rig) recordings(n int) (tones [][]float64, paths []string) {
 			r.t.Fatal(err)
 		}
 		var hz []float64
-		for _, tone := range caller.Tones(pcm, pitches, 60*time.Millisecond, 100*time.Millisecond) {
+		for _, tone := range pitched(pcm) {
 			hz = append(hz, tone.Hz)
 		}
 		tones = append(tones, hz)
@@ -116,8 +116,9 @@ func TestMSMLCallRecording(t *testing.T) {
 	r := newRig(t, func(c *node.Config) {
 		c.Recording.Calls, c.Recording.Type = "mixed", "audio/wav;codec=pcm"
 	})
+	r.pages.tunes()
 	s := r.steer(t)
-	p := r.participate(t, "wait 300ms; say hum 400 300ms; wait 700ms; say hum 700 300ms; wait 700ms; say hum 1000 300ms; wait 700ms; say hum 700 300ms; wait 700ms; say hum 400 300ms; wait 500ms")
+	p := r.participate(t, "listen; say hum 400 300ms; listen; say hum 700 300ms; listen; say hum 1000 300ms; listen; say hum 700 300ms; listen; say hum 400 300ms; wait 300ms")
 	recorder := func(object, state string, want int) {
 		t.Helper()
 		result := s.ask(`<modifyconference id="` + object + `" xmlns:gvp="http://www.genesyslab.com/msml"><gvp:recorder state="` + state + `" type="audio/wav;codec=pcm">
@@ -128,19 +129,20 @@ func TestMSMLCallRecording(t *testing.T) {
 	}
 	recorder(p.id, "stop", 430)
 	recorder(p.id, "start", 200)
-	s.hear(p, 400)
+	s.cue(r, p)
 	recorder(p.id, "pause", 200)
-	s.hear(p, 700)
+	s.cue(r, p)
 	recorder(p.id, "resume", 200)
 	if result := s.ask(`<createconference name="c"/><join id1="` + p.id + `" id2="conf:c"/>`); result.Response != 200 {
 		t.Fatalf("%+v", result)
 	}
 	recorder("conf:c", "pause", 430)
 	recorder("conf:c", "start", 200)
-	s.hear(p, 1000)
+	s.cue(r, p)
 	recorder("conf:c", "pause", 200)
-	s.hear(p, 700)
+	s.cue(r, p)
 	recorder("conf:c", "stop", 200) // which is the end of the pause
+	s.cue(r, p)
 	<-p.done
 	s.event("msml.conf.nomedia", "conf:c")
 	got, paths := r.recordings(3)
@@ -152,8 +154,8 @@ func TestMSMLCallRecording(t *testing.T) {
 		case len(got[i]) == 0: // of the client's call
 			continue
 		}
-		if !slices.Equal(got[i], want) {
-			t.Errorf("recorded %v in %s, want %v", got[i], path, want)
+		if said := uncued(got[i]); !slices.Equal(said, want) {
+			t.Errorf("recorded %v in %s, want %v", said, path, want)
 		}
 	}
 	path := filepath.Join(r.cfg.Upload.Folder, "rec-conn.wav")

@@ -8,6 +8,7 @@ import (
 	"mcp/control/sip/header"
 	"mcp/control/sip/siptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -193,4 +194,23 @@ func (p *participant) end() []float64 {
 		p.t.Error(p.err)
 	}
 	return heard(p.summary)
+}
+
+// cueHz is the tone after which a participant says what it has to say next.
+const cueHz = 1600
+
+// cue has a participant say that, and waits until it has.
+func (s *steerer) cue(r *rig, p *participant) {
+	s.t.Helper()
+	result := s.ask(`<dialogstart target="` + p.id + `" name="cue"><group topology="parallel">
+		<play><audio uri="` + r.pages.server.URL + `/` + strconv.Itoa(cueHz) + `/300ms"/></play><vad><tsilence len="60ms"/></vad></group></dialogstart>`)
+	if result.Response != 200 {
+		s.t.Fatalf("%+v", result)
+	}
+	s.event("msml.dialog.exit", p.id+"/dialog:cue")
+}
+
+// uncued are tones without those that were cues.
+func uncued(hz []float64) []float64 {
+	return slices.DeleteFunc(hz, func(one float64) bool { return one == cueHz })
 }

@@ -104,7 +104,7 @@ func TestMSMLGeneratorsAndDetector(t *testing.T) {
 	r := newRig(t, nil)
 	s, p := r.steer(t), r.participate(t, "listen; wait 2s; say hum 1600 400ms; wait 1500ms")
 	s.ask(`<dialogstart target="` + p.id + `" name="g">
-		<tonegen iterate="2"><tone duration="300ms"><tone1 freq="400" atten="-10"/><silence duration="100ms"/></tone></tonegen>
+		<tonegen iterate="2"><tone duration="300ms"><tone1 freq="400" atten="-10"/><silence duration="300ms"/></tone></tonegen>
 		<dtmfgen digits="12"/>
 		<vad><voice len="100ms"><send target="source" event="spoken"/></voice><tsilence len="200ms"><send target="source" event="quiet"/></tsilence></vad>
 		<exit namelist="tonegen.end dtmfgen.end vad.end"/></dialogstart>`)
