@@ -49,7 +49,8 @@ bench-media: build ## what media costs, beside null programs, sockets and rtpeng
 	@scripts/setup.sh bench
 	@$(BUILD)/mcplab bench --platform $(BUILD)/mcp --out $(BUILD)/bench
 
-bench-mix: build ## what mixing, transcoding and recording cost
+bench-mix: build ## what mixing, transcoding and recording cost, beside Janus (needs root)
+	@scripts/setup.sh bench
 	@$(BUILD)/mcplab bench mix --out $(BUILD)/bench
 
 bench-sip: build ## calls a second, set-up time and what a call costs, beside a bare SIP callee

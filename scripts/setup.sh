@@ -12,7 +12,7 @@ test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-co
 snmpd=snmpd snmpwalk=snmp snmptrapd=snmptrapd smilint=smitools prometheus-snmp-exporter=prometheus-snmp-exporter chromium-headless-shell=chromium-headless-shell"
 reporting="java=default-jre-headless /usr/share/activemq/bin/activemq.jar=activemq nft=nftables
 /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server"
-bench="ethtool=ethtool ip=iproute2 rtpengine=rtpengine-daemon sipp=sip-tester"
+bench="ethtool=ethtool ip=iproute2 rtpengine=rtpengine-daemon sipp=sip-tester janus=janus"
 
 wanted=""
 [ $# -gt 0 ] || set -- demo test

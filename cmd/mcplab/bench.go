@@ -43,17 +43,19 @@ func mixCommand() *cobra.Command {
 		Short: "Measure what mixing, transcoding and recording cost",
 		Long: `Measure the audio that userspace must touch: participants a core in one conference,
 beside a plain sum over all inputs, and in conferences of three; bridges a core
-between each pair of codecs; recorded calls a core in each format, encrypted; and
-conferences of 500 and of 300 times three on sockets in real time. The results are
-printed and written as JSON.`,
-		Example: `  mcplab bench mix --out build/bench`,
-		Args:    cobra.NoArgs,
+between each pair of codecs; recorded calls a core in each format, encrypted; legs a core
+with SRTP; and conferences of 500 and of 300 times three on sockets in real time, beside
+Janus if it is installed. The results are printed and written as JSON.`,
+		Example: `  mcplab bench mix --out build/bench
+  mcplab bench mix --only ports,live`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Commit, options.Progress = version, cmd.ErrOrStderr()
 			return mixbench.Run(cmd.Context(), cmd.OutOrStdout(), options)
 		},
 	}
 	cmd.Flags().StringVar(&options.Out, "out", "build/bench", "folder of the results")
+	cmd.Flags().StringSliceVar(&options.Only, "only", nil, "measure only mix, transcode, ports, srtp or live")
 	return cmd
 }
 

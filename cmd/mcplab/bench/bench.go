@@ -64,7 +64,7 @@ type part struct {
 func Run(ctx context.Context, out io.Writer, o Options) error {
 	report := Report{Machine: ThisMachine(), Commit: o.Commit}
 	for _, p := range parts(o) {
-		if !o.wants(p.name) {
+		if !o.Wants(p.name) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -89,7 +89,8 @@ func Run(ctx context.Context, out io.Writer, o Options) error {
 	return report.Print(out)
 }
 
-func (o Options) wants(name string) bool {
+// Wants tells whether what has a name is to be measured.
+func (o Options) Wants(name string) bool {
 	return len(o.Only) == 0 || slices.ContainsFunc(o.Only, func(begin string) bool { return strings.HasPrefix(name, begin) })
 }
 

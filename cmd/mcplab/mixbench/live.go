@@ -1,6 +1,7 @@
 package mixbench
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"mcp/cmd/mcplab/bench"
+	"mcp/cmd/mcplab/janus"
 	"mcp/control/media"
 	"mcp/control/media/clock"
 	"mcp/control/media/codec"
@@ -20,29 +22,79 @@ import (
 // liveFor is how long conferences are held in real time.
 const liveFor = 5 * time.Second
 
-// live holds conferences on the socket plane: everybody sends and is sent 50
-// packets a second.
-func live() ([]bench.Result, error) {
+// assembly is conferences that are held in real time.
+type assembly struct {
+	name    string
+	sizes   []int
+	options conference.Options
+}
+
+// live holds conferences on the socket plane, and as large ones on Janus if it is
+// installed: everybody sends and is sent 50 packets a second.
+func live(ctx context.Context) (results []bench.Result, err error) {
 	sizes := make([]int, trios)
 	for i := range sizes {
 		sizes[i] = 3
 	}
-	var results []bench.Result
-	for _, one := range []struct {
-		name  string
-		sizes []int
-		o     conference.Options
-	}{
-		{"live.one_conference_500", []int{crowd}, conference.Options{Loudest: loudest}},
-		{"live.three_party_300", sizes, conference.Options{}},
-	} {
-		r, err := hold(one.name, one.sizes, one.o)
+	all := []assembly{{"one_conference_500", []int{crowd}, conference.Options{Loudest: loudest}}, {"three_party_300", sizes, conference.Options{}}}
+	for _, one := range all {
+		r, err := one.hold()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", one.name, err)
 		}
 		results = append(results, r...)
 	}
+	for _, one := range all {
+		r, err := one.holdByJanus(ctx)
+		switch {
+		case errors.Is(err, janus.ErrMissing):
+			return results, nil
+		case err != nil:
+			return nil, fmt.Errorf("%s by Janus: %w", one.name, err)
+		}
+		for i := range results {
+			if results[i].Name == one.cores() {
+				results[i].Against = r.Name
+			}
+		}
+		results = append(results, r)
+	}
 	return results, nil
+}
+
+// cores names how many the platform takes.
+func (o assembly) cores() string { return "live." + o.name + ".cores" }
+
+// holdByJanus is the same conferences elsewhere. All who are there are heard: its mixer
+// does not choose.
+func (o assembly) holdByJanus(ctx context.Context) (r bench.Result, err error) {
+	s, err := janus.Start(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	a, err := newAudience()
+	if err != nil {
+		return r, err
+	}
+	for i, size := range o.sizes {
+		for range size {
+			to, err := s.Join(ctx, i+1, a.conn.LocalAddr().(*net.UDPAddr).AddrPort())
+			if err != nil {
+				return r, err
+			}
+			a.to = append(a.to, to)
+		}
+	}
+	before, err := s.CPU()
+	if err != nil {
+		return r, err
+	}
+	used := a.attend()
+	after, err := s.CPU()
+	return bench.Result{
+		Name: "live.janus_" + o.name + ".cores", Value: (used + after - before).Seconds() / liveFor.Seconds(), Unit: "cores", Lost: a.missing(),
+	}, err
 }
 
 // audience are the far ends of conferences on sockets.
@@ -53,7 +105,7 @@ type audience struct {
 	heard   int
 }
 
-func hold(name string, sizes []int, o conference.Options) (_ []bench.Result, err error) {
+func (o assembly) hold() (_ []bench.Result, err error) {
 	log := slog.New(slog.DiscardHandler)
 	plane := socket.New("benchmark", log)
 	engine, err := media.NewEngine(media.Config{}, plane, log)
@@ -66,8 +118,8 @@ func hold(name string, sizes []int, o conference.Options) (_ []bench.Result, err
 	}
 	b := conference.NewBridge(engine.Clock(), log)
 	var sessions []*media.Session
-	for i, size := range sizes {
-		c, err := b.Open(fmt.Sprint(i), o)
+	for i, size := range o.sizes {
+		c, err := b.Open(fmt.Sprint(i), o.options)
 		if err != nil {
 			return nil, err
 		}
@@ -79,15 +131,17 @@ func hold(name string, sizes []int, o conference.Options) (_ []bench.Result, err
 			}
 		}
 	}
-	used, late := a.attend(engine.Clock())
+	late := engine.Clock().Late()
+	used := a.attend()
+	late = engine.Clock().Late() - late
 	for _, s := range sessions {
 		s.Close()
 	}
 	all := float64(liveFor / clock.Frame)
 	mixed := max(1, all-float64(late))
 	return []bench.Result{
-		{Name: name + ".missed_frames", Value: float64(late), Unit: "frames", Limit: 0.5},
-		{Name: name + ".cores", Value: used.Seconds() / (mixed * clock.Frame.Seconds()), Unit: "cores", Lost: max(0, 1-float64(a.heard)/all/float64(len(a.to)))},
+		{Name: "live." + o.name + ".missed_frames", Value: float64(late), Unit: "frames", Limit: 0.5},
+		{Name: o.cores(), Value: used.Seconds() / (mixed * clock.Frame.Seconds()), Unit: "cores", Lost: a.missing()},
 	}, errors.Join(b.Close(), engine.Close(), plane.Close())
 }
 
@@ -116,9 +170,9 @@ func (a *audience) enter(s *media.Session, c *conference.Conference, id string) 
 	return c.Join(l, conference.Member{ID: id})
 }
 
-// attend sends and hears until the time is over, and tells the CPU time that went
-// by and how many frames the clock left out.
-func (a *audience) attend(c *clock.Clock) (used time.Duration, late uint64) {
+// attend sends and hears until the time is over, and tells the CPU time of this process
+// that went by.
+func (a *audience) attend() time.Duration {
 	var listening sync.WaitGroup
 	listening.Go(func() {
 		var buf [2048]byte
@@ -129,7 +183,7 @@ func (a *audience) attend(c *clock.Clock) (used time.Duration, late uint64) {
 			a.heard++
 		}
 	})
-	from, before := cpu(), c.Late()
+	from := cpu()
 	ticker := time.NewTicker(clock.Frame)
 	defer ticker.Stop()
 	for end := time.Now().Add(liveFor); time.Now().Before(end); <-ticker.C {
@@ -140,8 +194,13 @@ func (a *audience) attend(c *clock.Clock) (used time.Duration, late uint64) {
 			}
 		}
 	}
-	used, late = cpu()-from, c.Late()-before
+	used := cpu() - from
 	a.conn.Close()
 	listening.Wait()
-	return used, late
+	return used
+}
+
+// missing is the share of what should have been heard that was not.
+func (a *audience) missing() float64 {
+	return max(0, 1-float64(a.heard)/float64(liveFor/clock.Frame)/float64(len(a.to)))
 }

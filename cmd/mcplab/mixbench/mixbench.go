@@ -1,7 +1,7 @@
 // Package mixbench measures what audio costs that userspace must touch:
 // conferences beside a plain sum over all inputs, bridges between codecs,
 // recordings in each format, relays of SRTP beside those in the clear, and
-// conferences on sockets in real time.
+// conferences on sockets in real time, beside Janus if it is installed.
 //
 // Costs are the CPU time of this process, which the plane that carries nothing
 // keeps free of packets; a rate for a core is how often that fits into its time.
@@ -29,14 +29,17 @@ import (
 func Run(ctx context.Context, out io.Writer, o bench.Options) error {
 	var results []bench.Result
 	for _, part := range []struct {
-		what    string
-		measure func() ([]bench.Result, error)
+		name, what string
+		measure    func() ([]bench.Result, error)
 	}{
-		{"conferences", conferences}, {"bridges", bridges}, {"recordings", recordings},
-		{"protected relays", protectedRelays}, {"conferences in real time", live},
+		{"mix", "conferences", conferences}, {"transcode", "bridges", bridges}, {"ports", "recordings", recordings},
+		{"srtp", "protected relays", protectedRelays}, {"live", "conferences in real time", func() ([]bench.Result, error) { return live(ctx) }},
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if !o.Wants(part.name) {
+			continue
 		}
 		fmt.Fprintf(o.Progress, "measuring %s\n", part.what)
 		found, err := part.measure()
