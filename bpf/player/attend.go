@@ -45,6 +45,7 @@ func (p *Player) attendOnce() (again time.Time, ok bool) {
 	if p.closed {
 		return again, false
 	}
+	p.looking = true
 	waited := p.waiting
 	p.waiting = p.spare[:0]
 	for i, s := range waited {
@@ -54,6 +55,7 @@ func (p *Player) attendOnce() (again time.Time, ok bool) {
 	}
 	p.spare = waited[:0]
 	p.desk.told(p.lookLocked)
+	p.looking = false
 	if len(p.waiting) > 0 {
 		again = time.Now().Add(lookAgain)
 	}
@@ -186,7 +188,7 @@ func (p *Player) waitLocked(s *Stream) {
 	}
 	s.waiting = true
 	p.waiting = append(p.waiting, s)
-	if len(p.waiting) == 1 {
+	if len(p.waiting) == 1 && !p.looking {
 		p.pacing.news.ring()
 	}
 }

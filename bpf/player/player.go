@@ -59,6 +59,7 @@ type Player struct {
 	desk      desk
 	waiting   []*Stream // that are looked at again
 	spare     []*Stream // room for them
+	looking   bool      // attend is at them, and will look again by itself
 	underruns uint64
 	closed    bool
 }
