@@ -55,7 +55,7 @@ func TestThirdHost(t *testing.T) {
 			if far, err := r.callerLeg.Far(); err != nil || far != r.callerPeer {
 				t.Errorf("the far end is %s, %v", far, err)
 			}
-			if heard := a.heard(t); heard != nil {
+			if heard := a.heard(t, r); heard != nil {
 				t.Errorf("the third host was sent %x", heard)
 			}
 		})
@@ -237,13 +237,14 @@ func (a *attacker) forge(t *testing.T, r *rig, seq uint16, ts uint32) {
 	}
 }
 
-// heard is what the attacker's interface took in of UDP, if anything. That no leg
-// is at a port is told by the stack, as for any port (ICMP).
-func (a *attacker) heard(t *testing.T) []byte {
+// heard is what the attacker's interface took in on account of the call, if anything:
+// UDP, or word of the stack that nobody is at a leg's port (ICMP), which it has for
+// other ports.
+func (a *attacker) heard(t *testing.T, r *rig) []byte {
 	t.Helper()
-	protocol := 14 + 9 // of the frame
+	protocol, icmp, header := 9, byte(unix.IPPROTO_ICMP), 20
 	if a.ipv6 {
-		protocol = 14 + 6
+		protocol, icmp, header = 6, unix.IPPROTO_ICMPV6, 40
 	}
 	for {
 		b := make([]byte, 2000)
@@ -252,8 +253,23 @@ func (a *attacker) heard(t *testing.T) []byte {
 			return nil
 		}
 		must(t, err)
-		if b[protocol] == unix.IPPROTO_UDP {
-			return b[:n]
+		ip := b[14:n]
+		quoted := ip[min(header+8, len(ip)):] // the packet that an error is about
+		switch {
+		case ip[protocol] == unix.IPPROTO_UDP, ip[protocol] == icmp && isForLeg(r, quoted, header):
+			return ip
 		}
 	}
+}
+
+// isForLeg tells whether a UDP packet, whose IP header is so long, is for one of a
+// call's ports.
+func isForLeg(r *rig, ip []byte, header int) bool {
+	if len(ip) < header+4 {
+		return false
+	}
+	to := r.callerLocal.Addr().AsSlice()
+	addr, _ := netip.AddrFromSlice(ip[header-len(to) : header])
+	port := binary.BigEndian.Uint16(ip[header+2:]) &^ 1
+	return netip.AddrPortFrom(addr, port) == r.callerLocal || netip.AddrPortFrom(addr, port) == r.serverLocal
 }

@@ -375,7 +375,8 @@ func receiveEvent(t *testing.T, events <-chan Event) Event {
 }
 
 // Userspace that does not keep up loses packets, and they are counted: of key presses
-// those that are more than fit at 64 bytes each.
+// those that are more than fit at 64 bytes each, of copied audio all when there is no
+// room. What is relayed besides is not lost.
 func TestOverrun(t *testing.T) {
 	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
 	must(t, r.plane.Close())
@@ -387,12 +388,22 @@ func TestOverrun(t *testing.T) {
 	r.openLegs(t)
 	const sent = 200
 	for i := range sent {
-		frame := r.fromCaller(bpftest.RTP{Type: eventType, Seq: uint16(i), Payload: make([]byte, 4)})
-		r.run(t, frame.Bytes())
+		digit := bpftest.RTP{Type: eventType, Seq: uint16(i), SSRC: voice(0, 0).SSRC, Payload: make([]byte, 4)}
+		r.run(t, r.fromCaller(digit).Bytes())
 	}
 	s := r.stats(t, r.callerLeg)
 	if fit := uint64(os.Getpagesize()) / 64; s.RxUser < fit-1 || s.RxUser > fit || s.Dropped["overrun"]+s.RxUser != sent {
 		t.Errorf("%+v", s)
+	}
+	config := legConfig(r.callerPeer, r.serverLeg)
+	config.Copy = true
+	must(t, r.callerLeg.Configure(config))
+	for i := range sent {
+		r.run(t, r.fromCaller(voice(uint16(sent+i), uint32(i)*frameTicks)).Bytes())
+	}
+	after := r.stats(t, r.callerLeg)
+	if after.RxRelayed != sent || after.RxUser != s.RxUser || after.Dropped["overrun"] != s.Dropped["overrun"]+sent {
+		t.Errorf("%+v", after)
 	}
 }
 

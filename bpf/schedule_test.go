@@ -10,7 +10,7 @@ import (
 
 // schedule is a random course of sources into one stream, through the programs:
 // far ends that lose, repeat and reorder what they say, and that start anew, and
-// userspace in between.
+// userspace in between. They also speak to nobody for a while.
 type schedule struct {
 	*stream
 	rnd  *rand.Rand
@@ -73,6 +73,21 @@ func (c *schedule) restart(s *talker) {
 	s.waiting, s.numbers = nil, nil
 }
 
+// stray has a far end speak to nobody for a while, and come back. What it said there
+// is not missing from the stream.
+func (c *schedule) stray(s *talker) {
+	leg := c.legOf(s.ssrc)
+	must(c.t, leg.Configure(legConfig(c.callerPeer, nil)))
+	for range 1 + c.rnd.IntN(50) {
+		if _, ok := c.relay(s.next(0)); ok {
+			c.t.Fatal("a far end that is routed nowhere was heard")
+		}
+	}
+	must(c.t, leg.Configure(legConfig(c.callerPeer, c.serverLeg)))
+	s.number += 100_000
+	s.waiting, s.numbers = nil, nil
+}
+
 // speak lets userspace speak.
 func (c *schedule) speak() {
 	for i := range 1 + c.rnd.IntN(40) {
@@ -90,11 +105,14 @@ func TestRandomSchedules(t *testing.T) {
 	}
 	for range 200 {
 		s := talkers[c.rnd.IntN(len(talkers))]
-		switch c.rnd.IntN(5) {
+		switch c.rnd.IntN(6) {
 		case 0:
 			c.speak()
 		case 1:
 			c.restart(s)
+			c.say(s)
+		case 2:
+			c.stray(s)
 			c.say(s)
 		default:
 			c.say(s)
