@@ -1,15 +1,20 @@
 package sip
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"mcp/control/sip/digest"
 )
 
 const scenarios = "../../scripts/sipp"
@@ -98,17 +103,29 @@ func TestSIPpCalls(t *testing.T) {
 // runSIPp lets SIPp place calls, and fails the test unless every one succeeds.
 func runSIPp(t *testing.T, addr, mode, scenario string) {
 	t.Helper()
-	args := []string{addr, "-i", "127.0.0.1", "-t", mode, "-m", "40", "-r", "100", "-l", "50", "-d", "100",
-		"-s", "ivr", "-max_socket", "1000", "-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", filepath.Join(t.TempDir(), "errors")}
+	args := []string{addr, "-t", mode, "-m", "40", "-r", "100", "-l", "50", "-d", "100", "-s", "ivr", "-max_socket", "1000"}
 	if strings.HasSuffix(scenario, ".xml") {
-		path, err := filepath.Abs(filepath.Join(scenarios, scenario))
-		if err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, "-sf", path)
+		args = append(args, "-sf", pathOf(t, scenario))
 	} else {
 		args = append(args, "-sn", scenario)
 	}
+	sipp(t, args...)
+}
+
+// pathOf is where a scenario is from everywhere.
+func pathOf(t *testing.T, scenario string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(scenarios, scenario))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// sipp runs SIPp to its end, and fails the test unless it is content.
+func sipp(t *testing.T, args ...string) {
+	t.Helper()
+	args = append(args, "-i", "127.0.0.1", "-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", filepath.Join(t.TempDir(), "errors"))
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sipp", args...)
@@ -116,8 +133,8 @@ func runSIPp(t *testing.T, addr, mode, scenario string) {
 	cmd.Env = append(os.Environ(), "TERM=dumb")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		errors, _ := os.ReadFile(args[len(args)-3])
-		t.Fatalf("sipp %s: %v\n%s\n%s", strings.Join(args, " "), err, errors, tail(string(out)))
+		errors, _ := os.ReadFile(args[len(args)-1])
+		t.Errorf("sipp %s: %v\n%s\n%s", strings.Join(args, " "), err, errors, tail(string(out)))
 	}
 }
 
@@ -126,6 +143,111 @@ func tail(s string) string {
 		return s[len(s)-3000:]
 	}
 	return s
+}
+
+// glaringCallee answers, and changes the session at once.
+func glaringCallee(ctx context.Context, d *Dialog) {
+	if d.Answer(ctx, []byte(someSDP)) != nil {
+		return
+	}
+	_, _ = d.Reinvite(ctx, Change{Offer: []byte(otherSDP)}) // the scenario says what is missing
+	untilOver(ctx, d)
+}
+
+// TestSIPpFailures has callers do what is wrong, or late, or lose what was sent.
+func TestSIPpFailures(t *testing.T) {
+	needTool(t, "sipp")
+	udp, tcp, both := []string{"u1"}, []string{"t1"}, []string{"u1", "t1"}
+	for _, tc := range []struct {
+		scenario string
+		modes    []string
+		callee   handle
+		config   func(*Config)
+	}{
+		{"uac_extension.xml", both, noCalls, nil},
+		{"uac_body.xml", both, noCalls, nil},
+		{"uac_no_dialog.xml", both, noCalls, nil},
+		{"uac_register.xml", both, noCalls, nil},
+		{"uac_scheme.xml", both, noCalls, nil},
+		{"uac_no_ack.xml", udp, answerAndWait, hasty},
+		{"uac_no_prack.xml", udp, ringingCallee, hasty},
+		{"uac_lossy.xml", udp, answerAndWait, nil},
+		{"uac_late_cancel.xml", both, answerAndWait, nil},
+		{"uac_crossing_bye.xml", both, hangingUpCallee, nil},
+		{"uac_glare.xml", both, glaringCallee, nil},
+		{"uac_expires.xml", tcp, answerAndWait, brief},
+	} {
+		for _, mode := range tc.modes {
+			t.Run(tc.scenario+"/"+mode, func(t *testing.T) {
+				t.Parallel()
+				config := tc.config
+				if config == nil {
+					config = func(*Config) {}
+				}
+				a := startAgent(t, tc.callee, config)
+				network := map[string]string{"u1": "udp", "t1": "tcp"}[mode]
+				sipp(t, addrOf(a, network), "-t", mode, "-m", "10", "-r", "50", "-d", "50", "-s", "ivr", "-sf", pathOf(t, tc.scenario))
+				eventually(t, "every dialog is over", func() bool { return len(a.all()) == 0 })
+			})
+		}
+	}
+}
+
+// TestSIPpFarEnds calls far ends that answer, each in its own way, or do not.
+func TestSIPpFarEnds(t *testing.T) {
+	needTool(t, "sipp")
+	rejected := func(status int) func(error) bool {
+		return func(err error) bool {
+			var r *RejectedError
+			return errors.As(err, &r) && r.Status == status
+		}
+	}
+	answered := func(err error) bool { return err == nil }
+	for _, tc := range []struct {
+		name, scenario string
+		patience       time.Duration
+		fine           func(error) bool
+	}{
+		{"busy", "uas_busy.xml", 0, rejected(486)},
+		{"silent", "uas_silent.xml", 0, func(err error) bool { return err != nil }},
+		{"rings", "uas_rings.xml", 300 * time.Millisecond, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) || rejected(487)(err) }},
+		{"forks", "uas_forks.xml", 0, answered},
+		{"challenges", "uas_challenges.xml", 0, answered},
+		{"longer session", "uas_longer_session.xml", 0, answered},
+		{"reliable", "uas_reliable.xml", 0, answered},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			config := func(c *Config) {
+				c.Credentials = digest.Credentials{{Realm: "gvp", User: "mcp", Password: "secret"}}
+				if tc.name == "silent" {
+					hasty(c)
+				}
+			}
+			port := freePort(t)
+			var far sync.WaitGroup
+			far.Go(func() {
+				sipp(t, "-p", fmt.Sprint(port), "-t", "u1", "-m", "1", "-sf", pathOf(t, tc.scenario))
+			})
+			defer far.Wait()
+			eventually(t, "SIPp listens", func() bool {
+				sockets, _ := os.ReadFile("/proc/net/udp")
+				return contains(string(sockets), fmt.Sprintf("0100007F:%04X ", port))
+			})
+			a := startAgent(t, noCalls, config)
+			ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(tc.patience, 30*time.Second))
+			defer cancel()
+			d, err := a.Invite(ctx, Outgoing{To: fmt.Sprintf("sip:x@127.0.0.1:%d;transport=udp", port), Offer: []byte(someSDP)})
+			if !tc.fine(err) {
+				t.Errorf("%v", err)
+			}
+			if err == nil {
+				if err := d.Bye(t.Context(), nil); err != nil {
+					t.Errorf("BYE: %v", err)
+				}
+			}
+		})
+	}
 }
 
 // TestCallsToSIPp places calls to SIPp's built-in callee.
