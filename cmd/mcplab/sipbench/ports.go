@@ -33,6 +33,9 @@ type PortsOptions struct {
 // with keys asks for, until a call goes wrong, and writes ports.json.
 func RunPorts(ctx context.Context, out io.Writer, o PortsOptions) (err error) {
 	r := report{Commit: o.Commit, Machine: map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH, "go": runtime.Version()}}
+	if err := leaveTo(calleeCore); err != nil {
+		return err
+	}
 	way, err := openRoad(ctx, ProfilePages())
 	if err != nil {
 		return err
@@ -117,7 +120,7 @@ func (c crowd) results(name string) []Result {
 // crowd has callers arrive for the length of a call, so that as many are there then
 // as are to be, and for half of it more.
 func (c contender) crowd(ctx context.Context, r *road, ports int) (crowd, error) {
-	s, err := c.start(ctx, r, 0)
+	s, err := c.start(ctx, r, calleeCore)
 	if err != nil {
 		return crowd{}, err
 	}
