@@ -105,8 +105,21 @@ struct prompt {
 	struct departure way;
 };
 
+/*
+ * Where the runs have come to, in one word that is exchanged, as several may be under
+ * way at once: the places that are left of the slot, the slot, and the millisecond
+ * that it is due in.
+ */
+enum turn_layout {
+	TURN_LEFT = 14, /* bits; from the last place of the slot to its first */
+	TURN_SLOT = 11,
+};
+
+_Static_assert(ROW * ROWS < 1 << TURN_LEFT && SLOTS < 1 << TURN_SLOT, "a turn has room for every slot and place");
+
 /* Keeps the pace: where the runs have come to, and what they count. */
 struct pace {
+	__u64 turn;         /* see turn_layout */
 	__u64 begin_ns;     /* of millisecond zero */
 	__u64 now_ns;
 	__u64 wake_at;      /* the millisecond that is slept until */
@@ -117,8 +130,6 @@ struct pace {
 	__u64 said;         /* packets that left */
 	__u64 handed;       /* of those, by userspace's hand */
 	__u64 refused;      /* packets that did not */
-	__u32 slot;         /* that is due */
-	__u32 next;         /* place in it */
 	__u32 frame_length; /* of the last one; frames that begin so need not be fitted */
 	__u32 reported;     /* reports so far; each lies at its number, modulo the map's size */
 	__u32 streams[MAX_SPAN + 1]; /* that play, by the milliseconds of a packet: userspace's count */
@@ -151,7 +162,7 @@ struct {
 	__type(value, struct ring);
 } rings SEC(".maps");
 
-/* Places in the map prompts that userspace must look at: a power of two, and as many as prompts, which report once each. Set at load. */
+/* Places in the map prompts that userspace must look at, and one more; 0: not written yet, or read. A power of two, and as many as prompts, which report once each. Set at load. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -180,6 +191,9 @@ struct {
 /* Written at load: the size of the map reports, less one. */
 const volatile __u32 report_mask = 32767;
 
+/* How often a place is asked for while another run takes it. */
+#define MOST_TRIES 3
+
 static __always_inline struct pace *this_pace(void)
 {
 	__u32 first = 0;
@@ -187,10 +201,15 @@ static __always_inline struct pace *this_pace(void)
 	return bpf_map_lookup_elem(&paces, &first);
 }
 
-/* The prompt at a place of the slot that is due; none behind its end. */
-static __always_inline struct prompt *prompt_at(const struct pace *pace, __u32 index, __u32 *place)
+static __always_inline __u32 left_of(__u64 turn)
 {
-	__u32 which = pace->slot;
+	return turn & ((1 << TURN_LEFT) - 1);
+}
+
+/* The prompt at the last place that is left of a turn; none if the slot has become shorter. */
+static __always_inline struct prompt *prompt_of(__u64 turn, __u32 *place)
+{
+	__u32 index = left_of(turn) - 1, which = turn >> TURN_LEFT & ((1 << TURN_SLOT) - 1);
 	const struct slot *slot = bpf_map_lookup_elem(&slots, &which);
 
 	if (!slot || index >= slot->end || index >= ROWS * ROW)
@@ -199,10 +218,24 @@ static __always_inline struct prompt *prompt_at(const struct pace *pace, __u32 i
 	return bpf_map_lookup_elem(&prompts, place);
 }
 
-/* Takes the next stream of the slot, which is at a place in the map; none when the slot is done. */
+/*
+ * Takes the next stream of the turn, which is at a place in the map. None: all are
+ * taken, or others take them; the run is repeated while any are left.
+ */
 static __always_inline struct prompt *next_prompt(struct pace *pace, __u32 *place)
 {
-	return prompt_at(pace, pace->next++, place);
+	int tries;
+
+#pragma unroll
+	for (tries = 0; tries < MOST_TRIES; tries++) {
+		__u64 turn = *(volatile __u64 *)&pace->turn;
+
+		if (!left_of(turn))
+			return NULL;
+		if (__sync_val_compare_and_swap(&pace->turn, turn, turn - 1) == turn)
+			return prompt_of(turn, place);
+	}
+	return NULL;
 }
 
 /*
@@ -217,7 +250,7 @@ static __always_inline void fetch_next(const struct pace *pace)
 	__u64 unused;
 	__u32 place;
 
-	p = prompt_at(pace, pace->next, &place);
+	p = prompt_of(*(volatile __u64 *)&pace->turn, &place);
 	if (!p)
 		return;
 	leg = bpf_map_lookup_elem(&legs, &p->leg_slot);
@@ -299,16 +332,15 @@ static __always_inline void unclaim(struct prompt *p)
 /* Has userspace look at a stream, once until it does. */
 static __always_inline void report(struct pace *pace, struct prompt *p, __u32 place)
 {
-	__u32 index = pace->reported & report_mask;
+	__u32 index;
 	__u64 *slot;
 
 	if (__sync_lock_test_and_set(&p->told, 1))
 		return;
+	index = __sync_fetch_and_add(&pace->reported, 1) & report_mask;
 	slot = bpf_map_lookup_elem(&reports, &index);
-	if (!slot)
-		return;
-	*slot = place;
-	__sync_fetch_and_add(&pace->reported, 1);
+	if (slot)
+		*(volatile __u64 *)slot = place + 1;
 }
 
 static __always_inline bool is_sound(const struct prompt *p)

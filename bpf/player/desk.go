@@ -153,10 +153,15 @@ func (m *memory) part(place uint32, turns uint8) *playerPart {
 	return &m.parts[int(place)*mostAhead+int(turns)%mostAhead]
 }
 
-// told hands over the streams that were reported since it was asked last.
+// told hands over the streams that were reported since it was asked last. One that is
+// being reported is told of next time.
 func (d *desk) told(look func(*Stream)) {
-	for now := atomic.LoadUint32(&d.pace.Reported); d.seen != now; d.seen++ {
-		place := d.reports[d.seen%uint32(len(d.reports))]
+	for ; d.seen != atomic.LoadUint32(&d.pace.Reported); d.seen++ {
+		report := atomic.SwapUint64(&d.reports[d.seen%uint32(len(d.reports))], 0)
+		if report == 0 {
+			return
+		}
+		place := report - 1
 		atomic.StoreUint32(&d.prompts[place].Told, 0)
 		if s := d.streams[place]; s != nil {
 			look(s)

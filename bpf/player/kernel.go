@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -65,7 +66,7 @@ func (k *kernel) open() error {
 	k.shared = sharedIn(memory)
 	k.shared.pace.FrameLength = usualFrame
 	k.runner = newRunner(k.objects.Play.FD(), k.shared.pace, unix.Syscall6)
-	if err := k.send(0, 1); err != nil {
+	if err := k.send(turnOf(0, 0, 1)); err != nil {
 		return fmt.Errorf("run on live frames: %w", err)
 	}
 	var err error
@@ -93,7 +94,7 @@ func valuesOf[T any](b []byte) []T {
 
 func (k *kernel) memory() memory { return k.shared }
 
-func (k *kernel) send(slot, end uint32) error { return k.runner.send(slot, end) }
+func (k *kernel) send(t turn) error { return k.runner.send(t) }
 
 func (k *kernel) refusal(place uint32) error {
 	return k.plane.Refusal(uint32(k.shared.prompts[place].Fate))
@@ -144,21 +145,16 @@ func newRunner(program int, pace *playerPace, enter systemCall) *runner {
 	return r
 }
 
-// send runs the program once for each place of a slot. A run may be interrupted and
-// then runs on: what comes too often finds nothing to say.
-func (r *runner) send(slot, end uint32) error {
-	r.pace.Slot, r.pace.Next = slot, 0
-	for {
-		r.pace.NowNs = monotonic()
-		r.run.sizeIn, r.run.repeat = r.pace.FrameLength, end
-		_, _, failed := r.enter(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&r.run)), unsafe.Sizeof(r.run), 0, 0, 0)
-		runtime.KeepAlive(r)
-		switch failed {
-		case 0:
-			return nil
-		case unix.EINTR, unix.EAGAIN:
-		default:
-			return fmt.Errorf("run on live frames: %w", failed)
-		}
+// send runs the program once for each place that is left of a turn. A run may be
+// interrupted, or find that another one was quicker.
+func (r *runner) send(t turn) error {
+	r.run.repeat = t.left()
+	atomic.StoreUint64(&r.pace.NowNs, monotonic())
+	r.run.sizeIn = r.pace.FrameLength
+	_, _, failed := r.enter(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&r.run)), unsafe.Sizeof(r.run), 0, 0, 0)
+	runtime.KeepAlive(r)
+	if failed != 0 && failed != unix.EINTR && failed != unix.EAGAIN {
+		return fmt.Errorf("run on live frames: %w", failed)
 	}
+	return nil
 }

@@ -184,7 +184,7 @@ func insist(run func() error, pause func(time.Duration) bool, tell func(error)) 
 
 func (p *Player) pacerHere() *pacer {
 	m := p.out.memory()
-	return &pacer{pace: m.pace, slots: m.slots, send: p.out.send, bell: p.pacing.bell, news: p.pacing.news, done: tickAt(m.pace, monotonic())}
+	return &pacer{pace: m.pace, slots: m.slots, send: p.out.send, bell: p.pacing.bell, news: p.pacing.news, share: share}
 }
 
 // start starts a process where the plane is, which goes before all else in any of its
@@ -203,8 +203,8 @@ func (p *pacing) start(command []string, k *kernel) (*exec.Cmd, error) {
 		child.ExtraFiles = append(child.ExtraFiles, file)
 	}
 	child.Stdin, child.Stderr = p.listened, os.Stderr
-	// Nothing in it is to interrupt it: it has one goroutine, and makes no garbage.
-	child.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1")
+	// Nothing in it is to interrupt it: it has a goroutine for each pacer, and makes no garbage.
+	child.Env = append(os.Environ(), "GOMAXPROCS=2", "GOGC=off", "GODEBUG=asyncpreemptoff=1")
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it ends with this process, not by a signal to both
 	started := make(chan error)
 	go func() {
@@ -258,31 +258,84 @@ func goFirst(flags uint64) error {
 }
 
 // Pace is the work of the process that Config.Pacer starts: it has prompts sent on
-// time until the process that started it closes its player, or ends.
+// time until the process that started it closes its player, or ends. Where there are
+// several CPUs two pacers work on two of them: when one CPU is kept busy, or is taken
+// away by a hypervisor, the other does what is due.
 func Pace() error {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM) // who started it ends it
-	runtime.LockOSThread()
-	if err := closeInherited(); err != nil {
-		return fmt.Errorf("pace prompts: %w", err)
+	err := closeInherited()
+	var pacers []*pacer
+	if err == nil {
+		pacers, err = inheritedPacers()
 	}
-	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0); err != nil {
-		return fmt.Errorf("pace prompts: %w", err)
-	}
-	pace, err := mapped(paceFile, int(unsafe.Sizeof(playerPace{})))
 	if err != nil {
 		return fmt.Errorf("pace prompts: %w", err)
+	}
+	ended := make(chan error)
+	for n, p := range pacers {
+		go func() { ended <- p.runOn(n, len(pacers)) }()
+	}
+	return <-ended
+}
+
+// inheritedPacers work on the memory that this process was handed.
+func inheritedPacers() ([]*pacer, error) {
+	pace, err := mapped(paceFile, int(unsafe.Sizeof(playerPace{})))
+	if err != nil {
+		return nil, err
 	}
 	slots, err := mapped(slotsFile, int(playerSlotLayoutSLOTS)*int(unsafe.Sizeof(playerSlot{})))
 	if err != nil {
-		return fmt.Errorf("pace prompts: %w", err)
+		return nil, err
 	}
 	shared := &valuesOf[playerPace](pace)[0]
-	r := newRunner(programFile, shared, unix.RawSyscall6)
-	p := &pacer{
-		pace: shared, slots: valuesOf[playerSlot](slots), send: r.send,
-		bell: &bell{fd: bellFile, enter: unix.RawSyscall6}, news: &bell{fd: newsFile}, done: tickAt(shared, monotonic()),
+	first := &pacer{
+		pace: shared, slots: valuesOf[playerSlot](slots), send: newRunner(programFile, shared, unix.RawSyscall6).send,
+		bell: &bell{fd: bellFile, enter: unix.RawSyscall6}, news: &bell{fd: newsFile}, share: share,
+	}
+	if runtime.NumCPU() == 1 {
+		return []*pacer{first}, nil
+	}
+	second := *first
+	second.send = newRunner(programFile, shared, unix.RawSyscall6).send
+	second.lag, second.share = reliefLag, reliefShare
+	if second.bell, err = newBell(); err != nil {
+		return nil, err
+	}
+	second.bell.enter, second.bell.life = unix.RawSyscall6, first.bell.life
+	first.relief = second.bell
+	return []*pacer{first, &second}, nil
+}
+
+// runOn runs on a thread of its own. The last of several pacers has a CPU that no other uses.
+func (p *pacer) runOn(n, of int) error {
+	runtime.LockOSThread()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0); err != nil {
+		return fmt.Errorf("pace prompts: %w", err)
+	}
+	if of > 1 {
+		if err := keepApart(n == of-1); err != nil {
+			return fmt.Errorf("pace prompts: %w", err)
+		}
 	}
 	return p.run()
+}
+
+// keepApart keeps the thread on the last CPU that the process may use, or off it.
+func keepApart(last bool) error {
+	var may, on unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &may); err != nil {
+		return err
+	}
+	for cpu, left := 0, may.Count(); left > 0; cpu++ {
+		if !may.IsSet(cpu) {
+			continue
+		}
+		if left--; (left == 0) == last {
+			on.Set(cpu)
+		}
+	}
+	return unix.SchedSetaffinity(0, &on)
 }
 
 // closeInherited closes the files that nobody meant to hand on. Those that this

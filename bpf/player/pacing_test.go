@@ -168,13 +168,15 @@ func TestThePacerRests(t *testing.T) {
 	}
 	defer news.close()
 	slots := make([]playerSlot, playerSlotLayoutSLOTS)
-	p := &pacer{pace: &playerPace{BeginNs: monotonic() - uint64(100*tick)}, slots: slots, bell: news, news: news, done: 90}
+	p := &pacer{pace: &playerPace{BeginNs: monotonic() - uint64(100*tick)}, slots: slots, bell: news, news: news, share: share}
+	p.skip(90)
 	p.pace.Streams[shortest] = 1
 	for i := range shortest {
 		slots[i].End = 1
 	}
 	var worked time.Duration
-	p.send = func(uint32, uint32) error {
+	p.send = func(t turn) error {
+		p.pace.Turn = uint64(turnOf(t.tick(), t.slot(), 0))
 		for begin := time.Now(); time.Since(begin) < 2*tick; {
 		}
 		worked += 2 * tick

@@ -15,9 +15,14 @@
 char _license[] SEC("license") = "Dual BSD/GPL";
 
 /* Keeps types in the type information; no map mentions them. */
-int record_types(enum page_layout *p, enum slot_layout *s, enum part_layout *l, struct part *a, enum verdict *v)
+int layout_types(enum page_layout *p, enum slot_layout *s, enum turn_layout *t, enum part_layout *l)
 {
-	return p || s || l || a || v;
+	return p || s || t || l;
+}
+
+int value_types(struct part *a, enum verdict *v)
+{
+	return a || v;
 }
 
 /* Userspace sends what cannot be sent from here: no neighbour yet, or a local far end. */
@@ -96,15 +101,15 @@ static __always_inline void note(struct pace *pace, struct prompt *p, __u32 plac
 	p->marker = !gone;
 	if (gone) {
 		p->refused = 0;
-		pace->said++;
+		add(&pace->said, 1);
 	} else if (v != UNDECIDED) {
 		p->refused = is_unheard(v) ? 0 : p->refused + 1;
 		p->fate = v;
-		pace->refused++;
+		add(&pace->refused, 1);
 		look = look || p->refused == p->patience;
 	}
 	if (v == HANDED)
-		pace->handed++;
+		add(&pace->handed, 1);
 	if (p->tell) {
 		p->tell = 0;
 		p->begun_ns = pace->now_ns;

@@ -18,7 +18,7 @@ import (
 	"mcp/bpf"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type verdict -type page_layout -type slot_layout -type part_layout -type part player player.bpf.c
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type verdict -type page_layout -type slot_layout -type turn_layout -type part_layout -type part player player.bpf.c
 
 // What callers tell apart.
 var (
@@ -68,8 +68,8 @@ type Player struct {
 type sender interface {
 	// memory is where streams say what comes next, where audio is, and when it is due.
 	memory() memory
-	// send sends a packet of each stream in the first places of a slot.
-	send(slot, end uint32) error
+	// send sends a packet of each stream that is left of a turn.
+	send(turn) error
 	// refusal is why a packet of the stream at a place did not leave.
 	refusal(place uint32) error
 	close() error

@@ -210,6 +210,7 @@ type playerOwner struct {
 
 type playerPace struct {
 	_           structs.HostLayout
+	Turn        uint64
 	BeginNs     uint64
 	NowNs       uint64
 	WakeAt      uint64
@@ -220,8 +221,6 @@ type playerPace struct {
 	Said        uint64
 	Handed      uint64
 	Refused     uint64
-	Slot        uint32
-	Next        uint32
 	FrameLength uint32
 	Reported    uint32
 	Streams     [61]uint32
@@ -381,6 +380,13 @@ type playerTapping struct {
 		Val uint32
 	}
 }
+
+type playerTurnLayout uint32
+
+const (
+	playerTurnLayoutTURN_LEFT playerTurnLayout = 14
+	playerTurnLayoutTURN_SLOT playerTurnLayout = 11
+)
 
 type playerVerdict uint32
 

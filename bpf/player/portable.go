@@ -28,13 +28,13 @@ func (o *portable) memory() memory { return o.shared }
 
 func (o *portable) refusal(place uint32) error { return o.errs[place] }
 
-func (o *portable) send(index, _ uint32) error {
+func (o *portable) send(t turn) error {
 	o.player.mu.Lock()
 	defer o.player.mu.Unlock()
 	o.shared.pace.NowNs = monotonic()
-	slot := &o.player.desk.slots[index]
-	for position := range uint32(slot.shared.End) {
-		place := slot.place(position)
+	slot := &o.player.desk.slots[t.slot()]
+	for left := min(t.left(), uint32(slot.shared.End)); left > 0; left-- {
+		place := slot.place(left - 1)
 		p := &o.shared.prompts[place]
 		if !p.claim().any() {
 			continue
@@ -56,6 +56,7 @@ func (o *portable) send(index, _ uint32) error {
 		}
 	}
 	o.flush()
+	atomic.StoreUint64(&o.shared.pace.Turn, uint64(turnOf(t.tick(), t.slot(), 0)))
 	return nil
 }
 
@@ -128,7 +129,7 @@ func (o *portable) note(place uint32, gone bool, err error) {
 	}
 	if look && p.Told == 0 {
 		p.Told = 1
-		o.shared.reports[pace.Reported%uint32(len(o.shared.reports))] = uint64(place)
+		o.shared.reports[pace.Reported%uint32(len(o.shared.reports))] = uint64(place) + 1
 		atomic.AddUint32(&pace.Reported, 1)
 	}
 }
