@@ -19,7 +19,7 @@
 #define FRAME_TICKS 160
 #define PTIME_NS 20000000ULL
 #define MAX_LISTENED 16384
-#define BINS 4096
+#define BINS 32768
 #define BIN_NS 10000
 #define NEW_STREAM_NS 1000000000ULL /* of silence, after which another stream begins */
 

@@ -39,7 +39,7 @@ func (b *Bench) AttachListen(ifindex int) error {
 // Evenness is how far from 20 ms packets came after the one before.
 type Evenness struct {
 	Packets       uint64
-	P50, P99, Max time.Duration // Max: at most 41 ms are told apart
+	P50, P99, Max time.Duration // Max: at most 328 ms are told apart
 	Missed        uint64        // packets that came a whole packet too late, or did not come
 }
 

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"encoding/json"
+	"os"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"mcp/cmd/mcplab/bench"
@@ -23,6 +27,10 @@ root. The results are printed and written as JSON.`,
   mcplab bench --only prompt.kernel --streams 20000   # to be looked at with perf`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if options.Lab, err = os.Executable(); err != nil {
+				return err
+			}
 			options.Commit, options.Progress = version, cmd.ErrOrStderr()
 			return bench.Run(cmd.Context(), cmd.OutOrStdout(), options)
 		},
@@ -32,7 +40,28 @@ root. The results are printed and written as JSON.`,
 	f.StringSliceVar(&options.Only, "only", nil, "measure only what has a name that begins so")
 	f.IntVar(&options.Streams, "streams", 0, "play so many prompts, instead of as many as there can be")
 	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary, for prompts while calls arrive")
-	cmd.AddCommand(mixCommand(), speechBenchCommand())
+	cmd.AddCommand(mixCommand(), speechBenchCommand(), wakesCommand())
+	return cmd
+}
+
+func wakesCommand() *cobra.Command {
+	var length time.Duration
+	cmd := &cobra.Command{
+		Use: bench.WakesCommand, Hidden: true, Args: cobra.NoArgs,
+		Short: "Measure how evenly this machine wakes what goes before all else",
+		Long: `Wake once a millisecond on each of two CPUs, before all else, and print in JSON how far
+from even 99 in 100 of the wake-ups came, in nanoseconds. "mcplab bench" runs it beside prompts
+while calls arrive. Needs root.`,
+		Example: `  mcplab bench wakes --for 10s`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			found, err := bench.MeasureWakes(length)
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(found)
+		},
+	}
+	cmd.Flags().DurationVar(&length, "for", 10*time.Second, "how long to measure")
 	return cmd
 }
 

@@ -18,14 +18,15 @@ import (
 // hears a recording until it hangs up, and the recordings of all are listened to.
 type arrivals struct {
 	platform string        // its binary
+	lab      string        // the binary that measures wake-ups; empty: they are not measured
 	rate     int           // calls a second
 	length   time.Duration // of a call
 	listen   time.Duration
 }
 
 // As many recordings at once as jitter is measured with.
-func fullArrivals(platform string) arrivals {
-	return arrivals{platform: platform, rate: 200, length: jitterAt / 200 * time.Second, listen: 10 * time.Second}
+func fullArrivals(platform, lab string) arrivals {
+	return arrivals{platform: platform, lab: lab, rate: 200, length: jitterAt / 200 * time.Second, listen: 10 * time.Second}
 }
 
 const (
@@ -93,7 +94,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// hear listens, and sees how many calls there are meanwhile.
+// hear listens, and sees how many calls there are meanwhile and how evenly the machine
+// wakes what only wakes.
 func (a arrivals) hear(ctx context.Context, c *course) ([]Result, error) {
 	before, err := c.platformState()
 	if err != nil {
@@ -103,7 +105,8 @@ func (a arrivals) hear(ctx context.Context, c *course) ([]Result, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	if err := pause(ctx, a.listen); err != nil {
+	wakes, err := a.wakes(ctx)
+	if err != nil {
 		return nil, err
 	}
 	even, err := c.bench.Evenness()
@@ -115,10 +118,10 @@ func (a arrivals) hear(ctx context.Context, c *course) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]Result{
+	return append(append([]Result{
 		{Name: arrivalsPlayer + ".streams", Unit: "streams", Value: min(before.streams, after.streams)},
 		{Name: arrivalsPlayer + ".calls_per_s", Unit: "calls/s", Value: (after.calls - before.calls) / took},
-	}, jitter(arrivalsPlayer, even)...), nil
+	}, wakes...), jitter(arrivalsPlayer, even)...), nil
 }
 
 // start starts the web server, the platform and the callers. What it returns stops

@@ -50,6 +50,7 @@ type Options struct {
 	Only     []string // how the names begin of what is measured; all if empty
 	Streams  int      // prompts that are played at once; if zero, as many as there can be
 	Platform string   // the platform's binary; if it is not there, some things are not measured
+	Lab      string   // this program's binary, which measures wake-ups; empty: they are not measured
 	Commit   string   // what was built
 	Progress io.Writer
 }
@@ -107,7 +108,7 @@ func parts(o Options) []part {
 	for _, r := range recitals() {
 		all = append(all, part{r.name, func(ctx context.Context) ([]Result, error) { return r.climb(ctx, steps, o.Progress) }})
 	}
-	if a := fullArrivals(o.Platform); a.can() {
+	if a := fullArrivals(o.Platform, o.Lab); a.can() {
 		all = append(all, part{arrivalsPlayer, a.measure})
 	}
 	for _, c := range contenders() {
