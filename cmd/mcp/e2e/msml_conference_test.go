@@ -43,3 +43,39 @@ func TestMSMLJoinsTwoConnections(t *testing.T) {
 		t.Errorf("b heard %v", got)
 	}
 }
+
+// Active speakers (RFC 5707 section 8.7.1.2) are told as often and from the level that the
+// client says; the mix keeps the sample rate that it began with.
+func TestMSMLActiveSpeakers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	s := r.steer(t)
+	if result := s.ask(`<createconference name="loud"><audiomix samplerate="16000"><asn ri="100ms" asth="-60"/></audiomix></createconference>`); result.Response != 200 {
+		t.Fatalf("%+v", result)
+	}
+	p := r.participate(t, "hear; say hum 400 600ms; hear; say hum 400 600ms; await")
+	if result := s.ask(`<join id1="` + p.id + `" id2="conf:loud"/>`); result.Response != 200 {
+		t.Fatalf("%+v", result)
+	}
+	beep := func() {
+		s.ask(`<dialogstart target="` + p.id + `"><tonegen><tone duration="100ms"><tone1 freq="1000" atten="-10"/></tone></tonegen></dialogstart>`)
+	}
+	beep()
+	if e := s.event("msml.conf.asn", "conf:loud"); e.value("speaker") != p.id {
+		t.Errorf("%+v", e)
+	}
+	if result := s.ask(`<modifyconference id="conf:loud"><audiomix samplerate="8000"/></modifyconference>`); result.Response != 407 {
+		t.Errorf("another sample rate: %+v", result)
+	}
+	if result := s.ask(`<modifyconference id="conf:loud"><audiomix samplerate="16000"><asn ri="100ms" asth="0"/></audiomix></modifyconference>`); result.Response != 200 {
+		t.Errorf("%+v", result)
+	}
+	for len(s.event("msml.conf.asn", "conf:loud").Names) > 0 { // until the word is over
+	}
+	beep()
+	if e := s.event("msml.conf.asn", "conf:loud"); len(e.Names) > 0 {
+		t.Errorf("nobody is so loud: %+v", e)
+	}
+	s.event("msml.conf.asn", "conf:loud") // the word is over
+	s.dismiss(p)
+}

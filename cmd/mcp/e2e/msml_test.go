@@ -29,6 +29,33 @@ func TestMSMLAnnouncement(t *testing.T) {
 	}
 }
 
+// Dialogs on one connection run beside each other; what one plays takes the place of what
+// another does.
+func TestMSMLDialogsShareAConnection(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.pages.tunes()
+	web := r.pages.server.URL
+	s, p := r.steer(t), r.participate(t, "hear; dtmf 5; await")
+	result := s.ask(`<dialogstart target="` + p.id + `" name="keys"><collect><pattern digits="5"/></collect><exit namelist="dtmf.digits"/></dialogstart>
+		<dialogstart target="` + p.id + `" name="long"><play><audio uri="` + web + `/400/10s"/></play><exit namelist="play.end"/></dialogstart>`)
+	if result.Response != 200 {
+		t.Fatalf("%+v", result)
+	}
+	if exit := s.event("msml.dialog.exit", p.id+"/dialog:keys"); exit.value("dtmf.digits") != "5" {
+		t.Errorf("%+v", exit)
+	}
+	s.ask(`<dialogstart target="` + p.id + `" name="short"><play><audio uri="` + web + `/700/300ms"/></play><exit namelist="play.end"/></dialogstart>`)
+	for name, end := range map[string]string{"long": "terminate", "short": "play.complete"} {
+		if exit := s.event("msml.dialog.exit", p.id+"/dialog:"+name); exit.value("play.end") != end {
+			t.Errorf("%s: %+v", name, exit)
+		}
+	}
+	if got := s.dismiss(p); !slices.Equal(got, []float64{400, 700}) {
+		t.Errorf("heard %v", got)
+	}
+}
+
 // TestMSMLPlayAndCollect runs both forms of RFC 5707 section 13.5.
 func TestMSMLPlayAndCollect(t *testing.T) {
 	composite := `<collect fdt="10s" idt="16s"><play barge="true"><audio uri="%s"/></play>

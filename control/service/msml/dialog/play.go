@@ -144,8 +144,19 @@ func (p *player) portion(ctx context.Context, r *running, barge <-chan byte) (ev
 	if event == "" && playing.Err() != nil {
 		return "", unplayed(playing.Err())
 	}
+	if event == "" && p.displaced(playing.Position()) {
+		event = "terminate"
+	}
 	p.heard(event, playing.Position())
 	return event, nil
+}
+
+// displaced tells whether what plays ended before its end: another dialog plays to the
+// connection now. The last packet may be longer than the audio, or its end be told early.
+func (p *player) displaced(t time.Duration) bool {
+	const packet = 100 * time.Millisecond
+	length, known := p.parts[p.n].audio.length()
+	return !known || p.at+samples(t+packet) < length
 }
 
 // play plays a stretch from the present place: what is there of it at once, else while it

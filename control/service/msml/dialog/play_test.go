@@ -85,6 +85,23 @@ func TestPlayOfWhatCannotBeHad(t *testing.T) {
 	}
 }
 
+// What another dialog plays to a connection takes the place of what plays there.
+func TestDisplacement(t *testing.T) {
+	for _, audio := range []string{"a", "long"} {
+		rehearse(t, recordings, func(r *rehearsal) {
+			if err := r.start(`<play><audio uri="http://h/` + audio + `"/></play><exit namelist="play.end play.amt"/>`); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(700 * time.Millisecond)
+			r.boards.displace()
+			r.same(r.exit(), map[string]string{"play.end": "terminate"})
+			if took := time.Since(r.begun); took != 700*time.Millisecond {
+				t.Errorf("%s ended after %v", audio, took)
+			}
+		})
+	}
+}
+
 // Keys end a prompt that they may, and are there for who collects them next.
 func TestBarge(t *testing.T) {
 	rehearse(t, recordings, func(r *rehearsal) {

@@ -110,10 +110,17 @@ func (r *rehearsal) follow(cues []cue) {
 
 // boards are a stage that notes what is heard there.
 type boards struct {
-	mu    sync.Mutex
-	pcm   []int16
-	keys  string
-	heard func(pcm []int16) // who hears what is said there
+	mu   sync.Mutex
+	pcm  []int16
+	keys string
+	last *act
+}
+
+// displace stops what plays, as another Play would on a connection.
+func (b *boards) displace() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last.Stop()
 }
 
 // letter is audio of a length that a test tells apart by its name: a, b, …; a dash is
@@ -171,6 +178,9 @@ func (b *boards) Play(pcm []int16) (Sound, error) {
 
 func (b *boards) PlaySupply(from media.Supply) (Sound, error) {
 	a := &act{quit: make(chan struct{}), done: make(chan struct{})}
+	b.mu.Lock()
+	b.last = a
+	b.mu.Unlock()
 	go func() {
 		<-a.quit
 		from.Close()
