@@ -7,7 +7,7 @@ BUILD    := build
 SHELL    := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-platform test test-quick test-tagged race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip bench-ports fuzz conformance model generate generate-check fmt-check deploy-check vet clean
+.PHONY: help setup build demo demo-platform test test-quick test-codecs test-tagged race bench-media bench-mix bench-speech bench-vxml bench-reporting bench-sip bench-ports fuzz conformance model generate generate-check fmt-check deploy-check vet clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,14 +32,16 @@ demo-platform: ## every far end on one machine, and what each connection carries
 
 # Two packages at a time, whatever the machine has: tests that speak and listen wait in real time
 # for most of it, and more of them at once would be late.
-test: setup generate-check fmt-check vet deploy-check ## every test, and what it proves of the connections (needs root)
+test: setup generate-check fmt-check vet deploy-check test-codecs ## every test, and what it proves of the connections (needs root)
 	@set -o pipefail; $(GO) test -json -p 2 -timeout 20m ./... | $(GO) run ./cmd/mcplab connections
 
 test-quick: ## tests that need neither root nor tools nor long: under a minute
 	$(GO) test -short -timeout 5m ./...
 
-test-tagged: ## tests of the codecs that are built in by tags (cgo; see build)
+test-codecs: ## tests of the codecs that are built in by tags (cgo; see build)
 	CGO_ENABLED=1 $(GO) test -timeout 5m -tags 'bcg729 amr' ./control/media/codec/...
+
+test-tagged: test-codecs ## the same, and calls that speak them
 	CGO_ENABLED=1 $(GO) test -timeout 5m -tags 'bcg729 amr' -run Baresip ./control/call
 
 race: ## every test under the race detector (needs gcc)

@@ -8,7 +8,7 @@ set -eu
 demo="ethtool=ethtool ip=iproute2 nsenter=util-linux bpftool=bpftool
 flite=flite espeak-ng=espeak-ng pocketsphinx_continuous=pocketsphinx
 /usr/share/pocketsphinx/model/en-us/en-us/mdef=pocketsphinx-en-us"
-test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-core kamailio=kamailio rtpengine=rtpengine-daemon sox=sox mpg123=mpg123 lame=lame opusdec=opus-tools openssl=openssl tshark=tshark tcpdump=tcpdump gcc=gcc git=git xmllint=libxml2-utils promtool=prometheus pg_lsclusters=postgresql
+test="clang-14=clang-14 llvm-strip-14=llvm-14 sipp=sip-tester baresip=baresip-core kamailio=kamailio rtpengine=rtpengine-daemon sox=sox mpg123=mpg123 lame=lame opusdec=opus-tools openssl=openssl tshark=tshark tcpdump=tcpdump gcc=gcc /usr/include/bcg729/decoder.h=libbcg729-dev /usr/include/opencore-amrnb/interf_dec.h=libopencore-amrnb-dev git=git xmllint=libxml2-utils promtool=prometheus pg_lsclusters=postgresql
 snmpd=snmpd snmpwalk=snmp snmptrapd=snmptrapd smilint=smitools prometheus-snmp-exporter=prometheus-snmp-exporter chromium-headless-shell=chromium-headless-shell"
 reporting="java=default-jre-headless /usr/share/activemq/bin/activemq.jar=activemq nft=nftables
 /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server"
