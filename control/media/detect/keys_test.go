@@ -91,18 +91,23 @@ func TestLimitsOfQ24(t *testing.T) {
 	}
 }
 
-// A string of digits, coded, beside noise and with short breaks, is heard as it
-// was pressed.
+// A string of digits, coded, beside noise down to 15 dB below it, as short as ITU-T Q.24
+// lets presses and pauses be, and with short breaks, is heard as it was pressed.
 func TestStringsOfKeys(t *testing.T) {
 	const keys = "1123580*#ABCD7799"
 	parts, err := tone.Keys(keys, -12, 60*ms, 50*ms)
 	if err != nil {
 		t.Fatal(err)
 	}
+	quick, err := tone.Keys(keys, -12, 40*ms, 40*ms)
+	if err != nil {
+		t.Fatal(err)
+	}
 	clean := tone.PCM(rate, parts...)
 	noisy := make([]int16, len(clean))
+	r, noise := rand.New(rand.NewPCG(7, 8)), tone.Amplitude(-24)/math.Sqrt2 // the two tones together have -9 dBm0
 	for i, s := range clean {
-		noisy[i] = s + int16(rand.NormFloat64()*tone.Amplitude(-30))
+		noisy[i] = s + int16(r.NormFloat64()*noise)
 	}
 	law, _ := codec.PCMA.Encode(clean)
 	coded, _ := codec.PCMA.Decode(law)
@@ -110,7 +115,7 @@ func TestStringsOfKeys(t *testing.T) {
 	for at := 320; at+60 < len(broken); at += 880 { // 7 ms within each press
 		clear(broken[at : at+56])
 	}
-	for what, pcm := range map[string][]int16{"clean": clean, "noisy": noisy, "coded": coded, "broken": broken} {
+	for what, pcm := range map[string][]int16{"clean": clean, "noisy": noisy, "coded": coded, "broken": broken, "quick": tone.PCM(rate, quick...)} {
 		k := NewKeys()
 		var got []byte
 		for ; len(pcm) > 0; pcm = pcm[min(160, len(pcm)):] {
