@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -112,4 +114,57 @@ func TestPageLearnsOfTheCallBefore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the Resource Manager and SIP Server send along reaches the page, the record and
+// the log, each header and parameter all three; options only as far as is allowed.
+func TestResourceManagerIsHeard(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *node.Config) { c.Calls.Overrides = []string{"vrm.*"} })
+	r.pages.page("/main.vxml", `<form><block>
+		<log expr="session.com.genesyslab.sessionid"/><log expr="session.com.genesyslab.sessiondata.join('|')"/>
+		<log expr="session.connection.uuid"/><log expr="session.com.genesyslab.userdata.Customer"/>
+		<log expr="session.com.genesyslab.userdata['gsw-ivr-profile-id']"/><log expr="session.com.genesyslab.userdata['geo-location']"/>
+		<log expr="session.connection.protocol.sip.headers['x-genesys-rm-application-dbid']"/>
+		<log expr="session.connection.protocol.sip.headers['x-iscc-cofid']"/>
+		<log expr="session.com.genesyslab.config['vrm.nsssessionxml']"/><log expr="typeof session.com.genesyslab.config['log.level']"/>
+		<log expr="session.connection.protocol.sip.requesturi['gvp.config.log.level']"/><log expr="session.connection.dn"/></block></form>`)
+	to := r.uri("ivr", "dn=7001;gvp-tenant-id=no;gvp.config.vrm.nsssessionxml=x;gvp.config.log.level=debug")
+	phone := caller.NewPhone(r.agent, caller.Config{To: to, Headers: map[string]string{
+		"X-Genesys-GVP-Session-ID":      "A1B2;gvp.rm.datanodes=2|1;gvp.rm.tenant-id=1.102_IVR",
+		"X-Genesys-GVP-Session-Data":    "callsession=A1B2;2;1",
+		"X-Genesys-CallUUID":            "U1",
+		"X-Genesys-RM-Application-dbid": "105",
+		"X-Genesys-gsw-ivr-profile-id":  "117",
+		"X-Genesys-geo-location":        "emea",
+		"X-Genesys-Customer":            "Ann",
+		"X-ISCC-CofId":                  "location=x;cofid=9",
+	}})
+	if _, err := phone.Call(t.Context(), steps(t, "await")); err != nil {
+		t.Fatal(err)
+	}
+	var seen []any
+	for _, line := range r.log.lines("page log") {
+		seen = append(seen, line["text"])
+	}
+	want := []any{"A1B2", "callsession=A1B2|2|1", "U1", "Ann", "117", "emea", "105", "location=x;cofid=9", "x", "undefined", "debug", "7001"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("the page saw %q, want %q", seen, want)
+	}
+	userData := map[string]string{"customer": "Ann", "gsw-ivr-profile-id": "117", "geo-location": "emea"}
+	rec := r.record(1)
+	if a := rec.Attached; a == nil || rec.Session != "A1B2" || rec.Tenant != "1.102_IVR" || rec.Profile != "117" || a.CallUUID != "U1" ||
+		!slices.Equal(a.SessionData, []string{"callsession=A1B2", "2", "1"}) || !maps.Equal(a.UserData, userData) ||
+		!maps.Equal(a.Overrides, map[string]string{"vrm.nsssessionxml": "x"}) {
+		t.Errorf("the record has %q %q %q %+v", rec.Session, rec.Tenant, rec.Profile, rec.Attached)
+	}
+	line := r.log.wait(t, "call came with")
+	if text := fmt.Sprint(line["session_data"], line["user_data"], line["overrides"]); line["gvp_session"] != "A1B2" || line["call_uuid"] != "U1" ||
+		text != "[callsession=A1B2 2 1] map[customer:Ann geo-location:emea gsw-ivr-profile-id:117] map[vrm.nsssessionxml:x]" {
+		t.Errorf("the log has %v", line)
+	}
+	if refused := r.log.wait(t, "options not overridden, for calls.overrides does not name them"); fmt.Sprint(refused["options"]) != "[log.level]" {
+		t.Errorf("the log has %v", refused)
+	}
+	r.nothingLeft()
 }

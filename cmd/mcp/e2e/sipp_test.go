@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"mcp/cmd/mcplab/caller"
 	"mcp/cmd/mcplab/sipbench"
+	"mcp/control/node"
 	"mcp/control/reporting"
 )
 
@@ -29,10 +31,23 @@ func needSIPp(t *testing.T) {
 // TestSIPpServices has SIPp ask for the services.
 func TestSIPpServices(t *testing.T) {
 	needSIPp(t)
-	r := newRig(t, nil)
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "closed.wav"), wav(caller.Hum(400, 300*time.Millisecond)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(c *node.Config) {
+		c.Announcements.Directory = dir
+		c.Application.Numbers = map[string]string{"1800": "annc;play=/provisioned/closed"}
+	})
 	r.pages.tunes()
 	web := r.pages.server.URL
+	b := newBob(t, "wait 300ms; hangup")
 	r.pages.page("/blind.vxml", `<form><transfer name="t" type="blind" dest="sip:bob@127.0.0.1"/></form>`)
+	r.pages.page("/dialog.vxml", `<form><block><prompt><audio src="/400/300ms"/></prompt><disconnect/></block></form>`)
+	for path, attributes := range map[string]string{"/consultation.vxml": `type="consultation"`, "/bridge.vxml": `type="bridge"`, "/redirect.vxml": `type="bridge" method="mediaredirect"`} {
+		r.pages.page(path, `<form><transfer name="t" dest="`+b.uri()+`" `+attributes+`/><block><disconnect/></block></form>`)
+	}
 	// A page that does not get its two keys waits for longer than SIPp does.
 	r.pages.page("/keys.vxml", `<form><field name="pin"><grammar mode="dtmf" version="1.0" root="r" type="application/srgs+xml"><rule id="r"><item>1 2</item></rule></grammar><filled><prompt><audio src="/400/300ms"/></prompt><disconnect/></filled></field></form>`)
 	for _, tt := range []struct {
@@ -46,10 +61,47 @@ func TestSIPpServices(t *testing.T) {
 		{"uac_blind_transfer.xml", []string{"-key", "page", escape(web + "/blind.vxml")}},
 		{"uac_info_keys.xml", []string{"-key", "page", escape(web + "/keys.vxml")}},
 		{"uac_msml.xml", []string{"-key", "audio", web + "/700/300ms"}},
+		{"uac_hears_bye.xml", []string{"-s", "1800"}},
+		{"uac_dialog.xml", []string{"-key", "page", escape(web + "/dialog.vxml")}},
+		{"uac_dialog.xml", []string{"-key", "page", escape(web + "/bridge.vxml")}},
+		{"uac_dialog_missing.xml", []string{"-key", "page", escape(web + "/none.vxml")}},
+		{"uac_consultation.xml", []string{"-key", "page", escape(web + "/consultation.vxml")}},
+		{"uac_media_redirect.xml", []string{"-key", "page", escape(web + "/redirect.vxml")}},
+		{"uac_conf.xml", []string{"-d", "200"}},
+		{"uac_record.xml", []string{"-d", "200"}},
+		{"uac_bad_sdp.xml", nil},
+		{"uac_no_codec.xml", nil},
 	} {
 		t.Run(tt.scenario, func(t *testing.T) { r.sipp(t, tt.scenario, tt.keys) })
 	}
 	r.nothingLeft()
+}
+
+// TestEveryScenarioIsPlayed looks for each of SIPp's scenarios in the tests.
+func TestEveryScenarioIsPlayed(t *testing.T) {
+	var played string
+	for _, tests := range []string{"*_test.go", "../../../control/sip/*_test.go"} {
+		files, err := filepath.Glob(tests)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no tests in %s: %v", tests, err)
+		}
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			played += string(text)
+		}
+	}
+	scenarios, err := filepath.Glob("../../../scripts/sipp/*.xml")
+	if err != nil || len(scenarios) < 40 {
+		t.Fatalf("%d scenarios: %v", len(scenarios), err)
+	}
+	for _, path := range scenarios {
+		if !strings.Contains(played, strconv.Quote(filepath.Base(path))) {
+			t.Errorf("no test plays %s", path)
+		}
+	}
 }
 
 // TestSIPpKeys has SIPp's callers press the keys of the sizing guide's application, 52
