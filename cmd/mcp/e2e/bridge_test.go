@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"mcp/cmd/mcplab/caller"
 	"mcp/control/node"
@@ -81,6 +83,51 @@ func TestRedirectedCallerHearsThePageAgain(t *testing.T) {
 	}
 	b.last()
 	r.nothingLeft()
+}
+
+// TestRedirectEnds by the caller, or when its time is over; where a telephone wants its
+// audio to stay where it is, the two talk through the platform.
+func TestRedirectEnds(t *testing.T) {
+	t.Parallel()
+	stays := func(_ *sip.Dialog, ev sip.Event) bool {
+		again, ok := ev.(*sip.Reinvite)
+		if ok {
+			_ = again.Reject(context.Background(), 488, "")
+		}
+		return ok
+	}
+	const talk, talks = "hear; say hum 400 300ms; await", "wait 400ms; say hum 700 400ms; wait 600ms"
+	for _, tt := range []struct {
+		name, attributes, script, party string
+		asked, within                   func(*sip.Dialog, sip.Event) bool
+		want                            string
+		hears                           []float64
+	}{
+		{name: "by the caller", script: "wait 700ms; hangup", party: "wait 10s", want: "near_end_disconnect hangup"},
+		{name: "after its time", attributes: `maxtime="400ms"`, script: "await", party: "wait 10s", want: "maxtime_disconnect"},
+		{name: "the caller stays", script: talk, party: talks, asked: stays, want: "far_end_disconnect", hears: []float64{400}},
+		{name: "the party stays", script: talk, party: talks, within: stays, want: "far_end_disconnect", hears: []float64{400}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, func(c *node.Config) { c.Transfers.Redirect = true })
+			b := newBob(t, tt.party)
+			b.within = tt.within
+			r.transferring(`<transfer name="t" type="bridge" dest="` + b.uri() + `" ` + tt.attributes + `>`)
+			phone := caller.NewPhone(r.agent, caller.Config{To: r.target(), Quiet: 300 * time.Millisecond, Voice: hum, Asked: tt.asked})
+			if _, err := phone.Call(t.Context(), steps(t, tt.script)); err != nil && !errors.Is(err, caller.ErrHungUp) {
+				t.Fatal(err)
+			}
+			if got := heard(b.last()); !slices.Equal(got, tt.hears) {
+				t.Errorf("bob heard %v, want %v", got, tt.hears)
+			}
+			r.record(1)
+			if told, _ := r.told(); told != tt.want {
+				t.Errorf("the page told %q, want %q", told, tt.want)
+			}
+			r.nothingLeft()
+		})
+	}
 }
 
 // TestConsultationsThatFail leaves the caller with its page, and tells why.

@@ -25,6 +25,7 @@ type bob struct {
 	script string
 	refuse int // with this status, if not 0
 	silent bool
+	within func(*sip.Dialog, sip.Event) bool
 
 	mu        sync.Mutex
 	calls     []*caller.Summary
@@ -69,7 +70,7 @@ func (b *bob) Invite(ctx context.Context, d *sip.Dialog) {
 		b.t.Error(err)
 		return
 	}
-	summary, err := caller.NewPhone(b.agent, caller.Config{Quiet: 300 * time.Millisecond, Voice: hum}).Answer(ctx, d, steps)
+	summary, err := caller.NewPhone(b.agent, caller.Config{Quiet: 300 * time.Millisecond, Voice: hum, Asked: b.within}).Answer(ctx, d, steps)
 	if err != nil && summary == nil {
 		b.t.Errorf("bob: %v", err)
 		return
