@@ -137,6 +137,7 @@ func (s streaming) bargedIn() {
 // still ends as the service ends it; whom nobody hears any more is told, and only what is
 // complete is kept.
 func TestLongRecordingsAreHeardWhileTheyArrive(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(c *node.Config) { c.Fetch.Timeout = 1500 * time.Millisecond })
 	r.pages.tunes()
 	page := func(audio string) string {
@@ -162,6 +163,7 @@ func TestLongRecordingsAreHeardWhileTheyArrive(t *testing.T) {
 // The same by MSML, to a connection and to a conference; a client moves about in what has
 // arrived, and ends what has not.
 func TestMSMLPlaysRecordingsWhileTheyArrive(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(c *node.Config) { c.Fetch.Timeout = 1500 * time.Millisecond })
 	s, alone, member := r.steer(t), r.participate(t, "hear; await"), r.participate(t, "hear; await")
 	play := func(target, name, path string) {
