@@ -3,12 +3,18 @@ package script
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/token"
+	"github.com/dop251/goja/unistring"
 )
+
+var errNoExpression = errors.New("SyntaxError: this is not one expression")
 
 // cacheSize is how many programs a Cache keeps. When it is full it starts
 // afresh: cheaper than bookkeeping per use, and pages reuse what they need.
@@ -44,14 +50,12 @@ const (
 )
 
 type program struct {
-	code     *goja.Program
-	reach    reach      // what is to be guarded
-	implicit bool       // it may give objects code that runs without being called
-	plain    plain      // what an expression comes to, where that is plain
-	refers   references // of the tags of a rule
-	older    bool       // it names what engines used to have
-	evals    bool       // it calls eval, and its code makes it from that
-	vars     []string   // declared by statements with var, let, const, class or function
+	code   *goja.Program
+	trait             // what is to be guarded, and whether it may give objects code that runs by itself
+	plain  plain      // what an expression comes to, where that is plain
+	refers references // of the tags of a rule
+	evals  bool       // it calls eval, and its code makes it from that
+	vars   []string   // declared by statements with var, let, const, class or function
 }
 
 func (c *Cache) program(k key, src Source) (*program, error) {
@@ -74,68 +78,132 @@ func (c *Cache) program(k key, src Source) (*program, error) {
 	return p, nil
 }
 
-// compile wraps the text into a function of the scope objects, outermost first,
+// compile puts the script into a function of the scope objects, outermost first,
 // whose body sees them through nested with statements. So names resolve, and
 // assignments land, as ECMAScript says of nested scopes, and session,
 // application, document and dialog are names of the scopes themselves.
 func compile(k key, src Source) (*program, error) {
-	if err := unfit(k.text); err != nil {
-		return nil, &Error{Source: src, Message: err.Error(), Limit: true}
+	p := &program{}
+	tree, err := p.read(k, src)
+	if err == nil {
+		err = p.compile(tree, k)
 	}
-	p := &program{reach: reachOf(strings.ReplaceAll(k.text, looseEval, "")), implicit: endows(k.text), older: olderNames.MatchString(k.text)}
-	body := k.text
-	switch k.kind {
-	case expression:
-		p.plain = plainOf(body)
-		body = "return (" + body + "\n);"
-	case assignment:
-		body += "\n;"
-	case statements:
-		src.Text = uncommented(src.Text)
-		declared, err := declarations(src)
-		if err != nil {
-			return nil, err
-		}
-		body = declared.published(src.Text)
-		p.vars = append(append(p.vars, declared.vars...), declared.functions...)
-		p.vars = append(p.vars, declared.lexical...)
-		body = publish(declared.functions) + body + "\n;" + publish(declared.lexical)
-	case semantics:
-		// The text is a complete function expression of its own.
-		p.refers = referencesOf(k.text)
-	}
-	text := "(function(" + strings.ReplaceAll(k.chain, " ", ",") + "){" + withs(k.chain) + "{" + body + "\n}})"
-	if k.kind == semantics {
-		text = "(" + body + ")"
-	}
-	if err := p.compile(src.Name, text); err != nil {
-		limit := errors.Is(err, errLevels) || errors.Is(err, errBig)
-		return nil, &Error{Source: src, Message: err.Error(), Limit: limit}
+	if err != nil {
+		return nil, &Error{Source: src, Message: err.Error(), Limit: excessive(err)}
 	}
 	return p, nil
 }
 
-// compile compiles what a program is to come to: a function.
-func (p *program) compile(name, text string) error {
-	tree, err := parse(name, text)
-	if err == nil {
-		err = fit(tree, text)
-	}
-	if err != nil {
-		return err
-	}
-	careful, err := vetted(tree, text)
-	if err != nil {
-		return err
-	}
-	if careful != text {
-		p.evals = true
-		if tree, err = parse(name, "(function(eval){return "+careful+"})"); err != nil {
-			return err
+// read parses a script by itself, which also refuses text that would only make sense
+// inside the function, such as an unbalanced brace.
+func (p *program) read(k key, src Source) (*ast.Program, error) {
+	switch k.kind {
+	case expression:
+		tree, err := parse(src.Name, "("+k.text+"\n)")
+		if err != nil {
+			return nil, err
 		}
+		e, ok := single(tree)
+		if !ok {
+			return nil, errNoExpression
+		}
+		p.plain = plainOf(e, len(k.text))
+		tree.Body = []ast.Statement{&ast.ReturnStatement{Argument: e}}
+		return tree, nil
+	case semantics:
+		// The text is a complete function expression of its own.
+		p.refers = referencesOf(k.text)
+		return parse(src.Name, "("+k.text+")")
+	case assignment:
+		return parse(src.Name, k.text)
+	}
+	tree, err := parse(src.Name, uncommented(k.text))
+	if err != nil {
+		return nil, err
+	}
+	declared := declarations(tree)
+	if len(declared.vars)+len(declared.functions)+len(declared.lexical) > maxNames {
+		return nil, errNames
+	}
+	p.vars = slices.Concat(declared.vars, declared.functions, declared.lexical)
+	declared.published(tree)
+	return tree, nil
+}
+
+// single is the expression that a script is.
+func single(tree *ast.Program) (ast.Expression, bool) {
+	if len(tree.Body) != 1 {
+		return nil, false
+	}
+	statement, ok := tree.Body[0].(*ast.ExpressionStatement)
+	if !ok {
+		return nil, false
+	}
+	return statement.Expression, true
+}
+
+// compile compiles what a program is to come to: a function.
+func (p *program) compile(tree *ast.Program, k key) error {
+	found, err := surveyOf(tree)
+	if err != nil {
+		return err
+	}
+	p.trait, p.evals = found.trait, found.calls != nil
+	if err := p.wrap(tree, k); err != nil {
+		return err
 	}
 	p.code, err = goja.CompileAST(tree, false)
 	return err
+}
+
+// wrap puts a script into its function, and that, when it calls eval, into one that
+// gives it the engine's own.
+func (p *program) wrap(tree *ast.Program, k key) error {
+	text := "(function(" + strings.ReplaceAll(k.chain, " ", ",") + "){" + withs(k.chain) + "{}})"
+	if k.kind == semantics {
+		text = "0"
+	}
+	if p.evals {
+		text = "(function(eval){return " + text + "})"
+	}
+	outer, err := goja.Parse("", text)
+	if err != nil {
+		return fmt.Errorf("scopes %s: %w", k.chain, err)
+	}
+	statement, _ := outer.Body[0].(*ast.ExpressionStatement)
+	f, _ := statement.Expression.(*ast.FunctionLiteral)
+	if p.evals {
+		inner, _ := f.Body.List[0].(*ast.ReturnStatement)
+		if k.kind == semantics {
+			inner.Argument, _ = single(tree)
+		}
+		f, _ = inner.Argument.(*ast.FunctionLiteral)
+	}
+	if k.kind != semantics {
+		block := innermostBlock(f.Body)
+		block.List, f.DeclarationList = tree.Body, tree.DeclarationList
+	}
+	if k.kind != semantics || p.evals {
+		tree.Body, tree.DeclarationList = outer.Body, nil
+	}
+	return nil
+}
+
+// innermostBlock is the block within with statements.
+func innermostBlock(b *ast.BlockStatement) *ast.BlockStatement {
+	var body ast.Statement = b
+	if len(b.List) == 1 {
+		body = b.List[0]
+	}
+	for {
+		with, ok := body.(*ast.WithStatement)
+		if !ok {
+			break
+		}
+		body = with.Body
+	}
+	block, _ := body.(*ast.BlockStatement)
+	return block
 }
 
 func withs(chain string) string {
@@ -149,11 +217,18 @@ func withs(chain string) string {
 // innermost is the parameter that holds the innermost scope object, whatever it is called.
 const innermost = "$scope"
 
-// publish copies block-scoped bindings onto the scope object.
-func publish(names []string) string {
-	var b strings.Builder
+// publish copies bindings of a block onto the scope object.
+func publish(names []string) []ast.Statement {
+	var all []ast.Statement
 	for _, name := range names {
-		fmt.Fprintf(&b, "%s.%s=%s;", innermost, name, name)
+		variable := unistring.NewFromString(name)
+		all = append(all, &ast.ExpressionStatement{Expression: &ast.AssignExpression{
+			Operator: token.ASSIGN,
+			Left: &ast.DotExpression{
+				Left: &ast.Identifier{Name: innermost, Idx: 1}, Identifier: ast.Identifier{Name: variable, Idx: 1},
+			},
+			Right: &ast.Identifier{Name: variable, Idx: 1},
+		}})
 	}
-	return b.String()
+	return all
 }

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,18 +16,13 @@ type declared struct {
 // block is a block with functions in it, which become the scope's when the block is
 // run (ECMA-262 annex B.3.3): the engine keeps them to the block.
 type block struct {
-	at        int // behind its brace
+	statement *ast.BlockStatement
 	functions []string
 }
 
-// declarations parses a script alone, which also refuses text that would only
-// make sense inside the wrapper, such as an unbalanced brace.
-func declarations(src Source) (declared, error) {
+// declarations are those of a script.
+func declarations(tree *ast.Program) declared {
 	var d declared
-	tree, err := parse(src.Name, src.Text)
-	if err != nil {
-		return d, &Error{Source: src, Message: err.Error()}
-	}
 	for _, v := range tree.DeclarationList {
 		d.vars = append(d.vars, bound(v.List)...)
 	}
@@ -44,7 +38,7 @@ func declarations(src Source) (declared, error) {
 			d.within(s)
 		}
 	}
-	return d, nil
+	return d
 }
 
 // within finds the blocks of a statement that declare functions.
@@ -54,7 +48,7 @@ func (d *declared) within(s ast.Statement) {
 		if s == nil {
 			return
 		}
-		b := block{at: int(s.LeftBrace)} // which counts from 1
+		b := block{statement: s}
 		for _, inner := range s.List {
 			if f, ok := inner.(*ast.FunctionDeclaration); ok {
 				b.functions = append(b.functions, f.Function.Name.Name.String())
@@ -84,13 +78,13 @@ func (d *declared) within(s ast.Statement) {
 	}
 }
 
-// published is the script's text with its functions in blocks put onto the scope.
-func (d *declared) published(text string) string {
-	slices.SortFunc(d.blocks, func(a, b block) int { return b.at - a.at })
+// published has a script put what it declares onto the scope: functions before it
+// runs, and where they stand in a block, before that does; the others at its end.
+func (d *declared) published(tree *ast.Program) {
 	for _, b := range d.blocks {
-		text = text[:b.at] + publish(b.functions) + text[b.at:]
+		b.statement.List = slices.Concat(publish(b.functions), b.statement.List)
 	}
-	return text
+	tree.Body = slices.Concat(publish(d.functions), tree.Body, publish(d.lexical))
 }
 
 func bound(list []*ast.Binding) []string {
@@ -127,14 +121,32 @@ func targets(e ast.Expression) []string {
 	return names
 }
 
-// markup is what hid scripts from browsers that knew none: to a script it begins a
-// comment (ECMA-262 annex B.1.1). Lines that begin with it are all that is written.
-var markup = regexp.MustCompile(`(?m)^([ \t]*)(?:<!--|-->)`)
-
-// uncommented is a script with such comments as usual ones.
+// uncommented is a script whose comments of markup are usual ones: what hid scripts
+// from browsers that knew none (ECMA-262 annex B.1.1). Lines that begin with them are
+// all that is written.
 func uncommented(text string) string {
 	if !strings.Contains(text, "<!--") && !strings.Contains(text, "-->") {
 		return text
 	}
-	return markup.ReplaceAllString(text, "$1//")
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		rest := strings.TrimLeft(line, " \t")
+		if after, ok := cutAny(rest, "<!--", "-->"); ok {
+			b.WriteString(line[:len(line)-len(rest)] + "//")
+			rest = after
+		} else {
+			rest = line
+		}
+		b.WriteString(rest)
+	}
+	return b.String()
+}
+
+func cutAny(text string, prefixes ...string) (string, bool) {
+	for _, p := range prefixes {
+		if after, ok := strings.CutPrefix(text, p); ok {
+			return after, true
+		}
+	}
+	return text, false
 }

@@ -3,12 +3,12 @@ package script
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/file"
+	"github.com/dop251/goja/unistring"
 )
 
 // What scripts make of text at run time is compiled by the engine itself, so it has
@@ -24,71 +24,36 @@ const vet = "$vet"
 // another name.
 var errPassedOn = errors.New("eval is called, so it cannot be a value as well")
 
-// vetted is a script, compiled from text, whose calls of eval are looked at; it is
-// text itself when there are none.
-func vetted(tree *ast.Program, text string) (string, error) {
-	u := usesOf(tree, text)
-	if len(u.at) > 0 && u.values > 0 {
-		return text, errPassedOn
+// vet is what is handed to eval, unless it must not be compiled. What it hands to eval
+// itself passes in the same way, since its text is written anew.
+func (g *guards) vet(c goja.FunctionCall) goja.Value {
+	tree, text := g.compilable(c.Argument(0))
+	if tree == nil {
+		return c.Argument(0)
 	}
-	slices.SortFunc(u.at, func(a, b int) int { return max(b, -b) - max(a, -a) })
-	for _, i := range u.at { // which count from 1
+	within, err := surveyOf(tree)
+	switch {
+	case within.values > 0:
+		panic(g.vm.NewTypeError(errPassedOn.Error()))
+	case err != nil:
+		g.stop(err)
+	case within.calls == nil:
+		return c.Argument(0)
+	}
+	return g.vm.ToValue(vetted(text, within.calls))
+}
+
+// vetted is a text whose calls of eval, between these parentheses, go through vet.
+func vetted(text string, calls []int) string {
+	slices.SortFunc(calls, func(a, b int) int { return max(b, -b) - max(a, -a) })
+	for _, i := range calls { // which count from 1
 		if i > 0 {
 			text = text[:i] + "0.." + vet + "(" + text[i:]
 		} else {
 			text = text[:-i-1] + ")" + text[-i-1:]
 		}
 	}
-	return text, nil
-}
-
-// uses are what a script does with eval.
-type uses struct {
-	at     []int // parentheses of calls: the left ones, and the right ones below zero
-	values int   // where it stands for a value
-}
-
-func usesOf(tree *ast.Program, text string) uses {
-	var u uses
-	if strings.Contains(text, "eval") || strings.Contains(text, `\u`) {
-		u.look(reflect.ValueOf(tree.Body))
-	}
-	return u
-}
-
-func (u *uses) look(v reflect.Value) {
-	if c, ok := node[*ast.CallExpression](v); ok {
-		if name, ok := c.Callee.(*ast.Identifier); ok && name.Name == "eval" {
-			u.values-- // which is counted below
-			if len(c.ArgumentList) > 0 {
-				u.at = append(u.at, int(c.LeftParenthesis), -int(c.RightParenthesis))
-			}
-		}
-	}
-	name, ok := node[*ast.Identifier](v)
-	short, brief := node[*ast.PropertyShort](v)
-	if ok && name.Name == "eval" || brief && short.Name.Name == "eval" {
-		u.values++
-	}
-	for part := range parts(v) {
-		u.look(part)
-	}
-}
-
-// vet is what is handed to eval, its own calls of eval vetted, unless it must not be
-// compiled.
-func (g *guards) vet(c goja.FunctionCall) goja.Value {
-	tree, text := g.compilable(c.Argument(0))
-	if tree == nil {
-		return c.Argument(0)
-	}
-	if usesOf(tree, text).values > 0 {
-		panic(g.vm.NewTypeError(errPassedOn.Error()))
-	}
-	if careful, _ := vetted(tree, text); careful != text {
-		return g.vm.ToValue(careful)
-	}
-	return c.Argument(0)
+	return text
 }
 
 // compilable stops a script that makes of a text what must not be compiled. What is
@@ -100,17 +65,14 @@ func (g *guards) compilable(v goja.Value) (*ast.Program, string) {
 	}
 	g.limit(int64(source.Length()), int64(g.machine.limits.Size))
 	text := source.String()
-	if err := unfit(text); err != nil {
-		g.stop(err)
-	}
 	tree, err := parse("", text)
-	if err != nil {
-		return nil, text
-	}
-	if err := fit(tree, text); err != nil {
+	switch {
+	case err == nil:
+		return tree, text
+	case excessive(err):
 		g.stop(err)
 	}
-	return tree, text
+	return nil, text
 }
 
 // evaluating gives a program that calls eval the engine's own.
@@ -224,4 +186,50 @@ func (g *guards) constructor(name string, prototype *goja.Object, look func([]go
 	if name != "" {
 		_ = g.vm.GlobalObject().DefineDataProperty(name, guarded, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	}
+}
+
+// A script names what it reaches in its text, where that is seen before the script
+// runs (survey.go), or computes the name. Names that are computed pass a function on
+// their way, which like vet is a property of numbers, and has guarded what a name
+// leads to before it is used.
+
+// keyed is that function.
+const keyed = "$key"
+
+// written tells whether the name that an expression comes to stands in the text.
+func written(e ast.Expression) bool { return literal(e) != nil }
+
+// passed is the call 0..name(args), which a script cannot stand before.
+func passed(name unistring.String, at file.Idx, args []ast.Expression) ast.Expression {
+	return &ast.CallExpression{
+		Callee: &ast.DotExpression{
+			Left:       &ast.NumberLiteral{Idx: at, Literal: "0", Value: int64(0)},
+			Identifier: ast.Identifier{Name: name, Idx: at},
+		},
+		LeftParenthesis: at, ArgumentList: args, RightParenthesis: at,
+	}
+}
+
+// keys gives numbers the function.
+func (g *guards) keys() {
+	_ = g.prototype("Number").DefineDataProperty(keyed, g.vm.ToValue(g.key), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
+}
+
+// key is the name that a value is as one. Of an object that is settled here, since it
+// may be another the next time.
+func (g *guards) key(c goja.FunctionCall) goja.Value {
+	name := c.Argument(0)
+	if o, ok := name.(*goja.Object); ok {
+		name = o.ToString()
+	}
+	text, ok := name.(goja.String)
+	if !ok {
+		return name
+	}
+	t := traits[text.String()]
+	g.machine.implicit = g.machine.implicit || t.implicit
+	if t.reach > g.machine.guarded {
+		g.machine.guard(t.reach)
+	}
+	return name
 }

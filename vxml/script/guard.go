@@ -1,7 +1,6 @@
 package script
 
 import (
-	"regexp"
 	"strings"
 	"time"
 
@@ -13,7 +12,7 @@ const (
 	maxText    = 16 << 20 // characters of a string
 	maxItems   = 1 << 20  // elements of an array
 	maxBuffer  = 16 << 20 // bytes of a typed array
-	maxDepth   = 500      // of arrays and objects within each other
+	maxLayers  = 500      // of arrays and objects within each other
 	maxSource  = 1 << 16  // characters of an expression that is made up
 	maxPattern = 32 << 20 // characters of an expression times those it looks at
 )
@@ -58,7 +57,8 @@ func (g *guards) near() {
 	g.before(text, "split", func(c goja.FunctionCall) { g.limit(length(c.This), maxText/4) })
 	g.before(g.object("Array"), "from", g.first)
 	g.before(g.prototype("Function"), "apply", g.second)
-	g.before(g.object("JSON"), "stringify", func(c goja.FunctionCall) { g.shallow(c.Argument(0), maxDepth, new(int)) })
+	g.before(g.object("JSON"), "stringify", func(c goja.FunctionCall) { g.shallow(c.Argument(0), maxLayers, new(int)) })
+	g.keys()
 	g.around(g.prototype("RegExp"), "exec", g.exec)
 	g.around(g.prototype("RegExp"), "test", g.test)
 }
@@ -207,7 +207,7 @@ func (g *guards) join(c goja.FunctionCall, original native) goja.Value {
 func (g *guards) deeper(c goja.FunctionCall, original native) goja.Value {
 	g.depth++
 	defer func() { g.depth-- }()
-	g.limit(int64(g.depth), maxDepth)
+	g.limit(int64(g.depth), maxLayers)
 	return original(c)
 }
 
@@ -279,60 +279,5 @@ func (g *guards) withhold() {
 	} {
 		// The properties of the global object can be deleted.
 		_ = g.vm.GlobalObject().Delete(name)
-	}
-}
-
-// reach is how far a script may reach into the engine's functions. Guards take
-// time and memory, which sessions whose scripts do not reach that far are spared.
-type reach uint8
-
-const (
-	nowhere reach = iota
-	near
-	wide
-	far
-)
-
-// nearNames and farNames are the names that functions are reached by, or by
-// which other names are made up; wideNames are how a script comes by a list that is
-// longer than what it takes of memory, by long texts as lists, and by expressions
-// that it makes up.
-var (
-	nearNames = regexp.MustCompile(`repeat|pad|replace|join|fill|concat|splice|unshift|flat|toS|toReversed|with|split|apply|Array|from|` +
-		`JSON|RegExp|exec|test|match|search|length|/`)
-	wideNames = regexp.MustCompile(`Array|RegExp|parse|match|search|\.\.\.|\bof\b|\b(?:Weak)?(?:Set|Map)\b|Promise|Proxy|` +
-		`\]\s*(?:=[^=]|[-+*/%&|^]+=|\*\*|<<|>>|\?\?|:|\()|\}\s*=[^=]|` + // what is assigned to by a computed name
-		`length\s*(?:=[^=]|[-+*/%&|^]+=|\*\*|<<|>>|\?\?|['":(\]}]|in\b)|\{\s*length`)
-	farNames = regexp.MustCompile(`Object|yield|Reflect|Function|constructor|eval|this|raw|BigInt|DataView|ArrayBuffer|\dArray|ClampedArray|` +
-		`Code|unescape|decode|charAt|substr|\$\{|\\|['"]\s*\+\s*['"]`)
-	// plainIndex is a small index or a name, as it is written behind [.
-	plainIndex = regexp.MustCompile(`^\s*(\d{1,5}|'[^']*'|"[^"]*")\s*\]`)
-)
-
-func reachOf(text string) reach {
-	switch {
-	case farNames.MatchString(text):
-		return far
-	case wideNames.MatchString(text):
-		return wide
-	case nearNames.MatchString(text):
-		return near
-	case computes(text):
-		return near
-	}
-	return nowhere
-}
-
-// computes tells whether a text names members by what it computes.
-func computes(text string) bool {
-	for {
-		_, after, found := strings.Cut(text, "[")
-		if !found {
-			return false
-		}
-		if !plainIndex.MatchString(after) {
-			return true
-		}
-		text = after
 	}
 }

@@ -3,16 +3,9 @@ package script
 import (
 	_ "embed"
 	"fmt"
-	"regexp"
 
 	"github.com/dop251/goja"
 )
-
-// olderNames are names of what engines of old had beside the standard, or what its
-// annex B keeps of that, and this engine has not.
-var olderNames = regexp.MustCompile(`getYear|setYear|toGMTString|__(?:define|lookup)[GS]etter__|` +
-	`\.(?:anchor|big|blink|bold|fixed|fontcolor|fontsize|italics|link|small|strike|sub|sup)\s*\(|` +
-	`RegExp\s*\.\s*(?:\$\d|lastMatch|lastParen)`)
 
 //go:embed older.js
 var olderText string

@@ -2,7 +2,6 @@ package script
 
 import (
 	"context"
-	"regexp"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
@@ -25,20 +24,13 @@ type plain struct {
 // makes is no longer than what it is made of and its text.
 const maxPlain = 256
 
-func plainOf(text string) plain {
-	if len(text) > maxPlain {
+// plainOf looks at an expression of a text's length.
+func plainOf(e ast.Expression, size int) plain {
+	if size > maxPlain || !brief(e) {
 		return plain{}
 	}
-	tree, err := parse("", "("+text+"\n)")
-	if err != nil || len(tree.Body) != 1 {
-		return plain{}
-	}
-	statement, ok := tree.Body[0].(*ast.ExpressionStatement)
-	if !ok || !brief(statement.Expression) {
-		return plain{}
-	}
-	p := plain{literal: literal(statement.Expression), brief: true}
-	p.path, _ = path(statement.Expression)
+	p := plain{literal: literal(e), brief: true}
+	p.path, _ = path(e)
 	return p
 }
 
@@ -147,10 +139,3 @@ func (m *Machine) briefly(_ context.Context, src Source, f func() (goja.Value, e
 	defer func() { m.busy = outer }()
 	return m.try(src, f)
 }
-
-// endowing is what a script needs to write for an object to get code that runs
-// without being called.
-var endowing = regexp.MustCompile(`[gs]et\b|valueOf|to[A-Z]|[sS]ymbol|Proxy|Reflect|define|__|class|prototype|constructor|[eE]val|` +
-	`Function|Object|assign|parse|\\`)
-
-func endows(text string) bool { return endowing.MatchString(text) || computes(text) }

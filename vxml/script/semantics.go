@@ -93,9 +93,6 @@ func (r *ruleRun) source() string {
 	return "function(rules,meta,$advance){" + head + "\n;var out={},$v,$o;" + b.String() + "\nreturn out;}"
 }
 
-// looseEval begins the evaluation of a tag of no stated format.
-const looseEval = "$v=eval"
-
 // looseTag is a tag of no stated format.
 func looseTag(text string) string {
 	literal := strings.TrimSpace(text)
@@ -111,7 +108,7 @@ func looseTag(text string) string {
 	if _, err := parse("", text); err != nil {
 		return fmt.Sprintf("out=%s;", plain)
 	}
-	return fmt.Sprintf(`try{$o=out;`+looseEval+`(%s);`+
+	return fmt.Sprintf(`try{$o=out;$v=eval(%s);`+
 		`if($v!==undefined&&out===$o&&!(typeof out==="object"&&Object.keys(out).length))out=$v;`+
 		`}catch(e){if(!(e instanceof ReferenceError))throw e;out=%s;}`, quoted, plain)
 }
@@ -143,7 +140,7 @@ var computed = regexp.MustCompile(`eval|Function|constructor|\[`)
 
 // referencesOf tells what the tags of a rule may refer to.
 func referencesOf(text string) references {
-	text = strings.ReplaceAll(text, looseEval, "")
+	text = strings.ReplaceAll(text, "$v=eval", "") // which is ours
 	any := computed.MatchString(text)
 	return references{latest: any || strings.Contains(text, "latest"), meta: any || strings.Contains(text, "meta")}
 }

@@ -1,0 +1,138 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"mcp/vxml/vxmltest"
+)
+
+// forms are what scripts could be made of without end.
+var forms = []struct{ name, before, unit, after string }{
+	{"prefixes", "", "!", "1"}, {"words for prefixes", "", "typeof ", "1"}, {"conditions", "", "1?1:", "1"}, {"and", "", "1&&", "1"}, {"sums", "", "'a'+", "1"},
+	{"assignments", "", "a=", "1"}, {"lists", "", "[", ""}, {"brackets", "", "(", ""}, {"blocks within blocks", "", "{", ""}, {"members", "a", ".b", ""},
+	{"calls", "a", "()", ""}, {"optional members", "a", "?.b", ""}, {"templates", "", "`${", ""}, {"tags", "a", "``", ""}, {"arrows", "", "x=>", "1"},
+	{"arrows in parameters", "", "(a=", ""}, {"labels", "", "a:", ";"}, {"commas", "", "a,", "a"}, {"new", "", "new ", "a"}, {"async", "", "async ", "a"},
+	{"classes within classes", "", "class A{a=", ""}, {"methods", "class A{", "a(){}", "}"}, {"private names", "class A{", "#a%d;", "}"}, {"functions within functions", "", "function f(){", ""},
+	{"functions", "", "function f%d(){}", ""}, {"a pattern", "/", "a", "/"}, {"patterns", "", "/a%d/;", ""}, {"repeats", "/", "(a{30}){30}", "/"}, {"a text", "'", "a", "'"},
+	{"texts", "", "'a%d';", ""}, {"numbers", "[", "%d.5,", "]"}, {"texts in a list", "[", "'%d',", "]"}, {"an object", "({", "a%d:1,", "})"}, {"else", "", "if(1);else ", ";"},
+	{"for", "", "for(;;)", ";"}, {"try", "", "try{}catch(e){", ""}, {"cases", "switch(a){", "case %d:;", "}"}, {"var", "", "var a%d;", ""}, {"let", "", "let a%d;", ""},
+	{"names in a pattern", "let [a", ",a%d", "]=b"}, {"parameters", "function f(a", ",a%d", "){}"}, {"eval", "", "eval(a);", ""}, {"comments", "", "/**/", "a"}, {"markup", "", "<!--\n", "a"},
+	{"return", "function f(){", "return;", "}"}, {"what is none", "", "@", ""}, {"a long integer", "", "1", "n"}, {"digits", "", "1", ""}, {"closures", "", "(function(){})();", ""},
+	{"lines", "", "\n", "a"}, {"a name", "", "\\u0061", ""}, {"computed names", "", "a[b];", ""},
+}
+
+// grown is a form at the size that a script may have.
+func grown(before, unit, after string) string {
+	var b strings.Builder
+	b.WriteString(before)
+	for i := 0; b.Len() < 1<<20-len(after)-20; i++ {
+		if strings.Contains(unit, "%") {
+			fmt.Fprintf(&b, unit, i)
+		} else {
+			b.WriteString(unit)
+		}
+	}
+	return b.String() + after
+}
+
+// No text occupies the parser and the compiler, which see no interrupt, for long.
+func TestForms(t *testing.T) {
+	for _, f := range forms {
+		t.Run(f.name, func(t *testing.T) {
+			text := grown(f.before, f.unit, f.after)
+			vxmltest.Within(t, func() {
+				_, _ = compile(key{chain: "session application document dialog " + innermost, kind: statements, text: text}, Source{Text: text})
+			})
+		})
+	}
+}
+
+// Texts within the bounds are parsed, and what the scan takes for a regular expression
+// is what the parser does.
+func TestScan(t *testing.T) {
+	long := func(unit string, n int) string { return strings.Repeat(unit, n) }
+	tests := []struct {
+		name, text string
+		want       error
+	}{
+		{"a division", "a = b / c / d; e = (1) / 2; f = [1] / 2 / g", nil},
+		{"a pattern behind a condition", `if (a) /['"(]/.test(b)`, nil},
+		{"behind words", `return_ = typeof /'/; for (x in /"/) ;`, nil},
+		{"behind a member's name", "a.if(1) / 2; b = a.typeof / 2 + '('", nil},
+		{"with a class", `a = /[/'"]/; b = "x"`, nil},
+		{"behind a block", "{ } /a/.test(b)", nil},
+		{"that may be none", "{ } /'/.test(b)", errAmbiguous},
+		{"behind a step", "a++ / 2 / '1'", nil},
+		{"a template", "a = `'${ {b: '`'}.b }\"${`${1}`}`", nil},
+		{"else if", long("if (a) { b() } else ", 200) + ";", nil},
+		{"statements without ;", long("a()\nb = {}\n", 5000), nil},
+		{"a sum of texts", long("'a' + ", 400) + "1", nil},
+		{"methods and blocks", "class A {" + long("a() { if (b) { } }\n static c() { }\n get d() { return 1 }", 300) + "}", nil},
+		{"too deep a sum", long("'a' + ", 600) + "1", errDepth},
+		{"too deep behind what is hidden", "a = {} / 1\n / " + long("!", 600) + "1", errDepth},
+		{"too deep an else", long("if (a) ; else ", 600) + ";", errDepth},
+		{"too many names", long("var a; ", 20) + "var b" + func() (s string) {
+			for i := range 20_000 {
+				s += fmt.Sprintf(",b%d", i)
+			}
+			return s
+		}(), nil},
+		{"parameters read again", long("(a=", 20) + "1" + long(")=>1", 20), errWork},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := unfit(tt.text); err != tt.want {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzCompile compiles scripts of any kind.
+func FuzzCompile(f *testing.F) {
+	for _, form := range forms {
+		f.Add(form.before+strings.Repeat(form.unit, 3)+form.after, true)
+	}
+	for _, text := range bombs {
+		f.Add(text, true)
+	}
+	f.Fuzz(func(t *testing.T, text string, whole bool) {
+		k := key{chain: "session dialog " + innermost, kind: expression, text: text}
+		if whole {
+			k.kind = statements
+		}
+		vxmltest.Within(t, func() { _, _ = compile(k, Source{Text: text}) })
+	})
+}
+
+// Computed names are what they were, and their objects asked once.
+func TestComputedNames(t *testing.T) {
+	tests := []struct{ name, script, expr, want string }{
+		{"an index", "var a = [3, 1, 2], s = 0; for (var i = 0; i < a.length; i++) s += a[i]; a[i] = 9;", "s + a[3] + a.length", "19"},
+		{"a method", "var o = {v: 7, f: function () { return this.v; }}, k = 'f';", "o[k]()", "7"},
+		{"of what a class extends", "class A { m() { return 1 } } class B extends A { m() { return super[k()]() } } function k() { return 'm' }", "new B().m()", "1"},
+		{"assigned and stepped", "var o = {n: 1}, k = 'n'; o[k] += 2; o[k]++; --o[k];", "o.n", "3"},
+		{"a pattern's", "var k = 'b', o = {b: 5}; var {[k]: x} = o; [o[k]] = [6];", "x + o.b", "11"},
+		{"deleted", "var o = {a: 1}, k = 'a'; delete o[k];", "k in o", "false"},
+		{"optional", "var o = null, k = 'a';", "typeof o?.[k]", "undefined"},
+		{"a symbol", "var o = {}, s = Symbol(); o[s] = 4;", "o[s]", "4"},
+		{"an object", "var n = 0, k = {toString: function () { n++; return 'a'; }}, o = {a: 2}; var r = o[k];", "r + n", "3"},
+		{"beside a variable of the check's name", "var $key = function () { return 'b'; }, o = {a: 1, b: 2}, k = 'a';", "o[k]", "1"},
+		{"functions in a block", "if (true) { function f() { return 2 } }", "document === undefined ? 0 : f()", "2"},
+		{"lines of errors", "var l; try {\n\nnull.x } catch (e) { l = /:3:/.test(e.stack) }", "l", "true"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := chain(NewMachine(Limits{}, NewCache()))[4]
+			if err := s.Run(context.Background(), Source{Text: tt.script}); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := s.Eval(context.Background(), Source{Text: tt.expr}); err != nil || v.String() != tt.want {
+				t.Errorf("%s, %v", v.String(), err)
+			}
+		})
+	}
+}
