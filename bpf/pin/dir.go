@@ -41,7 +41,7 @@ func Mount(dir string) error {
 		return err
 	}
 	if !strings.HasPrefix(filepath.Clean(dir), bpffsRoot+"/") {
-		return fmt.Errorf("%s is not on a BPF file system", parent)
+		return fmt.Errorf("%s is not on a BPF file system; mount -t bpf bpf %s makes it one", parent, parent)
 	}
 	if err := unix.Mount("bpf", bpffsRoot, "bpf", 0, "mode=0755"); err != nil {
 		return fmt.Errorf("mount bpffs on %s: %w", bpffsRoot, err)

@@ -14,12 +14,14 @@ import (
 )
 
 func configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Show, check and explain the configuration"}
+	cmd := &cobra.Command{Use: "config", Short: "Show, check and explain the configuration",
+		Example: "  mcp config defaults > mcp.yaml\n  mcp config check --config mcp.yaml\n  mcp config explain media"}
 	var file string
 	cmd.PersistentFlags().StringVarP(&file, "config", "c", "", "configuration `file`; "+defaultConfigFile+" where it exists")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "defaults", Short: "Print every key with its default and its meaning", Args: cobra.NoArgs,
+			Example: "  mcp config defaults > mcp.yaml",
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				cfg := node.Defaults()
 				return config.Print(cmd.OutOrStdout(), &cfg)
@@ -50,7 +52,8 @@ the section gvp of the configuration file, by the names and in the units they ha
   gvp:
     sip.call_rate: 100
     mpc.rtp.portrange: 20000-45000`,
-			RunE: func(cmd *cobra.Command, _ []string) error { return printOptions(cmd.OutOrStdout()) },
+			Example: "  mcp config options",
+			RunE:    func(cmd *cobra.Command, _ []string) error { return printOptions(cmd.OutOrStdout()) },
 		},
 	)
 	return cmd

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -26,11 +27,35 @@ func TestHelpFits(t *testing.T) {
 		if cmd.Short == "" {
 			t.Errorf("%s does not say what it does", cmd.CommandPath())
 		}
+		if !strings.Contains(cmd.Example, "mcp ") && cmd.Name() != "help" {
+			t.Errorf("%s shows no example", cmd.CommandPath())
+		}
 		for _, sub := range cmd.Commands() {
 			each(sub)
 		}
 	}
 	each(rootCommand())
+}
+
+// A command line that is wrong fails, and its error says what to do.
+func TestWrongCommandLines(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{line: "serv", want: `unknown command "serv" for "mcp"; did you mean serve?`},
+		{line: "qwertz", want: `unknown command "qwertz" for "mcp"; mcp --help lists them`},
+		{line: "config chekc", want: `unknown command "chekc" for "mcp config"; did you mean check?`},
+		{line: "cdr qwertz", want: `unknown command "qwertz" for "mcp cdr"; mcp cdr --help lists them`},
+		{line: "legs qwertz", want: `unknown command "qwertz" for "mcp legs"; usage: mcp legs [flags]`},
+		{line: "vxml run", want: "accepts 1 arg(s), received 0; usage: mcp vxml run FILE-OR-URL [flags]"},
+		{line: "plane status --qwertz", want: "unknown flag: --qwertz; mcp plane status --help lists the flags"},
+		{line: "cdr list --last -1", want: "--last: -1 is below zero"},
+	} {
+		root := rootCommand()
+		root.SetArgs(strings.Fields(c.line))
+		root.SetOut(io.Discard)
+		if err := root.Execute(); err == nil || err.Error() != c.want {
+			t.Errorf("mcp %s: %v, want %s", c.line, err, c.want)
+		}
+	}
 }
 
 func TestReflow(t *testing.T) {

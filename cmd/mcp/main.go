@@ -51,5 +51,6 @@ VoiceXML, MSML and NETANN. This is the platform and its tools.`,
 	root.AddCommand(serveCommand(), doctorCommand(), top.Command(), planeCommand(), legsCommand(), streamsCommand(), captureCommand(),
 		author.Command(version), cdrCommand(), configCommand(), paceCommand())
 	fitHelp(root)
+	guide(root)
 	return root
 }

@@ -109,10 +109,11 @@ func planeUpgrade(dir *string) *cobra.Command {
 		Long: `Replace the programs of a loaded plane by those of this binary, while packets flow
 and mcp serve runs. Calls, counters and interfaces stay. A plane whose maps are laid
 out otherwise is left as it is: its calls must end, and it be unloaded, first.`,
+		Example: "  mcp plane upgrade",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			swaps, err := bpf.Upgrade(*dir)
 			if err != nil {
-				return err
+				return explain(err)
 			}
 			for _, s := range swaps {
 				note := "replaces " + s.Old
@@ -131,6 +132,7 @@ out otherwise is left as it is: its calls must end, and it be unloaded, first.`,
 func planeUnload(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "unload", Short: "Detach and remove the plane, whatever its state", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return bpf.Unload(*dir) },
+		Example: "  mcp plane unload",
+		RunE:    func(*cobra.Command, []string) error { return explain(bpf.Unload(*dir)) },
 	}
 }

@@ -39,6 +39,7 @@ func planeStatus(dir *string) *cobra.Command {
 	var v planeViewer
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show the plane's mode, interfaces, programs, maps and verdicts", Args: cobra.NoArgs,
+		Example: "  mcp plane status\n  mcp plane status --watch\n  mcp plane status --json | jq .Legs",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v.dir = *dir
 			return v.run(cmd.Context(), cmd.OutOrStdout())

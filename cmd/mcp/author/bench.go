@@ -19,9 +19,10 @@ func benchCommand(version string) *cobra.Command {
 	var config bench.Config
 	var out string
 	cmd := &cobra.Command{
-		Use:   "bench",
-		Short: "Measure what the interpreter costs",
-		Args:  cobra.NoArgs,
+		Use:     "bench",
+		Short:   "Measure what the interpreter costs",
+		Example: "  mcp vxml bench\n  mcp vxml bench --each 10s --out build/bench",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			results, err := bench.Run(cmd.Context(), config)
 			if err != nil {

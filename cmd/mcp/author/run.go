@@ -17,7 +17,8 @@ import (
 
 // Command holds the tools; version is the program's, for reports.
 func Command(version string) *cobra.Command {
-	cmd := &cobra.Command{Use: "vxml", Short: "Tools for VoiceXML applications"}
+	cmd := &cobra.Command{Use: "vxml", Short: "Tools for VoiceXML applications",
+		Example: "  mcp vxml run main.vxml\n  mcp vxml check main.vxml\n  mcp vxml test dialogues/\n  mcp vxml trace"}
 	cmd.AddCommand(runCommand(), suiteCommand(version), checkCommand(), testCommand(), benchCommand(version), traceCommand())
 	return cmd
 }

@@ -30,8 +30,9 @@ func suiteCommand(version string) *cobra.Command {
 say, and the W3C's grammars that a report lists, and prints the outcome by section
 of the specification, and the reason for every test that did not pass. It fails
 when a test fails.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: suite.run,
+		Example: "  mcp vxml suite suites/w3c-vxml/manifest.json\n  mcp vxml suite --json suites/w3c-srgs/report.xml | jq -r '.results[].outcome'",
+		Args:    cobra.MinimumNArgs(1),
+		RunE:    suite.run,
 	}
 	cmd.Flags().BoolVar(&suite.json, "json", false, "print the results as JSON instead of a table")
 	cmd.Flags().StringVar(&suite.out, "out", "", "write the results as JSON to this file, too")

@@ -23,6 +23,7 @@ func Command(configured func(file string) (string, error)) *cobra.Command {
 applications logged under labels (custom), the steps of calls (trace) and
 operational reports (operations). The platform may be running or not.
 With --format json every record is one line of JSON as it was stored.`,
+		Example: "  mcp cdr list --last 20\n  mcp cdr follow\n  mcp cdr export --since 24h calls.json",
 	}
 	c := &cli{}
 	cmd.PersistentFlags().StringVarP(&c.file, "config", "c", "", "configuration file that names the journals")
@@ -42,13 +43,29 @@ With --format json every record is one line of JSON as it was stored.`,
 			}
 			v.dir = dir
 		}
+		if v.last < 0 {
+			return nil, fmt.Errorf("--last: %d is below zero", v.last)
+		}
 		if err := c.filter.prepare(&v.filter); err != nil {
 			return nil, err
 		}
-		return v, v.checkFormat()
+		if err := v.checkFormat(); err != nil {
+			return nil, err
+		}
+		return v, readable(v.dir)
 	}
 	cmd.AddCommand(c.list(prepare), c.follow(prepare), c.export(prepare), schemaCommand())
 	return cmd
+}
+
+// readable tells what keeps a directory of journals from being read, before anything is
+// printed.
+func readable(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("journals of records: %w; --dir names others", err)
+	}
+	return d.Close()
 }
 
 // cli is what the flags of one run of the command set.
@@ -127,6 +144,7 @@ output. CSV has a line of titles and one kind of record.`,
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of the records", Args: cobra.NoArgs,
+		Example: "  mcp cdr schema > schema.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := cmd.OutOrStdout().Write(reporting.JSONSchema())
 			return err
