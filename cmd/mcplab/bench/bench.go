@@ -64,10 +64,11 @@ type part struct {
 // Run measures everything, prints a table and writes media.json.
 func Run(ctx context.Context, out io.Writer, o Options) error {
 	report := Report{Machine: ThisMachine(), Commit: o.Commit}
-	for _, p := range parts(o) {
-		if !o.Wants(p.name) {
-			continue
-		}
+	chosen := slices.DeleteFunc(parts(o), func(p part) bool { return !o.Wants(p.name) })
+	if len(chosen) == 0 {
+		return o.NothingWanted()
+	}
+	for _, p := range chosen {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -93,6 +94,11 @@ func Run(ctx context.Context, out io.Writer, o Options) error {
 // Wants tells whether what has a name is to be measured.
 func (o Options) Wants(name string) bool {
 	return len(o.Only) == 0 || slices.ContainsFunc(o.Only, func(begin string) bool { return strings.HasPrefix(name, begin) })
+}
+
+// NothingWanted is the error where no measurement has a name that Only wants.
+func (o Options) NothingWanted() error {
+	return fmt.Errorf("nothing that can be measured has a name that begins with %s", strings.Join(o.Only, " or "))
 }
 
 // parts are what this machine can measure, in the order of the report.

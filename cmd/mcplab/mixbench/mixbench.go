@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,21 +26,26 @@ import (
 	"mcp/control/media/tone"
 )
 
+// part is a measurement that stands alone.
+type part struct {
+	name, what string
+	measure    func() ([]bench.Result, error)
+}
+
 // Run measures everything, prints a table and writes mix.json.
 func Run(ctx context.Context, out io.Writer, o bench.Options) error {
-	var results []bench.Result
-	for _, part := range []struct {
-		name, what string
-		measure    func() ([]bench.Result, error)
-	}{
+	all := []part{
 		{"mix", "conferences", conferences}, {"transcode", "bridges", bridges}, {"ports", "recordings", recordings},
 		{"srtp", "protected relays", protectedRelays}, {"live", "conferences in real time", func() ([]bench.Result, error) { return live(ctx) }},
-	} {
+	}
+	chosen := slices.DeleteFunc(all, func(p part) bool { return !o.Wants(p.name) })
+	if len(chosen) == 0 {
+		return o.NothingWanted()
+	}
+	var results []bench.Result
+	for _, part := range chosen {
 		if err := ctx.Err(); err != nil {
 			return err
-		}
-		if !o.Wants(part.name) {
-			continue
 		}
 		fmt.Fprintf(o.Progress, "measuring %s\n", part.what)
 		found, err := part.measure()
