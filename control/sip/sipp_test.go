@@ -91,8 +91,13 @@ func TestSIPpCalls(t *testing.T) {
 	} {
 		for _, mode := range []string{"u1", "t1", "tn"} {
 			t.Run(tc.scenario+"/"+mode, func(t *testing.T) {
-				a := startAgent(t, tc.callee)
+				t.Parallel()
 				network := map[byte]string{'u': "udp", 't': "tcp"}[mode[0]]
+				a := startAgent(t, tc.callee, func(c *Config) {
+					if network == "tcp" {
+						c.T1 = 4 * defaultT1 // SIPp takes a repeated response over TCP for one too many
+					}
+				})
 				runSIPp(t, addrOf(a, network), mode, tc.scenario)
 				eventually(t, "every dialog is over", func() bool { return len(a.all()) == 0 })
 			})

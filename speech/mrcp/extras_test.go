@@ -258,7 +258,7 @@ func TestKeepAlive(t *testing.T) { eachVersion(t, testKeepAlive) }
 
 func testKeepAlive(t *testing.T, v version) {
 	ctx := testContext(t)
-	r := v.newRig(t, mrcp.Config{KeepAlive: 20 * time.Millisecond, ResponseTimeout: 300 * time.Millisecond})
+	r := v.newRig(t, mrcp.Config{KeepAlive: 20 * time.Millisecond, ResponseTimeout: 2 * time.Second})
 	s := open(t, ctx, r.client, newCaller(t))
 	eventually(t, "three keep-alives", func() bool { return r.client.Stats().Requests >= 3 })
 	r.server.Fail(mrcptest.Faults{Silent: []string{wire.MethodGetParams}})
