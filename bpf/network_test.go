@@ -67,7 +67,7 @@ func TestSmallerMTU(t *testing.T) {
 	must(t, r.serverLeg.Configure(legConfig(r.serverPeer, nil))) // asks for the way anew
 	long.Seq++
 	caller.send(t, long.Bytes())
-	for deadline := time.Now().Add(patience); r.plane.Unsent() == 0; {
+	for deadline := time.Now().Add(patience); r.plane.unsent() == 0; {
 		if time.Now().After(deadline) {
 			t.Fatal("the packet that is too long was not counted")
 		}

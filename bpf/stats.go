@@ -163,9 +163,9 @@ func readVerdicts(m *ebpf.Map, names map[relayVerdict]string) ([]Verdict, error)
 	return all, nil
 }
 
-// Unsent counts packets that were stamped for userspace to send and that the
+// unsent counts packets that were stamped for userspace to send and that the
 // network refused.
-func (p *Plane) Unsent() uint64 {
+func (p *Plane) unsent() uint64 {
 	return p.counts.unsent.Load()
 }
 
@@ -210,7 +210,7 @@ func (p *Plane) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(bytes, prometheus.CounterValue, float64(v.Bytes), v.Name)
 	}
 	ch <- prometheus.MustNewConstMetric(legs, prometheus.GaugeValue, float64(p.Legs()))
-	ch <- prometheus.MustNewConstMetric(unsent, prometheus.CounterValue, float64(p.Unsent()))
+	ch <- prometheus.MustNewConstMetric(unsent, prometheus.CounterValue, float64(p.unsent()))
 	ch <- prometheus.MustNewConstMetric(full, prometheus.CounterValue, float64(p.counts.full.Load()))
 	p.orphans.collect(ch)
 }

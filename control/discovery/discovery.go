@@ -146,9 +146,6 @@ func (r *Registrar) Collect(out chan<- prometheus.Metric) {
 	r.state.Collect(out)
 }
 
-// Registered tells whether the agent had the service when it was last asked.
-func (r *Registrar) Registered() bool { return r.registered.Load() }
-
 // Drain puts the service into maintenance: the agent then shows it as critical,
 // and new calls go elsewhere while those that are up are found in the catalogue.
 func (r *Registrar) Drain() {

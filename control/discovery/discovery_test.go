@@ -101,7 +101,7 @@ func TestServiceIsRegisteredAsConfigured(t *testing.T) {
 			e.Check.Timeout == "10s" && e.Check.DeregisterCriticalServiceAfter == "1h0m0s"
 	})
 	stop()
-	if all, _ := a.Services(); len(all) != 0 || r.Registered() {
+	if all, _ := a.Services(); len(all) != 0 || r.registered.Load() {
 		t.Errorf("after the stop the agent has %v", all)
 	}
 }
@@ -141,7 +141,7 @@ func TestTroubleIsLoggedOnceAndEnds(t *testing.T) {
 	}
 	a.Break(false)
 	await(t, a, there)
-	for (!r.Registered() || log.count("Consul answers again") == 0) && time.Now().Before(deadline) {
+	for (!r.registered.Load() || log.count("Consul answers again") == 0) && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
 	if testutil.ToFloat64(r.state) != 1 || log.count("Consul answers again") != 1 {

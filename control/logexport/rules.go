@@ -109,9 +109,6 @@ func (r Rule) compile() (rule, error) {
 	return made, nil
 }
 
-// Classes are the names of the counters.
-func (r *Rules) Classes() []string { return slices.Clone(r.classes) }
-
 // Line is a line of a log.
 type Line struct {
 	Level   slog.Level

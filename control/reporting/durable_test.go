@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mcp/control/reporting/journal"
+	"mcp/control/reporting/reportingtest"
 )
 
 // victimDir names the environment variable that makes the test's program a
@@ -166,41 +167,6 @@ func liveAndDie(t *testing.T, dir string) (said []string) {
 	return said
 }
 
-// smallDisk is a file system that can be filled.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for a file system of its own")
-	}
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// fill takes what room there is left; the file's name is returned.
-func fill(t *testing.T, dir string) string {
-	t.Helper()
-	path := filepath.Join(dir, "ballast")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; {
-		if _, err := f.Write(make([]byte, size)); err != nil {
-			size /= 2
-		}
-	}
-	return path
-}
-
 // until waits for a condition that nobody tells of.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -216,13 +182,13 @@ func until(t *testing.T, what string, holds func() bool) {
 // TestFullDiskRefusesNewCallsAndLosesNone fills the disk under calls that are up:
 // their records wait, new calls are refused, and all goes on once there is room.
 func TestFullDiskRefusesNewCallsAndLosesNone(t *testing.T) {
-	disk := smallDisk(t, "2m")
+	disk := reportingtest.SmallDisk(t, "2m")
 	r := openWith(t, filepath.Join(disk, "journal"), Config{Interval: -1, Calls: journal.Config{SegmentBytes: 100_000, Hold: true}})
 	ctx := context.Background()
 	if err := r.Record(ctx, ended("before")); err != nil {
 		t.Fatal(err)
 	}
-	ballast := fill(t, disk)
+	ballast := reportingtest.Fill(t, disk)
 	const up = 50
 	var wg sync.WaitGroup
 	for i := range up {
@@ -286,13 +252,13 @@ func TestCallsAreRefusedWhileThereIsRoomForThoseThatAreUp(t *testing.T) {
 }
 
 func TestRecordThatCannotBeKeptIsGivenUpWhenThePlatformStops(t *testing.T) {
-	disk := smallDisk(t, "1m")
+	disk := reportingtest.SmallDisk(t, "1m")
 	var said strings.Builder
 	r, err := Open(filepath.Join(disk, "journal"), Config{Interval: -1, Patience: time.Millisecond}, slog.New(slog.NewTextHandler(&said, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill(t, disk)
+	reportingtest.Fill(t, disk)
 	failed := make(chan error)
 	go func() { failed <- r.Record(context.Background(), ended("the-last")) }()
 	until(t, "the failure", func() bool { return r.Check(context.Background()) != nil })

@@ -173,7 +173,7 @@ func (l layout) total() int {
 func (l layout) line(columns []Column, row []string) string {
 	var out strings.Builder
 	for i, cell := range row {
-		cell = Elide(cell, l.widths[i])
+		cell = elide(cell, l.widths[i])
 		space := strings.Repeat(" ", l.widths[i]-utf8.RuneCountInString(cell))
 		if i > 0 {
 			out.WriteString(strings.Repeat(" ", l.gap))
@@ -187,9 +187,9 @@ func (l layout) line(columns []Column, row []string) string {
 	return strings.TrimRight(out.String(), " ") + "\n"
 }
 
-// Elide shortens a text in the middle: both ends of an address or an identifier
+// elide shortens a text in the middle: both ends of an address or an identifier
 // tell more than its middle.
-func Elide(s string, width int) string {
+func elide(s string, width int) string {
 	runes := []rune(s)
 	if len(runes) <= width {
 		return s

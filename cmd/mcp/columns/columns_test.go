@@ -76,13 +76,13 @@ func TestSpareColumnsLeaveFirst(t *testing.T) {
 func TestElide(t *testing.T) {
 	for _, s := range []string{"", "a", "abcdef", "äöüß€", strings.Repeat("x", 40)} {
 		for width := range 12 {
-			got := Elide(s, width)
+			got := elide(s, width)
 			if n := utf8.RuneCountInString(got); n > width || n < min(width, utf8.RuneCountInString(s)) {
 				t.Errorf("%q in %d is %q", s, width, got)
 			}
 		}
 	}
-	if got := Elide("0123456789", 6); got != "01…789" {
+	if got := elide("0123456789", 6); got != "01…789" {
 		t.Error(got)
 	}
 }

@@ -3,44 +3,21 @@ package delivery
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-stomp/stomp/v3"
-	"golang.org/x/sys/unix"
 
 	"mcp/control/reporting"
 	"mcp/control/reporting/brokertest"
 	"mcp/control/reporting/journal"
+	"mcp/control/reporting/reportingtest"
 )
-
-func startBroker(t testing.TB, c brokertest.Config) *brokertest.Broker {
-	t.Helper()
-	c.Dir = t.TempDir()
-	b, err := brokertest.Start(c)
-	if errors.Is(err, brokertest.ErrMissing) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Kill(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(b.Log())
-		}
-	})
-	return b
-}
 
 // consume has the broker's own Java consumer take n different records, and tells
 // how often each came.
@@ -103,38 +80,6 @@ func (n *network) undrop() {
 	n.must("ip", "netns", "exec", n.name, "nft", "delete", "table", "ip", "lost")
 }
 
-// smallDisk is a file system that can be filled.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// fill takes what room there is left on a file system; the file's name is returned.
-func fill(t *testing.T, dir string) string {
-	t.Helper()
-	path := filepath.Join(dir, "ballast")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; {
-		if _, err := f.Write(make([]byte, size)); err != nil {
-			size /= 2
-		}
-	}
-	return path
-}
-
 // stage is a broker with all that can go wrong, and a pump that feeds it.
 type stage struct {
 	t      *testing.T
@@ -184,8 +129,8 @@ func TestNothingIsLostWhateverTheBrokerDoes(t *testing.T) {
 		t.Skip("takes long")
 	}
 	net := newNetwork(t)
-	s := &stage{t: t, net: net, disk: smallDisk(t, "64m")}
-	s.broker = startBroker(t, brokertest.Config{Namespace: net.name, Host: net.host, Data: s.disk, User: "ivr", Password: "s3cret"})
+	s := &stage{t: t, net: net, disk: reportingtest.SmallDisk(t, "64m")}
+	s.broker = reportingtest.StartBroker(t, brokertest.Config{Namespace: net.name, Host: net.host, Data: s.disk, User: "ivr", Password: "s3cret"})
 	s.j = openJournal(t, t.TempDir(), journal.Config{Hold: true})
 	c := Config{Brokers: []string{"tcp://" + s.broker.OpenWire}, User: "ivr", Password: "s3cret", Timeout: 2 * time.Second, Batch: 50}
 
@@ -218,7 +163,7 @@ func TestNothingIsLostWhateverTheBrokerDoes(t *testing.T) {
 	s.outage(func() { s.must(s.broker.Pause()) }, func() { s.must(s.broker.Resume()) })
 	s.outage(net.drop, net.undrop)
 	var ballast string
-	s.outage(func() { ballast = fill(t, s.disk) }, func() {
+	s.outage(func() { ballast = reportingtest.Fill(t, s.disk) }, func() {
 		s.must(os.Remove(ballast))
 		s.must(s.broker.Kill()) // it may have ended itself
 		s.must(s.broker.Restart())
@@ -246,7 +191,7 @@ func TestNothingIsLostWhateverTheBrokerDoes(t *testing.T) {
 
 func TestFailOverAndEveryProtocolOfTheBroker(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t, brokertest.Config{User: "ivr", Password: "s3cret"})
+	b := reportingtest.StartBroker(t, brokertest.Config{User: "ivr", Password: "s3cret"})
 	j := openJournal(t, t.TempDir(), journal.Config{})
 	c := Config{User: "ivr", Password: "s3cret", Queue: "openwire"}
 	c.Brokers = []string{"tcp://127.0.0.1:1", "tcp://" + b.OpenWire}

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"mcp/control/reporting/brokertest"
+	"mcp/control/reporting/reportingtest"
 )
 
 // stage is the broker that the tests of this package share: starting one takes
@@ -75,27 +76,6 @@ func TestMain(m *testing.M) {
 
 // login is how the shared broker is met at an address.
 func login(address string) Config { return Config{Address: address, User: "ivr", Password: "s3cret"} }
-
-func startBroker(t testing.TB, c brokertest.Config) *brokertest.Broker {
-	t.Helper()
-	c.Dir = t.TempDir()
-	b, err := brokertest.Start(c)
-	if errors.Is(err, brokertest.ErrMissing) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Kill(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(b.Log())
-		}
-	})
-	return b
-}
 
 func dial(t testing.TB, c Config) *Conn {
 	t.Helper()
@@ -255,7 +235,7 @@ func TestKilledBrokerFailsWhatWaits(t *testing.T) {
 }
 
 func TestFullBrokerRefuses(t *testing.T) {
-	b := startBroker(t, brokertest.Config{Store: "8 mb", FailWhenFull: true})
+	b := reportingtest.StartBroker(t, brokertest.Config{Store: "8 mb", FailWhenFull: true})
 	c := dial(t, Config{Address: b.OpenWire})
 	big := texts("records", 0, 8)
 	for i := range big {

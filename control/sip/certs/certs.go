@@ -122,9 +122,6 @@ func (s *Store) current() material {
 	return m
 }
 
-// CanServe says whether there is a certificate to serve with.
-func (s *Store) CanServe() bool { return s.files.Certificate != "" }
-
 // Server is how incoming connections are secured; every handshake uses what is
 // in the files then.
 func (s *Store) Server() *tls.Config {

@@ -38,10 +38,9 @@ func (e *SyntaxError) Error() string {
 // Content-Type and no Content-Length. What stands between messages is skipped
 // up to the next line that begins with "MRCP/".
 type Reader struct {
-	r       *bufio.Reader
-	max     int
-	head    int // octets of the current message read so far
-	skipped int64
+	r    *bufio.Reader
+	max  int
+	head int // octets of the current message read so far
 }
 
 // NewReader makes a Reader that accepts messages up to max octets; 0 means
@@ -52,9 +51,6 @@ func NewReader(r io.Reader, max int) *Reader {
 	}
 	return &Reader{r: bufio.NewReader(r), max: max}
 }
-
-// Skipped is how many octets between messages belonged to none.
-func (r *Reader) Skipped() int64 { return r.skipped }
 
 // Read returns the next message. After a *SyntaxError it may be called again.
 // With ErrTooLarge comes the message's start line and header, so that a server
@@ -97,9 +93,6 @@ func (r *Reader) startLine() (string, error) {
 		}
 		if junk += r.head; junk > r.max {
 			return "", ErrTooLarge
-		}
-		if line != "" {
-			r.skipped += int64(r.head)
 		}
 	}
 }

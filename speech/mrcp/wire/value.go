@@ -65,52 +65,6 @@ func quoteParameter(v string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
 }
 
-// ParseVendorParameters reads a Vendor-Specific-Parameters value.
-func ParseVendorParameters(value string) map[string]string {
-	params := make(map[string]string)
-	for value != "" {
-		var pair string
-		pair, value = cutParameter(value)
-		name, v, found := strings.Cut(pair, "=")
-		if name = strings.TrimSpace(name); !found || name == "" {
-			continue
-		}
-		params[name] = unquoteParameter(strings.TrimSpace(v))
-	}
-	return params
-}
-
-// cutParameter cuts at the first semicolon that is not inside quotes.
-func cutParameter(s string) (pair, rest string) {
-	quoted := false
-	for i := 0; i < len(s); i++ {
-		switch {
-		case quoted && s[i] == '\\':
-			i++
-		case s[i] == '"':
-			quoted = !quoted
-		case s[i] == ';' && !quoted:
-			return s[:i], s[i+1:]
-		}
-	}
-	return s, ""
-}
-
-func unquoteParameter(v string) string {
-	if len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' {
-		return v
-	}
-	var out strings.Builder
-	inner := v[1 : len(v)-1]
-	for i := 0; i < len(inner); i++ {
-		if inner[i] == '\\' && i+1 < len(inner) {
-			i++
-		}
-		out.WriteByte(inner[i])
-	}
-	return out.String()
-}
-
 // Mark is the name in a Speech-Marker, or "" when there is none: MRCPv2 puts a
 // timestamp before it (RFC 6787 section 8.4.9), MRCPv1 has the name alone.
 func Mark(value string) string {

@@ -287,15 +287,6 @@ func TestValues(t *testing.T) {
 	if want := `b.c="say \"hi\"; \\now";confidencelevel=500;empty="";nl="a` + "\r\n" + `b"`; written != want {
 		t.Errorf("vendor parameters %s", written)
 	}
-	back := ParseVendorParameters(written)
-	if len(back) != len(params) {
-		t.Errorf("read back %v", back)
-	}
-	for name, value := range params {
-		if back[name] != value {
-			t.Errorf("%s: %q", name, back[name])
-		}
-	}
 }
 
 func TestCauses(t *testing.T) {
