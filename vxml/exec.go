@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
+	"mcp/vxml/near"
 	"mcp/vxml/script"
 	"mcp/vxml/ssml"
 )
@@ -359,7 +361,7 @@ func (s *session) jump(ctx context.Context, a *doc.GotoItem) error {
 		name = v.String()
 	}
 	if s.dialog.named(name) == nil {
-		return &Event{Name: "error.badfetch", Message: a.String() + ": there is no form item " + name}
+		return &Event{Name: "error.badfetch", Message: a.String() + ": the form has no item " + strconv.Quote(name) + near.Hint(name, s.dialog.form.ItemNames())}
 	}
 	return &jumped{name}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mcp/vxml/doc"
@@ -178,7 +179,7 @@ func (s *session) selectItem(ctx context.Context) (doc.Item, error) {
 		}
 	}
 	if next != "" {
-		return nil, &Event{Name: "error.badfetch", Message: d.form.String() + ": there is no form item " + next}
+		return nil, &Event{Name: "error.badfetch", Message: d.form.String() + ": the form has no item " + strconv.Quote(next)}
 	}
 	return nil, nil
 }

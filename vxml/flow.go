@@ -10,6 +10,7 @@ import (
 
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
+	"mcp/vxml/near"
 	"mcp/vxml/property"
 	"mcp/vxml/script"
 )
@@ -160,7 +161,7 @@ func (s *session) transit(ctx context.Context, t *doc.Transition) error {
 	}
 	if req.URL == "" {
 		s.step(Leaving, "#"+fragment)
-		return s.within(fragment)
+		return s.within(t.Pos, fragment)
 	}
 	s.visit(Leaving, req.URL, nil)
 	move, err := s.loadWithMusic(ctx, t, req, fragment)
@@ -174,19 +175,28 @@ func (s *session) transit(ctx context.Context, t *doc.Transition) error {
 // loadWithMusic loads a document, and plays fetchaudio meanwhile.
 func (s *session) loadWithMusic(ctx context.Context, t *doc.Transition, req fetch.Request, fragment string) (move *moved, err error) {
 	err = s.whileMusicPlays(ctx, t, func() (err error) {
-		move, err = s.load(ctx, req, fragment)
+		move, err = s.load(ctx, t.Pos, req, fragment)
 		return err
 	})
 	return move, err
 }
 
 // within departs to a dialog of the same document.
-func (s *session) within(id string) error {
+func (s *session) within(from doc.Pos, id string) error {
 	form := s.stage.page.Dialog(id)
 	if form == nil {
-		return &Event{Name: "error.badfetch", Message: s.stage.page.URL + ": there is no dialog " + strconv.Quote(id)}
+		return noDialog(from, s.stage.page, id)
 	}
 	return &moved{page: s.stage.page, root: s.stage.rootPage, form: form, keep: true}
+}
+
+// noDialog is the event of a fragment that leads to no dialog of a page.
+func noDialog(from doc.Pos, page *doc.Page, id string) error {
+	text := page.URL + " has no dialog " + strconv.Quote(id) + near.Hint(id, page.DialogNames())
+	if from.URL != "" {
+		text = from.String() + ": " + text
+	}
+	return &Event{Name: "error.badfetch", Message: text}
 }
 
 // page fetches and compiles a document.
@@ -210,8 +220,9 @@ func (s *session) get(ctx context.Context, req fetch.Request) (*fetch.Resource, 
 	return r, err
 }
 
-// load fetches a document and its application root.
-func (s *session) load(ctx context.Context, req fetch.Request, fragment string) (*moved, error) {
+// load fetches a document and its application root. From is the element that
+// leads there, nothing for the first page.
+func (s *session) load(ctx context.Context, from doc.Pos, req fetch.Request, fragment string) (*moved, error) {
 	if s.fetches++; s.fetches > s.in.limits.Fetches {
 		return nil, s.exhausted("documents entered without a wait for the caller")
 	}
@@ -222,7 +233,7 @@ func (s *session) load(ctx context.Context, req fetch.Request, fragment string) 
 	}
 	move := &moved{page: page, root: page, form: page.Dialog(fragment)}
 	if fragment != "" && move.form == nil {
-		return nil, &Event{Name: "error.badfetch", Message: page.URL + ": there is no dialog " + strconv.Quote(fragment)}
+		return nil, noDialog(from, page, fragment)
 	}
 	if page.Application == "" {
 		return move, nil
@@ -361,7 +372,7 @@ func (s *session) callee(ctx context.Context, item *doc.Subdialog) (*moved, erro
 	}
 	form := s.stage.page.Dialog(fragment)
 	if form == nil {
-		return nil, &Event{Name: "error.badfetch", Message: item.String() + ": there is no dialog " + strconv.Quote(fragment)}
+		return nil, noDialog(item.Pos, s.stage.page, fragment)
 	}
 	return &moved{page: s.stage.page, root: s.stage.rootPage, form: form}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 
@@ -20,6 +21,7 @@ import (
 // a new one and a revalidated one is not.
 type library struct {
 	fetcher  *fetch.Fetcher
+	log      *slog.Logger
 	mu       sync.Mutex
 	pages    map[edition]*doc.Page
 	grammars map[edition]*grammar.Grammar
@@ -35,9 +37,9 @@ type edition struct {
 // more the shelf is cleared and fills again with what is in use.
 const librarySize = 1024
 
-func newLibrary(f *fetch.Fetcher) *library {
+func newLibrary(f *fetch.Fetcher, log *slog.Logger) *library {
 	return &library{
-		fetcher: f, pages: make(map[edition]*doc.Page), grammars: make(map[edition]*grammar.Grammar),
+		fetcher: f, log: log, pages: make(map[edition]*doc.Page), grammars: make(map[edition]*grammar.Grammar),
 		builtins: make(map[edition]source),
 	}
 }
@@ -95,7 +97,13 @@ func (l *library) page(ctx context.Context, req fetch.Request) (*doc.Page, error
 func (l *library) compiled(r *fetch.Resource) (*doc.Page, error) {
 	body := xmltree.Labelled(r.Body, r.MediaType)
 	page, err := shelved(&l.mu, l.pages, edition{r.URL, sha256.Sum256(body)}, func() (*doc.Page, error) {
-		return doc.Compile(body, r.URL)
+		page, err := doc.Compile(body, r.URL)
+		if err == nil {
+			for _, a := range page.Advice { // once for all sessions
+				l.log.Warn("page is probably not as its author meant it", "page", a.URL, "line", a.Line, "element", a.Element, "advice", a.Text)
+			}
+		}
+		return page, err
 	})
 	if err != nil {
 		return nil, &Event{Name: "error.badfetch", Message: err.Error()}

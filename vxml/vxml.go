@@ -112,7 +112,7 @@ func New(o Options) *Interpreter {
 	}
 	return &Interpreter{
 		defaults:   o.Defaults,
-		library:    newLibrary(o.Fetcher),
+		library:    newLibrary(o.Fetcher, o.Logger),
 		scripts:    script.NewCache(),
 		script:     o.Script,
 		limits:     o.Limits.withDefaults(),
@@ -248,7 +248,7 @@ func (in *Interpreter) Prepare(ctx context.Context, start Start, platform Platfo
 		return nil, fmt.Errorf("start: %w", &Event{Name: "error.badfetch", Message: err.Error()})
 	}
 	start.Request.URL = url
-	first, err := s.load(ctx, start.Request, fragment)
+	first, err := s.load(ctx, doc.Pos{}, start.Request, fragment)
 	if err != nil {
 		return nil, fmt.Errorf("first page: %w", err)
 	}

@@ -37,6 +37,7 @@ func Compile(data []byte, url string) (*Page, error) {
 	c.language = root.Attr("xml:lang")
 	c.validate(root)
 	c.document(root) // in any case: an author wants to know everything that is wrong
+	c.misspelt()
 	return c.page, c.report()
 }
 
@@ -49,6 +50,8 @@ type compiler struct {
 	order    int // of grammars and <filled> elements
 	made     int // grammars made of choices, options and keys
 	words    int // in those of them that take parts of a phrase
+	catches  []*xmltree.Node
+	thrown   map[string]bool // the events that the page itself throws
 }
 
 // next counts what is of interest in the order of the document.

@@ -39,6 +39,7 @@ type Page struct {
 	Dialogs     []*Form
 	Headers     http.Header // of <meta http-equiv>
 	References  []Reference // what it may fetch, in order
+	Advice      []*Error    // what can be run and is probably not meant
 }
 
 // Dialog returns the form or menu of that id, the first one for "", or nil.
@@ -262,6 +263,26 @@ type Transition struct {
 	Multipart  bool // multipart/form-data
 	Namelist   []string
 	Fetch      Fetch
+}
+
+// DialogNames are the ids of the page's dialogs, for messages.
+func (p *Page) DialogNames() []string {
+	names := make([]string, len(p.Dialogs))
+	for i, f := range p.Dialogs {
+		names[i] = f.ID
+	}
+	return names
+}
+
+// ItemNames are the names of the form's items that the page gave, for messages.
+func (f *Form) ItemNames() []string {
+	var names []string
+	for _, item := range f.Items {
+		if item.Base().Visible {
+			names = append(names, item.Base().Name)
+		}
+	}
+	return names
 }
 
 // Error is a page that cannot be used. Each problem names document, line and element.

@@ -1,9 +1,12 @@
 package doc
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"mcp/vxml/near"
 	"mcp/vxml/ssml"
 	"mcp/vxml/xmltree"
 )
@@ -137,13 +140,14 @@ func (c *compiler) validate(n *xmltree.Node) {
 	}
 	e, ok := schema[qualified(n)]
 	if !ok || n.Space != Extension && n.Space != Namespace && n.Space != "" && n.Name != "grammar" {
-		c.fail(n, "VoiceXML has no such element")
+		c.strange(n)
 		return
 	}
+	c.advise(n)
 	for _, a := range n.Attrs {
 		anywhere := a.Name == "xml:space" || a.Name == "xml:id" // whatever the element
-		if (a.Space == "" || a.Space == xmltree.XMLNamespace) && !anywhere && !slices.Contains(e.attrs, a.Name) {
-			c.fail(n, "there is no attribute %q", a.Name)
+		if len(c.problems) < maxProblems && (a.Space == "" || a.Space == xmltree.XMLNamespace) && !anywhere && !slices.Contains(e.attrs, a.Name) {
+			c.fail(n, "there is no attribute %q%s", a.Name, near.Hint(a.Name, e.attrs))
 		}
 	}
 	for _, name := range e.required {
@@ -169,9 +173,21 @@ func (c *compiler) descend(n *xmltree.Node, e element) {
 		case known(qualified(child)):
 			c.fail(child, "is not allowed in <%s>", n.Name)
 		default:
-			c.fail(child, "VoiceXML has no such element")
+			c.strange(child)
 		}
 	}
+}
+
+// strange complains of an element that VoiceXML has not.
+func (c *compiler) strange(n *xmltree.Node) {
+	hint := ""
+	if len(c.problems) >= maxProblems {
+		return
+	}
+	if meant := near.Meant(n.Name, slices.Sorted(maps.Keys(schema))); meant != "" {
+		hint = fmt.Sprintf(": did you mean <%s>?", meant)
+	}
+	c.fail(n, "VoiceXML has no such element%s", hint)
 }
 
 func known(name string) bool {

@@ -231,7 +231,7 @@ func TestExternalRules(t *testing.T) {
 		{"o.grxml#city", "go rome", "$r[go,$city[rome]]"},
 		{"o.grxml", "go back", "$r[go,$r[$back[back]]]"},
 		{"o.grxml#private", "", "not a public rule"},
-		{"o.grxml#none", "", "not a public rule"},
+		{"o.grxml#none", "", `has no rule "none": write one of "city", "r"`},
 	}
 	for _, tt := range tests {
 		g, err := Parse([]byte(wrap(`<rule id="r">go <ruleref uri="`+tt.ref+`"/></rule><rule id="back" scope="public">back</rule>`, "")), Defaults{URI: "http://h/g.grxml"})

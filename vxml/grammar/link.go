@@ -3,6 +3,10 @@ package grammar
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+
+	"mcp/vxml/near"
 )
 
 // Loader returns the compiled grammar of a URI.
@@ -40,7 +44,7 @@ func link(ctx context.Context, g *Grammar, start string, load Loader) (*Linked, 
 		return nil, &Error{URI: g.URI, Text: "the grammar names no root rule"}
 	}
 	if l.root = g.rules[start]; l.root == nil {
-		return nil, &Error{URI: g.URI, Text: fmt.Sprintf("there is no rule %q", start)}
+		return nil, &Error{URI: g.URI, Text: fmt.Sprintf("there is no rule %q%s", start, near.Hint(start, g.names()))}
 	}
 	pending := []*Grammar{g}
 	for len(pending) > 0 {
@@ -62,6 +66,14 @@ func link(ctx context.Context, g *Grammar, start string, load Loader) (*Linked, 
 		}
 	}
 	return l, l.check()
+}
+
+// names are those of the rules, for messages.
+func (g *Grammar) names() []string { return slices.Sorted(maps.Keys(g.rules)) }
+
+// public are the names of the rules that other grammars may use.
+func (g *Grammar) public() []string {
+	return slices.DeleteFunc(g.names(), func(id string) bool { return !g.rules[id].public && id != g.Root })
 }
 
 // Start is the rule to match when nobody names one: the root or, since authors
@@ -109,8 +121,10 @@ func (l *Linked) mismatch(g *Grammar, in inst) string {
 	switch {
 	case l.lookup(in) == nil && in.rule == "":
 		return "which names no root rule"
+	case other.rules[in.rule] != nil && l.lookup(in) == nil:
+		return fmt.Sprintf("where %q is not a public rule: give it scope=\"public\"", in.rule)
 	case l.lookup(in) == nil:
-		return fmt.Sprintf("where %q is not a public rule", in.rule)
+		return fmt.Sprintf("which has no rule %q%s", in.rule, near.Hint(in.rule, other.public()))
 	case other.Mode != g.Mode:
 		return fmt.Sprintf("whose mode is %s", other.Mode)
 	case in.show == (1 - other.Form).mediaType():

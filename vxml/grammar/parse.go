@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"mcp/vxml/near"
 	"mcp/vxml/xmltree"
 )
 
@@ -256,11 +257,11 @@ func (c *compiler) resolve(root *xmltree.Node) error {
 		return c.fail(root, "the grammar has no rule")
 	}
 	if c.grammar.Root != "" && c.grammar.rules[c.grammar.Root] == nil {
-		return c.fail(root, "there is no root rule %q", c.grammar.Root)
+		return c.fail(root, "there is no root rule %q%s", c.grammar.Root, near.Hint(c.grammar.Root, c.grammar.names()))
 	}
 	for _, n := range c.refs {
 		if id := strings.TrimPrefix(strings.TrimSpace(n.Attr("uri")), "#"); c.grammar.rules[id] == nil {
-			return c.fail(n, "there is no rule %q", id)
+			return c.fail(n, "there is no rule %q%s", id, near.Hint(id, c.grammar.names()))
 		}
 	}
 	return nil

@@ -241,7 +241,7 @@ func (s *Scope) Assign(ctx context.Context, target string, value Value) error {
 	}
 	switch {
 	case owner == nil:
-		return &Error{Source: src, Message: "the variable is not declared"}
+		return &Error{Source: src, Message: "the variable is not declared: declare it with <var>"}
 	case owner.fixed != nil:
 		return &Error{Source: src, Message: "session variables are read-only"}
 	case !dotted && !indexed:
