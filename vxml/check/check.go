@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
 	"mcp/vxml/grammar"
+	"mcp/vxml/near"
 	"mcp/vxml/script"
 	"mcp/vxml/xmltree"
 )
@@ -28,7 +28,8 @@ type Report struct {
 
 // Run checks the application that begins at the address.
 func Run(ctx context.Context, fetcher *fetch.Fetcher, address string) (Report, error) {
-	c := &checker{fetcher: fetcher, seen: make(map[string]bool), pages: make(map[string]*doc.Page)}
+	c := &checker{fetcher: fetcher, seen: make(map[string]bool), pages: make(map[string]*doc.Page), trees: make(map[string]tree), words: make(map[string]bool),
+		compiled: make(map[string]compiled)}
 	url, fragment, err := fetch.Resolve("", address)
 	if err != nil {
 		return c.report, err
@@ -42,16 +43,22 @@ func Run(ctx context.Context, fetcher *fetch.Fetcher, address string) (Report, e
 			return c.report, ctx.Err()
 		}
 	}
+	for _, t := range c.trees {
+		c.variables(t)
+	}
 	slices.SortStableFunc(c.report.Problems, byPlace)
 	return c.report, nil
 }
 
 type checker struct {
-	fetcher *fetch.Fetcher
-	seen    map[string]bool
-	pages   map[string]*doc.Page // nil when it cannot be used
-	queue   []reference
-	report  Report
+	fetcher  *fetch.Fetcher
+	seen     map[string]bool
+	pages    map[string]*doc.Page // nil when it cannot be used
+	trees    map[string]tree      // of the pages that are XML at all, by address
+	compiled map[string]compiled  // grammars
+	words    map[string]bool      // of all scripts: what they may declare
+	queue    []reference
+	report   Report
 }
 
 // kind is what a reference leads to.
@@ -68,7 +75,8 @@ const (
 type reference struct {
 	kind          kind
 	url, fragment string
-	from          *doc.Error // where; nil for the first page
+	from          *doc.Error       // where; nil for the first page
+	inline        *grammar.Grammar // what is referred to is written into the page
 }
 
 func (c *checker) problem(err error) { c.report.Problems = append(c.report.Problems, err) }
@@ -85,6 +93,10 @@ func (c *checker) wrong(r reference, err error) {
 }
 
 func (c *checker) follow(ctx context.Context, r reference) {
+	if r.kind == grammars {
+		c.grammar(ctx, r)
+		return
+	}
 	if !c.seen[string(r.kind)+r.url] {
 		c.seen[string(r.kind)+r.url] = true
 		c.report.Documents++
@@ -96,7 +108,7 @@ func (c *checker) follow(ctx context.Context, r reference) {
 		c.read(ctx, r, got)
 	}
 	if p := c.pages[r.url]; r.kind == page && p != nil && r.fragment != "" && p.Dialog(r.fragment) == nil {
-		c.wrong(r, fmt.Errorf("%s has no dialog %q", r.url, r.fragment))
+		c.wrong(r, fmt.Errorf("%s has no dialog %q%s", r.url, r.fragment, near.Hint(r.fragment, p.DialogNames())))
 	}
 }
 
@@ -108,20 +120,17 @@ func (c *checker) read(ctx context.Context, r reference, got *fetch.Resource) {
 			c.all(err)
 		} else {
 			c.pages[r.url] = p
+			for _, a := range p.Advice {
+				c.problem(a)
+			}
 		}
 		// What a page that cannot be used refers to is looked at all the same.
 		if root, err := xmltree.Parse(got.Body); err == nil {
+			c.trees[got.URL] = tree{root: root, url: got.URL}
 			c.walk(root, place{url: got.URL, base: got.URL})
 		}
 	case code:
 		c.script(string(got.Body), doc.Error{URL: got.URL, Line: 1})
-	case grammars:
-		if !strings.HasPrefix(strings.TrimSpace(string(got.Body)), "<") {
-			return // only a recognizer can read it
-		}
-		if _, err := grammar.Parse(got.Body, grammar.Defaults{URI: got.URL}); err != nil {
-			c.problem(err)
-		}
 	}
 }
 
@@ -139,6 +148,9 @@ func (c *checker) all(err error) {
 
 // script looks at a script that begins at a place.
 func (c *checker) script(text string, at doc.Error) {
+	for _, word := range identifiers.FindAllString(text, -1) {
+		c.words[word] = true
+	}
 	var wrong *script.SyntaxError
 	if errors.As(script.Syntax(text, false), &wrong) {
 		at.Line, at.Text = at.Line+wrong.Line-1, wrong.Message

@@ -9,6 +9,7 @@ import (
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
 	"mcp/vxml/grammar"
+	"mcp/vxml/near"
 	"mcp/vxml/script"
 	"mcp/vxml/xmltree"
 )
@@ -45,9 +46,9 @@ func (c *checker) walk(n *xmltree.Node, at place) {
 		if !slices.Contains(expressions, a.Name) || a.Space != "" {
 			continue
 		}
-		if err := script.Syntax(a.Value, true); err != nil {
+		if text := fault(a.Value); text != "" {
 			wrong := here
-			wrong.Text = fmt.Sprintf("%s=%q: %v", a.Name, a.Value, err)
+			wrong.Text = fmt.Sprintf("%s=%q is no expression of ECMAScript: %s", a.Name, a.Value, text)
 			c.problem(&wrong)
 		}
 	}
@@ -66,8 +67,8 @@ func (c *checker) walk(n *xmltree.Node, at place) {
 			c.builtin("builtin:dtmf/"+kind, reference{from: &here})
 		}
 	case "goto":
-		if item := n.Attr("nextitem"); item != "" && at.form != nil && !names(at.form, item) {
-			c.wrong(reference{from: &here}, fmt.Errorf("the form has no item %q", item))
+		if item := n.Attr("nextitem"); item != "" && at.form != nil && !slices.Contains(items(at.form), item) {
+			c.wrong(reference{from: &here}, fmt.Errorf("the form has no item %q%s", item, near.Hint(item, items(at.form))))
 		}
 	case "grammar":
 		c.inline(n, at)
@@ -78,9 +79,30 @@ func (c *checker) walk(n *xmltree.Node, at place) {
 	}
 }
 
-// names tells whether a form has an item of the name.
-func names(form *xmltree.Node, item string) bool {
-	return slices.ContainsFunc(form.Elements(), func(n *xmltree.Node) bool { return n.Attr("name") == item && n.Name != "var" })
+// fault says what keeps a text from being an expression, empty when nothing does.
+func fault(text string) string {
+	err := script.Syntax(text, true)
+	var wrong *script.SyntaxError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &wrong) && wrong.Line > strings.Count(text, "\n")+1:
+		return "it ends too early"
+	case err.Error() == "Unexpected identifier":
+		return "an operator is missing, or the quotes of a text, as in 'text'"
+	}
+	return err.Error()
+}
+
+// items are the names of a form's items.
+func items(form *xmltree.Node) []string {
+	var names []string
+	for _, n := range form.Elements() {
+		if n.Name != "var" && n.Name != "data" && n.Name != "property" && n.Attr("name") != "" {
+			names = append(names, n.Attr("name"))
+		}
+	}
+	return names
 }
 
 // builtin looks at a builtin grammar that a page names.
@@ -116,7 +138,11 @@ func (c *checker) inline(n *xmltree.Node, at place) {
 	if len(n.Elements()) == 0 {
 		return
 	}
-	_, err := grammar.Compile(n, grammar.Defaults{URI: at.base, Inline: true})
+	g, err := grammar.Compile(n, grammar.Defaults{URI: at.base, Inline: true})
+	if err == nil && g.Start() != "" {
+		here := doc.Error{URL: at.url, Line: n.Line, Element: n.Name}
+		c.queue = append(c.queue, reference{kind: grammars, url: at.url, from: &here, inline: g})
+	}
 	var wrong *grammar.Error
 	if errors.As(err, &wrong) {
 		c.problem(&doc.Error{URL: at.url, Line: max(wrong.Line, n.Line), Element: n.Name, Text: wrong.Text})
