@@ -75,14 +75,15 @@ func (f *Fetcher) open(ctx context.Context, req Request) (*Stream, error) {
 	if err := f.config.Policy.check(u); err != nil {
 		return nil, err
 	}
-	for {
-		if hit := f.fresh(req); hit != nil {
+	wanted := time.Now()
+	for waits := 0; ; waits++ {
+		if hit := f.usable(req, wanted); hit != nil {
 			return opened(hit, nil)
 		}
 		if d := f.arrivals.join(req); d != nil {
 			return d.stream(ctx)
 		}
-		if leave, first := f.flights.enter(req.URL); first {
+		if leave, may := f.mayAsk(req.URL, waits); may {
 			d, r, err := f.begin(ctx, req)
 			leave()
 			if d == nil {
@@ -96,6 +97,29 @@ func (f *Fetcher) open(ctx context.Context, req Request) (*Stream, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// usable is what the cache has for a request, fresh or confirmed by the server since it
+// was wanted; or nil.
+func (f *Fetcher) usable(req Request, wanted time.Time) *Resource {
+	if hit := f.fresh(req); hit != nil {
+		return hit
+	}
+	if e := f.cache.get(req.URL); e != nil && req.MaxAge == nil && !e.asked.Before(wanted) {
+		return e.hit()
+	}
+	return nil
+}
+
+// mayAsk has one ask the server at a time. Who waited for one that asked before it came
+// waits for the next, whose answer is for all who wait; then, or when nothing is kept that
+// could be for others, it asks for itself, so that nobody stands in a queue.
+func (f *Fetcher) mayAsk(url string, waits int) (leave func(), may bool) {
+	leave, first := f.flights.enter(url)
+	if !first && (waits > 1 || waits == 1 && f.cache.get(url) == nil) {
+		return func() {}, true
+	}
+	return leave, first
 }
 
 // opened is a stream of what is there.

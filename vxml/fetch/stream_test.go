@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,4 +238,58 @@ func TestPrivateStreamIsNotShared(t *testing.T) {
 			t.Errorf("%v, %d downloads", err, len(f.arrivals.all))
 		}
 	})
+}
+
+// However many a second want what the server must confirm each time, or what is not for
+// others, nobody waits longer than for two that ask before.
+func TestNobodyQueuesForWhatIsConfirmed(t *testing.T) {
+	const each, takes, many = 5 * time.Millisecond, 40 * time.Millisecond, 1000
+	tests := []struct {
+		name   string
+		header map[string]string
+		most   int // that the server is asked
+	}{
+		{"confirmed", map[string]string{"ETag": `"1"`}, 1 + int(many*each/takes) + 1},
+		{"of one caller", map[string]string{"Cache-Control": "private"}, 1 + many},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var asked atomic.Int64
+				f := New(Config{Client: &http.Client{Transport: origin(func(w http.ResponseWriter, r *http.Request) {
+					asked.Add(1)
+					time.Sleep(takes)
+					for k, v := range tt.header {
+						w.Header().Set(k, v)
+					}
+					if r.Header.Get("If-None-Match") != "" {
+						w.WriteHeader(http.StatusNotModified)
+						return
+					}
+					fmt.Fprint(w, "audio")
+				})}})
+				open(t, f).Close()
+				var all sync.WaitGroup
+				for range many {
+					all.Go(func() {
+						begun := time.Now()
+						s, err := f.Open(t.Context(), Request{URL: "http://site/long"})
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						defer s.Close()
+						if took := time.Since(begun); took > 3*takes || string(s.Whole().Body) != "audio" {
+							t.Errorf("%q after %s", s.Whole().Body, took)
+						}
+					})
+					time.Sleep(each)
+				}
+				all.Wait()
+				if n := int(asked.Load()); n > tt.most {
+					t.Errorf("the server was asked %d times, more than %d", n, tt.most)
+				}
+			})
+		})
+	}
 }

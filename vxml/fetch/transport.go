@@ -51,6 +51,7 @@ func NewTransport(c Connections) (*http.Transport, error) {
 		return nil, err
 	}
 	t.ForceAttemptHTTP2 = true
+	t.MaxIdleConnsPerHost = t.MaxIdleConns // most pages come from one server, many at once
 	return t, nil
 }
 
