@@ -12,6 +12,7 @@ import (
 type Counter struct {
 	rules  *Rules
 	events []prometheus.Counter // by class
+	levels map[slog.Level]prometheus.Counter
 	lines  *prometheus.CounterVec
 	all    *prometheus.CounterVec
 }
@@ -19,7 +20,8 @@ type Counter struct {
 // NewCounter makes a counter for each class of the rules.
 func NewCounter(rules *Rules) *Counter {
 	c := &Counter{
-		rules: rules,
+		rules:  rules,
+		levels: map[slog.Level]prometheus.Counter{},
 		all: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mcp_log_events_total", Help: "Lines of the log that belong to a class of trouble.",
 		}, []string{"class"}),
@@ -31,15 +33,17 @@ func NewCounter(rules *Rules) *Counter {
 		c.events = append(c.events, c.all.WithLabelValues(class))
 	}
 	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
-		c.lines.WithLabelValues(level.String())
+		c.levels[level] = c.lines.WithLabelValues(level.String())
 	}
 	return c
 }
 
 // Count counts a line.
-func (c *Counter) Count(l Line) {
-	c.lines.WithLabelValues(roundDown(l.Level).String()).Inc()
-	c.rules.match(l, func(class int) { c.events[class].Inc() })
+func (c *Counter) Count(l Line) { c.count(l, c.rules.concern(l.Level, l.Message)) }
+
+func (c *Counter) count(l Line, concerned []rule) {
+	c.levels[roundDown(l.Level)].Inc()
+	c.rules.match(l, concerned, func(class int) { c.events[class].Inc() })
 }
 
 // roundDown is the level with a name at or below one.
@@ -90,7 +94,8 @@ func (h *handler) Enabled(ctx context.Context, l slog.Level) bool {
 // want them.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	line := Line{Level: r.Level, Message: r.Message}
-	if h.counter.rules.concern(r.Level, r.Message) {
+	concerned := h.counter.rules.concern(r.Level, r.Message)
+	if len(concerned) > 0 {
 		line.Attrs = map[string]string{}
 		for _, a := range h.attrs {
 			put(line.Attrs, "", a)
@@ -100,7 +105,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 			return true
 		})
 	}
-	h.counter.Count(line)
+	h.counter.count(line, concerned)
 	if !h.next.Enabled(ctx, r.Level) {
 		return nil
 	}

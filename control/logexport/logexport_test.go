@@ -82,6 +82,42 @@ func TestLinesAreCountedAsTheyAreWritten(t *testing.T) {
 	}
 }
 
+// What is known of a message holds for lines of other levels and attributes as if it
+// were not, when no more messages are remembered too, and costs nothing.
+func TestMessagesAreRemembered(t *testing.T) {
+	c := counter(t)
+	log := slog.New(c.Handler(slog.DiscardHandler))
+	speak(log)
+	for i := range 2 * maxMessages {
+		log.Info(fmt.Sprint("message ", i))
+	}
+	log.Error(strings.Repeat("long ", maxMessageLength))
+	if n := len(c.rules.known.concerned); n != maxMessages {
+		t.Errorf("%d messages are remembered", n)
+	}
+	log.Error("new: trouble")
+	speak(log)
+	if got := counted(c); got != "fetchTimeout=2 fetchError=4 totalError=4 selfTest=2" {
+		t.Errorf("counted %s", got)
+	}
+	line := Line{Level: slog.LevelInfo, Message: "message 1"}
+	if n := testing.AllocsPerRun(100, func() { c.Count(line) }); n != 0 {
+		t.Errorf("a line that concerns nobody takes %v allocations", n)
+	}
+}
+
+func BenchmarkLine(b *testing.B) {
+	rules, err := Default()
+	if err != nil {
+		b.Fatal(err)
+	}
+	log := slog.New(NewCounter(rules).Handler(slog.DiscardHandler))
+	b.ReportAllocs()
+	for b.Loop() {
+		log.Info("page entered", "url", "http://web/main.vxml")
+	}
+}
+
 // What a file tells is counted as what the process itself would have counted.
 func TestBothFormsAreRead(t *testing.T) {
 	for name, form := range map[string]func(io.Writer) slog.Handler{

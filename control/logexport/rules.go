@@ -37,6 +37,7 @@ type Rules struct {
 	rules   []rule
 	classes []string
 	least   slog.Level // below it no rule applies
+	known   *messages
 }
 
 type rule struct {
@@ -68,7 +69,7 @@ func Parse(text []byte) (*Rules, error) {
 	if len(file.Rules) > maxRules {
 		return nil, fmt.Errorf("log rules: %d are more than %d", len(file.Rules), maxRules)
 	}
-	r := &Rules{least: slog.LevelError}
+	r := &Rules{least: slog.LevelError, known: &messages{concerned: map[message][]rule{}}}
 	for n, each := range file.Rules {
 		made, err := each.compile()
 		if err != nil {
@@ -116,13 +117,10 @@ type Line struct {
 	Attrs   map[string]string
 }
 
-// match gives each class that a line belongs to, once.
-func (r *Rules) match(l Line, found func(class int)) {
-	if l.Level < r.least {
-		return
-	}
+// match gives each class that a line belongs to, once. Which rules concern it is known.
+func (r *Rules) match(l Line, concerned []rule, found func(class int)) {
 	seen := -1
-	for _, each := range r.rules {
+	for _, each := range concerned {
 		if each.class != seen && each.holds(l) {
 			seen = each.class
 			found(each.class)
@@ -130,19 +128,26 @@ func (r *Rules) match(l Line, found func(class int)) {
 	}
 }
 
-// concern tells whether a line may be counted, depending on its attributes.
-func (r *Rules) concern(level slog.Level, message string) bool {
-	return level >= r.least && slices.ContainsFunc(r.rules, func(each rule) bool { return each.concerns(level, message) })
-}
-
-func (r rule) concerns(level slog.Level, message string) bool {
-	return level >= r.level && r.message.MatchString(message)
-}
-
-func (r rule) holds(l Line) bool {
-	if !r.concerns(l.Level, l.Message) {
-		return false
+// concern gives the rules that a line may satisfy, depending on its attributes.
+func (r *Rules) concern(level slog.Level, text string) []rule {
+	if level < r.least {
+		return nil
 	}
+	return r.known.look(message{level, text}, r.concerning)
+}
+
+// concerning tries which rules concern a message.
+func (r *Rules) concerning(m message) (concerned []rule) {
+	for _, each := range r.rules {
+		if m.level >= each.level && each.message.MatchString(m.text) {
+			concerned = append(concerned, each)
+		}
+	}
+	return concerned
+}
+
+// holds tells whether the attributes of a line that concerns the rule satisfy it.
+func (r rule) holds(l Line) bool {
 	for _, c := range r.where {
 		value, there := l.Attrs[c.key]
 		if !there || !c.value.MatchString(value) {
