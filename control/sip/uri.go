@@ -71,9 +71,15 @@ var longNames = map[string]string{
 // case, values in the order in which they came.
 func headersOf(headers []sip.Header) map[string][]string {
 	all := make(map[string][]string, len(headers))
-	for _, h := range headers {
+	values := make([]string, len(headers)) // most headers are there once: theirs need no slice each
+	for i, h := range headers {
 		name := headerName(h)
-		all[name] = append(all[name], h.Value())
+		values[i] = h.Value()
+		if before, ok := all[name]; ok {
+			all[name] = append(before, values[i])
+		} else {
+			all[name] = values[i : i+1 : i+1]
+		}
 	}
 	return all
 }
@@ -88,7 +94,7 @@ func namesOf(headers []sip.Header) map[string]string {
 }
 
 func headerName(h sip.Header) string {
-	name := strings.ToLower(h.Name())
+	name := sip.HeaderToLower(h.Name())
 	if long, ok := longNames[name]; ok {
 		return long
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -216,7 +217,7 @@ func serverKey(req *sip.Request, method sip.RequestMethod) string {
 	via := req.Via()
 	branch, _ := via.Params.Get("branch")
 	if strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie) && len(branch) > len(sip.RFC3261BranchMagicCookie) {
-		return fmt.Sprintf("%s|%s|%d|%s", branch, strings.ToLower(via.Host), via.Port, method)
+		return branch + "|" + strings.ToLower(via.Host) + "|" + strconv.Itoa(via.Port) + "|" + string(method)
 	}
 	tag, _ := req.From().Params.Get("tag")
 	return fmt.Sprintf("%s|%s|%d|%s|%s:%d %s", tag, callID(req), req.CSeq().SeqNo, method, via.Host, via.Port, branch)
