@@ -65,8 +65,6 @@ type Call struct {
 	caller  side
 	request route.Request // set before the service is prepared
 	dialled atomic.Int32  // parties so far, for their legs' names
-	// redirected says that the caller's audio bypasses the platform.
-	redirected atomic.Bool
 
 	inbox  chan message
 	tasks  sync.WaitGroup // what runs beside the owning goroutine
@@ -153,6 +151,7 @@ type message struct {
 	program Program       // with Prepared
 	ending  Ending        // with ServiceEnded; its Last with HangUp
 	offer   *sip.Reinvite // with Renegotiation
+	do      func()        // what the owner is asked to do; no trigger
 
 	party    *Party // whom it is about, if not the caller
 	dial     bool   // it is to be called

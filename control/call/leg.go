@@ -20,7 +20,7 @@ type side struct {
 	leg    *media.Leg
 	latch  time.Duration // as FarEnd's
 	peer   netip.Addr    // where signalling comes from
-	local  sdp.Local
+	local  sdp.Local     // its Version is that of the next description
 	secure secure.Side
 	offer  *sdp.Session // the far end's, nil when we make the offer
 	codec  atomic.Pointer[codec.Codec]
@@ -95,6 +95,7 @@ func (l *side) propose() error {
 	}
 	l.local.Keying = keying
 	l.answer = sdp.Offer(l.local)
+	l.local.Version++
 	if len(keying.Fingerprints) > 0 && l.codec.Load() == nil {
 		return l.leg.ExpectHandshake()
 	}

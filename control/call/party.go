@@ -238,8 +238,10 @@ func (p *Party) place(ctx context.Context) (*sip.Dialog, error) {
 	p.mu.Lock()
 	p.dialog, p.since = d, time.Now()
 	p.mu.Unlock()
-	p.side.peer = d.RemoteHost()
-	if err := p.side.complete(d.RemoteSDP()); err != nil {
+	if err := p.call.owned(func() error {
+		p.side.peer = d.RemoteHost()
+		return p.side.complete(d.RemoteSDP())
+	}); err != nil {
 		p.call.warn("hang the party up", d.Bye(context.Background(), nil))
 		return nil, fmt.Errorf("%w: %w", errNegotiation, err)
 	}
@@ -288,6 +290,9 @@ func (p *Party) hearEarly(answer []byte) {
 }
 
 func (c *Call) answerParty(p *Party, offer *sip.Reinvite) {
+	if c.passedOn(p, offer) {
+		return
+	}
 	answer, err := p.side.renegotiate(offer.Offer)
 	c.reply(offer, answer, err, func() error { return p.side.settle(p.signalling().RemoteSDP()) })
 }

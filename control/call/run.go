@@ -24,6 +24,7 @@ type life struct {
 	program Program
 	kept    *sip.Reinvite // waits for the call to be up; the end of the dialog refuses it
 	parties map[*Party]struct{}
+	bypass  *bypass // nil: the caller's audio comes here
 	facts   facts
 }
 
@@ -76,7 +77,11 @@ func (c *Call) signalled(ev sip.Event) {
 
 // handle moves the state machine by one message.
 func (c *Call) handle(m message) {
-	if m.party != nil {
+	switch {
+	case m.do != nil:
+		m.do()
+		return
+	case m.party != nil:
 		c.handleParty(m)
 		return
 	}
@@ -202,10 +207,12 @@ func (c *Call) agree() error {
 	if c.caller.offer != nil {
 		return nil
 	}
-	if c.placed() {
-		return c.caller.complete(c.dialog.RemoteSDP())
-	}
-	return c.caller.settle(c.dialog.RemoteSDP())
+	return c.owned(func() error {
+		if c.placed() {
+			return c.caller.complete(c.dialog.RemoteSDP())
+		}
+		return c.caller.settle(c.dialog.RemoteSDP())
+	})
 }
 
 func (c *Call) sendRefusal(m message) {
@@ -275,8 +282,7 @@ func (c *Call) sendBye(last sip.Content) {
 }
 
 func (c *Call) renegotiate(offer *sip.Reinvite) {
-	if c.redirected.Load() {
-		c.reply(offer, nil, &Refusal{Status: 488, Reason: "Not Acceptable Here", Err: ErrRedirect}, nil)
+	if c.passedOn(nil, offer) {
 		return
 	}
 	answer, err := c.caller.renegotiate(offer.Offer)
@@ -293,7 +299,7 @@ func (c *Call) reply(offer *sip.Reinvite, answer []byte, err error, settle func(
 			c.warn("refuse re-INVITE", offer.Reject(context.Background(), r.Status, r.Reason))
 			return
 		}
-		err := accept(offer, answer, settle)
+		err := c.accept(offer, answer, settle)
 		c.warn("answer re-INVITE", err)
 		if err == nil && !c.caller.bare.Load() {
 			c.tell(message{trigger: MediaAgreed})
@@ -303,11 +309,11 @@ func (c *Call) reply(offer *sip.Reinvite, answer []byte, err error, settle func(
 
 // accept answers a re-INVITE. Where the offer in the answer is ours, settle takes
 // what the ACK makes of it.
-func accept(offer *sip.Reinvite, answer []byte, settle func() error) error {
+func (c *Call) accept(offer *sip.Reinvite, answer []byte, settle func() error) error {
 	if err := offer.Accept(context.Background(), answer); err != nil || offer.Offer != nil {
 		return err
 	}
-	return settle()
+	return c.owned(settle)
 }
 
 // beside runs f on its own goroutine, which the call waits for at its end.

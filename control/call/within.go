@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"mcp/control/media"
 	"mcp/control/media/dtmf"
-	"mcp/control/sdp"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
 )
@@ -86,72 +84,4 @@ func (c *Call) Refer(ctx context.Context, to string, inPlaceOf *Party) (*sip.Sub
 		}
 	}
 	return c.dialog.Refer(ctx, r)
-}
-
-// ErrRedirect says that audio cannot go from far end to far end.
-var ErrRedirect = errors.New("audio cannot bypass the platform")
-
-// Redirect lets the caller and a party send their audio to each other and no more
-// to the platform, by a re-INVITE of each; their signalling stays. Only those who
-// speak the same codec can, and to whom nobody else listens, such as a recording.
-func (c *Call) Redirect(ctx context.Context, p *Party) error {
-	if a, b := c.Codec(), p.side.agreed(); !a.Same(b) {
-		return fmt.Errorf("%w: one speaks %s, the other %s", ErrRedirect, a.Name, b.Name)
-	}
-	if c.caller.secure.Agreed() != nil || p.side.secure.Agreed() != nil {
-		return fmt.Errorf("%w: it is protected on its way here", ErrRedirect)
-	}
-	if c.caller.leg.Overheard() || p.side.leg.Overheard() {
-		return fmt.Errorf("%w: it is listened to here", ErrRedirect)
-	}
-	target, err := sdp.Parse(p.signalling().RemoteSDP())
-	if err != nil || target.Audio == nil {
-		return fmt.Errorf("%w: the party's description: %w", ErrRedirect, errors.Join(err, sdp.ErrNoAudio))
-	}
-	c.redirected.Store(true)
-	answer, err := redirect(ctx, c.dialog, &c.caller, target.Audio)
-	if err != nil {
-		c.redirected.Store(false)
-		return fmt.Errorf("redirect the caller: %w", err)
-	}
-	if _, err = redirect(ctx, p.signalling(), &p.side, answer); err == nil {
-		return nil
-	}
-	return fmt.Errorf("redirect the party: %w", errors.Join(err, c.Restore(ctx)))
-}
-
-// redirect points one far end at where the other receives, and tells where it
-// receives itself. The platform's leg falls silent.
-func redirect(ctx context.Context, to Requests, s *side, at *sdp.Audio) (*sdp.Audio, error) {
-	spoken := s.agreed()
-	local := s.local
-	local.Addr, local.Events, local.Version = at.RTP, at.Events, s.local.Version+1
-	local.Codecs = []sdp.Codec{{Name: spoken.Name, PayloadType: spoken.PayloadType, ClockRate: spoken.ClockRate, Format: spoken.Format}}
-	s.local.Version++
-	body, err := to.Reinvite(ctx, sip.Change{Offer: sdp.Offer(local)})
-	if err != nil {
-		return nil, err
-	}
-	answer, err := sdp.Parse(body)
-	if err == nil {
-		_, err = sdp.Negotiate(local, answer)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNegotiation, err)
-	}
-	return answer.Audio, s.leg.Connect(media.FarEnd{Events: sdp.NoEvents, ClockRate: spoken.ClockRate}, spoken)
-}
-
-// Restore brings the caller's audio back to the platform after Redirect.
-func (c *Call) Restore(ctx context.Context) error {
-	if !c.redirected.Load() {
-		return nil
-	}
-	c.caller.local.Version++
-	body, err := c.dialog.Reinvite(ctx, sip.Change{Offer: sdp.Offer(c.caller.local)})
-	if err != nil {
-		return fmt.Errorf("bring the caller's audio back: %w", err)
-	}
-	defer c.redirected.Store(false)
-	return c.caller.complete(body)
 }

@@ -1,0 +1,317 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mcp/control/media"
+	"mcp/control/media/codec"
+	"mcp/control/sdp"
+	"mcp/control/sip"
+)
+
+// ErrRedirect says that audio cannot go from far end to far end.
+var ErrRedirect = errors.New("audio cannot bypass the platform")
+
+// errOver says that a call's owner has gone.
+var errOver = errors.New("the call is over")
+
+// passing bounds how long one far end's wish may wait for the other.
+const passing = 30 * time.Second
+
+// bypass is the audio of the caller and a party that goes past the platform, which
+// hands on what either of them offers to the other. The call's owner touches it only.
+type bypass struct {
+	party *Party
+	busy  chan struct{} // closed when the exchange with the two is over; nil: there is none
+}
+
+// end is one of the two.
+type end struct {
+	side   *side
+	dialog interface {
+		Reinvite(ctx context.Context, c sip.Change) ([]byte, error)
+		RemoteSDP() []byte
+	}
+}
+
+func (c *Call) ends(p *Party) (caller, party end) {
+	return end{&c.caller, c.dialog}, end{&p.side, p.signalling()}
+}
+
+// owned has the call's owner run f, and waits for it. The owner itself must not ask.
+func (c *Call) owned(f func() error) error {
+	done := make(chan error, 1)
+	c.tell(message{do: func() { done <- f() }})
+	select {
+	case err := <-done:
+		return err
+	case <-c.life.gone:
+	}
+	select {
+	case err := <-done: // it was the last that the owner did
+		return err
+	default:
+		return errOver
+	}
+}
+
+// Redirect lets the caller and a party send their audio to each other and no more
+// to the platform, by a re-INVITE of each; their signalling stays. Only those who
+// speak the same codec can, and to whom nobody else listens, such as a recording.
+// What either offers from then on, such as hold, is for the other to answer.
+func (c *Call) Redirect(ctx context.Context, p *Party) error {
+	var at *sdp.Audio
+	if err := c.owned(func() (err error) { at, err = c.divert(p); return err }); err != nil {
+		return err
+	}
+	caller, party := c.ends(p)
+	answer, err := c.propose(ctx, caller, at)
+	if err != nil {
+		return fmt.Errorf("redirect the caller: %w", errors.Join(err, c.owned(c.rejoin)))
+	}
+	_, err = c.propose(ctx, party, answer)
+	if late := c.owned(c.exchanged); err == nil {
+		return late
+	}
+	return fmt.Errorf("redirect the party: %w", errors.Join(err, c.Restore(ctx)))
+}
+
+// divert begins a bypass, and returns where the party hears.
+func (c *Call) divert(p *Party) (*sdp.Audio, error) {
+	if c.life.bypass != nil || p.signalling() == nil {
+		return nil, fmt.Errorf("%w: it does already, or nobody is there", ErrRedirect)
+	}
+	if a, b := c.Codec(), p.side.agreed(); !a.Same(b) {
+		return nil, fmt.Errorf("%w: one speaks %s, the other %s", ErrRedirect, a.Name, b.Name)
+	}
+	if c.caller.secure.Agreed() != nil || p.side.secure.Agreed() != nil {
+		return nil, fmt.Errorf("%w: it is protected on its way here", ErrRedirect)
+	}
+	if c.caller.leg.Overheard() || p.side.leg.Overheard() {
+		return nil, fmt.Errorf("%w: it is listened to here", ErrRedirect)
+	}
+	target, err := sdp.Parse(p.signalling().RemoteSDP())
+	if err != nil || target.Audio == nil {
+		return nil, fmt.Errorf("%w: the party's description: %w", ErrRedirect, errors.Join(err, sdp.ErrNoAudio))
+	}
+	c.life.bypass = &bypass{party: p, busy: make(chan struct{})}
+	return target.Audio, nil
+}
+
+// exchanged ends an exchange with the two.
+func (c *Call) exchanged() error {
+	if b := c.life.bypass; b != nil && b.busy != nil {
+		close(b.busy)
+		b.busy = nil
+	}
+	return nil
+}
+
+// rejoin ends the bypass.
+func (c *Call) rejoin() error {
+	defer func() { c.life.bypass = nil }()
+	return c.exchanged()
+}
+
+// propose offers one end the audio of the other, and returns what it answers. The
+// platform's leg falls silent.
+func (c *Call) propose(ctx context.Context, to end, at *sdp.Audio) (*sdp.Audio, error) {
+	var local sdp.Local
+	if err := c.owned(func() (err error) { local, err = to.side.standIn(at); return err }); err != nil {
+		return nil, err
+	}
+	body, err := to.dialog.Reinvite(ctx, sip.Change{Offer: sdp.Offer(local)})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := sdp.Parse(body)
+	if err == nil {
+		_, err = sdp.Negotiate(local, answer)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNegotiation, err)
+	}
+	return answer.Audio, c.owned(to.side.withdraw)
+}
+
+// standIn is the description of one end that has the other's audio in place of ours:
+// where that is, which way it goes, and what of it we could speak as well, for the
+// day it comes back.
+func (l *side) standIn(at *sdp.Audio) (sdp.Local, error) {
+	local := l.local
+	local.Codecs = slices.DeleteFunc(slices.Clone(at.Codecs), func(theirs sdp.Codec) bool {
+		return !slices.ContainsFunc(l.local.Codecs, func(ours sdp.Codec) bool { return codecOf(ours).Same(codecOf(theirs)) })
+	})
+	if len(local.Codecs) == 0 {
+		return sdp.Local{}, sdp.ErrNoCommonCodec
+	}
+	local.Addr, local.Events, local.Direction, local.Ptime = at.RTP, at.Events, at.Direction, at.Ptime
+	local.Keying, local.Noise = sdp.Keying{}, false
+	l.local.Version++
+	return local, nil
+}
+
+// withdraw takes the platform's leg out of the conversation.
+func (l *side) withdraw() error {
+	spoken := l.agreed()
+	return l.leg.Connect(media.FarEnd{Events: sdp.NoEvents, ClockRate: spoken.ClockRate}, spoken)
+}
+
+func codecOf(c sdp.Codec) codec.Codec {
+	return codec.Codec{Name: c.Name, PayloadType: c.PayloadType, ClockRate: c.ClockRate, Format: c.Format}
+}
+
+// passedOn hands a re-INVITE to the other end, if the audio of whom it is of bypasses
+// the platform; nil is the caller. False: it is for us to answer.
+func (c *Call) passedOn(of *Party, offer *sip.Reinvite) bool {
+	b := c.life.bypass
+	if b == nil || of != nil && of != b.party {
+		return false
+	}
+	if b.busy != nil {
+		c.beside(func() { c.warn("refuse re-INVITE", offer.Reject(context.Background(), 491, "Request Pending")) })
+		return true
+	}
+	b.busy = make(chan struct{})
+	to, from := c.ends(b.party)
+	if of == nil {
+		from, to = to, from
+	}
+	c.beside(func() {
+		defer func() { _ = c.owned(c.exchanged) }() // a call that is over has nothing to end
+		ctx, cancel := context.WithTimeout(context.Background(), passing)
+		defer cancel()
+		hand := c.pass
+		if offer.Offer == nil {
+			hand = c.passBack
+		}
+		if err := hand(ctx, from, to, offer); err != nil {
+			r := declined(err)
+			c.log.Warn("re-INVITE refused while the audio bypasses the platform", "leg", from.side.leg.Name(), "status", r.Status, "error", err)
+			// One that was accepted cannot be refused any more.
+			if err := offer.Reject(context.Background(), r.Status, r.Reason); err != nil {
+				c.log.Debug("refuse re-INVITE", "error", err)
+			}
+		}
+	})
+	return true
+}
+
+// pass has one end's offer answered by the other.
+func (c *Call) pass(ctx context.Context, from, to end, offer *sip.Reinvite) error {
+	said, err := sdp.Parse(offer.Offer)
+	if err != nil {
+		return &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
+	}
+	if said.Audio == nil {
+		return sdp.ErrNoAudio
+	}
+	heard, err := c.propose(ctx, to, said.Audio)
+	if err != nil {
+		return err
+	}
+	answer, err := c.answerFor(from, said, heard)
+	if err != nil {
+		return err
+	}
+	return offer.Accept(ctx, answer)
+}
+
+// passBack has the other end make the offer that one end asks for, and takes it the
+// answer.
+func (c *Call) passBack(ctx context.Context, from, to end, asked *sip.Reinvite) error {
+	_, err := to.dialog.Reinvite(ctx, sip.Change{Answer: func(offer []byte) ([]byte, error) {
+		said, err := sdp.Parse(offer)
+		if err != nil {
+			return nil, err
+		}
+		if said.Audio == nil {
+			return nil, sdp.ErrNoAudio
+		}
+		var local sdp.Local
+		if err := c.owned(func() (err error) { local, err = from.side.standIn(said.Audio); return err }); err != nil {
+			return nil, err
+		}
+		if err := asked.Accept(ctx, sdp.Offer(local)); err != nil {
+			return nil, err
+		}
+		answer, err := sdp.Parse(from.dialog.RemoteSDP())
+		if err != nil || answer.Audio == nil {
+			return nil, fmt.Errorf("%w: %w", errNegotiation, errors.Join(err, sdp.ErrNoAudio))
+		}
+		return c.answerFor(to, said, answer.Audio)
+	}})
+	return err
+}
+
+// answerFor answers one end's offer with the other's audio.
+func (c *Call) answerFor(of end, offer *sdp.Session, at *sdp.Audio) (answer []byte, err error) {
+	err = c.owned(func() error {
+		local, err := of.side.standIn(at)
+		if err == nil {
+			answer, _, err = sdp.Answer(offer, local)
+		}
+		return err
+	})
+	return answer, err
+}
+
+// declined says how a re-INVITE is refused that the other end did not take.
+func declined(err error) *Refusal {
+	var rejected *sip.RejectedError
+	var refusal *Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case errors.As(err, &rejected):
+		return &Refusal{Status: rejected.Status, Reason: rejected.Reason, Err: err}
+	case errors.Is(err, sip.ErrEnded): // the audio is about to come back
+		return &Refusal{Status: 491, Reason: "Request Pending", Err: err}
+	}
+	return &Refusal{Status: 488, Reason: "Not Acceptable Here", Err: err}
+}
+
+// Restore brings the caller's audio back to the platform after Redirect. It waits for
+// what the two are agreeing on.
+func (c *Call) Restore(ctx context.Context) error {
+	var offer []byte
+	var busy chan struct{}
+	reclaim := func() error { offer, busy = c.reclaim(); return nil }
+	err := c.owned(reclaim)
+	for err == nil && busy != nil {
+		select {
+		case <-busy:
+			err = c.owned(reclaim)
+		case <-ctx.Done():
+			err = fmt.Errorf("bring the caller's audio back: %w", ctx.Err())
+		}
+	}
+	if err != nil || offer == nil {
+		return err
+	}
+	body, err := c.dialog.Reinvite(ctx, sip.Change{Offer: offer})
+	if err != nil {
+		return fmt.Errorf("bring the caller's audio back: %w", errors.Join(err, c.owned(c.exchanged)))
+	}
+	return c.owned(func() error { return errors.Join(c.caller.complete(body), c.rejoin()) })
+}
+
+// reclaim is the offer that brings the caller's audio back, or what is to be waited
+// for before; neither: it is here.
+func (c *Call) reclaim() (offer []byte, busy chan struct{}) {
+	b := c.life.bypass
+	switch {
+	case b == nil:
+		return nil, nil
+	case b.busy != nil:
+		return nil, b.busy
+	}
+	b.busy = make(chan struct{})
+	offer = sdp.Offer(c.caller.local)
+	c.caller.local.Version++
+	return offer, nil
+}
