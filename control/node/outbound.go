@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"mcp/control/call"
@@ -22,7 +23,7 @@ type Outbound struct {
 	Listen  string        `yaml:"listen" names:"listener" doc:"address of POST /v1/calls, which makes calls, such as 127.0.0.1:8310; empty: nowhere"`
 	Token   string        `yaml:"token" secret:"true" doc:"what requests must bear (Authorization: Bearer); needed for an address that is no loopback"`
 	MSML    bool          `yaml:"msml" doc:"let MSML make calls (createconnection): whoever can call its service then can, to whom allow names"`
-	Allow   []string      `yaml:"allow" doc:"who may be called, [USER@]HOST[:PORT] each, such as +49*@gw.example, 10.0.0.0/8 or *.example.com; empty: anybody"`
+	Allow   []string      `yaml:"allow" live:"true" doc:"who may be called, [USER@]HOST[:PORT] each, such as +49*@gw.example, 10.0.0.0/8 or *.example.com; empty: anybody"`
 	Timeout time.Duration `yaml:"timeout" doc:"until a call is answered, where a request does not say"`
 }
 
@@ -73,33 +74,50 @@ func (n *Node) openDialling(parts *msml.Parts) error {
 		return nil
 	}
 	calls, err := n.dialling()
+	if err != nil {
+		return err
+	}
 	parts.Caller, parts.Patience = calls, cfg.Timeout
-	return err
+	return nil
 }
 
 // dialling makes the calls that somebody asks for, to whom they may go. The server of
 // calls need not be there yet.
 type dialling struct {
 	node    *Node
-	allowed route.Destinations
+	allowed atomic.Pointer[route.Destinations]
 }
 
-func (n *Node) dialling() (dialling, error) {
-	allowed, err := route.ReadDestinations(n.cfg.Calls.Outbound.Allow)
-	if err != nil {
-		err = fmt.Errorf("calls.outbound.allow: %w", err)
+func (n *Node) dialling() (*dialling, error) {
+	d := &dialling{node: n}
+	if err := d.allow(n.cfg); err != nil {
+		return nil, err
 	}
-	return dialling{n, allowed}, err
+	n.followers = append(n.followers, func(c Config) {
+		if err := d.allow(c); err != nil {
+			n.log.Error("who may be called stays as it was", "error", err)
+		}
+	})
+	return d, nil
+}
+
+func (d *dialling) allow(c Config) error {
+	allowed, err := route.ReadDestinations(c.Calls.Outbound.Allow)
+	if err != nil {
+		return fmt.Errorf("calls.outbound.allow: %w", err)
+	}
+	d.allowed.Store(&allowed)
+	return nil
 }
 
 // Place implements outbound.Server and msml.Caller.
-func (d dialling) Place(ctx context.Context, p call.Placement) (*call.Placed, error) {
+func (d *dialling) Place(ctx context.Context, p call.Placement) (*call.Placed, error) {
 	uri, err := sip.ParseURI(p.To)
 	if err != nil {
 		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Err: err}
 	}
 	callee := route.Callee{User: uri.User, Host: cmp.Or(uri.Params["maddr"], uri.Host), Port: uri.Port}
-	if !d.allowed.Allow(callee) {
+	if !d.allowed.Load().Allow(callee) {
 		d.node.log.Warn("call not made: calls.outbound.allow does not name its destination", "to", p.To)
 		return nil, &call.Refusal{Status: 403, Reason: "Forbidden", Err: fmt.Errorf("%s may not be called from here", p.To)}
 	}
