@@ -3,6 +3,7 @@ package call
 import (
 	"log/slog"
 	"maps"
+	"reflect"
 	"strings"
 
 	"mcp/control/reporting"
@@ -18,17 +19,21 @@ func (s *Server) attached(log *slog.Logger, known genesys.Call, headers map[stri
 	if len(refused) > 0 {
 		log.Warn("options not overridden, for calls.overrides does not name them", "options", refused)
 	}
-	a := reporting.Attached{CallUUID: known.CallUUID, SessionData: known.SessionData, UserToUser: userToUser(headers)}
+	a := reporting.Attached{
+		CallUUID: known.CallUUID, SessionData: known.SessionData, UserToUser: userToUser(headers),
+		DBID: known.DBID, DN: uri.Params["dn"], CofID: known.Transfer,
+	}
 	if len(taken) > 0 {
 		a.Overrides = taken
 	}
 	if data := presentable(known.UserData); len(data) > 0 {
 		a.UserData = data
 	}
-	if a.CallUUID == "" && a.SessionData == nil && a.UserData == nil && a.UserToUser == nil && a.Overrides == nil {
+	if reflect.ValueOf(a).IsZero() {
 		return nil
 	}
-	log.Info("call came with", "session_data", a.SessionData, "user_data", a.UserData, "user_to_user", a.UserToUser, "overrides", a.Overrides)
+	log.Info("call came with", "session_data", a.SessionData, "user_data", a.UserData, "user_to_user", a.UserToUser, "overrides", a.Overrides,
+		"dbid", a.DBID, "dn", a.DN, "cof_id", a.CofID)
 	return &a
 }
 

@@ -21,18 +21,20 @@ func TestAttached(t *testing.T) {
 	headers := map[string][]string{
 		"x-genesys-calluuid": {"U1"}, "x-genesys-gvp-session-data": {"callsession=9;2"},
 		"x-genesys-customer": {"Ann"}, "x-genesys-cs-password": {"s3cret"}, "user-to-user": {"0430303131;encoding=hex", "x"},
+		"x-genesys-rm-application-dbid": {"105"}, "x-iscc-cofid": {"location=x;cofid=9"},
 	}
 	got := s.attached(slog.New(slog.NewTextHandler(&text, nil)), genesys.Read(headers), headers, sip.URI{Params: map[string]string{
-		"gvp.config.property.timeout": "17s", "gvp.config.VRM.NSSsessionXML": "file:///x", "gvp.config.log.level": "debug", "voicexml": "http://web",
+		"gvp.config.property.timeout": "17s", "gvp.config.VRM.NSSsessionXML": "file:///x", "gvp.config.log.level": "debug", "voicexml": "http://web", "dn": "7001",
 	}})
 	want := &reporting.Attached{
 		CallUUID: "U1", SessionData: []string{"callsession=9", "2"}, UserData: map[string]string{"customer": "Ann"},
 		UserToUser: []string{"0011", "x"}, Overrides: map[string]string{"property.timeout": "17s", "vrm.nsssessionxml": "file:///x"},
+		DBID: "105", DN: "7001", CofID: "location=x;cofid=9",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
-	for _, there := range []string{"options=[log.level]", "customer:Ann", "callsession=9", "property.timeout:17s", "0011"} {
+	for _, there := range []string{"options=[log.level]", "customer:Ann", "callsession=9", "property.timeout:17s", "0011", "dbid=105 dn=7001", "cofid=9"} {
 		if !strings.Contains(text.String(), there) {
 			t.Errorf("the log lacks %q: %s", there, text.String())
 		}

@@ -66,6 +66,9 @@ type Parties struct {
 type Attached struct {
 	CallUUID    string            `json:"call_uuid,omitempty"`    // X-Genesys-CallUUID
 	SessionData []string          `json:"session_data,omitempty"` // parts of X-Genesys-GVP-Session-Data
+	DBID        string            `json:"dbid,omitempty"`         // X-Genesys-RM-Application-dbid, which profile need not be
+	DN          string            `json:"dn,omitempty"`           // dn parameter of the Request-URI
+	CofID       string            `json:"cof_id,omitempty"`       // X-ISCC-CofId: the call at the site that it comes from
 	UserData    map[string]string `json:"user_data,omitempty"`    // X-Genesys-*, by what follows in lower case; passwords are left out
 	UserToUser  []string          `json:"user_to_user,omitempty"` // User-to-User (RFC 7433), as text where it is; left out where the caller asks for privacy
 	Overrides   map[string]string `json:"overrides,omitempty"`    // options set for this call: gvp.config.<section>.<option>

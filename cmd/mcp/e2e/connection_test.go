@@ -154,13 +154,14 @@ func TestResourceManagerIsHeard(t *testing.T) {
 	userData := map[string]string{"customer": "Ann", "gsw-ivr-profile-id": "117", "geo-location": "emea"}
 	rec := r.record(1)
 	if a := rec.Attached; a == nil || rec.Session != "A1B2" || rec.Tenant != "1.102_IVR" || rec.Profile != "117" || a.CallUUID != "U1" ||
+		a.DBID != "105" || a.DN != "7001" || a.CofID != "location=x;cofid=9" ||
 		!slices.Equal(a.SessionData, []string{"callsession=A1B2", "2", "1"}) || !maps.Equal(a.UserData, userData) ||
 		!maps.Equal(a.Overrides, map[string]string{"vrm.nsssessionxml": "x"}) {
 		t.Errorf("the record has %q %q %q %+v", rec.Session, rec.Tenant, rec.Profile, rec.Attached)
 	}
 	line := r.log.wait(t, "call came with")
-	if text := fmt.Sprint(line["session_data"], line["user_data"], line["overrides"]); line["gvp_session"] != "A1B2" || line["call_uuid"] != "U1" ||
-		text != "[callsession=A1B2 2 1] map[customer:Ann geo-location:emea gsw-ivr-profile-id:117] map[vrm.nsssessionxml:x]" {
+	if text := fmt.Sprint(line["session_data"], line["user_data"], line["overrides"], line["dbid"], line["dn"], line["cof_id"]); line["gvp_session"] != "A1B2" || line["call_uuid"] != "U1" ||
+		text != "[callsession=A1B2 2 1] map[customer:Ann geo-location:emea gsw-ivr-profile-id:117] map[vrm.nsssessionxml:x] 105 7001 location=x;cofid=9" {
 		t.Errorf("the log has %v", line)
 	}
 	if refused := r.log.wait(t, "options not overridden, for calls.overrides does not name them"); fmt.Sprint(refused["options"]) != "[log.level]" {

@@ -21,6 +21,8 @@ const (
 	// OverrideHeader names the application in place of the one that the number called
 	// stands for. It is user data too.
 	OverrideHeader = "x-genesys-gsw-ivr-profile-id"
+	// TransferHeader tells of the call of another site that this one goes on with.
+	TransferHeader = "x-iscc-cofid"
 )
 
 // ConfigPrefix is what the name of a Request-URI parameter begins with that
@@ -33,6 +35,8 @@ type Call struct {
 	Tenant   string // gvp.rm.tenant-id
 	CallUUID string // SIP Server's name for the call
 	Profile  string // the application's identifier in the configuration
+	DBID     string // of the application that the number called stands for
+	Transfer string // inter-site call control's name for the call
 	// SessionData are the parts of that header, in order.
 	SessionData []string
 	// UserData is what was attached, by lower-case name without Prefix.
@@ -46,9 +50,11 @@ func Read(headers map[string][]string) Call {
 		Session:  session.Text,
 		Tenant:   session.Params["gvp.rm.tenant-id"],
 		CallUUID: strings.TrimSpace(first(headers[CallUUIDHeader])),
-		Profile:  strings.TrimSpace(cmp.Or(first(headers[OverrideHeader]), first(headers[ProfileHeader]))),
+		DBID:     strings.TrimSpace(first(headers[ProfileHeader])),
+		Transfer: strings.TrimSpace(first(headers[TransferHeader])),
 		UserData: map[string]string{},
 	}
+	c.Profile = cmp.Or(strings.TrimSpace(first(headers[OverrideHeader])), c.DBID)
 	if data := first(headers[SessionDataHeader]); data != "" {
 		c.SessionData = strings.Split(data, ";")
 	}

@@ -13,11 +13,13 @@ func TestRead(t *testing.T) {
 		"x-genesys-calluuid":            {"00QP5G2JDS"},
 		"x-genesys-rm-application-dbid": {"105"},
 		"x-genesys-customer":            {"gold"},
+		"x-iscc-cofid":                  {"location=x;cofid=9"},
 		"x-genesys-":                    {"nameless"},
 		"x-other":                       {"y"},
 	})
 	want := Call{
-		Session: "A1B2-C3", Tenant: "1.102_IVRAppDefault", CallUUID: "00QP5G2JDS", Profile: "105",
+		Session: "A1B2-C3", Tenant: "1.102_IVRAppDefault", CallUUID: "00QP5G2JDS", Profile: "105", DBID: "105",
+		Transfer:    "location=x;cofid=9",
 		SessionData: []string{"callsession=A1B2-C3", "2", "1", "", "", "", "Environment/ccid", "IVRAppDefault"},
 		UserData:    map[string]string{"customer": "gold"},
 	}
@@ -25,7 +27,7 @@ func TestRead(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	chosen := Read(map[string][]string{"x-genesys-rm-application-dbid": {"105"}, "x-genesys-gsw-ivr-profile-id": {"117"}})
-	if chosen.Profile != "117" || chosen.UserData["gsw-ivr-profile-id"] != "117" {
+	if chosen.Profile != "117" || chosen.DBID != "105" || chosen.UserData["gsw-ivr-profile-id"] != "117" {
 		t.Errorf("with a profile of SIP Server's: %+v", chosen)
 	}
 	if got := Read(nil); !reflect.DeepEqual(got, Call{UserData: map[string]string{}}) {
