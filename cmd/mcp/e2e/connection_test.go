@@ -160,7 +160,7 @@ func TestResourceManagerIsHeard(t *testing.T) {
 		t.Errorf("the record has %q %q %q %+v", rec.Session, rec.Tenant, rec.Profile, rec.Attached)
 	}
 	line := r.log.wait(t, "call came with")
-	if text := fmt.Sprint(line["session_data"], line["user_data"], line["overrides"], line["dbid"], line["dn"], line["cof_id"]); line["gvp_session"] != "A1B2" || line["call_uuid"] != "U1" ||
+	if text := strings.TrimSpace(fmt.Sprintln(line["session_data"], line["user_data"], line["overrides"], line["dbid"], line["dn"], line["cof_id"])); line["gvp_session"] != "A1B2" || line["call_uuid"] != "U1" ||
 		text != "[callsession=A1B2 2 1] map[customer:Ann geo-location:emea gsw-ivr-profile-id:117] map[vrm.nsssessionxml:x] 105 7001 location=x;cofid=9" {
 		t.Errorf("the log has %v", line)
 	}

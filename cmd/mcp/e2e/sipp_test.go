@@ -80,7 +80,7 @@ func TestSIPpServices(t *testing.T) {
 // TestEveryScenarioIsPlayed looks for each of SIPp's scenarios in the tests.
 func TestEveryScenarioIsPlayed(t *testing.T) {
 	var played string
-	for _, tests := range []string{"*_test.go", "../../../control/sip/*_test.go"} {
+	for _, tests := range []string{"*_test.go", "../../../control/sip/*_test.go", "../../../control/service/siprec/*_test.go"} {
 		files, err := filepath.Glob(tests)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no tests in %s: %v", tests, err)
