@@ -91,6 +91,9 @@ func unfit(text string) error {
 		return errNesting
 	}
 	s := &scanner{text: text, levels: make([]level, 1, 32)}
+	if strings.HasPrefix(text, "#!") { // the engine takes it for a comment
+		s.at = lineEnd(text)
+	}
 	for s.err == nil && s.token() {
 		switch {
 		case s.depth+s.hidden > maxDepth:
@@ -156,35 +159,28 @@ func (s *scanner) token() bool {
 	return true
 }
 
-// blank skips space and comments.
+// blank skips space and comments, all that the engine takes for such.
 func (s *scanner) blank() {
 	s.line = false
 	for s.at < len(s.text) {
 		rest := s.text[s.at:]
+		c, size := utf8.DecodeRuneInString(rest)
 		switch {
-		case rest[0] == ' ' || rest[0] == '\t':
-			s.at++
-		case rest[0] == '\n' || rest[0] == '\r':
-			s.at++
+		case strings.ContainsRune(newlines, c):
+			s.at += size
 			s.line = true
+		case isSpace(c):
+			s.at += size
 		case strings.HasPrefix(rest, "//"):
-			s.at += ends(rest, "\n")
+			s.at += lineEnd(rest)
 		case strings.HasPrefix(rest, "/*"):
 			n := 2 + ends(rest[2:], "*/")
-			s.line = s.line || strings.Contains(rest[:n], "\n")
+			s.line = s.line || strings.ContainsAny(rest[:n], newlines)
 			s.at += n
 		default:
 			return
 		}
 	}
-}
-
-// ends is how far text goes until it has one of the ends, with that.
-func ends(text, end string) int {
-	if i := strings.Index(text, end); i >= 0 {
-		return i + len(end)
-	}
-	return len(text)
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
@@ -240,10 +236,28 @@ const (
 
 func oneOf(words, word string) bool { return strings.Contains(words, " "+word+" ") }
 
+// letter is how long the character is that goes on with a word; 0: none does.
+func (s *scanner) letter() int {
+	if s.at == len(s.text) {
+		return 0
+	}
+	if c := s.text[s.at]; c < utf8.RuneSelf {
+		if wordly(c) || digit(c) {
+			return 1
+		}
+		return 0
+	}
+	c, size := utf8.DecodeRuneInString(s.text[s.at:])
+	if strings.ContainsRune(newlines, c) || isSpace(c) {
+		return 0
+	}
+	return size
+}
+
 func (s *scanner) named() {
 	from := s.at
-	for s.at < len(s.text) && (wordly(s.text[s.at]) || digit(s.text[s.at])) {
-		s.at++
+	for n := s.letter(); n > 0; n = s.letter() {
+		s.at += n
 	}
 	word := s.text[from:s.at]
 	member := s.word == "."
@@ -293,8 +307,8 @@ func (s *scanner) head(word string) {
 func (s *scanner) number() {
 	s.operand()
 	from := s.at
-	for s.at < len(s.text) && (wordly(s.text[s.at]) || digit(s.text[s.at]) || s.text[s.at] == '.') {
-		s.at++
+	for n := s.letter(); n > 0 || s.at < len(s.text) && s.text[s.at] == '.'; n = s.letter() {
+		s.at += max(n, 1)
 	}
 	// The compiler computes with integers without bound, which can take it minutes.
 	if s.text[s.at-1] == 'n' && s.at > from+1 {
@@ -463,34 +477,4 @@ func (s *scanner) pattern() {
 	}
 	s.last = nothing // so that operand sees no boundary
 	s.operand()
-}
-
-// SyntaxError is text that is no script. Its line counts from the text's first, 1.
-type SyntaxError struct {
-	Line    int
-	Message string
-}
-
-func (e *SyntaxError) Error() string { return e.Message }
-
-// Syntax tells whether a text could be run as a script, or evaluated as an
-// expression, without doing it. Its error is a *SyntaxError.
-func Syntax(text string, expression bool) error {
-	if expression {
-		text = "(" + text + "\n)"
-	} else {
-		text = uncommented(text)
-	}
-	err := unfit(text)
-	if err == nil {
-		_, err = parser.ParseFile(nil, "", text, 0, parser.WithDisableSourceMaps)
-	}
-	var all parser.ErrorList
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &all) && len(all) > 0: // what follows the first is confusion
-		return &SyntaxError{all[0].Position.Line, all[0].Message}
-	}
-	return &SyntaxError{1, err.Error()}
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
+
 	"mcp/vxml/vxmltest"
 )
 
@@ -88,6 +91,22 @@ func TestScan(t *testing.T) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
+	}
+}
+
+// What the parser takes for space, the end of a line or a comment hides nothing that
+// comes behind it.
+func TestNothingIsHiddenFromTheScan(t *testing.T) {
+	for _, before := range []string{
+		"//\r", "//\u2028", "//\u2029", "//\r\n", "/*\u2028*/", "#!`\n", "#!/*\r", "if\u00a0(1)/`/;", "while\u2003(0)/`/;",
+		"if\ufeff(1)/`/;", "typeof\u00a0/`/;", "typeof\f/`/;", "a\u2028/1;", "'\\\u2028';", "`\\\r\n`;", "var \\u{61}=`${1}`;", "1..a\u3000/1;",
+	} {
+		if _, err := goja.Parse("", before+"!1", parser.WithDisableSourceMaps); err != nil {
+			t.Errorf("%q is not accepted at all: %v", before, err)
+		}
+		if err := unfit(before + strings.Repeat("!", 2*maxDepth) + "1"); err != errDepth {
+			t.Errorf("behind %q: %v", before, err)
+		}
 	}
 }
 
