@@ -117,6 +117,9 @@ func (r *rig) callTo(ctx context.Context, target, script string) (*caller.Summar
 	return r.callWith(ctx, caller.Config{To: target}, script)
 }
 
+// longestCall is when a call is given up: nothing that a test waits for is to come.
+const longestCall = 3 * time.Minute
+
 // callWith places a call whose caller has Quiet and Voice as all of the rig have.
 func (r *rig) callWith(ctx context.Context, cfg caller.Config, script string) (*caller.Summary, error) {
 	steps, err := caller.ParseScript(script)
@@ -127,6 +130,8 @@ func (r *rig) callWith(ctx context.Context, cfg caller.Config, script string) (*
 	cfg.Voice = func(_ context.Context, text string) ([]int16, error) {
 		return r.speech.engine.Beeps(len(strings.Fields(text))), nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, longestCall)
+	defer cancel()
 	return caller.NewPhone(r.agent, cfg).Call(ctx, steps)
 }
 

@@ -103,7 +103,7 @@ type Faults struct {
 	Sequence     bool // skips a sequence number, once open
 	Huge         bool // sends a message larger than allowed, once open
 	Pongless     bool // never says pong
-	Cut          bool // ends the connection when the caller begins to speak
+	Cut          bool // ends the connection when the caller begins to speak, and those that continue it with their first audio
 	Deaf         bool // stops reading, once open
 	Reconnect    bool // asks to reconnect, once
 	Early        bool // sends audio before opened

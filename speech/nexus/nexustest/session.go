@@ -299,8 +299,11 @@ func (s *Session) hear(ctx context.Context, octets []byte) bool {
 		s.server.violated("audio after close")
 	}
 	s.audio = append(s.audio, octets...)
-	media, ended, playing := s.media, s.state.ended, s.state.playing
+	media, ended, playing, continues := s.media, s.state.ended, s.state.playing, len(s.open.Continued) > 0
 	s.mu.Unlock()
+	if continues && s.server.failing().Cut {
+		return false
+	}
 	if len(media.Channels) != 1 || ended {
 		return true
 	}
