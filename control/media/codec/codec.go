@@ -104,6 +104,19 @@ func whole(wanted, frame time.Duration) time.Duration { return max(frame, wanted
 // can be cut anywhere.
 func (c Codec) Octets() bool { return c.Same(PCMU) || c.Same(PCMA) || c.Same(G722) }
 
+// Lookahead is how much of the audio that an encoder was given is in its next payload,
+// not in those that it has made (RFC 6716 section 2, ITU-T
+// G.729 section 2, 3GPP TS 26.090 section 4).
+func (c Codec) Lookahead() time.Duration {
+	switch {
+	case c.Same(Opus):
+		return 6500 * time.Microsecond
+	case c.Same(G729), c.alike(AMR):
+		return 5 * time.Millisecond
+	}
+	return 0
+}
+
 // Frames encodes linear samples at 8 kHz as payloads of 20 ms, the last filled up
 // with silence.
 func (c Codec) Frames(pcm []int16) ([][]byte, error) {

@@ -84,7 +84,7 @@ func (c *Conference) mixLocked() error {
 	var errs []error
 	for _, m := range c.members {
 		errs = append(errs, m.mix())
-		if m.relayed && c.applied.beside == 0 {
+		if m.hears != nil && c.applied.beside == 0 {
 			c.applied.beside = acquaintance
 		}
 	}
@@ -111,11 +111,12 @@ func (c *Conference) takeOverLocked() {
 	for _, m := range c.members {
 		if m.link != nil {
 			errs = append(errs, m.unrelay())
-			m.ear.Rest(nil)
 		}
-		m.relayed = false
 	}
 	for _, m := range c.members {
+		if m.hears != nil {
+			errs = append(errs, m.goOn())
+		}
 		errs = append(errs, m.mix())
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -20,12 +20,12 @@ type member struct {
 	rate int // of the conference
 	port *mix.Port
 
-	link    *media.Link // to the other, of two
-	relayed bool        // the other has a link to it
-	tap     *media.Tap
-	outlet  *media.Outlet
-	ear     *jitter.Ear // what arrives
-	mouth   mouth       // what leaves
+	link   *media.Link // to the other, of two
+	hears  *member     // who has a link to it; nil: nobody
+	tap    *media.Tap
+	outlet *media.Outlet
+	ear    *jitter.Ear // what arrives
+	mouth  mouth       // what leaves
 
 	talks bool
 	quiet int // frames
@@ -37,8 +37,9 @@ func newMember(rate int, leg *media.Leg, set Member) *member {
 
 // relay lets another hear this member by the plane.
 func (m *member) relay(to *member) (err error) {
-	m.link, err = m.leg.Link(to.leg)
-	to.relayed = to.relayed || err == nil
+	if m.link, err = m.leg.Link(to.leg); err == nil {
+		to.hears = m
+	}
 	return err
 }
 
@@ -60,7 +61,7 @@ func (m *member) mix() (err error) {
 			return err
 		}
 	}
-	if m.outlet == nil && !m.relayed {
+	if m.outlet == nil && m.hears == nil {
 		m.outlet, err = m.leg.Outlet()
 	}
 	return err
@@ -77,7 +78,7 @@ func (m *member) quit() error {
 		err = errors.Join(err, m.outlet.Close())
 		m.outlet = nil
 	}
-	m.relayed = false
+	m.hears = nil
 	return err
 }
 
@@ -122,13 +123,32 @@ func (m *member) conclude(of *member) error {
 // once it is relayed to no more.
 func (m *member) ready() (f media.Format, ok bool, err error) {
 	f, ok = m.leg.Format()
-	if !ok || m.outlet == nil && !m.relayed {
+	if !ok || m.outlet == nil && m.hears == nil {
 		return f, false, nil
 	}
 	if !f.Same(m.mouth.format) {
 		err = m.mouth.agree(f, m.rate)
 	}
 	return f, true, err
+}
+
+// goOn ends what the member is relayed: the encoder hears what the plane has sent and the
+// mixer still holds, and as much more as it keeps for the next packet; no more of that is
+// heard.
+func (m *member) goOn() error {
+	from := m.hears.ear
+	pcm := from.Rest(nil)
+	f, ok, err := m.ready()
+	m.hears = nil
+	if !ok || err != nil {
+		return err
+	}
+	if n := int(f.Codec.Lookahead() * time.Duration(m.rate) / time.Second); n > 0 {
+		ahead := make([]int16, n)
+		from.Pull(ahead)
+		pcm = append(pcm, ahead...)
+	}
+	return m.mouth.follow(pcm)
 }
 
 // speak sends the far end what it is to hear. Where that is what others hear,
@@ -160,12 +180,20 @@ func (m *member) speak(common *encoded) error {
 }
 
 // say sends as many packets as there is audio for; nil: nowhere.
-func (o *mouth) say(pcm []int16, to *media.Outlet) (err error) {
+func (o *mouth) say(pcm []int16, to *media.Outlet) error {
+	o.take(pcm)
+	return o.encode(to)
+}
+
+func (o *mouth) take(pcm []int16) {
 	if o.convert != nil {
 		o.fifo = o.convert.Append(o.fifo, pcm)
 	} else {
 		o.fifo = append(o.fifo, pcm...)
 	}
+}
+
+func (o *mouth) encode(to *media.Outlet) (err error) {
 	used := 0
 	for ; err == nil && len(o.fifo)-used >= o.samples; used += o.samples {
 		if o.payload, err = o.encoder.Encode(o.payload[:0], o.fifo[used:used+o.samples]); err == nil && to != nil {
@@ -174,6 +202,14 @@ func (o *mouth) say(pcm []int16, to *media.Outlet) (err error) {
 	}
 	o.fifo = o.fifo[:copy(o.fifo, o.fifo[used:])]
 	return err
+}
+
+// follow has the encoder go on from audio that the far end has heard of another, ending
+// where a packet does.
+func (o *mouth) follow(pcm []int16) error {
+	o.take(pcm)
+	o.fifo = o.fifo[len(o.fifo)%o.samples:]
+	return o.encode(nil)
 }
 
 // finish says all that there is, the last in a packet of its own length; codecs that know

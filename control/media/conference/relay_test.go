@@ -1,12 +1,19 @@
 package conference
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"mcp/control/media/audiofile"
 	"mcp/control/media/codec"
 	"mcp/control/media/measure"
+	"mcp/control/media/resample"
 )
 
 // Two are relayed; a third has all mixed, and when it goes they are relayed again.
@@ -55,7 +62,8 @@ func TestTwoAreRelayed(t *testing.T) {
 
 // What is said is heard without a gap, a click or a repetition while those who hear each
 // other are relayed, mixed and relayed again. GSM is not tried: of a pure tone its decoder
-// keeps what it had from another encoder, which a voice's first pause ends.
+// keeps what it had from another encoder, which no voice lets it (see
+// TestVoicesAreRelayedAndMixed).
 func TestRelaysAndMixesFollowEachOther(t *testing.T) {
 	for _, c := range []codec.Codec{codec.PCMU, codec.PCMA, codec.G722, codec.Opus} {
 		h := newHall(t, Options{})
@@ -90,4 +98,75 @@ func TestRelaysAndMixesFollowEachOther(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Voices are heard as well across the same hand-overs in codecs whose decoders keep much of
+// what was before: without a click, and a fifth of a second later as they were said.
+func TestVoicesAreRelayedAndMixed(t *testing.T) {
+	said := voice(t)
+	for _, tt := range []struct {
+		codec    codec.Codec
+		distance float64 // most, in dB, of what was coded twice
+	}{{codec.GSM, 6}, {codec.Opus, 4}} {
+		c, rate := tt.codec, tt.codec.SampleRate()
+		h := newHall(t, Options{})
+		a, b := h.enter(c, 0, Member{}), h.enter(c, 0, Member{})
+		third := h.call(c, frame, 0)
+		pcm, n := resample.Whole(said, codec.Narrowband, rate), rate/50
+		var handed []int
+		for at := 0; (at+1)*n <= len(pcm); at++ {
+			switch at % 74 {
+			case 36:
+				h.must(h.Join(third.leg, Member{ID: "third"}))
+				handed = append(handed, at)
+			case 0:
+				if at > 0 {
+					h.must(h.Leave("third"))
+					handed = append(handed, at)
+				}
+			}
+			h.must(errors.Join(a.Say(pcm[at*n:(at+1)*n]), b.Say(make([]int16, n))))
+			h.Tick()
+		}
+		heard, err := b.Heard(0)
+		h.must(err)
+		heard = resample.Whole(heard, rate, codec.Narrowband)
+		if clicks := measure.Clicks(heard); clicks > 0 || b.Broken() != 0 {
+			t.Errorf("%s: %d clicks are heard, and the stream breaks at %d", c.Name, clicks, b.Broken())
+		}
+		const later, length = codec.Narrowband / 5, codec.Narrowband / 2
+		for _, at := range handed {
+			from := at*codec.Narrowband/50 + later
+			if from+2*length > len(said) {
+				break
+			}
+			part := said[from : from+length]
+			late, _ := measure.Delay(part, heard[from:], codec.Narrowband, 200*time.Millisecond)
+			same := heard[from+int(late*codec.Narrowband/time.Second):]
+			same = same[:min(len(same), length)]
+			level := measure.Level(same) - measure.Level(part)
+			if d := measure.Distance(part, same); d > tt.distance || math.Abs(level) > 2 {
+				t.Errorf("%s, handed over at frame %d: the spectra are %.1f dB apart, and the level has changed by %.1f dB", c.Name, at, d, level)
+			}
+		}
+	}
+}
+
+// voice is what a synthesizer says, at 8 kHz.
+func voice(t *testing.T) []int16 {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "voice.wav")
+	err := exec.Command("flite", "-voice", "slt", "-t", "The rainbow is a division of white light into many beautiful colours. These take the shape of a long round arch", "-o", path).Run()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("flite is not installed")
+	}
+	file, missing := os.ReadFile(path)
+	pcm, bad := audiofile.Decode("audio/wav", file)
+	if err := errors.Join(err, missing, bad); err != nil {
+		t.Fatal(err)
+	}
+	for i := range pcm {
+		pcm[i] /= 2
+	}
+	return pcm
 }
