@@ -41,7 +41,8 @@ test-quick: ## tests that need neither root nor tools nor long: under a minute
 test-codecs: ## tests of the codecs that are built in by tags (cgo; see build)
 	CGO_ENABLED=1 $(GO) test -timeout 5m -tags 'bcg729 amr' ./control/media/codec/...
 
-test-tagged: test-codecs ## the same, and calls that speak them
+test-tagged: test-codecs ## the same, the paths that audio takes in them, and calls that speak them
+	CGO_ENABLED=1 $(GO) test -timeout 5m -tags 'bcg729 amr' -run 'EveryPath|EveryPair' ./control/media
 	CGO_ENABLED=1 $(GO) test -timeout 5m -tags 'bcg729 amr' -run Baresip ./control/call
 
 race: ## every test under the race detector (needs gcc)
