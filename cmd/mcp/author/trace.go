@@ -27,9 +27,10 @@ func traceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace [CALL]",
 		Short: "Follow the dialogue of a live call",
-		Long: `Follows the dialogue of a call that a platform on this machine serves: pages
-entered, what is said and heard, fields, events and logs, first the last few that
-have been. CALL is the beginning of the call's identifier, as "call" in the
+		Long: `Follows the dialogue of a call that a platform on this machine serves: what is
+fetched and how long that takes, dialogs and form items visited, transitions, what
+is said and heard, values, events, handlers and logs, first the last few that have
+been. CALL is the beginning of the call's identifier, as "call" in the
 platform's log; without it the calls are listed. What a caller gives in private
 (com.genesyslab.private) is not shown.`,
 		Example: "  mcp vxml trace\n  mcp vxml trace 01a207\n  mcp vxml trace --all --json | jq .text",

@@ -50,6 +50,7 @@ type witness struct {
 	log     *slog.Logger // the call's
 	secrets secrecy.Secrets
 	shown   *live.Dialogue
+	early   []string // what was fetched before the dialogue began
 	pace    pace
 }
 
@@ -212,9 +213,13 @@ func (p *phone) note(what string, args ...any) { p.log.Info(what, args...) }
 // begin shows the dialogue to who follows calls.
 func (p *phone) begin(application string) *live.Dialogue {
 	invite := p.call.Invite()
-	return p.service.config.Live.Begin(live.Call{
+	d := p.service.config.Live.Begin(live.Call{
 		ID: p.call.ID(), From: invite.RemoteURI(), To: invite.LocalURI(), Application: application,
 	})
+	for _, text := range p.early {
+		d.Tell("fetched", text)
+	}
+	return d
 }
 
 // discreet is an error without what the caller gave in private.

@@ -53,8 +53,21 @@ func (p *phone) witnessed(ctx context.Context) context.Context {
 		case e.Err != nil:
 			outcome = fmt.Sprintf("%d in %d ms", e.Status, e.Took.Milliseconds())
 		}
-		p.step(reporting.StepFetched, e.Method+" "+url+": "+outcome)
+		p.fetched(e.Method + " " + url + ": " + outcome)
 	})
+}
+
+// fetched tells of what was fetched. The dialogue begins with what the page that
+// begins it took.
+func (p *phone) fetched(text string) {
+	p.step(reporting.StepFetched, text)
+	switch {
+	case p.service.config.Live == nil:
+	case p.shown == nil:
+		p.early = append(p.early, p.secrets.Conceal(text))
+	default:
+		p.shown.Tell("fetched", p.secrets.Conceal(text))
+	}
 }
 
 // custom reports what a page logs, without what the caller gave in private.
@@ -157,12 +170,29 @@ var interpreted = map[vxml.StepKind]reporting.Step{
 	vxml.Queued: reporting.StepPrompt, vxml.InputBegun: reporting.StepInputStart, vxml.InputEnded: reporting.StepInputEnd,
 }
 
-// steps takes the interpreter's steps, where they are recorded.
+// followed are the steps that who follows the call is shown. The others have their
+// like among what transcripts have as well.
+var followed = map[vxml.StepKind]string{
+	vxml.RootEntered: "root", vxml.Leaving: "goes to", vxml.Called: "calls", vxml.Returned: "returned", vxml.DialogEntered: "dialog",
+	vxml.Selected: "item", vxml.HandlerEntered: "handler",
+}
+
+// steps takes the interpreter's steps, for who follows the call and, where they are
+// recorded, for the call's trail.
 func (p *phone) steps() func(vxml.Step) {
-	if trail := p.call.Trail(); trail.Traces() {
-		return func(s vxml.Step) { trail.Step(interpreted[s.Kind], s.Text) }
+	trail := p.call.Trail()
+	traces := trail.Traces()
+	if !traces && p.service.config.Live == nil {
+		return nil
 	}
-	return nil
+	return func(s vxml.Step) {
+		if kind := followed[s.Kind]; kind != "" {
+			p.shown.Tell(kind, s.Text)
+		}
+		if traces {
+			trail.Step(interpreted[s.Kind], s.Text)
+		}
+	}
 }
 
 // withoutQuery leaves out of an address what may be private in it.

@@ -34,7 +34,7 @@ type Call struct {
 }
 
 // remembered is how many events of a call one who comes late is told.
-const remembered = 50
+const remembered = 100
 
 // Hub knows the dialogues that go on and who follows them. The zero value is
 // ready; a nil one takes nothing. It is safe for concurrent use.
