@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ type telephony struct {
 	guard *srtp.Guard
 	conn  *net.UDPConn
 	at    netip.AddrPort
-	to    netip.AddrPort
+	to    atomic.Pointer[netip.AddrPort]
 	next  rtpstream.Header
 	heard chan []byte
 	keyed chan error
@@ -80,11 +81,12 @@ func newTelephony(t *testing.T, b *bench) *telephony {
 	t.Helper()
 	p := &telephony{T: t, bench: b, heard: make(chan []byte, 1000), keyed: make(chan error, 10)}
 	p.conn, p.at = udpSocket(t)
+	p.to.Store(new(netip.AddrPort))
 	// Not far from where sequence numbers wrap, which they are to do in the call.
 	p.next = rtpstream.Header{SSRC: 77, Stamp: rtpstream.Stamp{Sequence: 65515}}
 	p.guard = srtp.NewGuard(srtp.Wire{
 		Send:  func(b []byte, to netip.AddrPort) error { _, err := p.conn.WriteToUDPAddrPort(b, to); return err },
-		Far:   func() netip.AddrPort { return p.to },
+		Far:   func() netip.AddrPort { return *p.to.Load() },
 		Keyed: func(_ srtp.Profile, err error) { p.keyed <- err },
 	})
 	read := make(chan struct{})
@@ -129,7 +131,7 @@ func (p *telephony) agree(answer string, ours srtp.Agreement) {
 	if err != nil || s.Audio == nil {
 		p.Fatalf("%v\n%s", err, answer)
 	}
-	p.to = s.Audio.RTP
+	p.to.Store(&s.Audio.RTP)
 	if ours.Handshake.Identity == nil {
 		if ours.Receive, err = srtp.NewKey(ours.Send.Profile(), []byte(keyOf(p.T, answer)), srtp.KeyOptions{}); err != nil {
 			p.Fatal(err)
@@ -163,7 +165,7 @@ func (p *telephony) say(n uint64, lost bool) {
 	if lost {
 		return
 	}
-	if _, err := p.conn.WriteToUDPAddrPort(wire, p.to); err != nil {
+	if _, err := p.conn.WriteToUDPAddrPort(wire, *p.to.Load()); err != nil {
 		p.Fatal(err)
 	}
 }
