@@ -152,7 +152,7 @@ func Defaults() Config {
 			Outbound: Outbound{Timeout: time.Minute}, CPA: defaultCPA(),
 		},
 		Media:         carrying.Defaults(),
-		Application:   Application{Trace: live.Dir(), ORS: orchestrating.Defaults()},
+		Application:   Application{Trace: live.Dir(), ORS: orchestrating.Defaults(), Scripts: defaultScripts()},
 		Announcements: Announcements{Longest: time.Hour},
 		Fetch:         fetching.Defaults(),
 		Speech:        speaking.Defaults(),

@@ -58,14 +58,14 @@ type program struct {
 	vars   []string   // declared by statements with var, let, const, class or function
 }
 
-func (c *Cache) program(k key, src Source) (*program, error) {
+func (c *Cache) program(k key, src Source, work int) (*program, error) {
 	c.mu.Lock()
 	p := c.programs[k]
 	c.mu.Unlock()
 	if p != nil {
 		return p, nil
 	}
-	p, err := compile(k, src)
+	p, err := compile(k, src, work)
 	if err != nil {
 		return nil, err
 	}
@@ -78,13 +78,13 @@ func (c *Cache) program(k key, src Source) (*program, error) {
 	return p, nil
 }
 
-// compile puts the script into a function of the scope objects, outermost first,
+// compile puts the script, which may be so much work to compile, into a function of the scope objects, outermost first,
 // whose body sees them through nested with statements. So names resolve, and
 // assignments land, as ECMAScript says of nested scopes, and session,
 // application, document and dialog are names of the scopes themselves.
-func compile(k key, src Source) (*program, error) {
+func compile(k key, src Source, work int) (*program, error) {
 	p := &program{}
-	tree, err := p.read(k, src)
+	tree, err := p.read(k, src, work)
 	if err == nil {
 		err = p.compile(tree, k)
 	}
@@ -96,10 +96,10 @@ func compile(k key, src Source) (*program, error) {
 
 // read parses a script by itself, which also refuses text that would only make sense
 // inside the function, such as an unbalanced brace.
-func (p *program) read(k key, src Source) (*ast.Program, error) {
+func (p *program) read(k key, src Source, work int) (*ast.Program, error) {
 	switch k.kind {
 	case expression:
-		tree, err := parse(src.Name, "("+k.text+"\n)")
+		tree, err := parse(src.Name, "("+k.text+"\n)", inlineWork)
 		if err != nil {
 			return nil, err
 		}
@@ -113,11 +113,11 @@ func (p *program) read(k key, src Source) (*ast.Program, error) {
 	case semantics:
 		// The text is a complete function expression of its own.
 		p.refers = referencesOf(k.text)
-		return parse(src.Name, "("+k.text+")")
+		return parse(src.Name, "("+k.text+")", inlineWork)
 	case assignment:
-		return parse(src.Name, k.text)
+		return parse(src.Name, k.text, inlineWork)
 	}
-	tree, err := parse(src.Name, uncommented(k.text))
+	tree, err := parse(src.Name, uncommented(k.text), work)
 	if err != nil {
 		return nil, err
 	}

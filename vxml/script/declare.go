@@ -3,7 +3,6 @@ package script
 import (
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/dop251/goja/ast"
 )
@@ -150,25 +149,4 @@ func cutAny(text string, prefixes ...string) (string, bool) {
 		}
 	}
 	return text, false
-}
-
-// newlines end a line of a script (ECMA-262 section 12.3).
-const newlines = "\n\r\u2028\u2029"
-
-func isSpace(c rune) bool { return c == '\ufeff' || unicode.IsSpace(c) }
-
-// lineEnd is how far text goes until its first line ends.
-func lineEnd(text string) int {
-	if i := strings.IndexAny(text, newlines); i >= 0 {
-		return i
-	}
-	return len(text)
-}
-
-// ends is how far text goes until it has one of the ends, with that.
-func ends(text, end string) int {
-	if i := strings.Index(text, end); i >= 0 {
-		return i + len(end)
-	}
-	return len(text)
 }

@@ -65,7 +65,7 @@ func (g *guards) compilable(v goja.Value) (*ast.Program, string) {
 	}
 	g.limit(int64(source.Length()), int64(g.machine.limits.Size))
 	text := source.String()
-	tree, err := parse("", text)
+	tree, err := parse("", text, inlineWork)
 	switch {
 	case err == nil:
 		return tree, text

@@ -4,6 +4,8 @@ import (
 	"reflect"
 
 	"github.com/dop251/goja"
+
+	"mcp/vxml/script/scan"
 )
 
 // wide guards what goes through lists by their length, whatever they hold, and what
@@ -22,7 +24,7 @@ func (g *guards) wide() {
 	}
 	g.constructor("RegExp", g.prototype("RegExp"), g.patterns)
 	g.before(g.object("JSON"), "parse", func(c goja.FunctionCall) {
-		if text, ok := c.Argument(0).(goja.String); ok && nesting(text.String()) > maxNesting {
+		if text, ok := c.Argument(0).(goja.String); ok && scan.Nests(text.String()) {
 			g.stop(errMemory)
 		}
 	})
@@ -77,7 +79,7 @@ func (g *guards) iterator(list *goja.Object) {
 // patterns bounds the expressions that a script makes up.
 func (g *guards) patterns(args []goja.Value) {
 	for _, a := range args {
-		if text, ok := a.(goja.String); ok && (text.Length() > maxSource || nesting(text.String()) > maxNesting) {
+		if text, ok := a.(goja.String); ok && (text.Length() > maxSource || scan.Nests(text.String())) {
 			g.stop(errPattern)
 		}
 	}

@@ -52,7 +52,7 @@ func TestPlainIsGuarded(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"s + s", "f()", "new F", "s.x()", "n++", "x = 1", "/a/", "`a`", "[1]", "{}", "a => a", "o[k]", "delete o.a", "a in b", "1n"} {
-		p, err := compile(key{chain: "a " + innermost, kind: expression, text: text}, Source{Text: text})
+		p, err := compile(key{chain: "a " + innermost, kind: expression, text: text}, Source{Text: text}, inlineWork)
 		if err == nil && p.plain.brief {
 			t.Errorf("%s is taken for plain", text)
 		}

@@ -100,7 +100,7 @@ func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *progr
 		return nil, nil, &Error{Source: src, Message: fmt.Sprintf("script is larger than %d bytes", m.limits.Size)}
 	}
 	id := key{chain: s.chain + " " + innermost, kind: k, text: src.Text}
-	p, err := m.cache.program(id, src)
+	p, err := m.cache.program(id, src, m.limits.Work)
 	if err != nil {
 		return nil, nil, err
 	}

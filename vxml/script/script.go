@@ -24,6 +24,10 @@ type Limits struct {
 	// Memory is by how much the heap may grow while one script runs, in bytes;
 	// default 128 MiB.
 	Memory uint64
+	// Work is how much a script may be to parse and compile, which nothing interrupts,
+	// in tokens of the usual kind; default 200,000. Expressions and tags of grammars
+	// may be 80,000 at most, whatever is set.
+	Work int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -38,6 +42,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Memory == 0 {
 		l.Memory = 128 << 20
+	}
+	if l.Work <= 0 {
+		l.Work = 200_000
 	}
 	return l
 }
@@ -118,34 +125,4 @@ func (m *Machine) fault(src Source, err error) error {
 		out.Message = exception.Value().String()
 	}
 	return out
-}
-
-// SyntaxError is text that is no script. Its line counts from the text's first, 1.
-type SyntaxError struct {
-	Line    int
-	Message string
-}
-
-func (e *SyntaxError) Error() string { return e.Message }
-
-// Syntax tells whether a text could be run as a script, or evaluated as an
-// expression, without doing it. Its error is a *SyntaxError.
-func Syntax(text string, expression bool) error {
-	if expression {
-		text = "(" + text + "\n)"
-	} else {
-		text = uncommented(text)
-	}
-	err := unfit(text)
-	if err == nil {
-		_, err = parser.ParseFile(nil, "", text, 0, parser.WithDisableSourceMaps)
-	}
-	var all parser.ErrorList
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &all) && len(all) > 0: // what follows the first is confusion
-		return &SyntaxError{all[0].Position.Line, all[0].Message}
-	}
-	return &SyntaxError{1, err.Error()}
 }

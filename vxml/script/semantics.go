@@ -36,7 +36,7 @@ func (m *Machine) interpret(t *grammar.Tree) (goja.Value, error) {
 		return r.untagged()
 	}
 	id := key{kind: semantics, text: src}
-	p, err := m.cache.program(id, Source{Text: src, Name: "rule " + t.Rule})
+	p, err := m.cache.program(id, Source{Text: src, Name: "rule " + t.Rule}, m.limits.Work)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func looseTag(text string) string {
 	if err != nil {
 		return ""
 	}
-	if _, err := parse("", text); err != nil {
+	if _, err := parse("", text, inlineWork); err != nil {
 		return fmt.Sprintf("out=%s;", plain)
 	}
 	return fmt.Sprintf(`try{$o=out;$v=eval(%s);`+

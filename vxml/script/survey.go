@@ -1,11 +1,12 @@
 package script
 
 import (
-	"iter"
 	"reflect"
 
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/token"
+
+	"mcp/vxml/script/scan"
 )
 
 // reach is how far a script may reach into the engine's functions. Guards take
@@ -75,9 +76,10 @@ const maxLevels = 20_000
 // survey is what is to be known of a script before it runs.
 type survey struct {
 	trait
-	calls  []int // of eval: its parentheses, the left ones, and the right ones below zero
-	values int   // how often eval stands for one
-	keys   bool  // it computes the names of members
+	calls  []int                  // of eval: its parentheses, the left ones, and the right ones below zero
+	values int                    // how often eval stands for one
+	keys   bool                   // it computes the names of members
+	inner  map[reflect.Type][]int // fields of the kinds of nodes met
 	err    error
 }
 
@@ -97,7 +99,7 @@ func surveyOf(tree *ast.Program) (survey, error) {
 
 func (s *survey) look(v reflect.Value, left int) {
 	if left == 0 {
-		s.err = errDepth
+		s.err = scan.Depth
 	}
 	if s.err != nil {
 		return
@@ -106,8 +108,19 @@ func (s *survey) look(v reflect.Value, left int) {
 		s.node(v.Interface())
 		left--
 	}
-	for part := range parts(v) {
-		s.look(part, left)
+	switch v.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		if !v.IsNil() {
+			s.look(v.Elem(), left)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			s.look(v.Index(i), left)
+		}
+	case reflect.Struct:
+		for _, i := range s.fields(v.Type()) {
+			s.look(v.Field(i), left)
+		}
 	}
 }
 
@@ -160,6 +173,8 @@ func (s *survey) member(n any) {
 		s.property(ast.PropertyKindValue, n.Computed, &n.Key)
 	case *ast.ClassLiteral:
 		s.add(trait{implicit: true})
+	case *ast.BinaryExpression:
+		unfolded(n)
 	case *ast.FunctionLiteral:
 		if n.Generator {
 			s.add(trait{reach: far})
@@ -172,6 +187,19 @@ func (s *survey) member(n any) {
 		}
 	case *ast.ForIntoExpression:
 		s.target(n.Expression)
+	}
+}
+
+// unfolded keeps the compiler from computing what stands left of a logical operator:
+// it does so twice for each such operator within another, which thirty would make
+// minutes.
+func unfolded(n *ast.BinaryExpression) {
+	if n.Operator != token.LOGICAL_AND && n.Operator != token.LOGICAL_OR && n.Operator != token.COALESCE {
+		return
+	}
+	switch n.Left.(type) {
+	case *ast.BinaryExpression, *ast.UnaryExpression:
+		n.Left = &ast.SequenceExpression{Sequence: []ast.Expression{n.Left}}
 	}
 }
 
@@ -231,7 +259,7 @@ func (s *survey) evaluated(args []ast.Expression) {
 		s.name("eval")
 		return
 	}
-	tree, err := parse("", text.Value.String())
+	tree, err := parse("", text.Value.String(), inlineWork)
 	if err != nil {
 		return // as the engine will say
 	}
@@ -242,27 +270,32 @@ func (s *survey) evaluated(args []ast.Expression) {
 	}
 }
 
-// parts are what a part of a script is made of.
-func parts(v reflect.Value) iter.Seq[reflect.Value] {
-	return func(yield func(reflect.Value) bool) {
-		switch v.Kind() {
-		case reflect.Interface, reflect.Pointer:
-			if !v.IsNil() {
-				yield(v.Elem())
-			}
-		case reflect.Slice:
-			for i := range v.Len() {
-				if !yield(v.Index(i)) {
-					return
-				}
-			}
-		case reflect.Struct:
-			for i := range v.NumField() {
-				// Declarations point back to what they are declared in.
-				if f := v.Type().Field(i); f.IsExported() && f.Name != "DeclarationList" && !yield(v.Field(i)) {
-					return
-				}
-			}
+// fields are those of a kind of node that have others in them.
+func (s *survey) fields(t reflect.Type) []int {
+	if known, ok := s.inner[t]; ok {
+		return known
+	}
+	var all []int
+	for i := range t.NumField() {
+		// Declarations point back to what they are declared in.
+		if f := t.Field(i); f.IsExported() && f.Name != "DeclarationList" && holds(f.Type) {
+			all = append(all, i)
 		}
 	}
+	if s.inner == nil {
+		s.inner = make(map[reflect.Type][]int)
+	}
+	s.inner[t] = all
+	return all
+}
+
+// holds tells whether values of a type can have nodes in them.
+func holds(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Interface, reflect.Pointer, reflect.Struct:
+		return true
+	case reflect.Slice:
+		return holds(t.Elem())
+	}
+	return false
 }

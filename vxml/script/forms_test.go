@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
 
+	"mcp/vxml/script/scan"
 	"mcp/vxml/vxmltest"
 )
 
@@ -47,50 +49,83 @@ func TestForms(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			text := grown(f.before, f.unit, f.after)
 			vxmltest.Within(t, func() {
-				_, _ = compile(key{chain: "session application document dialog " + innermost, kind: statements, text: text}, Source{Text: text})
+				_, _ = compile(key{chain: "session application document dialog " + innermost, kind: statements, text: text}, Source{Text: text}, inlineWork)
 			})
 		})
 	}
 }
 
-// Texts within the bounds are parsed, and what the scan takes for a regular expression
-// is what the parser does.
-func TestScan(t *testing.T) {
+// Few of some forms are as much as many.
+func TestShortForms(t *testing.T) {
+	for _, text := range []string{
+		strings.Repeat("1&&", 200) + "1", strings.Repeat("0||", 200) + "1", strings.Repeat("null??", 200) + "1",
+		strings.Repeat("!(", 80) + "1" + strings.Repeat("&&1)&&1", 80), strings.Repeat("(", 80) + "1" + strings.Repeat("&&1)+1", 80),
+		strings.Repeat("1&&(", 150) + "1" + strings.Repeat(")", 150), strings.Repeat("-(1||", 100) + "1" + strings.Repeat(")", 100),
+		"1" + strings.Repeat("+'a'", 200) + strings.Repeat("?1:1", 1), strings.Repeat("1?1:", 200) + "1",
+	} {
+		vxmltest.Within(t, func() {
+			k := key{chain: "session application document dialog " + innermost, kind: statements, text: text}
+			if _, err := compile(k, Source{Text: text}, inlineWork); err != nil {
+				t.Errorf("%.20s: %v", text, err)
+			}
+		})
+	}
+}
+
+// A list of numbers of half a megabyte, a library with many small functions and one with
+// many regular expressions are compiled; a limit that is set holds.
+func TestWork(t *testing.T) {
 	long := func(unit string, n int) string { return strings.Repeat(unit, n) }
 	tests := []struct {
 		name, text string
-		want       error
+		work       int
+		limit      bool
 	}{
-		{"a division", "a = b / c / d; e = (1) / 2; f = [1] / 2 / g", nil},
-		{"a pattern behind a condition", `if (a) /['"(]/.test(b)`, nil},
-		{"behind words", `return_ = typeof /'/; for (x in /"/) ;`, nil},
-		{"behind a member's name", "a.if(1) / 2; b = a.typeof / 2 + '('", nil},
-		{"with a class", `a = /[/'"]/; b = "x"`, nil},
-		{"behind a block", "{ } /a/.test(b)", nil},
-		{"that may be none", "{ } /'/.test(b)", errAmbiguous},
-		{"behind a step", "a++ / 2 / '1'", nil},
-		{"a template", "a = `'${ {b: '`'}.b }\"${`${1}`}`", nil},
-		{"else if", long("if (a) { b() } else ", 200) + ";", nil},
-		{"statements without ;", long("a()\nb = {}\n", 5000), nil},
-		{"a sum of texts", long("'a' + ", 400) + "1", nil},
-		{"methods and blocks", "class A {" + long("a() { if (b) { } }\n static c() { }\n get d() { return 1 }", 300) + "}", nil},
-		{"too deep a sum", long("'a' + ", 600) + "1", errDepth},
-		{"too deep behind what is hidden", "a = {} / 1\n / " + long("!", 600) + "1", errDepth},
-		{"too deep an else", long("if (a) ; else ", 600) + ";", errDepth},
-		{"too many names", long("var a; ", 20) + "var b" + func() (s string) {
-			for i := range 20_000 {
-				s += fmt.Sprintf(",b%d", i)
-			}
-			return s
-		}(), nil},
-		{"parameters read again", long("(a=", 20) + "1" + long(")=>1", 20), errWork},
+		{"numbers", "var a = [" + long("12,", 170_000) + "]", 0, false},
+		{"functions", "(function (root) { 'use strict';\n" + long("  root.f = function (a, b) { if (!a) { return b; } return a.c(b) + 'x'; };\n", 5000) + "})(this);", 0, false},
+		{"patterns", "var a = [" + long("/^(?:[a-z]+|\\\\d{1,3})(\\\\.\\\\w+)*$/i,", 4000) + "]", 0, false},
+		{"less is set", "var a = [" + long("12,", 1000) + "]", 500, true},
+		{"more is set", "var a = [" + long("1.5,", 210_000) + "]", 300_000, false},
+		{"too much", "var a = [" + long("1.5,", 210_000) + "]", 0, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := unfit(tt.text); err != tt.want {
-				t.Errorf("got %v, want %v", err, tt.want)
+			k := key{chain: "session " + innermost, kind: statements, text: tt.text}
+			_, err := compile(k, Source{Text: tt.text}, Limits{Work: tt.work}.withDefaults().Work)
+			var e *Error
+			if errors.As(err, &e) != tt.limit || e != nil && !e.Limit {
+				t.Error(err)
 			}
 		})
+	}
+}
+
+// A script that declares too many names is refused, before and behind others.
+func TestNames(t *testing.T) {
+	names := func(n int) string {
+		var b strings.Builder
+		b.WriteString("var b")
+		for i := range n {
+			fmt.Fprintf(&b, ",b%d", i)
+		}
+		return b.String()
+	}
+	for n, want := range map[int]bool{9000: false, 10_000: true} {
+		_, err := compile(key{chain: "session " + innermost, kind: statements, text: names(n)}, Source{}, inlineWork)
+		var e *Error
+		if errors.As(err, &e) != want || e != nil && e.Message != errNames.Error() {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+}
+
+// What closes the parentheses that an expression is put into is none.
+func TestNoExpression(t *testing.T) {
+	for _, text := range []string{"1); (2", "1)\n;(2", "1); var a; (2", "1}; {2", "", ")("} {
+		_, err := compile(key{chain: "session " + innermost, kind: expression, text: text}, Source{Text: text}, inlineWork)
+		if err == nil {
+			t.Errorf("%q is an expression", text)
+		}
 	}
 }
 
@@ -104,7 +139,7 @@ func TestNothingIsHiddenFromTheScan(t *testing.T) {
 		if _, err := goja.Parse("", before+"!1", parser.WithDisableSourceMaps); err != nil {
 			t.Errorf("%q is not accepted at all: %v", before, err)
 		}
-		if err := unfit(before + strings.Repeat("!", 2*maxDepth) + "1"); err != errDepth {
+		if err := scan.Text(before+strings.Repeat("!", 1000)+"1", inlineWork); !errors.Is(err, scan.Depth) {
 			t.Errorf("behind %q: %v", before, err)
 		}
 	}
@@ -123,7 +158,7 @@ func FuzzCompile(f *testing.F) {
 		if whole {
 			k.kind = statements
 		}
-		vxmltest.Within(t, func() { _, _ = compile(k, Source{Text: text}) })
+		vxmltest.Within(t, func() { _, _ = compile(k, Source{Text: text}, inlineWork) })
 	})
 }
 
