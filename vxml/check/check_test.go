@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 	}
 	text := strings.Join(all, "\n")
 	for _, want := range []string{
-		"b.vxml:2: <link>: fetch gone.vxml", "bad.grxml", `b.vxml:3: <block>: cond="1 +" is no expression of ECMAScript: it ends too early`, "bad.js:1: Unexpected token", `b.vxml:3: <goto>: b.vxml has no dialog "three"`,
+		"b.vxml:2: <link>: fetch gone.vxml", "bad.grxml", `b.vxml:3: <block>: cond="1 +" is no expression of ECMAScript: it ends too early`, "bad.js:1: a bracket or template is not closed", `b.vxml:3: <goto>: b.vxml has no dialog "three"`,
 		"b.vxml:4: <audio>: fetch silence.wav", "b.vxml:4: <script>: Unexpected token", "c.vxml:2: <blok>: VoiceXML has no such element",
 		`b.vxml:6: <field>: builtin:dtmf/digts: no builtin dtmf grammar "digts"`, "b.vxml:6: <grammar>: builtin:dtmf/boolean?y=1;n=1: y and n",
 		`b.vxml:6: <goto>: the form has no item "q"`, `c.vxml:2: <assign>: the attribute "expr" is missing`, `c.vxml:2: <submit>: method "put" is neither get nor post`, `c.vxml:2: <prompt>: bargein`,

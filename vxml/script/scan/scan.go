@@ -37,7 +37,7 @@ type SyntaxError struct {
 	Message string
 }
 
-func (e *SyntaxError) Error() string { return e.Message }
+func (e *SyntaxError) Error() string { return "SyntaxError: " + e.Message }
 
 // before is what stands in front of a token.
 type before uint8
@@ -92,7 +92,7 @@ func Text(text string, work int) error {
 // wrong refuses what the parser would go on behind in its own way.
 func (s *scanner) wrong(message string) {
 	if s.err == nil {
-		s.err = &SyntaxError{1 + strings.Count(s.text[:min(s.at, len(s.text))], "\n"), "SyntaxError: " + message}
+		s.err = &SyntaxError{1 + strings.Count(s.text[:min(s.at, len(s.text))], "\n"), message}
 	}
 }
 
