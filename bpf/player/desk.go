@@ -52,12 +52,14 @@ func newDesk(m memory) desk {
 	return d
 }
 
-// choose finds the tick where the fewest are due among the ticks of one packet, or
-// rather an earlier one than that where no more than the average are.
+// choose finds the tick where the fewest are due among the coming ticks of one packet,
+// or rather an earlier one than that where no more than the average are. The last
+// quarter is left to those who come later, so that a packet that is sent late still
+// leaves within its time.
 func (d *desk) choose(span int, now uint64) uint64 {
 	average := d.turns[span] / span
 	best := now + 1
-	for t := best; t <= now+uint64(span); t++ {
+	for t := best; t <= now+uint64(span-span/4); t++ {
 		n := d.slots[slotAt(span, t)].count
 		if n <= average {
 			return t
