@@ -37,7 +37,7 @@ type SyntaxError struct {
 	Message string
 }
 
-func (e *SyntaxError) Error() string { return "SyntaxError: " + e.Message }
+func (e *SyntaxError) Error() string { return e.Message }
 
 // before is what stands in front of a token.
 type before uint8
