@@ -78,6 +78,11 @@ func (d *Dialog) accept(ctx context.Context, p acceptance) error {
 	case <-a.done:
 		return a.err
 	case <-ctx.Done():
+	}
+	select {
+	case <-a.done: // the ACK came first, and a BYE at its heels
+		return a.err
+	default:
 		return ctx.Err()
 	}
 }
