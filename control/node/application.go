@@ -21,7 +21,7 @@ type Application struct {
 	Trace   string               `yaml:"trace" doc:"directory of the socket by which mcp vxml trace follows calls; empty: none"`
 	Numbers map[string]string    `yaml:"numbers" live:"true" doc:"by the number dialled: an application's URL, or a service such as annc;play=URL, conf=NAME, msml, ors;src=URL"`
 	ORS     orchestrating.Config `yaml:"ors" doc:"orchestration servers"`
-	Scripts Scripts              `yaml:"scripts" doc:"what one script or expression of a page may use; what exceeds that ends the call's dialogue with error.semantic"`
+	Scripts Scripts              `yaml:"scripts" doc:"what one script or expression of a page may use; what exceeds that throws error.semantic"`
 }
 
 // Validate checks what numbers stand for, as far as that can be known before a call.
