@@ -3,6 +3,7 @@ package dialog
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"mcp/control/call/voice"
 	"mcp/control/reporting"
@@ -123,19 +124,10 @@ func (d *Dialog) page(ctx context.Context, src string) error {
 	d.active = append(d.active, page)
 	d.mu.Unlock()
 	ctx, stop := context.WithCancel(ctx)
+	var heeding sync.WaitGroup
+	heeding.Go(func() { page.heed(ctx, stop) })
+	defer heeding.Wait()
 	defer stop()
-	go func() {
-		for {
-			select {
-			case event := <-page.events:
-				if event == "terminate" {
-					stop()
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
 	ending := program.Run(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -150,4 +142,18 @@ func (d *Dialog) page(ctx context.Context, src string) error {
 		return doc.Faultf(doc.ForeignError, "%v", ending.Err)
 	}
 	return nil
+}
+
+// heed ends a page that the client terminates, until its context ends.
+func (r *running) heed(ctx context.Context, end func()) {
+	for {
+		select {
+		case event := <-r.events:
+			if event == "terminate" {
+				end()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
