@@ -3,6 +3,7 @@ package grammar
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"mcp/vxml/xmltree"
@@ -145,6 +146,15 @@ func (p *abnf) word() string {
 	return rest[:n]
 }
 
+// languageTag takes a language's name (RFC 5646), the underscore of the field's en_US included.
+func (p *abnf) languageTag() string {
+	tag := p.word()
+	if strings.IndexFunc(tag, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_' }) >= 0 {
+		p.fail("%q names no language: write one like en-US", tag)
+	}
+	return tag
+}
+
 // quoted takes a string in double or, in declarations, single quotes.
 func (p *abnf) quoted(quotes string) string {
 	p.space()
@@ -236,7 +246,7 @@ func (p *abnf) declaration(word string, line int) {
 	}
 	switch word {
 	case "language":
-		p.once("xml:lang", p.word())
+		p.once("xml:lang", p.languageTag())
 	case "mode":
 		p.once("mode", p.word())
 	case "base":

@@ -87,7 +87,7 @@ func (p *abnf) language(n *xmltree.Node) {
 		p.fail("a language cannot be attached to a tag")
 		return
 	}
-	setAttr(n, "xml:lang", p.word())
+	setAttr(n, "xml:lang", p.languageTag())
 }
 
 // repeated takes <n-m /probability/> and wraps what it repeats.

@@ -51,6 +51,7 @@ func FuzzParse(f *testing.F) {
 func FuzzABNF(f *testing.F) {
 	f.Add([]byte("#ABNF 1.0;\nmode dtmf;\nroot $r;\n$r = (1 | 2 {t} /* c */ | [3])<0-2 /.5/>;\n"), "1 2")
 	f.Add([]byte("#ABNF 1.0 UTF-8;\nlanguage en;\n{!{ x }!};\npublic $r = /2/ \"a b\"!en $r | $GARBAGE c $<u#r>~<application/srgs>;\n"), "a b c")
+	f.Add([]byte("#ABNF 1.0;\nlanguage \f;$0=();"), "0")
 	seed(f, "*.gram")
 	f.Fuzz(func(t *testing.T, source []byte, text string) {
 		vxmltest.Within(t, func() { roundTrip(t, source, text) })

@@ -205,6 +205,7 @@ func TestRefusals(t *testing.T) {
 		{"ABNF, line of a fault", "#ABNF 1.0;\nlanguage en;\n// note\n$r = a | ;\n", "u:4:"},
 		{"ABNF, line of a reference", "#ABNF 1.0;\nlanguage en;\n$r = a\n $b;\n", `u:4: there is no rule "b"`},
 		{"ABNF, declared twice", "#ABNF 1.0;\nlanguage en;\nlanguage fr;\n$r = a;", "twice"},
+		{"ABNF, no language", "#ABNF 1.0;\nlanguage \f;\n$r = a;", "names no language"},
 		{"ABNF, brackets", "#ABNF 1.0;\nlanguage en;\n$r = (a;", `")" is expected`},
 		{"ABNF, depth", "#ABNF 1.0;\nlanguage en;\n$r = " + strings.Repeat("(", 500), "nested deeper"},
 		{"weight", wrap(`<rule id="r"><one-of><item weight="much">a</item></one-of></rule>`, ""), "weight"},
