@@ -16,6 +16,10 @@ import (
 	"time"
 )
 
+// idle is how long a connection is kept for the next page: long enough while calls
+// come, and not so long that the servers of a busy hour are held on to after it.
+const idle = 15 * time.Second
+
 // Connections say how web servers are reached. The zero value is usable.
 type Connections struct {
 	// HTTPProxy and HTTPSProxy are the proxies' URLs; empty: as the environment says
@@ -52,6 +56,7 @@ func NewTransport(c Connections) (*http.Transport, error) {
 	}
 	t.ForceAttemptHTTP2 = true
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // most pages come from one server, many at once
+	t.IdleConnTimeout = idle
 	return t, nil
 }
 
