@@ -99,6 +99,7 @@ func (c *Call) divert(p *Party) (*sdp.Audio, error) {
 		return nil, fmt.Errorf("%w: the party's description: %w", ErrRedirect, errors.Join(err, sdp.ErrNoAudio))
 	}
 	c.life.bypass = &bypass{party: p, busy: make(chan struct{})}
+	c.caller.leg.Watch(media.Watch{Insecure: c.insecure}) // nothing is to be heard of the caller here
 	return target.Audio, nil
 }
 
@@ -113,8 +114,12 @@ func (c *Call) exchanged() error {
 
 // rejoin ends the bypass.
 func (c *Call) rejoin() error {
-	defer func() { c.life.bypass = nil }()
-	return c.exchanged()
+	err := c.exchanged()
+	if c.life.bypass != nil {
+		c.life.bypass = nil
+		c.watch()
+	}
+	return err
 }
 
 // propose offers one end the audio of the other, and returns what it answers. The

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sdp"
 	"mcp/control/sip"
@@ -115,7 +116,7 @@ func conversation(t *testing.T, run func(*Call, *Party), then func(caller, party
 	}}
 	var b *bench
 	var to string
-	b = newBench(t, Config{}, &scripted{run: func(_ context.Context, c *Call) Ending {
+	b = newBench(t, Config{HoldTimeout: 10 * time.Millisecond}, &scripted{run: func(_ context.Context, c *Call) Ending {
 		p, err := c.Dial(Destination{To: to})
 		if err != nil {
 			t.Error(err)
@@ -259,4 +260,26 @@ func TestReinviteCrossesARedirect(t *testing.T) {
 			t.Errorf("in the end the caller's audio goes to %+v", last)
 		}
 	})
+}
+
+// No audio comes here from a caller whose audio bypasses the platform, which is no
+// hold that lasts too long.
+func TestRedirectIsNoHold(t *testing.T) {
+	over := make(chan struct{})
+	conversation(t, func(c *Call, p *Party) {
+		defer close(over)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := c.Redirect(ctx, p); err != nil {
+			t.Errorf("redirect: %v", err)
+		}
+		for range 2 { // the first may be told of before the caller would be
+			late := make(chan struct{})
+			p.side.leg.Watch(media.Watch{HoldTimeout: 10 * time.Millisecond, Silent: func(time.Duration) { close(late) }})
+			wait(t, "a leg that is watched to be too long on hold", late)
+		}
+		if err := c.Restore(ctx); err != nil {
+			t.Errorf("restore: %v", err)
+		}
+	}, func(_, _ *talker) { wait(t, "the program", over) })
 }
