@@ -63,6 +63,9 @@ func RunPorts(ctx context.Context, out io.Writer, o PortsOptions) (err error) {
 		}
 		best = c
 	}
+	if best.calls == 0 {
+		return fmt.Errorf("no crowd of %v callers was served: begin with fewer (--ports)", o.Ports)
+	}
 	r.Results = best.results(platform.name)
 	if err := r.write(o.Out, "ports.json"); err != nil {
 		return err

@@ -22,9 +22,14 @@ const (
 
 // refusals has callers come to a full platform, and tells how long they wait for
 // their 503, and whether those who were there before noticed.
-func (o Options) refusals(ctx context.Context, r *road) ([]Result, error) {
+func (o Options) refusals(ctx context.Context) (_ []Result, err error) {
+	way, err := openRoad(ctx, pages())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, way.close()) }()
 	c := contender{name: vxml, command: func(r *road, dir string) ([]string, error) { return r.application(o.Platform, dir, ceiling) }}
-	s, err := c.start(ctx, r, 0)
+	s, err := c.start(ctx, way, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -63,13 +68,8 @@ func (o Options) refusals(ctx context.Context, r *road) ([]Result, error) {
 
 // RunRefusals measures what becomes of callers who come to a full platform, and
 // nothing else.
-func RunRefusals(ctx context.Context, out io.Writer, o Options) (err error) {
-	way, err := openRoad(ctx, pages())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, way.close()) }()
-	results, err := o.refusals(ctx, way)
+func RunRefusals(ctx context.Context, out io.Writer, o Options) error {
+	results, err := o.refusals(ctx)
 	if err != nil {
 		return err
 	}

@@ -78,9 +78,8 @@ func (o Options) contenders() ([]contender, error) {
 	}, err
 }
 
-// Run measures both contenders and writes sip.json.
-func Run(ctx context.Context, out io.Writer, o Options) (err error) {
-	r := report{Commit: o.Commit, Machine: map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH, "go": runtime.Version()}}
+// each takes both contenders over a road, one after the other.
+func (o Options) each(ctx context.Context, take func(contender, *road) error) (err error) {
 	contenders, err := o.contenders()
 	if err != nil {
 		return err
@@ -91,14 +90,26 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, way.close()) }()
 	for _, c := range contenders {
-		fmt.Fprintf(o.Progress, "%s ...\n", c.name)
-		results, err := c.measure(ctx, way, o.Progress)
-		if err != nil {
+		if err := take(c, way); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		r.Results = append(r.Results, results...)
 	}
-	refusals, err := o.refusals(ctx, way)
+	return nil
+}
+
+// Run measures both contenders and writes sip.json.
+func Run(ctx context.Context, out io.Writer, o Options) error {
+	r := report{Commit: o.Commit, Machine: map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH, "go": runtime.Version()}}
+	err := o.each(ctx, func(c contender, way *road) error {
+		fmt.Fprintf(o.Progress, "%s ...\n", c.name)
+		results, err := c.measure(ctx, way, o.Progress)
+		r.Results = append(r.Results, results...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	refusals, err := o.refusals(ctx)
 	if err != nil {
 		return err
 	}
@@ -122,27 +133,18 @@ type Load struct {
 
 // RunRate places calls with both contenders at one rate, which shows what a call
 // costs at a load that they bear, and profiles the platform if o says where to.
-func RunRate(ctx context.Context, out io.Writer, o Options, l Load) (err error) {
-	contenders, err := o.contenders()
-	if err != nil {
-		return err
-	}
-	way, err := openRoad(ctx, pages())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, way.close()) }()
-	for _, c := range contenders {
+func RunRate(ctx context.Context, out io.Writer, o Options, l Load) error {
+	return o.each(ctx, func(c contender, way *road) error {
 		if c.name == vxml {
 			way.profiles = o.Profiles
 		}
 		t, err := c.try(ctx, way, callers{rate: l.Rate, calls: l.Rate * int(steadyTime/time.Second), hold: l.Hold, core: l.core(1)}, l.core(0))
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
+			return err
 		}
-		fmt.Fprintf(out, "%s at %d calls/s: %s\n", c.name, l.Rate, t)
-	}
-	return nil
+		_, err = fmt.Fprintf(out, "%s at %d calls/s: %s\n", c.name, l.Rate, t)
+		return err
+	})
 }
 
 func (l Load) core(own int) int {
@@ -153,23 +155,15 @@ func (l Load) core(own int) int {
 }
 
 // RunHeld has the platform hold many calls and tells what memory they take.
-func RunHeld(ctx context.Context, out io.Writer, o Options) (err error) {
-	contenders, err := o.contenders()
-	if err != nil {
-		return err
-	}
-	way, err := openRoad(ctx, pages())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, way.close()) }()
+func RunHeld(ctx context.Context, out io.Writer, o Options) error {
 	var r report
-	for _, c := range contenders {
+	err := o.each(ctx, func(c contender, way *road) error {
 		held, err := c.hold(ctx, way)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
 		r.Results = append(r.Results, held...)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	return r.print(out)
 }

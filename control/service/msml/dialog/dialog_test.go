@@ -23,7 +23,7 @@ func TestCollect(t *testing.T) {
 			nil, []string{"none"}, "dtmf.noinput", "", 3 * second},
 		{"nothing pressed, three times", `fdt="1s"><pattern digits="x"/><noinput iterate="3"><send target="source" event="none"/></noinput>`,
 			nil, []string{"none", "none", "none"}, "dtmf.noinput", "", 3 * second},
-		{"too few", `idt="2s"><pattern digits="xxx"/><nomatch><send target="source" event="no"/></nomatch>`,
+		{"too few", `idt="2s"><pattern digits="xx"/><nomatch><send target="source" event="no"/></nomatch>`,
 			[]cue{{at: second, keys: "1"}}, []string{"no"}, "dtmf.nomatch", "1", 3 * second},
 		{"another key", `><pattern digits="5"/><nomatch><send target="source" event="no"/></nomatch>`,
 			[]cue{{at: second, keys: "6"}}, []string{"no"}, "dtmf.nomatch", "6", second},
