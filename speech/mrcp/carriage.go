@@ -43,19 +43,27 @@ type Receiver interface {
 
 // Link is an open session, as far as signalling goes.
 type Link interface {
+	Channels
 	// Media is where the server's audio is.
 	Media() speech.Media
-	// Send queues a message for a resource. It does not wait.
-	Send(resource string, m *wire.Message)
 	// Alter makes the session one of these resources. It may keep one that the
 	// server is not known to be able to take back by itself, and returns what the
 	// session has then.
 	Alter(ctx context.Context, resources []string) ([]string, error)
 	// Done is closed when the server has ended the session.
 	Done() <-chan struct{}
-	// Close ends the session and returns its resources. The reason is why:
-	// ErrUnanswered keeps further sessions off the connection.
-	Close(ctx context.Context, reason error) error
+	// Close ends the session and returns its resources.
+	Close(ctx context.Context) error
+}
+
+// Channels are what a session's messages go through.
+type Channels interface {
+	// Send queues a message for a resource. It does not wait.
+	Send(resource string, m *wire.Message)
+	// Shun keeps further sessions off the connections that the messages take: some
+	// servers stop reading one that carried something they dislike. Sessions that
+	// are on it find out for themselves.
+	Shun()
 }
 
 // Traits tell the versions of the protocol apart, where a client must.

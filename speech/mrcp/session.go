@@ -192,7 +192,7 @@ func (s *session) run() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.client.cfg.CloseTimeout)
 	defer cancel()
-	if err := s.link.Close(ctx, s.reason()); err != nil {
+	if err := s.link.Close(ctx); err != nil {
 		s.log.Info("end of speech session failed", "err", err)
 	}
 	close(s.done)
@@ -260,13 +260,16 @@ func (s *session) hearingsLocked() []*hearing {
 // blame.
 func (s *session) Lost(err error) {
 	s.mu.Lock()
-	over, with := s.err != nil, s.link.server
+	over, with := s.err != nil, s.link
 	s.mu.Unlock()
 	if over {
 		return
 	}
 	// Who learns of the loss opens another session at once.
-	s.client.servers.suspect(with)
+	s.client.servers.suspect(with.server)
+	if errors.Is(err, ErrUnanswered) {
+		with.Shun()
+	}
 	s.lose(err)
 }
 

@@ -194,7 +194,7 @@ func (c *Carriage) Open(ctx context.Context, o mrcp.Opening) (mrcp.Link, error) 
 		if err := l.setup(ctx, resource); err != nil {
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.WriteTimeout)
 			defer cancel()
-			return nil, errors.Join(err, l.Close(closing, err))
+			return nil, errors.Join(err, l.Close(closing))
 		}
 	}
 	return l, nil

@@ -131,7 +131,7 @@ func (l *link) keepAlive() {
 	}
 }
 
-// Send is part of mrcp.Link.
+// Send is part of mrcp.Channels.
 func (l *link) Send(resource string, m *wire.Message) {
 	l.mu.Lock()
 	l.asked[m.ID] = resource
@@ -236,8 +236,11 @@ func (l *link) teardown(ctx context.Context, resource string) error {
 	return nil
 }
 
+// Shun is part of mrcp.Channels: a connection carries one session only.
+func (l *link) Shun() {}
+
 // Close is part of mrcp.Link.
-func (l *link) Close(ctx context.Context, _ error) error {
+func (l *link) Close(ctx context.Context) error {
 	var failures []error
 	resources := l.granted()
 	for _, resource := range slices.Backward(resources) {

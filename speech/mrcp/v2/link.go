@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -47,7 +46,7 @@ func (l *link) Media() speech.Media { return l.media }
 // Done is part of mrcp.Link.
 func (l *link) Done() <-chan struct{} { return l.dialog.Done() }
 
-// Send is part of mrcp.Link.
+// Send is part of mrcp.Channels.
 func (l *link) Send(resource string, m *wire.Message) {
 	l.mu.Lock()
 	c, open := l.channels[resource]
@@ -155,18 +154,18 @@ func (l *link) Alter(ctx context.Context, resources []string) ([]string, error) 
 	return after, nil
 }
 
-// Close is part of mrcp.Link: the connections first, then the dialog, the order
-// in which deployed servers expect it. A connection on which a request went
-// unanswered takes no further sessions, because some servers stop reading one
-// that carried something they dislike; those on it find out for themselves.
-func (l *link) Close(ctx context.Context, reason error) error {
-	if errors.Is(reason, mrcp.ErrUnanswered) {
-		l.mu.Lock()
-		for _, c := range l.channels {
-			l.carriage.pool.abandon(c.conn)
-		}
-		l.mu.Unlock()
+// Shun is part of mrcp.Channels.
+func (l *link) Shun() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.channels {
+		l.carriage.pool.abandon(c.conn)
 	}
+}
+
+// Close is part of mrcp.Link: the connections first, then the dialog, the order
+// in which deployed servers expect it.
+func (l *link) Close(ctx context.Context) error {
 	l.detach(nil)
 	return l.dialog.Bye(ctx)
 }
