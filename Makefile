@@ -50,7 +50,7 @@ race: ## every test under the race detector (needs gcc)
 
 bench-media: build ## what media costs, beside null programs, sockets and rtpengine (needs root)
 	@scripts/setup.sh bench
-	@$(BUILD)/mcplab bench --platform $(BUILD)/mcp --out $(BUILD)/bench
+	@$(BUILD)/mcplab bench media --platform $(BUILD)/mcp --out $(BUILD)/bench
 
 bench-mix: build ## what mixing, transcoding and recording cost, beside Janus (needs root)
 	@scripts/setup.sh bench
@@ -58,7 +58,7 @@ bench-mix: build ## what mixing, transcoding and recording cost, beside Janus (n
 
 bench-sip: build ## calls a second, set-up time and what a call costs, beside a bare SIP callee
 	@scripts/setup.sh test
-	@$(BUILD)/mcplab bench-sip --platform $(BUILD)/mcp --out $(BUILD)/bench
+	@$(BUILD)/mcplab bench sip --platform $(BUILD)/mcp --out $(BUILD)/bench
 
 bench-speech: build ## what sessions with speech servers cost
 	@$(BUILD)/mcplab bench speech --out $(BUILD)/bench
@@ -68,11 +68,11 @@ bench-vxml: build ## what the VoiceXML interpreter costs
 
 bench-ports: build ## how many callers a core serves who press keys (needs root)
 	@scripts/setup.sh test
-	@$(BUILD)/mcplab bench-ports --platform $(BUILD)/mcp --out $(BUILD)/bench
+	@$(BUILD)/mcplab bench ports --platform $(BUILD)/mcp --out $(BUILD)/bench
 
 bench-reporting: build ## what records cost: durable, at the end of a call, delivered to ActiveMQ
 	@scripts/setup.sh reporting
-	@$(BUILD)/mcplab bench-reporting --out $(BUILD)/bench
+	@$(BUILD)/mcplab bench reporting --out $(BUILD)/bench
 
 SUITES ?= ../shared/suites
 conformance: build ## the W3C's VoiceXML and SRGS tests, by section

@@ -1,116 +1,32 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
-	"time"
-
 	"github.com/spf13/cobra"
-
-	"mcp/cmd/mcplab/bench"
-	"mcp/cmd/mcplab/mixbench"
-	"mcp/cmd/mcplab/speechbench"
 )
 
 func benchCommand() *cobra.Command {
-	var options bench.Options
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure what relaying a packet and playing a prompt cost",
-		Long: `Measure the CPU time of relaying one packet: in the program itself, through veth
-pairs natively and generically, with a copy to userspace, through sockets, through
-a program that does nothing, and through rtpengine where it is installed. And how
-many prompts play at once, and how evenly, from the kernel and otherwise. Needs
-root. The results are printed and written as JSON.`,
-		Example: `  mcplab bench --out build/bench
-  mcplab bench --only relay,rtpengine
-  mcplab bench --only prompt.kernel --streams 20000   # to be looked at with perf`,
+		Short: "Measure the platform, beside what else does the same",
+		Long: `Measure what the platform costs, side by side with what else does the same in one
+run. Each measurement prints its results and writes them as JSON, to a file of its
+own name.`,
+		Example: `  mcplab bench media --out build/bench   # build/bench/media.json
+  mcplab bench sip --rate 400`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if options.Lab, err = os.Executable(); err != nil {
-				return err
-			}
-			options.Commit, options.Progress = version, cmd.ErrOrStderr()
-			return bench.Run(cmd.Context(), cmd.OutOrStdout(), options)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	f := cmd.Flags()
-	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
-	f.StringSliceVar(&options.Only, "only", nil, "measure only what has a name that begins so")
-	f.IntVar(&options.Streams, "streams", 0, "play so many prompts, instead of as many as there can be")
-	f.StringVar(&options.Platform, "platform", "build/mcp", "the platform's binary, for prompts while calls arrive")
-	cmd.AddCommand(mixCommand(), speechBenchCommand(), wakesCommand())
+	cmd.AddCommand(benchMediaCommand(), benchMixCommand(), benchSIPCommand(), benchPortsCommand())
+	cmd.AddCommand(benchSpeechCommand(), benchReportingCommand(), wakesCommand())
 	return cmd
 }
 
-func wakesCommand() *cobra.Command {
-	var length time.Duration
-	cmd := &cobra.Command{
-		Use: bench.WakesCommand, Hidden: true, Args: cobra.NoArgs,
-		Short: "Measure how evenly this machine wakes what goes before all else",
-		Long: `Wake once a millisecond on each of two CPUs, before all else, and print in JSON how far
-from even 99 in 100 of the wake-ups came, in nanoseconds. "mcplab bench" runs it beside prompts
-while calls arrive. Needs root.`,
-		Example: `  mcplab bench wakes --for 10s`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			found, err := bench.MeasureWakes(length)
-			if err != nil {
-				return err
-			}
-			return json.NewEncoder(cmd.OutOrStdout()).Encode(found)
-		},
-	}
-	cmd.Flags().DurationVar(&length, "for", 10*time.Second, "how long to measure")
-	return cmd
+// resultsFlag says where a measurement's results go.
+func resultsFlag(cmd *cobra.Command, out *string) {
+	cmd.Flags().StringVar(out, "out", "build/bench", "folder of the results")
 }
 
-func mixCommand() *cobra.Command {
-	var options bench.Options
-	cmd := &cobra.Command{
-		Use:   "mix",
-		Short: "Measure what mixing, transcoding and recording cost",
-		Long: `Measure the audio that userspace must touch: participants a core in one conference,
-beside a plain sum over all inputs, and in conferences of three; bridges a core
-between each pair of codecs; recorded calls a core in each format, encrypted; legs a core
-with SRTP; and conferences of 500 and of 300 times three on sockets in real time, beside
-Janus if it is installed. The results are printed and written as JSON.`,
-		Example: `  mcplab bench mix --out build/bench
-  mcplab bench mix --only ports,live`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			options.Commit, options.Progress = version, cmd.ErrOrStderr()
-			return mixbench.Run(cmd.Context(), cmd.OutOrStdout(), options)
-		},
-	}
-	cmd.Flags().StringVar(&options.Out, "out", "build/bench", "folder of the results")
-	cmd.Flags().StringSliceVar(&options.Only, "only", nil, "measure only mix, transcode, ports, srtp or live")
-	return cmd
-}
-
-func speechBenchCommand() *cobra.Command {
-	var options speechbench.Options
-	cmd := &cobra.Command{
-		Use:   "speech",
-		Short: "Measure what sessions with speech servers cost",
-		Long: `Measure the clients of MRCPv2, MRCPv1, Google and bots against servers on the loopback
-whose engines do nothing: sessions set up and ended a second, what all of them leave
-behind, recognitions at a time, and, over MRCP, the time from a recognizer's event to
-the request of the VoiceXML page that it leads to. The results are printed and written
-as JSON.`,
-		Example: `  mcplab bench speech --out build/bench
-  mcplab bench speech --sessions 1000 --recognitions 100 --turns 50`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			options.Commit, options.Progress = version, cmd.ErrOrStderr()
-			return speechbench.Run(cmd.Context(), cmd.OutOrStdout(), options)
-		},
-	}
-	f := cmd.Flags()
-	f.StringVar(&options.Out, "out", "build/bench", "folder of the results")
-	f.IntVar(&options.Sessions, "sessions", 10000, "sessions to set up and end with each version of MRCP")
-	f.IntVar(&options.Attached, "attached", 10000, "sessions with Google's stand-in and with the bot's")
-	f.IntVar(&options.Recognitions, "recognitions", 500, "recognitions at a time")
-	f.IntVar(&options.Turns, "turns", 200, "turns of the call over each version of MRCP")
-	return cmd
+// platformFlag says which platform is measured.
+func platformFlag(cmd *cobra.Command, platform *string) {
+	cmd.Flags().StringVar(platform, "platform", "build/mcp", "the platform's binary")
 }

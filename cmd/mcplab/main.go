@@ -33,7 +33,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand(), benchCommand(), benchReportingCommand(), benchSIPCommand(), benchPortsCommand(), bareCommand())
+	root.AddCommand(speechCommand(), webCommand(), callCommand(), demoCommand(), benchCommand(), bareCommand())
 	root.AddCommand(googleCommand(), botCommand(), connectionsCommand(), tourCommand())
 	return root
 }
