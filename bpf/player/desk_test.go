@@ -30,3 +30,37 @@ func TestStreamsAreSpreadAndBeginSoon(t *testing.T) {
 		}
 	}
 }
+
+// Few streams are due in few ticks, and many in a few of them no more than are let be
+// due together.
+func TestFewStreamsShareTicks(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ span, streams, ticks int }{
+		{span: 20, streams: 1, ticks: 1},
+		{span: 20, streams: 500, ticks: 4},
+		{span: 20, streams: 3 * together, ticks: 4},
+		{span: 20, streams: 10 * together, ticks: 12},
+		{span: 30, streams: 500, ticks: 6},
+		{span: shortest, streams: 500, ticks: 2},
+		{span: 12, streams: 500, ticks: 3},
+	} {
+		d := newDesk(memory{slots: make([]playerSlot, playerSlotLayoutSLOTS)})
+		for n := range test.streams {
+			d.slots[slotAt(test.span, d.choose(test.span, uint64(1000+n)))].count++
+			d.turns[test.span]++
+		}
+		used := 0
+		for at := range test.span {
+			n := d.slots[slotAt(test.span, uint64(at))].count
+			if n > 0 {
+				used++
+			}
+			if n > together {
+				t.Errorf("%d ms, %d streams: %d in a slot", test.span, test.streams, n)
+			}
+		}
+		if used > test.ticks {
+			t.Errorf("%d ms, %d streams: in %d slots, want %d", test.span, test.streams, used, test.ticks)
+		}
+	}
+}
