@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
+	"mcp/control/call/secure"
 	"mcp/control/media"
 	"mcp/control/media/codec"
 	"mcp/control/sdp"
@@ -27,6 +29,7 @@ const passing = 30 * time.Second
 type bypass struct {
 	party *Party
 	busy  chan struct{} // closed when the exchange with the two is over; nil: there is none
+	over  chan struct{} // closed when the audio passes the platform again
 }
 
 // end is one of the two.
@@ -62,45 +65,54 @@ func (c *Call) owned(f func() error) error {
 // Redirect lets the caller and a party send their audio to each other and no more
 // to the platform, by a re-INVITE of each; their signalling stays. Only those who
 // speak the same codec can, and to whom nobody else listens, such as a recording.
-// What either offers from then on, such as hold, is for the other to answer.
-func (c *Call) Redirect(ctx context.Context, p *Party) error {
-	var at *sdp.Audio
-	if err := c.owned(func() (err error) { at, err = c.divert(p); return err }); err != nil {
-		return err
+// What either offers from then on, such as hold, is for the other to answer. Over is
+// closed when the audio of both passes the platform again: after Restore, or when one
+// of them offers what the other cannot take, and the platform can.
+func (c *Call) Redirect(ctx context.Context, p *Party) (over <-chan struct{}, err error) {
+	var at *sdp.Session
+	if err := c.owned(func() (err error) { at, over, err = c.divert(p); return err }); err != nil {
+		return nil, err
 	}
 	caller, party := c.ends(p)
 	answer, err := c.propose(ctx, caller, at)
+	if err == nil && answer.Audio == nil {
+		err = fmt.Errorf("%w: %w", errNegotiation, sdp.ErrNoAudio)
+	}
+	if errors.Is(err, errNegotiation) {
+		return nil, fmt.Errorf("redirect the caller: %w", errors.Join(err, c.owned(c.exchanged), c.Restore(ctx)))
+	}
 	if err != nil {
-		return fmt.Errorf("redirect the caller: %w", errors.Join(err, c.owned(c.rejoin)))
+		return nil, fmt.Errorf("redirect the caller: %w", errors.Join(err, c.owned(c.rejoin)))
 	}
 	_, err = c.propose(ctx, party, answer)
 	if late := c.owned(c.exchanged); err == nil {
-		return late
+		return over, late
 	}
-	return fmt.Errorf("redirect the party: %w", errors.Join(err, c.Restore(ctx)))
+	return nil, fmt.Errorf("redirect the party: %w", errors.Join(err, c.Restore(ctx)))
 }
 
 // divert begins a bypass, and returns where the party hears.
-func (c *Call) divert(p *Party) (*sdp.Audio, error) {
+func (c *Call) divert(p *Party) (at *sdp.Session, over <-chan struct{}, err error) {
 	if c.life.bypass != nil || p.signalling() == nil {
-		return nil, fmt.Errorf("%w: it does already, or nobody is there", ErrRedirect)
+		return nil, nil, fmt.Errorf("%w: it does already, or nobody is there", ErrRedirect)
 	}
 	if a, b := c.Codec(), p.side.agreed(); !a.Same(b) {
-		return nil, fmt.Errorf("%w: one speaks %s, the other %s", ErrRedirect, a.Name, b.Name)
+		return nil, nil, fmt.Errorf("%w: one speaks %s, the other %s", ErrRedirect, a.Name, b.Name)
 	}
 	if c.caller.secure.Agreed() != nil || p.side.secure.Agreed() != nil {
-		return nil, fmt.Errorf("%w: it is protected on its way here", ErrRedirect)
+		return nil, nil, fmt.Errorf("%w: it is protected on its way here", ErrRedirect)
 	}
 	if c.caller.leg.Overheard() || p.side.leg.Overheard() {
-		return nil, fmt.Errorf("%w: it is listened to here", ErrRedirect)
+		return nil, nil, fmt.Errorf("%w: it is listened to here", ErrRedirect)
 	}
-	target, err := sdp.Parse(p.signalling().RemoteSDP())
-	if err != nil || target.Audio == nil {
-		return nil, fmt.Errorf("%w: the party's description: %w", ErrRedirect, errors.Join(err, sdp.ErrNoAudio))
+	at, err = sdp.Parse(p.signalling().RemoteSDP())
+	if err != nil || at.Audio == nil {
+		return nil, nil, fmt.Errorf("%w: the party's description: %w", ErrRedirect, errors.Join(err, sdp.ErrNoAudio))
 	}
-	c.life.bypass = &bypass{party: p, busy: make(chan struct{})}
+	b := &bypass{party: p, busy: make(chan struct{}), over: make(chan struct{})}
+	c.life.bypass = b
 	c.caller.leg.Watch(media.Watch{Insecure: c.insecure}) // nothing is to be heard of the caller here
-	return target.Audio, nil
+	return at, b.over, nil
 }
 
 // exchanged ends an exchange with the two.
@@ -115,8 +127,9 @@ func (c *Call) exchanged() error {
 // rejoin ends the bypass.
 func (c *Call) rejoin() error {
 	err := c.exchanged()
-	if c.life.bypass != nil {
+	if b := c.life.bypass; b != nil {
 		c.life.bypass = nil
+		close(b.over)
 		c.watch()
 	}
 	return err
@@ -124,7 +137,7 @@ func (c *Call) rejoin() error {
 
 // propose offers one end the audio of the other, and returns what it answers. The
 // platform's leg falls silent.
-func (c *Call) propose(ctx context.Context, to end, at *sdp.Audio) (*sdp.Audio, error) {
+func (c *Call) propose(ctx context.Context, to end, at *sdp.Session) (*sdp.Session, error) {
 	var local sdp.Local
 	if err := c.owned(func() (err error) { local, err = to.side.standIn(at); return err }); err != nil {
 		return nil, err
@@ -134,28 +147,41 @@ func (c *Call) propose(ctx context.Context, to end, at *sdp.Audio) (*sdp.Audio, 
 		return nil, err
 	}
 	answer, err := sdp.Parse(body)
-	if err == nil {
+	if err == nil && !answer.Bare() {
 		_, err = sdp.Negotiate(local, answer)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNegotiation, err)
 	}
-	return answer.Audio, c.owned(to.side.withdraw)
+	return answer, c.owned(to.side.withdraw)
 }
 
 // standIn is the description of one end that has the other's audio in place of ours:
-// where that is, which way it goes, and what of it we could speak as well, for the
-// day it comes back.
-func (l *side) standIn(at *sdp.Audio) (sdp.Local, error) {
-	local := l.local
+// where that is, which way it goes, how it is protected, and what of it we could speak
+// as well, for the day it comes back. Of audio that the other has taken away nothing
+// is left but a port of zero (RFC 3264 section 8.2).
+func (l *side) standIn(said *sdp.Session) (sdp.Local, error) {
+	local, at := l.local, said.Audio
+	switch {
+	case said.Bare():
+		local.Addr, local.Keying = netip.AddrPortFrom(local.Addr.Addr(), 0), sdp.Keying{}
+		l.local.Version++
+		return local, nil
+	case at == nil:
+		return sdp.Local{}, sdp.ErrNoAudio
+	}
 	local.Codecs = slices.DeleteFunc(slices.Clone(at.Codecs), func(theirs sdp.Codec) bool {
 		return !slices.ContainsFunc(l.local.Codecs, func(ours sdp.Codec) bool { return codecOf(ours).Same(codecOf(theirs)) })
 	})
 	if len(local.Codecs) == 0 {
 		return sdp.Local{}, sdp.ErrNoCommonCodec
 	}
+	keying, err := l.secure.Relay(at.Keying)
+	if err != nil {
+		return sdp.Local{}, err
+	}
 	local.Addr, local.Events, local.Direction, local.Ptime = at.RTP, at.Events, at.Direction, at.Ptime
-	local.Keying, local.Noise = sdp.Keying{}, false
+	local.Keying, local.Noise, local.Apart = keying, false, !at.Mux
 	l.local.Version++
 	return local, nil
 }
@@ -163,6 +189,7 @@ func (l *side) standIn(at *sdp.Audio) (sdp.Local, error) {
 // withdraw takes the platform's leg out of the conversation.
 func (l *side) withdraw() error {
 	spoken := l.agreed()
+	l.secure.Settle(secure.Choice{})
 	return l.leg.Connect(media.FarEnd{Events: sdp.NoEvents, ClockRate: spoken.ClockRate}, spoken)
 }
 
@@ -190,11 +217,7 @@ func (c *Call) passedOn(of *Party, offer *sip.Reinvite) bool {
 		defer func() { _ = c.owned(c.exchanged) }() // a call that is over has nothing to end
 		ctx, cancel := context.WithTimeout(context.Background(), passing)
 		defer cancel()
-		hand := c.pass
-		if offer.Offer == nil {
-			hand = c.passBack
-		}
-		if err := hand(ctx, from, to, offer); err != nil {
+		if err := c.hand(ctx, from, to, offer); err != nil {
 			r := declined(err)
 			c.log.Warn("re-INVITE refused while the audio bypasses the platform", "leg", from.side.leg.Name(), "status", r.Status, "error", err)
 			// One that was accepted cannot be refused any more.
@@ -206,24 +229,77 @@ func (c *Call) passedOn(of *Party, offer *sip.Reinvite) bool {
 	return true
 }
 
-// pass has one end's offer answered by the other.
-func (c *Call) pass(ctx context.Context, from, to end, offer *sip.Reinvite) error {
+// hand hands a re-INVITE on. What cannot go from end to end, the platform answers
+// itself, and has the audio of both back.
+func (c *Call) hand(ctx context.Context, from, to end, offer *sip.Reinvite) error {
+	if offer.Offer == nil {
+		return c.passBack(ctx, from, to, offer)
+	}
 	said, err := sdp.Parse(offer.Offer)
 	if err != nil {
 		return &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
 	}
-	if said.Audio == nil {
-		return sdp.ErrNoAudio
+	err = c.pass(ctx, from, to, offer, said)
+	if err == nil || !foreign(err) {
+		return err
 	}
-	heard, err := c.propose(ctx, to, said.Audio)
+	if failed := c.comeBack(ctx, from, to, offer); failed != nil {
+		return fmt.Errorf("%w; through the platform: %w", err, failed)
+	}
+	c.log.Info("the audio passes the platform again", "leg", from.side.leg.Name(), "reason", err)
+	return nil
+}
+
+// foreign tells whether it is what one end offers that the other does not take.
+func foreign(err error) bool {
+	var rejected *sip.RejectedError
+	if errors.As(err, &rejected) {
+		return rejected.Status == 415 || rejected.Status == 488 || rejected.Status == 606
+	}
+	return errors.Is(err, sdp.ErrNoCommonCodec) || errors.Is(err, secure.ErrRefused) || errors.Is(err, errNegotiation)
+}
+
+// pass has one end's offer answered by the other.
+func (c *Call) pass(ctx context.Context, from, to end, offer *sip.Reinvite, said *sdp.Session) error {
+	heard, err := c.propose(ctx, to, said)
 	if err != nil {
 		return err
 	}
 	answer, err := c.answerFor(from, said, heard)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNegotiation, err)
 	}
 	return offer.Accept(ctx, answer)
+}
+
+// comeBack has the platform answer one end's offer, and make one to the other.
+func (c *Call) comeBack(ctx context.Context, from, to end, offer *sip.Reinvite) error {
+	var answer []byte
+	if err := c.owned(func() (err error) { answer, err = from.side.renegotiate(offer.Offer); return err }); err != nil {
+		return err
+	}
+	if err := c.takeBack(ctx, to); err != nil {
+		return errors.Join(err, c.owned(from.side.withdraw))
+	}
+	return errors.Join(offer.Accept(ctx, answer), c.owned(c.rejoin))
+}
+
+// takeBack offers one end the platform's audio again.
+func (c *Call) takeBack(ctx context.Context, of end) error {
+	var offer []byte
+	err := c.owned(func() error {
+		err := of.side.propose()
+		offer = of.side.answer
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	body, err := of.dialog.Reinvite(ctx, sip.Change{Offer: offer})
+	if err != nil {
+		return err
+	}
+	return c.owned(func() error { return of.side.settle(body) })
 }
 
 // passBack has the other end make the offer that one end asks for, and takes it the
@@ -234,30 +310,54 @@ func (c *Call) passBack(ctx context.Context, from, to end, asked *sip.Reinvite) 
 		if err != nil {
 			return nil, err
 		}
-		if said.Audio == nil {
-			return nil, sdp.ErrNoAudio
-		}
 		var local sdp.Local
-		if err := c.owned(func() (err error) { local, err = from.side.standIn(said.Audio); return err }); err != nil {
+		err = c.owned(func() (err error) { local, err = from.side.standIn(said); return err })
+		if err != nil && foreign(err) {
+			return c.comeBackBetween(ctx, from, to, asked, offer)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if err := asked.Accept(ctx, sdp.Offer(local)); err != nil {
 			return nil, err
 		}
 		answer, err := sdp.Parse(from.dialog.RemoteSDP())
-		if err != nil || answer.Audio == nil {
-			return nil, fmt.Errorf("%w: %w", errNegotiation, errors.Join(err, sdp.ErrNoAudio))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errNegotiation, err)
 		}
-		return c.answerFor(to, said, answer.Audio)
+		return c.answerFor(to, said, answer)
 	}})
 	return err
 }
 
+// comeBackBetween has the platform answer the offer that one end has made for the
+// other, who is made one of the platform's own.
+func (c *Call) comeBackBetween(ctx context.Context, from, to end, asked *sip.Reinvite, offer []byte) (answer []byte, err error) {
+	var own []byte
+	err = c.owned(func() (err error) {
+		if answer, err = to.side.renegotiate(offer); err == nil {
+			own, err = from.side.renegotiate(nil)
+		}
+		return err
+	})
+	if err == nil {
+		err = asked.Accept(ctx, own)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.owned(func() error { return errors.Join(to.side.withdraw(), from.side.withdraw()) }))
+	}
+	return answer, c.owned(func() error { return errors.Join(from.side.settle(from.dialog.RemoteSDP()), c.rejoin()) })
+}
+
 // answerFor answers one end's offer with the other's audio.
-func (c *Call) answerFor(of end, offer *sdp.Session, at *sdp.Audio) (answer []byte, err error) {
+func (c *Call) answerFor(of end, offer, at *sdp.Session) (answer []byte, err error) {
 	err = c.owned(func() error {
 		local, err := of.side.standIn(at)
-		if err == nil {
+		switch {
+		case err != nil:
+		case offer.Audio == nil || at.Audio == nil:
+			answer = sdp.Decline(offer, local)
+		default:
 			answer, _, err = sdp.Answer(offer, local)
 		}
 		return err
@@ -283,9 +383,9 @@ func declined(err error) *Refusal {
 // Restore brings the caller's audio back to the platform after Redirect. It waits for
 // what the two are agreeing on.
 func (c *Call) Restore(ctx context.Context) error {
-	var offer []byte
 	var busy chan struct{}
-	reclaim := func() error { offer, busy = c.reclaim(); return nil }
+	var bypassed bool
+	reclaim := func() error { bypassed, busy = c.reclaim(); return nil }
 	err := c.owned(reclaim)
 	for err == nil && busy != nil {
 		select {
@@ -295,28 +395,25 @@ func (c *Call) Restore(ctx context.Context) error {
 			err = fmt.Errorf("bring the caller's audio back: %w", ctx.Err())
 		}
 	}
-	if err != nil || offer == nil {
+	if err != nil || !bypassed {
 		return err
 	}
-	body, err := c.dialog.Reinvite(ctx, sip.Change{Offer: offer})
-	if err != nil {
+	if err := c.takeBack(ctx, end{&c.caller, c.dialog}); err != nil {
 		return fmt.Errorf("bring the caller's audio back: %w", errors.Join(err, c.owned(c.exchanged)))
 	}
-	return c.owned(func() error { return errors.Join(c.caller.complete(body), c.rejoin()) })
+	return c.owned(c.rejoin)
 }
 
-// reclaim is the offer that brings the caller's audio back, or what is to be waited
-// for before; neither: it is here.
-func (c *Call) reclaim() (offer []byte, busy chan struct{}) {
+// reclaim tells whether the caller's audio is to be brought back, or what is to be
+// waited for before.
+func (c *Call) reclaim() (bypassed bool, busy chan struct{}) {
 	b := c.life.bypass
 	switch {
 	case b == nil:
-		return nil, nil
+		return false, nil
 	case b.busy != nil:
-		return nil, b.busy
+		return true, b.busy
 	}
 	b.busy = make(chan struct{})
-	offer = sdp.Offer(c.caller.local)
-	c.caller.local.Version++
-	return offer, nil
+	return true, nil
 }

@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"mcp/control/call/secure"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sdp"
 	"mcp/control/sip"
 )
 
-// talker is a far end that takes every change of the session.
+// talker is a far end that takes every change of the session that suits it.
 type talker struct {
 	t     *testing.T
 	local sdp.Local
@@ -53,17 +54,29 @@ func (p *talker) serve() {
 			_ = again.Accept(p.t.Context(), sdp.Offer(p.local))
 			continue
 		}
-		_ = again.Accept(p.t.Context(), p.answer(again.Offer))
+		if answer := p.answer(again.Offer); answer == nil {
+			_ = again.Reject(p.t.Context(), 488, "")
+		} else {
+			_ = again.Accept(p.t.Context(), answer)
+		}
 	}
 }
 
+// answer is nil for an offer that does not suit.
 func (p *talker) answer(offer []byte) []byte {
 	said, err := sdp.Parse(offer)
 	if err != nil {
 		p.t.Error(err)
 		return nil
 	}
+	if said.Bare() {
+		p.heard <- nil
+		return sdp.Decline(said, p.local)
+	}
 	answer, _, err := sdp.Answer(said, p.local)
+	if errors.Is(err, sdp.ErrKeying) || errors.Is(err, sdp.ErrNoCommonCodec) {
+		return nil
+	}
 	if err != nil {
 		p.t.Error(err)
 		return nil
@@ -76,6 +89,11 @@ func (p *talker) answer(offer []byte) []byte {
 func (p *talker) change(d sdp.Direction) (*sdp.Audio, error) {
 	local := p.local // serve has the other
 	local.Direction = d
+	return p.propose(local)
+}
+
+// propose offers another description of itself.
+func (p *talker) propose(local sdp.Local) (*sdp.Audio, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	body, err := p.dialog.Reinvite(ctx, sip.Change{Offer: sdp.Offer(local)})
@@ -104,6 +122,11 @@ func (p *talker) told() *sdp.Audio {
 // conversation is a caller and a party in a call that does what a test says.
 func conversation(t *testing.T, run func(*Call, *Party), then func(caller, party *talker)) {
 	t.Helper()
+	conversationUnder(t, secure.Policy{}, run, then)
+}
+
+func conversationUnder(t *testing.T, policy secure.Policy, run func(*Call, *Party), then func(caller, party *talker)) {
+	t.Helper()
 	caller, party := newTalker(t, 9), newTalker(t, 11)
 	answered := make(chan struct{})
 	who := &callee{ended: make(chan struct{}, 1), do: func(ctx context.Context, d *sip.Dialog) {
@@ -116,7 +139,7 @@ func conversation(t *testing.T, run func(*Call, *Party), then func(caller, party
 	}}
 	var b *bench
 	var to string
-	b = newBench(t, Config{HoldTimeout: 10 * time.Millisecond}, &scripted{run: func(_ context.Context, c *Call) Ending {
+	b = newBench(t, Config{HoldTimeout: 10 * time.Millisecond, SRTP: policy}, &scripted{run: func(_ context.Context, c *Call) Ending {
 		p, err := c.Dial(Destination{To: to})
 		if err != nil {
 			t.Error(err)
@@ -159,7 +182,8 @@ func TestHoldDuringARedirect(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			redirected := make(chan error, 1)
 			conversation(t, func(c *Call, p *Party) {
-				redirected <- c.Redirect(context.Background(), p)
+				_, err := c.Redirect(context.Background(), p)
+				redirected <- err
 				<-c.HungUp()
 			}, func(caller, party *talker) {
 				if err := <-redirected; err != nil {
@@ -224,7 +248,7 @@ func TestReinviteCrossesARedirect(t *testing.T) {
 		defer close(over)
 		for range 5 {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			if err := c.Redirect(ctx, p); err != nil {
+			if _, err := c.Redirect(ctx, p); err != nil {
 				t.Errorf("redirect: %v", err)
 			}
 			if err := c.Restore(ctx); err != nil {
@@ -270,7 +294,7 @@ func TestRedirectIsNoHold(t *testing.T) {
 		defer close(over)
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := c.Redirect(ctx, p); err != nil {
+		if _, err := c.Redirect(ctx, p); err != nil {
 			t.Errorf("redirect: %v", err)
 		}
 		for range 2 { // the first may be told of before the caller would be

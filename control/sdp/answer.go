@@ -23,7 +23,7 @@ func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
 		noise:     n.Noise,
 		ptime:     n.Ptime,
 		direction: directionOf(n.Send, n.Receive),
-		mux:       offer.Audio.Mux,
+		mux:       offer.Audio.Mux && !local.Apart,
 		keying:    local.Keying,
 	}
 	return writeAnswer(offer, local, out), n, nil

@@ -139,6 +139,7 @@ type Local struct {
 	Noise     bool    // comfort noise is taken from whoever has it, too
 	Ptime     time.Duration
 	Direction Direction
+	Apart     bool // RTP and RTCP have a port each
 	// SessionID stays through a dialog, Version rises with every change.
 	SessionID, Version uint64
 	// Keying protects the stream; an answer to an offer that demands it has it.

@@ -27,7 +27,7 @@ func Offer(local Local) []byte {
 	if events <= 0 {
 		events = NoEvents
 	}
-	out := stream{codecs: local.codecs(), events: events, ptime: local.ptime(), direction: local.Direction, mux: true, keying: local.Keying}
+	out := stream{codecs: local.codecs(), events: events, ptime: local.ptime(), direction: local.Direction, mux: !local.Apart, keying: local.Keying}
 	if local.Noise {
 		out.noise = noiseType
 	}

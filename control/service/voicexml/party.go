@@ -18,7 +18,7 @@ import (
 type party struct {
 	*call.Party
 	transfer *transfer
-	bypassed bool               // the audio does not pass the platform
+	bypass   <-chan struct{}    // closed when the audio passes the platform again; nil: it does
 	keys     sync.WaitGroup     // hands keys from one to the other
 	heard    bool               // the caller hears it
 	analysis *progress.Analysis // nil: it is not listened to
@@ -135,6 +135,11 @@ func (p *party) unwanted() string {
 func (p *party) outlast(ctx context.Context, limit <-chan time.Time) string {
 	for found := p.found(); ; {
 		select {
+		case <-p.bypass:
+			p.bypass = nil
+			if err := p.talk(ctx); err != nil {
+				p.transfer.phone.log.Warn("the two do not hear each other any more", "error", err)
+			}
 		case <-found:
 			found = nil
 			if result := p.unwanted(); result != "" {
@@ -191,12 +196,19 @@ func (p *party) hear() error {
 func (p *party) meet(ctx context.Context) error {
 	c, t := p.transfer.phone.call, p.transfer
 	if t.redirects() {
-		err := c.Redirect(ctx, p.Party)
-		if p.bypassed = err == nil; p.bypassed {
+		over, err := c.Redirect(ctx, p.Party)
+		if err == nil {
+			p.bypass = over
 			return nil
 		}
 		t.phone.log.Warn("the audio goes through the platform", "error", err)
 	}
+	return p.talk(ctx)
+}
+
+// talk has the audio of the two, and their keys, pass the platform.
+func (p *party) talk(ctx context.Context) error {
+	c, t := p.transfer.phone.call, p.transfer
 	if err := errors.Join(p.hear(), c.Media().Join(c.Caller(), p.Leg())); err != nil {
 		if errors.Is(err, media.ErrClosed) {
 			return nil // one of them has gone; the wait for it will tell
@@ -244,7 +256,7 @@ func (p *party) leave() {
 	c := p.transfer.phone.call
 	p.analysis.Close()
 	p.transfer.phone.overhearer.detach()
-	if p.bypassed {
+	if p.bypass != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), tellServer)
 		if err := c.Restore(ctx); err != nil && !hungUp(c) {
 			p.transfer.phone.log.Warn("the caller is not heard any more", "error", err)
