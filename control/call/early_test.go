@@ -2,13 +2,15 @@ package call
 
 import (
 	"context"
+	"net"
 	"net/netip"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"mcp/control/call/secure"
 	"mcp/control/media/srtp"
+	"mcp/control/media/srtp/srtptest"
 	"mcp/control/reporting"
 	"mcp/control/sdp"
 	"mcp/control/sip"
@@ -17,22 +19,32 @@ import (
 // early is a called party that begins its handshake before it answers. Of what it sends
 // until it is answered, only the first packet arrives.
 type early struct {
-	t          *testing.T
-	us, own    *srtp.Identity
-	keyed      chan error
-	begun      chan struct{} // the first packet was sent
-	once       sync.Once
-	sent, back bool // guarded by mu
-	mu         sync.Mutex
+	t       *testing.T
+	us, own *srtp.Identity
+	phone   chan *srtptest.Phone
 }
 
-// mayPass tells whether a packet arrives.
-func (e *early) mayPass() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	first := !e.sent
-	e.sent = true
-	return first || e.back
+// firstOnly is a socket that loses what is sent before anything has come, but for the
+// first packet.
+type firstOnly struct {
+	*net.UDPConn
+	sent, back atomic.Bool
+	begun      chan struct{} // the first packet was sent
+}
+
+func (s *firstOnly) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	if first := !s.sent.Swap(true); first {
+		defer close(s.begun)
+	} else if !s.back.Load() {
+		return len(b), nil
+	}
+	return s.UDPConn.WriteToUDPAddrPort(b, to)
+}
+
+func (s *firstOnly) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	n, from, err := s.UDPConn.ReadFromUDPAddrPort(b)
+	s.back.Store(err == nil)
+	return n, from, err
 }
 
 // do answers a call, once the first packet is on its way.
@@ -43,43 +55,16 @@ func (e *early) do(ctx context.Context, d *sip.Dialog) {
 		return
 	}
 	conn, at := udpSocket(e.t)
-	to := offer.Audio.RTP
-	guard := srtp.NewGuard(srtp.Wire{
-		Far:   func() netip.AddrPort { return to },
-		Keyed: func(_ srtp.Profile, err error) { e.keyed <- err },
-		Send: func(p []byte, to netip.AddrPort) error {
-			if !e.mayPass() {
-				return nil
-			}
-			_, err := conn.WriteToUDPAddrPort(p, to)
-			e.once.Do(func() { close(e.begun) })
-			return err
-		},
-	})
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		var buf [2000]byte
-		for {
-			n, from, err := conn.ReadFromUDPAddrPort(buf[:])
-			if err != nil {
-				return
-			}
-			e.mu.Lock()
-			e.back = true
-			e.mu.Unlock()
-			if srtp.IsDTLS(buf[:n]) {
-				guard.DTLS(buf[:n], from)
-			}
-		}
-	}()
-	e.t.Cleanup(func() { guard.Close(); conn.Close(); <-read })
-	if err := guard.Agree(srtp.Agreement{Handshake: srtp.Handshake{
+	socket := &firstOnly{UDPConn: conn, begun: make(chan struct{})}
+	phone := srtptest.NewPhone(socket, func() netip.AddrPort { return offer.Audio.RTP }, nil)
+	e.t.Cleanup(phone.Close)
+	e.phone <- phone
+	if err := phone.Agree(srtp.Agreement{Handshake: srtp.Handshake{
 		Identity: e.own, Active: true, Limit: patience, Peer: [4]srtp.Fingerprint{e.us.Fingerprint()}, Profiles: [8]srtp.Profile{srtp.GCM256},
 	}}); err != nil {
 		e.t.Error(err)
 	}
-	<-e.begun
+	<-socket.begun
 	f := e.own.Fingerprint()
 	answer, _, err := sdp.Answer(offer, sdp.Local{
 		Addr: at, Codecs: sdp.DefaultCodecs(), Events: 101, SessionID: 2, Version: 1,
@@ -97,7 +82,7 @@ func (e *early) do(ctx context.Context, d *sip.Dialog) {
 // its answer has come is kept, and answered then.
 func TestCalledPartyShakesHandsBeforeItAnswers(t *testing.T) {
 	us := identity(t)
-	who := &early{t: t, us: us, own: identity(t), keyed: make(chan error, 1), begun: make(chan struct{})}
+	who := &early{t: t, us: us, own: identity(t), phone: make(chan *srtptest.Phone, 1)}
 	b := newBench(t, Config{SRTP: secure.Policy{Mode: secure.Optional, Profiles: srtp.Profiles(), Identity: us, Limit: patience}}, &scripted{})
 	party := b.agent(&callee{do: who.do, ended: make(chan struct{}, 1)}, b.server.log)
 	b.server.dialler = b.caller
@@ -109,7 +94,7 @@ func TestCalledPartyShakesHandsBeforeItAnswers(t *testing.T) {
 		}
 		wait(t, "the answer", p.Answered())
 		select {
-		case err := <-who.keyed:
+		case err := <-(<-who.phone).Keyed:
 			if err != nil {
 				t.Error(err)
 			}

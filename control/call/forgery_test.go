@@ -14,6 +14,7 @@ import (
 	"mcp/control/media"
 	"mcp/control/media/rtpstream"
 	"mcp/control/media/srtp"
+	"mcp/control/media/srtp/srtptest"
 	"mcp/control/sdp"
 	"mcp/control/sip/siptest"
 )
@@ -182,27 +183,9 @@ func identity(t *testing.T) *srtp.Identity {
 // shake is a far end's side of a handshake, until the test ends.
 func shake(t *testing.T, conn *net.UDPConn, to netip.AddrPort, h srtp.Handshake) {
 	t.Helper()
-	g := srtp.NewGuard(srtp.Wire{
-		Send:  func(p []byte, to netip.AddrPort) error { _, err := conn.WriteToUDPAddrPort(p, to); return err },
-		Far:   func() netip.AddrPort { return to },
-		Keyed: func(srtp.Profile, error) {},
-	})
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		var buf [2000]byte
-		for {
-			n, from, err := conn.ReadFromUDPAddrPort(buf[:])
-			if err != nil {
-				return
-			}
-			if srtp.IsDTLS(buf[:n]) {
-				g.DTLS(buf[:n], from)
-			}
-		}
-	}()
-	t.Cleanup(func() { g.Close(); conn.Close(); <-read })
-	if err := g.Agree(srtp.Agreement{Handshake: h}); err != nil {
+	phone := srtptest.NewPhone(conn, func() netip.AddrPort { return to }, nil)
+	t.Cleanup(phone.Close)
+	if err := phone.Agree(srtp.Agreement{Handshake: h}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"mcp/control/media/codec"
 	"mcp/control/media/rtpstream"
 	"mcp/control/media/srtp"
+	"mcp/control/media/srtp/srtptest"
 	"mcp/control/sdp"
 	"mcp/control/sip/siptest"
 )
@@ -68,52 +69,29 @@ type telephony struct {
 	*testing.T
 	bench *bench
 	call  *siptest.Call
-	guard *srtp.Guard
+	phone *srtptest.Phone
 	conn  *net.UDPConn
 	at    netip.AddrPort
 	to    atomic.Pointer[netip.AddrPort]
 	next  rtpstream.Header
 	heard chan []byte
-	keyed chan error
 }
 
 func newTelephony(t *testing.T, b *bench) *telephony {
 	t.Helper()
-	p := &telephony{T: t, bench: b, heard: make(chan []byte, 1000), keyed: make(chan error, 10)}
+	p := &telephony{T: t, bench: b, heard: make(chan []byte, 1000)}
 	p.conn, p.at = udpSocket(t)
 	p.to.Store(new(netip.AddrPort))
 	// Not far from where sequence numbers wrap, which they are to do in the call.
 	p.next = rtpstream.Header{SSRC: 77, Stamp: rtpstream.Stamp{Sequence: 65515}}
-	p.guard = srtp.NewGuard(srtp.Wire{
-		Send:  func(b []byte, to netip.AddrPort) error { _, err := p.conn.WriteToUDPAddrPort(b, to); return err },
-		Far:   func() netip.AddrPort { return *p.to.Load() },
-		Keyed: func(_ srtp.Profile, err error) { p.keyed <- err },
+	p.phone = srtptest.NewPhone(p.conn, func() netip.AddrPort { return *p.to.Load() }, func(payload []byte) {
+		select {
+		case p.heard <- bytes.Clone(payload):
+		default:
+		}
 	})
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		p.read()
-	}()
-	t.Cleanup(func() { p.guard.Close(); p.conn.Close(); <-read })
+	t.Cleanup(p.phone.Close)
 	return p
-}
-
-func (p *telephony) read() {
-	var buf [2000]byte
-	for {
-		n, from, err := p.conn.ReadFromUDPAddrPort(buf[:])
-		if err != nil {
-			return
-		}
-		if srtp.IsDTLS(buf[:n]) {
-			p.guard.DTLS(buf[:n], from)
-		} else if plain, err := p.guard.In().RTP(buf[:n]); err == nil && !rtpstream.IsControl(plain) {
-			select {
-			case p.heard <- bytes.Clone(plain[12:]):
-			default:
-			}
-		}
-	}
 }
 
 // offer is the phone's description.
@@ -137,7 +115,7 @@ func (p *telephony) agree(answer string, ours srtp.Agreement) {
 			p.Fatal(err)
 		}
 	}
-	if err := p.guard.Agree(ours); err != nil {
+	if err := p.phone.Agree(ours); err != nil {
 		p.Fatal(err)
 	}
 }
@@ -158,7 +136,7 @@ func (p *telephony) say(n uint64, lost bool) {
 	binary.BigEndian.PutUint64(b[12:], n)
 	p.next.Sequence++
 	p.next.Timestamp += 160
-	wire, err := p.guard.Out().RTP(b)
+	wire, err := p.phone.Out().RTP(b)
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -252,14 +230,14 @@ func TestHandshakesAgainInACall(t *testing.T) {
 		setup, id string
 		own       *srtp.Identity
 	}{{"passive", "", second}, {"active", "", second}, {"active", "a23456789012345678901", second}, {"active", "b23456789012345678901", second}} {
-		if err := <-p.keyed; err != nil {
+		if err := <-p.phone.Keyed; err != nil {
 			t.Fatal(err)
 		}
 		p.talks("before " + next.setup + " " + next.id)
 		offer, ours = step(next.setup, next.id, next.own, ours.Handshake.Turn+1)
 		p.reinvite(offer, ours)
 	}
-	if err := <-p.keyed; err != nil {
+	if err := <-p.phone.Keyed; err != nil {
 		t.Fatal(err)
 	}
 	p.talks("after the last handshake")

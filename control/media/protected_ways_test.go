@@ -17,6 +17,7 @@ import (
 	"mcp/control/media/rtpstream"
 	"mcp/control/media/socket"
 	"mcp/control/media/srtp"
+	"mcp/control/media/srtp/srtptest"
 	"mcp/control/media/tone"
 )
 
@@ -25,11 +26,10 @@ type telephone struct {
 	*testing.T
 	conn   *net.UDPConn
 	codec  codec.Codec
-	guard  *srtp.Guard
+	phone  *srtptest.Phone
 	leg    netip.AddrPort
-	keyed  chan error
 	header rtpstream.Header
-	done   chan struct{}
+	keyed  bool // by signalling
 
 	mu    sync.Mutex // guards what follows
 	heard [][]byte   // payloads
@@ -44,8 +44,8 @@ func protections() (ways []way) {
 			for i, end := range ends {
 				a, b := key(t, p), key(t, p)
 				of[i] = &srtp.Agreement{Send: a, Receive: b}
-				must(t, end.guard.Agree(srtp.Agreement{Send: b, Receive: a}))
-				close(end.keyed)
+				must(t, end.phone.Agree(srtp.Agreement{Send: b, Receive: a}))
+				end.keyed = true
 			}
 			return of
 		})...)
@@ -70,7 +70,7 @@ func handshakes(t *testing.T, ends [2]*telephone) (of [2]*srtp.Agreement) {
 		h := srtp.Handshake{Identity: ours, Limit: time.Minute, Peer: [4]srtp.Fingerprint{theirs.Fingerprint()}, Profiles: [8]srtp.Profile{srtp.AES128SHA80}}
 		of[i] = &srtp.Agreement{Handshake: h}
 		h.Identity, h.Active, h.Peer[0] = theirs, true, ours.Fingerprint()
-		must(t, end.guard.Agree(srtp.Agreement{Handshake: h}))
+		must(t, end.phone.Agree(srtp.Agreement{Handshake: h}))
 	}
 	return of
 }
@@ -89,7 +89,7 @@ func protected(name string, agree func(*testing.T, [2]*telephone) [2]*srtp.Agree
 				legs[i], err = session.OpenLeg(fmt.Sprint(i), loopback)
 				must(t, err)
 				ends[i] = newTelephone(t, c, legs[i].Local())
-				defer ends[i].close()
+				defer ends[i].phone.Close()
 			}
 			for i, agreed := range agree(t, ends) {
 				must(t, legs[i].Connect(ends[i].far(agreed), ends[i].codec))
@@ -105,23 +105,9 @@ func newTelephone(t *testing.T, c codec.Codec, leg netip.AddrPort) *telephone {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: loopback.AsSlice()})
 	must(t, err)
-	p := &telephone{T: t, conn: conn, codec: c, leg: leg, keyed: make(chan error, 1), done: make(chan struct{}), header: rtpstream.Header{Type: c.PayloadType, SSRC: 7}}
-	p.guard = srtp.NewGuard(srtp.Wire{
-		Send: func(packet []byte, to netip.AddrPort) error {
-			_, err := conn.WriteToUDPAddrPort(packet, to)
-			return err
-		},
-		Far:   func() netip.AddrPort { return leg },
-		Keyed: func(_ srtp.Profile, err error) { p.keyed <- err },
-	})
-	go p.listen()
+	p := &telephone{T: t, conn: conn, codec: c, leg: leg, header: rtpstream.Header{Type: c.PayloadType, SSRC: 7}}
+	p.phone = srtptest.NewPhone(conn, func() netip.AddrPort { return leg }, p.hear)
 	return p
-}
-
-func (p *telephone) close() {
-	p.conn.Close()
-	<-p.done
-	p.guard.Close()
 }
 
 func (p *telephone) far(a *srtp.Agreement) media.FarEnd {
@@ -132,27 +118,10 @@ func (p *telephone) far(a *srtp.Agreement) media.FarEnd {
 	}
 }
 
-// listen takes what comes until the socket is closed.
-func (p *telephone) listen() {
-	defer close(p.done)
-	var buf [2000]byte
-	for {
-		n, from, err := p.conn.ReadFromUDPAddrPort(buf[:])
-		if err != nil {
-			return
-		}
-		if srtp.IsDTLS(buf[:n]) {
-			p.guard.DTLS(buf[:n], from)
-			continue
-		}
-		plain, err := p.guard.In().RTP(buf[:n])
-		if err != nil {
-			continue // RTCP
-		}
-		p.mu.Lock()
-		p.heard = append(p.heard, append([]byte(nil), plain[12:]...))
-		p.mu.Unlock()
-	}
+func (p *telephone) hear(payload []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.heard = append(p.heard, slices.Clone(payload))
 }
 
 // say says something in packets of 20 ms.
@@ -161,7 +130,7 @@ func (p *telephone) say(pcm []int16) {
 	for frame := range slices.Chunk(pcm, p.codec.SampleRate()/50) {
 		payload, err := p.codec.Encode(frame)
 		must(p.T, err)
-		packet, err := p.guard.Out().RTP(append(p.header.Append(make([]byte, 0, 400)), payload...))
+		packet, err := p.phone.Out().RTP(append(p.header.Append(make([]byte, 0, 400)), payload...))
 		must(p.T, err)
 		p.header.Sequence++
 		p.header.Timestamp += p.codec.Ticks(payload)
@@ -175,7 +144,9 @@ func (p *telephone) say(pcm []int16) {
 func (p *telephone) talk(to *telephone, said []int16) []int16 {
 	p.Helper()
 	for _, end := range []*telephone{p, to} {
-		must(p.T, <-end.keyed)
+		if !end.keyed {
+			must(p.T, <-end.phone.Keyed)
+		}
 	}
 	frames := len(said) / 160
 	p.sayUntil(func() bool { heard, _ := to.since(-100); return len(heard) > 0 })
