@@ -176,8 +176,10 @@ func TestComfortNoiseEnds(t *testing.T) {
 				far.hush(50)
 				time.Sleep(205 * time.Millisecond)
 				end(s, caller, tap)
+				synctest.Wait()
 				before := len(heard)
 				time.Sleep(time.Second)
+				synctest.Wait()
 				if before != 11 || len(heard) != before {
 					t.Errorf("%d frames heard before the end, %d after it", before, len(heard)-before)
 				}

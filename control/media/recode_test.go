@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"mcp/control/media/alloctest"
 	"mcp/control/media/codec"
 	"mcp/control/media/measure"
 	"mcp/control/media/rtpstream"
@@ -137,5 +138,5 @@ func bridgeAllocations(s *studio, c codec.Codec, from *Leg, to *recorded) (alloc
 	}
 	sent = len(to.all())
 	to.keep = false
-	return testing.AllocsPerRun(100, say), sent
+	return alloctest.PerRun(100, say), sent
 }

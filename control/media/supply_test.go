@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcp/control/media/codec"
@@ -17,7 +19,7 @@ type later struct {
 	seconds []time.Duration // what each waits for
 	audio   []int16
 	err     error // in the end, instead of an end
-	taken   int
+	taken   atomic.Int64
 	quit    chan struct{}
 }
 
@@ -26,16 +28,17 @@ func newLater(audio []int16, waits ...time.Duration) *later {
 }
 
 func (l *later) Next() ([]int16, error) {
-	if l.taken == len(l.seconds) {
+	n := int(l.taken.Load())
+	if n == len(l.seconds) {
 		return nil, l.err
 	}
 	select {
-	case <-time.After(l.seconds[l.taken]):
+	case <-time.After(l.seconds[n]):
 	case <-l.quit:
 		return nil, fs.ErrClosed
 	}
-	l.taken++
-	return l.audio[(l.taken-1)*8000 : l.taken*8000], nil
+	l.taken.Add(1)
+	return l.audio[n*8000 : (n+1)*8000], nil
 }
 
 func (l *later) Close() error {
@@ -95,11 +98,12 @@ func TestSupplyIsBounded(t *testing.T) {
 		go func() { done <- pour(from, live, b) }()
 		for range minutes {
 			time.Sleep(59 * time.Second)
+			synctest.Wait()
 			live.mu.Lock()
 			kept := len(live.audio)
 			live.mu.Unlock()
-			if limit := int(3 * ahead * 8000 / time.Second); kept > limit || from.taken*8000-len(p.all())*160 > limit {
-				s.Fatalf("%d octets are kept, %d s taken, %d frames heard", kept, from.taken, len(p.all()))
+			if limit := int(3 * ahead * 8000 / time.Second); kept > limit || int(from.taken.Load())*8000-len(p.all())*160 > limit {
+				s.Fatalf("%d octets are kept, %d s taken, %d frames heard", kept, from.taken.Load(), len(p.all()))
 			}
 		}
 		s.must(<-done)

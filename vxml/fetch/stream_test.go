@@ -28,7 +28,7 @@ type trickle struct {
 	pieces []piece
 	err    error // in the end, instead of an end
 	asked  int
-	given  int // answers that were given up
+	given  int32 // answers that were given up; atomic
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -45,7 +45,7 @@ func (s *trickle) RoundTrip(r *http.Request) (*http.Response, error) {
 		for _, p := range s.pieces {
 			time.Sleep(p.after)
 			if _, err := io.WriteString(in, p.data); err != nil {
-				s.given++
+				atomic.AddInt32(&s.given, 1)
 				return
 			}
 		}
@@ -210,8 +210,8 @@ func TestDownloadIsSharedAndGivenUp(t *testing.T) {
 		}
 		two.Close()
 		time.Sleep(time.Minute)
-		if f.cache.get("http://site/long") != nil || server.asked != 1 || server.given != 1 {
-			t.Errorf("asked %d times, given up %d times, or kept", server.asked, server.given)
+		if f.cache.get("http://site/long") != nil || server.asked != 1 || atomic.LoadInt32(&server.given) != 1 {
+			t.Errorf("asked %d times, given up %d times, or kept", server.asked, atomic.LoadInt32(&server.given))
 		}
 		three := open(t, f)
 		defer three.Close()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"mcp/control/media/alloctest"
 )
 
 // tone is a second of two partials, at a codec's rate.
@@ -122,7 +124,7 @@ func TestCodingDoesNotAllocate(t *testing.T) {
 		d, _ := NewDecoder(c)
 		pcm := tone(c.SampleRate())[:c.SampleRate()/50]
 		payload, back := make([]byte, 0, 2000), make([]int16, 0, 4000)
-		n := testing.AllocsPerRun(20, func() {
+		n := alloctest.PerRun(20, func() {
 			payload, _ = e.Encode(payload[:0], pcm)
 			back, _ = d.Decode(back[:0], payload)
 		})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mcp/control/media"
+	"mcp/control/media/alloctest"
 	"mcp/control/media/rtpstream"
 	"mcp/control/media/srtp"
 )
@@ -246,7 +247,7 @@ func TestProtectedPacketsDoNotAllocate(t *testing.T) {
 		for i := range wires {
 			wires[i] = bytes.Clone(a.wire(make([]byte, 160)))
 		}
-		n := testing.AllocsPerRun(200, func() {
+		n := alloctest.PerRun(200, func() {
 			now = now.Add(20 * time.Millisecond)
 			legs[0].media(wires[at], a.at, now)
 			at++

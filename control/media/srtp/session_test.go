@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"mcp/control/media/alloctest"
 )
 
 // ends are the two halves of one direction.
@@ -334,7 +336,7 @@ func TestPacketsDoNotAllocate(t *testing.T) {
 		e, _ := newEnds(t, p)
 		sequence := uint16(0)
 		wire := make([]byte, 0, 172+Overhead)
-		n := testing.AllocsPerRun(500, func() {
+		n := alloctest.PerRun(500, func() {
 			sequence++
 			wire = append(wire[:0], packet(7, 0)[:172]...)
 			binary.BigEndian.PutUint16(wire[2:], sequence)
