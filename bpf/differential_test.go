@@ -196,7 +196,7 @@ func (o *outcome) sameFrame(out []byte) bool {
 
 // grouped joins the fates that depend on how fast userspace and the clock are.
 func grouped(verdict string) string {
-	if verdict == "drop_overrun" || verdict == "drop_rate" {
+	if verdict == "drop_overrun" || verdict == "drop_rate" || verdict == "repeated" {
 		return "to_user"
 	}
 	return verdict

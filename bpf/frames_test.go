@@ -74,6 +74,10 @@ func (c *contest) voice(s *speaker) []byte {
 		p.Type = noiseType + uint8(c.rnd.IntN(3))
 	}
 	p.Payload = c.noise(make([]byte, c.length()))
+	if p.Type == s.leg.event && !c.one(4) {
+		p.TS -= p.TS % (50 * frameTicks)
+		p.Payload = []byte{byte(c.rnd.IntN(2)), byte(c.rnd.Uint32()), byte(-c.rnd.IntN(2)), byte(-c.rnd.IntN(2))}
+	}
 	b := p.Bytes()
 	if c.one(20) {
 		b[0] = byte(c.rnd.Uint32()) // version, padding, extension, contributing sources

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"encoding/hex"
 	"errors"
 	"net/netip"
 	"strings"
@@ -247,5 +248,59 @@ func TestEventsAreRelayed(t *testing.T) {
 	digit.Seq++
 	if action, _ := r.run(t, r.fromCaller(digit).Bytes()); action != xdpDrop {
 		t.Errorf("a digit was relayed to a leg that takes none")
+	}
+}
+
+// Of the packets of a key press userspace gets those that tell something new.
+func TestKeysAreToldOfOnce(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	const begun, more, longest, ended = "050a00a0", "050a0140", "050affff", "058a0320"
+	seq := uint16(0)
+	for _, test := range []struct {
+		name    string
+		ssrc    uint32
+		ts      uint32
+		payload string
+		padded  bool
+		verdict string
+	}{
+		{name: "it begins", ssrc: 1, ts: 100, payload: begun, verdict: "to_user"},
+		{name: "it goes on", ssrc: 1, ts: 100, payload: more, verdict: "repeated"},
+		{name: "the same again", ssrc: 1, ts: 100, payload: begun, verdict: "repeated"},
+		{name: "it ends", ssrc: 1, ts: 100, payload: ended, verdict: "to_user"},
+		{name: "it ends again", ssrc: 1, ts: 100, payload: ended, verdict: "repeated"},
+		{name: "a late packet", ssrc: 1, ts: 100, payload: more, verdict: "to_user"},
+		{name: "the next", ssrc: 1, ts: 2000, payload: ended, verdict: "to_user"},
+		{name: "another key at the same time", ssrc: 1, ts: 2000, payload: "068a0320", verdict: "to_user"},
+		{name: "a long one", ssrc: 1, ts: 5000, payload: begun, verdict: "to_user"},
+		{name: "its first segment is over", ssrc: 1, ts: 5000, payload: longest, verdict: "to_user"},
+		{name: "that is repeated", ssrc: 1, ts: 5000, payload: longest, verdict: "repeated"},
+		{name: "its second segment", ssrc: 1, ts: 5000 + 0xffff, payload: begun, verdict: "to_user"},
+		{name: "two in one packet", ssrc: 1, ts: 5000 + 0xffff, payload: begun + ended, verdict: "to_user"},
+		{name: "two in one packet again", ssrc: 1, ts: 5000 + 0xffff, payload: begun + ended, verdict: "to_user"},
+		{name: "one of them", ssrc: 1, ts: 5000 + 0xffff, payload: begun, verdict: "to_user"},
+		{name: "one with padding", ssrc: 1, ts: 5000 + 0xffff, payload: begun, padded: true, verdict: "to_user"},
+		{name: "nothing", ssrc: 1, ts: 5000 + 0xffff, verdict: "to_user"},
+		{name: "another source", ssrc: 2, ts: 5000 + 0xffff, payload: begun, verdict: "to_user"},
+		{name: "it goes on there", ssrc: 2, ts: 5000 + 0xffff, payload: more, verdict: "repeated"},
+	} {
+		seq++
+		payload, err := hex.DecodeString(test.payload)
+		must(t, err)
+		if test.ssrc == 2 && test.verdict == "to_user" {
+			must(t, r.callerLeg.Configure(legConfig(addrPort("10.1.0.9", 4000), nil)))
+			must(t, r.callerLeg.Configure(legConfig(r.callerPeer, nil))) // any source may be next
+		}
+		p := bpftest.RTP{Type: eventType, Seq: seq, TS: test.ts, SSRC: test.ssrc, Payload: payload}
+		f := r.fromCaller(p)
+		if test.padded {
+			f.Payload[0] |= 0x20
+		}
+		want(t, test.name, r.fate(t, f), test.verdict)
+	}
+	s := r.stats(t, r.callerLeg)
+	if told := r.verdicts(t)["to_user"]; s.RxPackets != uint64(seq) || s.RxUser != told {
+		t.Errorf("%+v, %d told", s, told)
 	}
 }

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 
 	"mcp/bpf/rawip"
@@ -39,6 +40,7 @@ type modelIngress struct {
 	candidate      uint32
 	candidateSeq   uint16
 	candidateKnown bool
+	told           string // of an event, by what matters of it; empty: nothing
 }
 
 type modelEgress struct {
@@ -109,6 +111,8 @@ func (l *modelLeg) audioArrives(p datagram, at span) outcome {
 	switch {
 	case !event && !noise && r.kind != l.audio:
 		return outcome{verdict: "drop_type"}
+	case event && !l.in.tell(p.payload) && (l.to == nil || !l.events):
+		return outcome{verdict: "repeated"}
 	case event && (l.to == nil || !l.events), l.to == nil && l.copied:
 		return outcome{verdict: "to_user"}
 	case l.to == nil:
@@ -154,8 +158,24 @@ func (i *modelIngress) admit(r rtpHeader, at span) (verdict string, unsure bool)
 		}
 		i.candidateKnown = false
 	}
+	if r.ssrc != i.ssrc {
+		i.told = ""
+	}
 	i.seen, i.ssrc, i.at = true, r.ssrc, at
 	return "", false
+}
+
+// tell tells whether a packet of telephone-event says anything new: RFC 4733 section
+// 2.3 has the event, its end and its duration.
+func (i *modelIngress) tell(rtp []byte) bool {
+	if len(rtp) != 16 || rtp[0] != 0x80 {
+		i.told = ""
+		return true
+	}
+	says := fmt.Sprintf("%x %x %v %v", rtp[4:8], rtp[12], rtp[13] > 127, rtp[14] == 255 && rtp[15] == 255)
+	was := i.told
+	i.told = says
+	return says != was
 }
 
 type stampedAs struct {

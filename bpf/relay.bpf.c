@@ -24,11 +24,13 @@
  *                       numbers it, hold.h says when that needs the leg's lock
  *   hop.h               the way to the far end
  *   rewrite.h           the packet that leaves, checksum.h its sums
+ *   event.h             which packets of a key press are for userspace
  *   user.h tap.h        copies for userspace
  *   count.h             what became of it
  */
 #include "include/count.h"
 #include "include/decide.h"
+#include "include/event.h"
 #include "include/find.h"
 #include "include/hop.h"
 #include "include/rewrite.h"
@@ -57,7 +59,7 @@ int tap_types(struct tap_record *r, struct tap_request *q, struct sent_request *
 	return r && q && s && a;
 }
 
-/* quiet: of a steady flow of audio that userspace collects. */
+/* quiet: of a steady flow that userspace collects. */
 static __always_inline enum verdict to_user(struct run *r, const struct packet *p, struct leg *leg, enum event_kind kind,
 					    bool quiet)
 {
@@ -71,6 +73,21 @@ static __always_inline enum verdict to_user(struct run *r, const struct packet *
 	};
 
 	return deliver(r->ctx, &parcel) ? TO_USER : DROP_OVERRUN;
+}
+
+/* Tells userspace of a key press: at once when it begins, and with what comes next when it ends. */
+static __always_inline enum verdict tell_event(struct run *r, const struct packet *p, struct leg *leg,
+					       const struct rtphdr *rtp)
+{
+	struct leg_event *told = &leg->ingress.event, e = event_of(p, rtp);
+	enum verdict v;
+
+	if (is_repetition(told, &e))
+		return REPEATED;
+	v = to_user(r, p, leg, EVENT_RTP, goes_on(told, &e));
+	if (v == TO_USER)
+		*told = e;
+	return v;
 }
 
 /* Shows a capture the packet as it arrived: before anything in it is rewritten. */
@@ -157,7 +174,7 @@ static __always_inline enum verdict on_rtp(struct run *r, const struct packet *p
 	event = is_event(leg, rtp);
 	relay = leg->config.relay_to_id && (!event || leg->config.relay_events);
 	if (event || leg->config.copy_to_user) {
-		v = to_user(r, p, leg, EVENT_RTP, !event);
+		v = event ? tell_event(r, p, leg, rtp) : to_user(r, p, leg, EVENT_RTP, true);
 		if (v == TO_USER)
 			leg->counts.rx_user++;
 		else if (relay)

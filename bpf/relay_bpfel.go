@@ -69,7 +69,7 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 8
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 9
 )
 
 type relayLeg struct {
@@ -99,7 +99,6 @@ type relayLeg struct {
 	}
 	_       [16]byte
 	Ingress relayLegIngress
-	_       [8]byte
 	Hop     struct {
 		_        structs.HostLayout
 		UntilNs  uint64
@@ -206,6 +205,14 @@ type relayLegIngress struct {
 	Turn       uint8
 	Reserved   uint8
 	LostBefore int64
+	Event      struct {
+		_       structs.HostLayout
+		Ts      uint32
+		Code    uint8
+		Ended   uint8
+		Longest uint8
+		Told    uint8
+	}
 }
 
 type relayOwner struct {
@@ -319,23 +326,24 @@ const (
 	relayVerdictRELAYED        relayVerdict = 6
 	relayVerdictHANDED         relayVerdict = 7
 	relayVerdictTO_USER        relayVerdict = 8
-	relayVerdictUNROUTED       relayVerdict = 9
-	relayVerdictSTAMPED        relayVerdict = 10
-	relayVerdictCHANGED        relayVerdict = 11
-	relayVerdictDROP_SOURCE    relayVerdict = 12
-	relayVerdictDROP_SSRC      relayVerdict = 13
-	relayVerdictDROP_PROBATION relayVerdict = 14
-	relayVerdictDROP_RATE      relayVerdict = 15
-	relayVerdictDROP_NOT_RTP   relayVerdict = 16
-	relayVerdictDROP_TYPE      relayVerdict = 17
-	relayVerdictDROP_HELD      relayVerdict = 18
-	relayVerdictDROP_MUTED     relayVerdict = 19
-	relayVerdictDROP_UNLATCHED relayVerdict = 20
-	relayVerdictDROP_LATE      relayVerdict = 21
-	relayVerdictDROP_NO_LEG    relayVerdict = 22
-	relayVerdictDROP_TOO_LONG  relayVerdict = 23
-	relayVerdictDROP_OVERRUN   relayVerdict = 24
-	relayVerdictVERDICTS       relayVerdict = 25
+	relayVerdictREPEATED       relayVerdict = 9
+	relayVerdictUNROUTED       relayVerdict = 10
+	relayVerdictSTAMPED        relayVerdict = 11
+	relayVerdictCHANGED        relayVerdict = 12
+	relayVerdictDROP_SOURCE    relayVerdict = 13
+	relayVerdictDROP_SSRC      relayVerdict = 14
+	relayVerdictDROP_PROBATION relayVerdict = 15
+	relayVerdictDROP_RATE      relayVerdict = 16
+	relayVerdictDROP_NOT_RTP   relayVerdict = 17
+	relayVerdictDROP_TYPE      relayVerdict = 18
+	relayVerdictDROP_HELD      relayVerdict = 19
+	relayVerdictDROP_MUTED     relayVerdict = 20
+	relayVerdictDROP_UNLATCHED relayVerdict = 21
+	relayVerdictDROP_LATE      relayVerdict = 22
+	relayVerdictDROP_NO_LEG    relayVerdict = 23
+	relayVerdictDROP_TOO_LONG  relayVerdict = 24
+	relayVerdictDROP_OVERRUN   relayVerdict = 25
+	relayVerdictVERDICTS       relayVerdict = 26
 )
 
 type relayVlan struct {

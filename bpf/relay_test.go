@@ -388,7 +388,7 @@ func TestOverrun(t *testing.T) {
 	r.openLegs(t)
 	const sent = 200
 	for i := range sent {
-		digit := bpftest.RTP{Type: eventType, Seq: uint16(i), SSRC: voice(0, 0).SSRC, Payload: make([]byte, 4)}
+		digit := bpftest.RTP{Type: eventType, Seq: uint16(i), TS: uint32(i), SSRC: voice(0, 0).SSRC, Payload: make([]byte, 4)}
 		r.run(t, r.fromCaller(digit).Bytes())
 	}
 	s := r.stats(t, r.callerLeg)

@@ -10,6 +10,8 @@ static __always_inline void restart_measure(struct leg_ingress *in, __u32 ssrc, 
 {
 	if (in->last_ns)
 		in->lost_before += (__s64)in->cycles + in->max_seq - in->base_seq + 1 - in->received;
+	if (in->ssrc != ssrc)
+		in->event.told = false;
 	in->ssrc = ssrc;
 	in->base_seq = seq;
 	in->max_seq = seq;

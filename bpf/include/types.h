@@ -10,7 +10,7 @@
 #include "kernel.h"
 
 /* Grows whenever a map's layout changes; pins of another layout are refused. */
-enum layout_version { LAYOUT_VERSION = 8 };
+enum layout_version { LAYOUT_VERSION = 9 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
 #define KEY_EVENT 32 /* RTP with a telephone-event, protected perhaps */
@@ -47,6 +47,7 @@ enum verdict {
 	RELAYED,        /* sent to the other far end by this program */
 	HANDED,         /* relayed, but userspace must send it: no neighbour yet, local, tagged */
 	TO_USER,        /* telephone-event, RTCP, or audio that is only copied */
+	REPEATED,       /* telephone-event that userspace knows of already */
 	UNROUTED,       /* accepted audio that nobody wants at the moment */
 	STAMPED,        /* userspace's own packet, ready to leave */
 	CHANGED,        /* a leg took its new configuration */
@@ -104,6 +105,15 @@ struct leg_gate {
 	__u8 reserved;
 };
 
+/* What userspace was told last of a telephone-event: what says the same again is not told. */
+struct leg_event {
+	__u32 ts;
+	__u8 code;
+	__u8 ended;
+	__u8 longest; /* it lasts as long as can be said: the next packet may go on with it */
+	__u8 told;    /* 0: nothing of this source yet */
+};
+
 /*
  * The stream arriving from the far end, RFC 3550 appendix A.1, A.3 and A.8. Not
  * locked: one source's packets arrive on one CPU after the other.
@@ -124,6 +134,7 @@ struct leg_ingress {
 	__u8 turn;         /* counts to whom else it was routed: each time it is another source there */
 	__u8 reserved;
 	__s64 lost_before; /* of the sources before the present one */
+	struct leg_event event;
 };
 
 /*

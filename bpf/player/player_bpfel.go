@@ -176,8 +176,15 @@ type playerLeg struct {
 		Turn       uint8
 		Reserved   uint8
 		LostBefore int64
+		Event      struct {
+			_       structs.HostLayout
+			Ts      uint32
+			Code    uint8
+			Ended   uint8
+			Longest uint8
+			Told    uint8
+		}
 	}
-	_   [8]byte
 	Hop struct {
 		_        structs.HostLayout
 		UntilNs  uint64
@@ -400,23 +407,24 @@ const (
 	playerVerdictRELAYED        playerVerdict = 6
 	playerVerdictHANDED         playerVerdict = 7
 	playerVerdictTO_USER        playerVerdict = 8
-	playerVerdictUNROUTED       playerVerdict = 9
-	playerVerdictSTAMPED        playerVerdict = 10
-	playerVerdictCHANGED        playerVerdict = 11
-	playerVerdictDROP_SOURCE    playerVerdict = 12
-	playerVerdictDROP_SSRC      playerVerdict = 13
-	playerVerdictDROP_PROBATION playerVerdict = 14
-	playerVerdictDROP_RATE      playerVerdict = 15
-	playerVerdictDROP_NOT_RTP   playerVerdict = 16
-	playerVerdictDROP_TYPE      playerVerdict = 17
-	playerVerdictDROP_HELD      playerVerdict = 18
-	playerVerdictDROP_MUTED     playerVerdict = 19
-	playerVerdictDROP_UNLATCHED playerVerdict = 20
-	playerVerdictDROP_LATE      playerVerdict = 21
-	playerVerdictDROP_NO_LEG    playerVerdict = 22
-	playerVerdictDROP_TOO_LONG  playerVerdict = 23
-	playerVerdictDROP_OVERRUN   playerVerdict = 24
-	playerVerdictVERDICTS       playerVerdict = 25
+	playerVerdictREPEATED       playerVerdict = 9
+	playerVerdictUNROUTED       playerVerdict = 10
+	playerVerdictSTAMPED        playerVerdict = 11
+	playerVerdictCHANGED        playerVerdict = 12
+	playerVerdictDROP_SOURCE    playerVerdict = 13
+	playerVerdictDROP_SSRC      playerVerdict = 14
+	playerVerdictDROP_PROBATION playerVerdict = 15
+	playerVerdictDROP_RATE      playerVerdict = 16
+	playerVerdictDROP_NOT_RTP   playerVerdict = 17
+	playerVerdictDROP_TYPE      playerVerdict = 18
+	playerVerdictDROP_HELD      playerVerdict = 19
+	playerVerdictDROP_MUTED     playerVerdict = 20
+	playerVerdictDROP_UNLATCHED playerVerdict = 21
+	playerVerdictDROP_LATE      playerVerdict = 22
+	playerVerdictDROP_NO_LEG    playerVerdict = 23
+	playerVerdictDROP_TOO_LONG  playerVerdict = 24
+	playerVerdictDROP_OVERRUN   playerVerdict = 25
+	playerVerdictVERDICTS       playerVerdict = 26
 )
 
 type playerVlan struct {

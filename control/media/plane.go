@@ -117,7 +117,8 @@ func (f FarEnd) MaxRate() int {
 }
 
 // Route says where a leg's arriving audio goes, and comfort noise with it, as the
-// payload type that To agreed. telephone-event and RTCP always go to the Receiver.
+// payload type that To agreed. telephone-event and RTCP always go to the Receiver, but
+// for those packets of an event that say the same as one before.
 type Route struct {
 	To     PlaneLeg // relayed into this leg's outgoing stream; nil: nowhere
 	Copy   bool     // audio also goes to the Receiver

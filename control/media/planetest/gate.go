@@ -278,10 +278,10 @@ func relaysEvents(b *bench) {
 	b.must(to.Connect(agreed))
 	b.must(from.Route(media.Route{To: to.PlaneLeg, Events: true}))
 	b.heardFirst(speaker, listener)
-	press := func() packet {
+	press := func(key byte) packet {
 		event := speaker.next
 		event.Type = eventType
-		p := append(event.Append(nil), 5, 0x8a, 0, 160)
+		p := append(event.Append(nil), key, 0x8a, 0, 160)
 		speaker.next.Sequence++
 		speaker.send(p)
 		if got := from.received(from.audio); !bytes.Equal(got, p) {
@@ -289,16 +289,16 @@ func relaysEvents(b *bench) {
 		}
 		return packet{p}
 	}
-	pressed := press()
+	pressed := press(5)
 	if heard := listener.hear(); heard.header().Type != eventType-5 || !heard.sameContent(pressed) {
 		b.Errorf("pressed %x, heard %x", pressed.bytes, heard.bytes)
 	}
 	agreed.Events = -1
 	b.must(to.Connect(agreed))
-	press()
+	press(6)
 	from.dropped("type", 1)
 	b.must(from.Route(media.Route{To: to.PlaneLeg}))
-	press()
+	press(7)
 	b.heardFirst(speaker, listener)
 }
 

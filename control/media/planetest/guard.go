@@ -82,10 +82,10 @@ func mutedUntilConnected(b *bench) {
 
 func eventsGoToTheReceiver(b *bench) {
 	from, _, speaker, listener := b.joined()
-	for range 3 {
+	for key := range byte(3) {
 		event := speaker.next
 		event.Type = eventType
-		p := append(event.Append(nil), 5, 0x8a, 0, 160)
+		p := append(event.Append(nil), key, 0x8a, 0, 160)
 		speaker.send(p)
 		if got := from.received(from.audio); !bytes.Equal(got, p) {
 			b.Errorf("sent %x, received %x", p, got)
