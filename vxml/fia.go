@@ -9,6 +9,7 @@ import (
 
 	"mcp/vxml/doc"
 	"mcp/vxml/script"
+	"mcp/vxml/secrecy"
 )
 
 // dialog is one visit to a form or menu.
@@ -52,7 +53,10 @@ func (d *dialog) inputs(named bool) []string {
 func (s *session) interpret(ctx context.Context, said *input) error {
 	name := s.dialog.form.ID
 	s.step(DialogEntered, name)
-	defer s.step(DialogLeft, name)
+	defer func() {
+		s.changes()
+		s.step(DialogLeft, name)
+	}()
 	err := s.initializeForm(ctx)
 	if err == nil && said != nil {
 		err = s.process(ctx, nil, visit{input: said})
@@ -61,6 +65,7 @@ func (s *session) interpret(ctx context.Context, said *input) error {
 		if err = s.settle(ctx, err); err != nil {
 			return err
 		}
+		s.changes()
 		if err = s.spend(ctx); err != nil {
 			continue
 		}
@@ -76,6 +81,38 @@ func (s *session) interpret(ctx context.Context, said *input) error {
 		if v, err = s.collect(ctx, item); err == nil {
 			err = s.process(ctx, item, v)
 		}
+	}
+}
+
+// maxValue is how long the value of a variable may be that is told of, in bytes.
+const maxValue = 200
+
+// changes tells of the variables that have changed since it last did. What a page makes
+// of what the caller gives in private it makes mostly at once, so of what has changed
+// meanwhile no value is told, and what is an object then is never shown.
+func (s *session) changes() {
+	if s.values == nil || s.teller == nil || !s.values() {
+		return
+	}
+	hide := s.hushed || s.confidential()
+	s.hushed = false
+	scopes := []*script.Scope{s.stage.app, s.stage.document}
+	if s.dialog != nil {
+		scopes = append(scopes, s.dialog.scope)
+	}
+	for _, scope := range scopes {
+		if scope == nil {
+			continue
+		}
+		scope.Changed(func(v script.Value) string { return v.Brief(maxValue, s.secrets.Value) }, func(name string, v script.Value, text string) {
+			if hide {
+				v.Hide()
+				text = secrecy.Mask
+			}
+			if !strings.Contains(name, " ") { // of an item that the page gave no name
+				s.step(Changed, scope.Name()+"."+name+" = "+text)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package vxml_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -117,6 +118,85 @@ func TestPlatformIsAsked(t *testing.T) {
 	}
 	if len(w.logs) != 1 || w.logs[0] != (vxml.PageLog{Label: "why", Dest: "calllog", Text: "Q.850;cause=16"}) {
 		t.Errorf("logs %v\n%s%s", w.logs, log, trace)
+	}
+}
+
+// changes runs a body and returns how its variables change, as far as wanted says that
+// this is wanted.
+func changes(t *testing.T, body, steps string, wanted func() bool) []string {
+	t.Helper()
+	var got []string
+	synctest.Test(t, func(t *testing.T) {
+		caller := sim.New(strings.NewReader(strings.ReplaceAll(steps, " ", "\n")), io.Discard)
+		in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: page(body).client()})})
+		_, err := in.Run(context.Background(), vxml.Start{
+			URL: "http://site/a.vxml", Trace: caller.Trace, Values: wanted,
+			Steps: func(s vxml.Step) {
+				if s.Kind == vxml.Changed {
+					got = append(got, s.Text)
+				}
+			},
+		}, caller)
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return got
+}
+
+func TestVariablesAreShown(t *testing.T) {
+	body := `<var name="tries" expr="0"/><script>function add(n) { return n + 1 }</script><form id="f"><var name="all" expr="[]"/>
+		<field name="n" type="digits?length=2"><filled><assign name="tries" expr="add(tries)"/><script>all.push(n)</script></filled></field>
+		<block><assign name="tries" expr="new Array(1000).join('x')"/><clear namelist="n"/><goto next="#g"/></block></form>
+		<form id="g"><block><var name="gone" expr="1"/><assign name="tries" expr="null"/></block></form>`
+	always := func() bool { return true }
+	got := changes(t, body, "dtmf:12", always)
+	want := []string{
+		"application.tries = 0", "dialog.all = []", "application.lastresult$ = [", "application.tries = 1", `dialog.all = ["12"]`,
+		`dialog.n = "12"`, "dialog.n$ = {", `application.tries = "xxx`, "dialog.n = undefined", "application.tries = null",
+	}
+	for i, w := range want {
+		if len(got) != len(want) || !strings.HasPrefix(got[i], w) || len(got[i]) > 300 {
+			t.Fatalf("%d: %q\nwant %q", i, got, want)
+		}
+	}
+	if got := changes(t, body, "dtmf:12", nil); got != nil {
+		t.Errorf("nobody asked, and %v", got)
+	}
+}
+
+// Of what is private no variable tells, whether it is asked for in time or later, and
+// neither does what the page makes of it at once.
+func TestPrivateVariables(t *testing.T) {
+	body := `<var name="copies"/><var name="alias"/><var name="public" expr="1"/><form><field name="pin" type="digits?length=%d">
+		<property name="com.genesyslab.private" value="true"/>
+		<filled><assign name="copies" expr="{pin: pin, turned: pin.split('').reverse(), sum: pin * 2}"/></filled></field>
+		<field name="open" type="digits?length=3"/>
+		<block><var name="later" expr="0"/><assign name="public" expr="pin"/><assign name="application.alias" expr="copies"/></block>
+		<block><assign name="public" expr="'it is ' + open"/><assign name="copies.more" expr="1"/></block></form>`
+	for name, tt := range map[string]struct {
+		digits int
+		pin    string
+		from   int // of the times that it is asked whether variables are wanted
+		open   string
+	}{
+		"long": {4, "4792", 0, `"815"`}, "short": {2, "47", 0, `"815"`}, "asked for later": {4, "4792", 2, "***"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			got := changes(t, fmt.Sprintf(body, tt.digits), "dtmf:"+tt.pin+" dtmf:815", func() bool { asked++; return asked > tt.from })
+			all := strings.Join(got, "\n")
+			for _, secret := range []string{tt.pin, `"7", "4"`, "9584", " 94"} {
+				if strings.Contains(all, secret) {
+					t.Errorf("%s is in\n%s", secret, all)
+				}
+			}
+			for _, want := range []string{"dialog.pin = ***", "dialog.open = " + tt.open, "application.copies = ***", `application.public = "***"`, "application.alias = …", `application.public = "it is 815"`} {
+				if !strings.Contains(all, want) {
+					t.Errorf("%s is not in\n%s", want, all)
+				}
+			}
+		})
 	}
 }
 

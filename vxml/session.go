@@ -40,7 +40,9 @@ type session struct {
 type witness struct {
 	log     *slog.Logger
 	trace   func(TraceEvent)
-	teller  func(Step) // nil: nobody asks
+	teller  func(Step)  // nil: nobody asks
+	values  func() bool // nil: nobody asks for variables
+	hushed  bool        // the caller has given something in private since variables were told of
 	secrets *secrecy.Secrets
 }
 
@@ -214,6 +216,7 @@ func (s *session) private(text string) string {
 // from now on.
 func (s *session) secret(texts ...string) {
 	if s.confidential() {
+		s.hushed = true
 		s.secrets.Add(texts...)
 	}
 }
@@ -223,6 +226,7 @@ func (s *session) keepSecret(name string, v script.Value) {
 	if !s.confidential() {
 		return
 	}
+	s.hushed = true
 	for _, f := range s.flatten(nil, field{name: name}, v) {
 		s.secret(f.value)
 	}

@@ -136,6 +136,8 @@ type Start struct {
 	// Steps, when set, is told what the interpreter does, in more detail than a
 	// transcript wants.
 	Steps func(Step)
+	// Values, when set, says whether Steps is to be told now how variables change.
+	Values func() bool
 	// Inspect, when set, is given what evaluates an expression where the session
 	// is. That may be called from within Trace, and nowhere else.
 	Inspect func(eval func(expr string) string)
@@ -194,6 +196,7 @@ const (
 	Queued         StepKind = "queued"          // what the prompt says
 	InputBegun     StepKind = "input begun"     // what is waited for: "dtmf", "voice", both
 	InputEnded     StepKind = "input ended"     // mode of what was understood, or the event
+	Changed        StepKind = "changed"         // variable and its value, which may be cut; masked where the caller has given something in private
 )
 
 // End tells how a session ended.
@@ -276,7 +279,7 @@ func (in *Interpreter) witness(start Start) witness {
 			start.Trace(TraceEvent{e.Kind, w.secrets.Conceal(e.Text)})
 		}
 	}
-	w.teller = start.Steps
+	w.teller, w.values = start.Steps, start.Values
 	return w
 }
 

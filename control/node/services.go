@@ -91,7 +91,7 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store, engines v
 	n.testPage = voicexml.New(voicexml.Config{Default: voicexml.SelfTestURL}, interpreter)
 	config := voicexml.Config{
 		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines, Assist: n.cfg.Speech.Assist, Live: n.openTraces(),
-		Files:     files,
+		Files: files, Variables: n.cfg.Reporting.Variables,
 		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect, Progress: lab},
 	}
 	if kept != nil {

@@ -5,7 +5,7 @@ package reporting
 // addresses in it are without their query.
 type Step string
 
-// The steps. The last six are this platform's own: they tell what went over the
+// The steps. The last seven are this platform's own: they tell what went over the
 // network, and what was heard there.
 const (
 	StepCall           Step = "CMCall"              // a call is taken up: its id
@@ -54,5 +54,6 @@ const (
 	StepSpeechReceived Step = "mrcp_received"       // first line of a message from a speech server
 	StepSpeechSent     Step = "mrcp_sent"           // first line of a message to a speech server
 	StepFetched        Step = "fetched"             // method and address; status, time and size
+	StepVariable       Step = "variable"            // scope and name of a variable that has changed, and its value
 	StepProgress       Step = "call_progress"       // leg, and what became of the call to it
 )

@@ -16,8 +16,9 @@ type Scope struct {
 	name    string
 	parent  *Scope
 	object  *goja.Object
-	chain   string     // names of the chain, outermost first, as the compiled function's parameters
-	fixed   *constants // of a read-only scope
+	chain   string            // names of the chain, outermost first, as the compiled function's parameters
+	fixed   *constants        // of a read-only scope
+	told    map[string]string // by Changed, of its variables
 }
 
 // NewScope opens a scope within parent, which is nil for the session scope. Name
@@ -184,6 +185,32 @@ func (s *Scope) Declare(name string, v Value) error {
 	}
 	return s.object.Set(name, v.raw())
 }
+
+// Changed calls tell for each variable of this very scope whose value write makes a text
+// of that is not the one it was when tell was last called for it. Functions are left out,
+// and variables that have had no value yet.
+func (s *Scope) Changed(write func(Value) string, tell func(name string, v Value, text string)) {
+	if s.machine.lost != nil || s.parent != nil && s.parent.object == s.object {
+		return
+	}
+	for _, name := range s.object.Keys() {
+		v := s.Get(name)
+		before, known := s.told[name]
+		if _, calls := goja.AssertFunction(v.raw()); calls || v.Undefined() && !known {
+			continue
+		}
+		if now := write(v); !known || now != before {
+			if s.told == nil {
+				s.told = make(map[string]string)
+			}
+			tell(name, v, now)
+			s.told[name] = write(v) // which tell may have hidden
+		}
+	}
+}
+
+// Name is what pages call the scope by; empty for an anonymous one.
+func (s *Scope) Name() string { return s.name }
 
 // Get returns a variable of this very scope; undefined when there is none.
 func (s *Scope) Get(name string) Value {

@@ -81,10 +81,12 @@ type Machine struct {
 	compiled map[key]goja.Callable
 	busy     bool
 	guarded  reach
-	aged     bool         // it has what older engines had
-	matched  *goja.Object // by the last regular expression that did
-	eval     goja.Value   // the engine's own
-	vetting  bool         // numbers have vet
+	aged     bool                  // it has what older engines had
+	matched  *goja.Object          // by the last regular expression that did
+	eval     goja.Value            // the engine's own
+	describe goja.Callable         // Object.getOwnPropertyDescriptor
+	hidden   map[*goja.Object]bool // from Brief
+	vetting  bool                  // numbers have vet
 	stopping atomic.Pointer[error]
 	implicit bool // a script has been run that may have given objects code of their own
 	// lost is set for good when a script could not be stopped: its goroutine

@@ -3,7 +3,9 @@ package script
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -126,6 +128,160 @@ func (v Value) JSON() string {
 		return v.String()
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// Brief is v as text for people, much like JSON: of a value that would be longer than
+// limit bytes only the beginning, and of a member that the page's code would compute
+// not even that. Each text in it passes conceal.
+func (v Value) Brief(limit int, conceal func(string) string) string {
+	w := &brevity{limit: limit, conceal: conceal, machine: v.machine}
+	out := v.guard(func() goja.Value {
+		w.value(v.raw(), 0)
+		return v.vm().ToValue(w.b.String())
+	})
+	if !v.IsObject() {
+		return w.b.String()
+	}
+	if goja.IsUndefined(out) {
+		return omitted // it could not be looked at
+	}
+	return out.String()
+}
+
+// What of a value Brief leaves out.
+const (
+	omitted    = "…"
+	briefDepth = 4
+	longText   = 64 << 10 // bytes that a text may have to be looked at
+)
+
+// brevity writes a value up to a limit.
+type brevity struct {
+	b       strings.Builder
+	limit   int
+	conceal func(string) string
+	machine *Machine
+}
+
+func (w *brevity) full() bool { return w.b.Len() >= w.limit }
+
+func (w *brevity) value(v goja.Value, depth int) {
+	switch v := v.(type) {
+	case nil:
+		w.b.WriteString("undefined")
+	case *goja.Object:
+		w.object(v, depth)
+	case goja.String:
+		w.text(v.String())
+	default:
+		w.b.WriteString(w.conceal(v.String()))
+	}
+}
+
+// text writes a text between quotes. Nothing is cut before it is concealed, so that no
+// part of a secret stays.
+func (w *brevity) text(text string) {
+	if len(text) > longText {
+		fmt.Fprintf(&w.b, "%q", fmt.Sprintf("%s of %d bytes", omitted, len(text)))
+		return
+	}
+	text = w.conceal(text)
+	if room := max(w.limit-w.b.Len(), 0); len(text) > room {
+		text = strings.ToValidUTF8(text[:room], "") + omitted
+	}
+	quoted, _ := json.Marshal(text) // which a text always can be
+	w.b.Write(quoted)
+}
+
+func (w *brevity) object(o *goja.Object, depth int) {
+	switch _, calls := goja.AssertFunction(o); {
+	case calls:
+		w.b.WriteString("function")
+	case depth == briefDepth, w.machine.hides(o):
+		w.b.WriteString(omitted)
+	case o.ClassName() == "Array":
+		w.b.WriteByte('[')
+		n := int(o.Get("length").ToInteger())
+		for i := 0; i < n && w.another(i); i++ {
+			w.member(o, strconv.Itoa(i), depth)
+		}
+		w.b.WriteByte(']')
+	case o.ClassName() == "Object":
+		w.b.WriteByte('{')
+		for i, name := range o.Keys() {
+			if !w.another(i) {
+				break
+			}
+			w.b.WriteString(w.conceal(name) + ": ")
+			w.member(o, name, depth)
+		}
+		w.b.WriteByte('}')
+	default: // a date, an error
+		w.text(o.String())
+	}
+}
+
+// another tells whether there is room for another member, the i-th.
+func (w *brevity) another(i int) bool {
+	if i > 0 {
+		w.b.WriteString(", ")
+	}
+	if w.full() {
+		w.b.WriteString(omitted)
+	}
+	return !w.full()
+}
+
+// maxHidden bounds how many objects are hidden one by one: with more, all are.
+const maxHidden = 1000
+
+// Hide keeps Brief from showing an object, and what is in it now, ever again.
+func (v Value) Hide() { v.guard(func() goja.Value { v.machine.hide(v.raw()); return nil }) }
+
+func (m *Machine) hide(v goja.Value) {
+	o, ok := v.(*goja.Object)
+	if !ok || m.hides(o) {
+		return
+	}
+	if m.hidden == nil {
+		m.hidden = make(map[*goja.Object]bool)
+	}
+	m.hidden[o] = true
+	for _, name := range o.Keys() {
+		if d, err := m.described(o, name); err == nil && d != nil {
+			m.hide(d.Get("value"))
+		}
+	}
+}
+
+func (m *Machine) hides(o *goja.Object) bool { return m.hidden[o] || len(m.hidden) > maxHidden }
+
+// member writes a member of an object, unless code computes it.
+func (w *brevity) member(o *goja.Object, name string, depth int) {
+	d, err := w.machine.described(o, name)
+	switch {
+	case err != nil || d == nil:
+		w.b.WriteString("undefined")
+	case d.Get("value") == nil:
+		w.b.WriteString(omitted)
+	default:
+		w.value(d.Get("value"), depth+1)
+	}
+}
+
+// described is what an object says of its own property.
+func (m *Machine) described(o *goja.Object, name string) (*goja.Object, error) {
+	if m.describe == nil {
+		object, _ := m.vm.Get("Object").(*goja.Object)
+		describe, ok := goja.AssertFunction(object.Get("getOwnPropertyDescriptor"))
+		if !ok {
+			return nil, errors.New("the engine describes no properties")
+		}
+		m.describe = describe
+	}
+	v, err := m.describe(goja.Undefined(), o, m.vm.ToValue(name))
+	d, _ := v.(*goja.Object)
+	return d, err
 }
 
 // Labelled is an object that converts to a text of its own.

@@ -25,6 +25,8 @@ const most = 256
 type Secrets struct {
 	mu  sync.RWMutex
 	all []string // the longest first, so that a part does not spoil the whole
+	// brief are those that are too short to be looked for.
+	brief []string
 }
 
 // Add makes the texts secrets; keys also as they are written without spaces.
@@ -33,14 +35,16 @@ func (s *Secrets) Add(texts ...string) {
 	defer s.mu.Unlock()
 	for _, text := range texts {
 		for _, form := range []string{text, strings.ReplaceAll(text, " ", "")} {
-			if len(form) >= shortest && !slices.Contains(s.all, form) {
-				s.all = append(s.all, form)
+			to := &s.all
+			if len(form) < shortest {
+				to = &s.brief
+			}
+			if form != "" && !slices.Contains(*to, form) {
+				*to = append(*to, form)
 			}
 		}
 	}
-	if len(s.all) > most {
-		s.all = s.all[len(s.all)-most:]
-	}
+	s.all, s.brief = s.all[max(len(s.all)-most, 0):], s.brief[max(len(s.brief)-most, 0):]
 	slices.SortStableFunc(s.all, func(a, b string) int { return len(b) - len(a) })
 }
 
@@ -55,6 +59,18 @@ func (s *Secrets) Conceal(text string) string {
 		text = strings.ReplaceAll(text, secret, Mask)
 	}
 	return text
+}
+
+// Value masks every secret in a variable's value, and the value itself where it is one,
+// however short.
+func (s *Secrets) Value(text string) string {
+	s.mu.RLock()
+	short := slices.Contains(s.brief, text)
+	s.mu.RUnlock()
+	if short {
+		return Mask
+	}
+	return s.Conceal(text)
 }
 
 func (s *Secrets) none() bool {

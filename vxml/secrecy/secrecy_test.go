@@ -47,3 +47,14 @@ func TestLogger(t *testing.T) {
 		t.Error(b.String())
 	}
 }
+
+// What is too short to be looked for in texts is known where it is a variable's value.
+func TestShortValue(t *testing.T) {
+	var s Secrets
+	s.Add("12", "4711")
+	for text, want := range map[string]string{"12": Mask, "120": "120", "a 4711": "a " + Mask, "": ""} {
+		if got := s.Value(text); got != want {
+			t.Errorf("%q is shown as %q, not %q", text, got, want)
+		}
+	}
+}

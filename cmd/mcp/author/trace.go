@@ -17,9 +17,10 @@ import (
 
 // tracer follows live calls.
 type tracer struct {
-	dir  string
-	all  bool
-	json bool
+	dir       string
+	all       bool
+	variables bool
+	json      bool
 }
 
 func traceCommand() *cobra.Command {
@@ -31,9 +32,11 @@ func traceCommand() *cobra.Command {
 fetched and how long that takes, dialogs and form items visited, transitions, what
 is said and heard, values, events, handlers and logs, first the last few that have
 been. CALL is the beginning of the call's identifier, as "call" in the
-platform's log; without it the calls are listed. What a caller gives in private
-(com.genesyslab.private) is not shown.`,
-		Example: "  mcp vxml trace\n  mcp vxml trace 01a207\n  mcp vxml trace --all --json | jq .text",
+platform's log; without it the calls are listed. With --variables, the first time
+that the dialogue goes on all variables are shown, and then those that have changed
+since. What a caller gives in private (com.genesyslab.private) is not shown, and of
+variables that change meanwhile only the names.`,
+		Example: "  mcp vxml trace\n  mcp vxml trace 01a207\n  mcp vxml trace --variables 01a207\n  mcp vxml trace --all --json | jq .text",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 || trace.all {
@@ -44,6 +47,7 @@ platform's log; without it the calls are listed. What a caller gives in private
 	}
 	cmd.Flags().StringVar(&trace.dir, "dir", live.Dir(), "directory of the platform's socket (application.trace)")
 	cmd.Flags().BoolVar(&trace.all, "all", false, "follow every call")
+	cmd.Flags().BoolVar(&trace.variables, "variables", false, "show how variables change as well")
 	cmd.Flags().BoolVar(&trace.json, "json", false, "print an object of JSON a line")
 	return cmd
 }
@@ -105,7 +109,7 @@ func (v *tracer) follow(cmd *cobra.Command, call string) error {
 		}
 		for _, c := range calls {
 			if strings.HasPrefix(c.ID, call) {
-				return ended(p.Follow(cmd.Context(), c.ID, v.print(cmd.OutOrStdout())))
+				return ended(p.Follow(cmd.Context(), live.Wanted{Call: c.ID, Variables: v.variables}, v.print(cmd.OutOrStdout())))
 			}
 		}
 	}
@@ -119,7 +123,7 @@ func (v *tracer) followAll(cmd *cobra.Command, platforms []*live.Client) error {
 	defer stop()
 	for _, p := range platforms {
 		go func() {
-			done <- p.Follow(ctx, "", func(e live.Event) error {
+			done <- p.Follow(ctx, live.Wanted{Variables: v.variables}, func(e live.Event) error {
 				select {
 				case events <- e:
 					return nil

@@ -69,16 +69,17 @@ func TestTrace(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	var one shared
-	go func() { done <- trace(ctx, &one, "--dir", dir, "01") }()
-	for !strings.Contains(one.String(), "said  Hello.") && ctx.Err() == nil {
+	go func() { done <- trace(ctx, &one, "--dir", dir, "--variables", "01") }()
+	for !(d.Inspected() && strings.Contains(one.String(), "said  Hello.")) && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
+	d.Tell(live.Changed, "dialog.n = 1")
 	d.End("exit")
-	if err := <-done; err != nil || !strings.Contains(one.String(), "ended  exit") {
+	if err := <-done; err != nil || !strings.Contains(one.String(), "ended  exit") || !strings.Contains(one.String(), "changed  dialog.n = 1") {
 		t.Errorf("%v:\n%s", err, one.String())
 	}
 	stop()
-	if err := <-all; err != nil || !strings.Contains(every.String(), `"kind":"said","text":"Hello."`) {
+	if err := <-all; err != nil || strings.Contains(every.String(), "dialog.n") || !strings.Contains(every.String(), `"kind":"said","text":"Hello."`) {
 		t.Errorf("%v:\n%s", err, every.String())
 	}
 }

@@ -33,7 +33,7 @@ func TestDialogueIsFollowed(t *testing.T) {
 		return len(calls) == 1
 	})
 	var shown []string
-	err := client.Follow(t.Context(), calls[0].ID, func(e live.Event) error {
+	err := client.Follow(t.Context(), live.Wanted{Call: calls[0].ID, Variables: true}, func(e live.Event) error {
 		text, _, _ := strings.Cut(strings.ReplaceAll(e.Text, r.pages.server.URL, ""), " in ")
 		shown = append(shown, e.Kind+" "+text)
 		return nil
@@ -45,7 +45,7 @@ func TestDialogueIsFollowed(t *testing.T) {
 	rest := all
 	for _, want := range []string{
 		"begun /main.vxml", "fetched GET /main.vxml: 200", "entered /main.vxml", "dialog pin", "item k", "waiting dtmf", "heard dtmf: 2749",
-		`filled k = "2749"`, "item block 1", "goes to /other.vxml", "fetched GET /other.vxml: 200", "thrown error.badfetch", `did you mean "main"?`, "handler error.badfetch",
+		`filled k = "2749"`, `changed dialog.k = "2749"`, "item block 1", "goes to /other.vxml", "fetched GET /other.vxml: 200", "thrown error.badfetch", `did you mean "main"?`, "handler error.badfetch",
 		"goes to #end", "dialog end", "item s", "calls s", "dialog sub", "returned s", "ended exit",
 	} {
 		_, after, found := strings.Cut(rest, want)

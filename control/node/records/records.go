@@ -31,6 +31,7 @@ type Section struct {
 	KeepFor   time.Duration `yaml:"keep-for" doc:"how long records are kept, as far as max-size allows; 0: for ever"`
 	WhenFull  string        `yaml:"when-full" doc:"drop: operational reports and traces that could not be delivered make room for newer ones; block: nothing undelivered is deleted. Undelivered call records never are: new calls are refused with 503"`
 	Trace     bool          `yaml:"trace" doc:"record the steps of calls as well"`
+	Variables bool          `yaml:"variables" doc:"with trace: record as steps how the variables of pages change as well, but for what the caller gives in private"`
 	Interval  time.Duration `yaml:"interval" doc:"what one operational report tells of; 0: there are none"`
 	Broker    Broker        `yaml:"broker" doc:"message broker that records are delivered to"`
 }

@@ -38,6 +38,9 @@ type Config struct {
 	Assist string
 	// Live shows dialogues to people on the machine; nil: to nobody.
 	Live *live.Hub
+	// Variables has the steps of calls tell how variables change, where steps are
+	// recorded.
+	Variables bool
 	// Transfers is how <transfer> calls others.
 	Transfers Transfers
 	// Recordings keeps those of calls that pages have recorded; nil: there are none.
@@ -88,7 +91,7 @@ func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]strin
 	}
 	start := vxml.Start{
 		URL: p.url, Request: request, Vars: sessionVars(c), Properties: properties(c.Overrides()), Logger: c.Log(), Trace: p.phone.trace,
-		Steps: p.phone.steps(), Secrets: &p.phone.secrets,
+		Steps: p.phone.steps(), Values: p.phone.inspected, Secrets: &p.phone.secrets,
 	}
 	tell(s.config.Tell, c.Invite(), &start)
 	session, err := s.interpreter.Prepare(p.phone.witnessed(ctx), start, p.phone)

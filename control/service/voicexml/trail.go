@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcp/control/reporting"
+	"mcp/control/service/voicexml/live"
 	"mcp/control/service/voicexml/pagelog"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
@@ -167,14 +168,15 @@ var interpreted = map[vxml.StepKind]reporting.Step{
 	vxml.DialogEntered: reporting.StepFormEntered, vxml.DialogLeft: reporting.StepFormLeft, vxml.Selected: reporting.StepSelected,
 	vxml.FilledEntered: reporting.StepFilledEntered, vxml.FilledLeft: reporting.StepFilledLeft,
 	vxml.HandlerEntered: reporting.StepHandlerEntered, vxml.HandlerLeft: reporting.StepHandlerLeft,
-	vxml.Queued: reporting.StepPrompt, vxml.InputBegun: reporting.StepInputStart, vxml.InputEnded: reporting.StepInputEnd,
+	vxml.Changed: reporting.StepVariable,
+	vxml.Queued:  reporting.StepPrompt, vxml.InputBegun: reporting.StepInputStart, vxml.InputEnded: reporting.StepInputEnd,
 }
 
 // followed are the steps that who follows the call is shown. The others have their
 // like among what transcripts have as well.
 var followed = map[vxml.StepKind]string{
 	vxml.RootEntered: "root", vxml.Leaving: "goes to", vxml.Called: "calls", vxml.Returned: "returned", vxml.DialogEntered: "dialog",
-	vxml.Selected: "item", vxml.HandlerEntered: "handler",
+	vxml.Selected: "item", vxml.HandlerEntered: "handler", vxml.Changed: live.Changed,
 }
 
 // steps takes the interpreter's steps, for who follows the call and, where they are
@@ -189,10 +191,15 @@ func (p *phone) steps() func(vxml.Step) {
 		if kind := followed[s.Kind]; kind != "" {
 			p.shown.Tell(kind, s.Text)
 		}
-		if traces {
+		if traces && (s.Kind != vxml.Changed || p.service.config.Variables) {
 			trail.Step(interpreted[s.Kind], s.Text)
 		}
 	}
+}
+
+// inspected tells whether somebody is to be told how variables change.
+func (p *phone) inspected() bool {
+	return p.service.config.Variables && p.call.Trail().Traces() || p.shown.Inspected()
 }
 
 // withoutQuery leaves out of an address what may be private in it.

@@ -17,6 +17,7 @@ const notes = {
   goto: ["goes to", true], prompt_play: ["says", true], prompt_stop: ["not heard", true], input_start: ["listens for", true],
   input_end: ["understood by", true], asr_trace: ["hears", true], dtmf: ["keys", true], dtmf_input: ["keys so far", true],
   filling: ["filled", true], event: ["event", true], log: ["log", true],
+  variable: ["now", true],
 };
 
 // Steps that say more than a diagram has room for.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -40,10 +41,16 @@ func (c *Client) Calls(ctx context.Context) ([]Call, error) {
 	return out, nil
 }
 
-// Follow calls f with the events of a call, or of all for "", until the call ends,
-// the platform does or f fails.
-func (c *Client) Follow(ctx context.Context, call string, f func(Event) error) error {
-	body, err := c.get(ctx, "/trace?call="+url.QueryEscape(call))
+// Wanted is what is to be followed.
+type Wanted struct {
+	Call      string // its identifier; empty: all
+	Variables bool   // their changes as well
+}
+
+// Follow calls f with events until the call ends, the platform does or f fails.
+func (c *Client) Follow(ctx context.Context, want Wanted, f func(Event) error) error {
+	query := url.Values{"call": {want.Call}, "variables": {strconv.FormatBool(want.Variables)}}
+	body, err := c.get(ctx, "/trace?"+query.Encode())
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,8 @@
 //
 // The socket speaks HTTP. GET /calls lists the calls as JSON; GET /trace?call=ID
 // streams the events of one, or without ID of all, as a JSON object a line: first
-// the last few that have been, then those that come. Nobody who follows slows a
+// the last few that have been, then those that come; with variables=true those of
+// variables that change as well. Nobody who follows slows a
 // call down: who cannot keep up misses events, and is told so. What a caller
 // gave in private is not there (com.genesyslab.private).
 package live
@@ -19,9 +20,13 @@ import (
 type Event struct {
 	Time time.Time `json:"time"`
 	Call string    `json:"call"`
-	Kind string    `json:"kind"` // said, heard, filled, thrown, …; begun, ended, missed
+	Kind string    `json:"kind"` // said, heard, filled, thrown, …; begun, ended, missed; Changed
 	Text string    `json:"text,omitempty"`
 }
+
+// Changed is the kind of events that tell of a variable's value: only who has asked for
+// them is told.
+const Changed = "changed"
 
 // Call is a call whose dialogue goes on.
 type Call struct {
@@ -85,6 +90,21 @@ func (d *Dialogue) Tell(kind, text string) {
 	}
 }
 
+// Inspected tells whether one who follows the call has asked for variables.
+func (d *Dialogue) Inspected() bool {
+	if d == nil {
+		return false
+	}
+	d.hub.mu.Lock()
+	defer d.hub.mu.Unlock()
+	for f := range d.hub.followers {
+		if f.variables && f.follows(d.call.ID) {
+			return true
+		}
+	}
+	return false
+}
+
 // End ends the telling.
 func (d *Dialogue) End(how string) {
 	if d == nil {
@@ -110,14 +130,22 @@ func (h *Hub) Calls() []Call {
 
 // follower is one who follows a call, or all.
 type follower struct {
-	call   string
-	events chan Event
-	missed int // under the hub's lock
+	call      string
+	variables bool // it is told of them as well
+	events    chan Event
+	missed    int // under the hub's lock
+}
+
+func (f *follower) follows(call string) bool { return f.call == "" || f.call == call }
+
+// wants tells whether an event is for the follower.
+func (f *follower) wants(e Event) bool {
+	return f.follows(e.Call) && (f.variables || e.Kind != Changed)
 }
 
 // take hands an event on, unless the follower lags.
 func (f *follower) take(e Event) {
-	if f.call != "" && f.call != e.Call {
+	if !f.wants(e) {
 		return
 	}
 	if f.missed > 0 && len(f.events) < cap(f.events)/2 {
@@ -131,19 +159,21 @@ func (f *follower) take(e Event) {
 	}
 }
 
-// follow begins to follow a call, or all for "". It returns false when there is no
-// such call.
-func (h *Hub) follow(call string) (*follower, bool) {
+// follow begins to follow a call, or all for "", and their variables or not. It returns
+// false when there is no such call.
+func (h *Hub) follow(call string, variables bool) (*follower, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f := &follower{call: call, events: make(chan Event, 512)}
+	f := &follower{call: call, variables: variables, events: make(chan Event, 512)}
 	if call != "" {
 		d := h.calls[call]
 		if d == nil {
 			return nil, false
 		}
 		for _, e := range d.past {
-			f.events <- e
+			if f.wants(e) {
+				f.events <- e
+			}
 		}
 	}
 	if h.followers == nil {

@@ -51,7 +51,7 @@ func TestFollow(t *testing.T) {
 		t.Errorf("calls %+v, %v", calls, err)
 	}
 	var got []string
-	err = c.Follow(t.Context(), "one", func(e Event) error {
+	err = c.Follow(t.Context(), Wanted{Call: "one"}, func(e Event) error {
 		got = append(got, e.Kind+" "+e.Text)
 		if e.Kind == "said" { // what follows comes while it is followed
 			other.Tell("said", "Not for you.")
@@ -63,7 +63,7 @@ func TestFollow(t *testing.T) {
 	if want := "[begun http://web/a.vxml said Hello. heard dtmf: 1 ended exit]"; fmt.Sprint(got) != want || err != nil {
 		t.Errorf("%v, %v, want %s", got, err, want)
 	}
-	if err := c.Follow(t.Context(), "one", nil); err == nil {
+	if err := c.Follow(t.Context(), Wanted{Call: "one"}, nil); err == nil {
 		t.Error("a call that is over can be followed")
 	}
 	other.End("exit")
@@ -79,7 +79,7 @@ func TestFollowAll(t *testing.T) {
 	done := make(chan error, 1)
 	seen := make(chan Event)
 	go func() {
-		done <- c.Follow(ctx, "", func(e Event) error {
+		done <- c.Follow(ctx, Wanted{}, func(e Event) error {
 			select {
 			case seen <- e:
 			case <-ctx.Done():
@@ -102,11 +102,40 @@ func TestFollowAll(t *testing.T) {
 	}
 }
 
+// Variables are told of only to those who ask for them, and it is known whether one does.
+func TestVariablesAreAskedFor(t *testing.T) {
+	h := &Hub{}
+	d, other := h.Begin(Call{ID: "one"}), h.Begin(Call{ID: "two"})
+	plain, _ := h.follow("one", false)
+	if d.Inspected() {
+		t.Error("nobody has asked for variables")
+	}
+	curious, _ := h.follow("one", true)
+	if !d.Inspected() || other.Inspected() {
+		t.Errorf("asked for variables of one: %v, two: %v", d.Inspected(), other.Inspected())
+	}
+	d.Tell(Changed, "dialog.n = 1")
+	d.Tell("said", "Hello.")
+	late, _ := h.follow("one", false)
+	for name, f := range map[string]*follower{"plain": plain, "late": late} {
+		if first, second := <-f.events, <-f.events; first.Kind != "begun" || second.Kind != "said" {
+			t.Errorf("%s: %s, %s", name, first.Kind, second.Kind)
+		}
+	}
+	if first, second := <-curious.events, <-curious.events; first.Kind != "begun" || second.Text != "dialog.n = 1" {
+		t.Errorf("%+v, %+v", first, second)
+	}
+	h.leave(curious)
+	if d.Inspected() || (*Dialogue)(nil).Inspected() {
+		t.Error("who asked has left")
+	}
+}
+
 // Who does not keep up holds nobody up, and learns of it.
 func TestSlowFollower(t *testing.T) {
 	h := &Hub{}
 	d := h.Begin(Call{ID: "one"})
-	f, _ := h.follow("one")
+	f, _ := h.follow("one", false)
 	for i := range 2000 {
 		d.Tell("said", fmt.Sprint(i))
 	}

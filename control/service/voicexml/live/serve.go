@@ -97,7 +97,8 @@ func (h *Hub) Handler() http.Handler {
 }
 
 func (h *Hub) trace(w http.ResponseWriter, r *http.Request) {
-	f, ok := h.follow(r.URL.Query().Get("call"))
+	query := r.URL.Query()
+	f, ok := h.follow(query.Get("call"), query.Get("variables") == "true")
 	if !ok {
 		http.Error(w, "there is no such call", http.StatusNotFound)
 		return
