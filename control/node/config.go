@@ -61,6 +61,7 @@ type Calls struct {
 	Drain      time.Duration `yaml:"drain" doc:"how long calls may go on once the platform is asked to stop"`
 	Prepare    time.Duration `yaml:"prepare" doc:"longest time from INVITE to answer"`
 	Grace      time.Duration `yaml:"grace" doc:"how long an application may go on after the caller has hung up"`
+	Garbage    config.Size   `yaml:"garbage" doc:"how much memory that calls no longer use may gather before it is collected, a quarter of what the platform may have at most: less costs CPU time; 0: as much as is in use"`
 	Overrides  []string      `yaml:"overrides" doc:"options that the Resource Manager may set for a call by gvp.config.SECTION.OPTION in the Request-URI: SECTION.OPTION or SECTION.*; property.NAME is the VoiceXML property NAME; default: none"`
 	Outbound   Outbound      `yaml:"outbound" doc:"calls that are asked for over HTTP or by MSML"`
 	CPA        CPA           `yaml:"cpa" doc:"call progress analysis: what is heard of calls that the platform makes, where that is asked for"`
@@ -75,7 +76,7 @@ func (c Calls) Validate() error {
 	return errors.Join(
 		config.Least("max", c.Max, 0), config.Least("rate", c.Rate, 0), config.Above("rate-period", c.RatePeriod, 0),
 		config.Within("cpu", c.CPU, 0, 100), refusal, config.Least("retry-after", c.RetryAfter, time.Second),
-		config.Least("drain", c.Drain, 0), config.Above("prepare", c.Prepare, 0), config.Above("grace", c.Grace, 0),
+		config.Least("drain", c.Drain, 0), config.Above("prepare", c.Prepare, 0), config.Above("grace", c.Grace, 0), config.Least("garbage", c.Garbage, 0),
 	)
 }
 
@@ -148,7 +149,7 @@ func Defaults() Config {
 		SIP: signalling.Defaults(),
 		Calls: Calls{
 			RatePeriod: time.Second, CPU: 95, Refusal: 503, RetryAfter: 5 * time.Second,
-			Drain: time.Hour, Prepare: 30 * time.Second, Grace: 10 * time.Second,
+			Drain: time.Hour, Prepare: 30 * time.Second, Grace: 10 * time.Second, Garbage: 512 << 20,
 			Outbound: Outbound{Timeout: time.Minute}, CPA: defaultCPA(),
 		},
 		Media:         carrying.Defaults(),

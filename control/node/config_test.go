@@ -11,6 +11,7 @@ func TestCallsSection(t *testing.T) {
 		"no time to prepare": func(c *Calls) { c.Prepare = 0 },
 		"retry at once":      func(c *Calls) { c.RetryAfter = 0 },
 		"cpu above all":      func(c *Calls) { c.CPU = 101 },
+		"less than nothing":  func(c *Calls) { c.Garbage = -1 },
 		"another refusal":    func(c *Calls) { c.Refusal = 480 },
 	} {
 		c := Defaults().Calls

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -24,6 +23,7 @@ import (
 	"mcp/control/node/probing"
 	"mcp/control/node/recording"
 	"mcp/control/node/records"
+	"mcp/control/node/tuning"
 	"mcp/control/node/uploading"
 	"mcp/control/ors"
 	"mcp/control/reporting/recent"
@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg Config, changes <-chan Config, log *slog.Logge
 	n := &Node{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), stopping: ctx}
 	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer n.close()
-	defer runtime.KeepAlive(tune(log))
+	n.companions = append(n.companions, tuning.Tune(uint64(cfg.Calls.Garbage), log))
 	if err := n.build(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}

@@ -1,6 +1,7 @@
-package node
+package tuning
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,5 +42,11 @@ func TestMemoryOfTheGroup(t *testing.T) {
 	}
 	if got := cgroupMemory(filepath.Join(t.TempDir(), "none"), "/"); got != 0 {
 		t.Errorf("%d without a membership", got)
+	}
+}
+
+func TestMemoryOfTheMachine(t *testing.T) {
+	if got := machineMemory(); got < 64<<20 || got == math.MaxInt64 {
+		t.Errorf("%d bytes", got)
 	}
 }

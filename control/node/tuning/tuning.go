@@ -1,0 +1,44 @@
+// Package tuning fits the Go runtime to what the platform does: how many threads run
+// Go code, how much memory the process may have, and how much of it may be garbage
+// before the collector runs.
+package tuning
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+)
+
+const (
+	// leastThreads is how many threads run Go code at once. With one, a write that
+	// waits for the disk keeps all calls waiting.
+	leastThreads = 2
+	// memoryShare is how much of the memory that the process may have is the heap's.
+	memoryShare = 0.9
+	// garbageShare is how much of that may be garbage, whatever is configured.
+	garbageShare = 0.25
+)
+
+// Tune sets the runtime up. What GOMEMLIMIT, GOMAXPROCS and GOGC say stands. Where it
+// raises the threads, on one processor, processors allowed later are not followed.
+// What is returned fits the collector to the load until its context ends: so many
+// bytes may be garbage, or fewer where memory is short; 0: as many as are in use.
+func Tune(garbage uint64, log *slog.Logger) func(context.Context) error {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < leastThreads {
+		runtime.GOMAXPROCS(leastThreads)
+	}
+	limit := debug.SetMemoryLimit(-1)
+	if allowed := cgroupMemory("/proc/self/cgroup", "/sys/fs/cgroup"); limit == math.MaxInt64 && allowed > 0 {
+		limit = int64(memoryShare * float64(allowed))
+		debug.SetMemoryLimit(limit)
+	}
+	garbage = min(garbage, uint64(garbageShare*float64(min(limit, machineMemory()))))
+	if os.Getenv("GOGC") != "" {
+		garbage = 0
+	}
+	log.Debug("runtime", "threads", runtime.GOMAXPROCS(0), "memory_limit", limit, "garbage", garbage)
+	return collector{most: garbage}.run
+}
