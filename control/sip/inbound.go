@@ -248,7 +248,7 @@ func (a *Agent) acceptable(tx *wire.ServerTx) bool {
 // cancel answers a CANCEL and ends the INVITE it is about, if that is not
 // answered yet (RFC 3261 section 9.2).
 func (a *Agent) cancel(tx *wire.ServerTx) {
-	if tx.Cancels == nil {
+	if tx.Cancels == nil && !tx.Late {
 		a.answer(tx, 481, "")
 		return
 	}

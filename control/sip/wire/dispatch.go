@@ -111,11 +111,16 @@ func (l *Layer) serve(req *sip.Request, from Link) {
 		l.mu.Unlock()
 		return
 	}
+	l.servers[key] = tx.transaction
+	var cancelled *transaction
 	if req.Method == sip.CANCEL {
-		tx.Cancels = l.servers[serverKey(req, sip.INVITE)]
+		cancelled = l.servers[serverKey(req, sip.INVITE)]
 	}
-	l.servers[key] = tx
 	l.mu.Unlock()
+	if cancelled != nil {
+		tx.Cancels = cancelled.unanswered()
+		tx.Late = tx.Cancels == nil
+	}
 	l.core.Request(tx)
 }
 

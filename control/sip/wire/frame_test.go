@@ -64,7 +64,14 @@ func FuzzReceive(f *testing.F) {
 		}
 		stampVia(req, from.remote)
 		replyLink(req, from)
-		answer := encode(Reply(req, 400, "Bad", "tag"))
+		res := Reply(req, 400, "Bad", "tag")
+		answer := encode(res)
+		if library := res.String(); string(answer) != library {
+			t.Fatalf("written as\n%s\nand by the library as\n%s", answer, library)
+		}
+		if again := encode(req); string(again) != req.String() {
+			t.Fatalf("written as\n%s\nand by the library as\n%s", again, req)
+		}
 		if _, _, err := parse(parser, answer); err != nil && bad == nil {
 			t.Fatalf("own answer to a good request does not parse: %v\n%s", err, answer)
 		}

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"mcp/control/sip/delay"
 )
 
 // Core is what sits above the transactions. Its methods are called in the order
@@ -79,8 +81,9 @@ type Layer struct {
 	core      Core
 	packets   []*packet
 	listeners []listener
-	seed      maphash.Seed // of the tags of refusals
 	refused   refusals
+	trying    *delay.Line[*transaction] // INVITEs that are told 100 unless something else is
+	lingering *delay.Line[*transaction] // those that absorb stragglers
 	stopped   chan struct{}
 	readers   sync.WaitGroup
 
@@ -91,7 +94,7 @@ type Layer struct {
 
 // tables is what a Layer keeps under its lock.
 type tables struct {
-	servers map[string]*ServerTx
+	servers map[string]*transaction
 	clients map[string]*ClientTx
 	streams map[Target]*stream
 	dials   map[Target]*dial
@@ -107,15 +110,17 @@ func Listen(cfg Config, specs []string) (*Layer, error) {
 		cfg.Idle = 10 * time.Minute
 	}
 	l := &Layer{
-		cfg:     cfg,
-		timing:  newTiming(cfg.T1),
-		log:     cfg.Log,
-		core:    cfg.Core,
-		parser:  sip.NewParser(sip.WithHeadersParsers(headerParsers())),
-		seed:    maphash.MakeSeed(),
-		stopped: make(chan struct{}),
+		cfg:       cfg,
+		timing:    newTiming(cfg.T1),
+		log:       cfg.Log,
+		core:      cfg.Core,
+		parser:    sip.NewParser(sip.WithHeadersParsers(headerParsers())),
+		refused:   refusals{tags: maphash.MakeSeed()},
+		trying:    delay.New(cfg.T1/5, (*transaction).slow),
+		lingering: delay.New(64*cfg.T1, (*transaction).lingered),
+		stopped:   make(chan struct{}),
 		tables: tables{
-			servers: map[string]*ServerTx{},
+			servers: map[string]*transaction{},
 			clients: map[string]*ClientTx{},
 			streams: map[Target]*stream{},
 			dials:   map[Target]*dial{},
@@ -151,7 +156,7 @@ func (l *Layer) Close() {
 	}
 	l.closed = true
 	servers, clients := l.servers, l.clients
-	l.servers, l.clients = map[string]*ServerTx{}, map[string]*ClientTx{}
+	l.servers, l.clients = map[string]*transaction{}, map[string]*ClientTx{}
 	l.mu.Unlock()
 	close(l.stopped)
 	for _, tx := range clients {
@@ -161,6 +166,8 @@ func (l *Layer) Close() {
 	for _, tx := range servers {
 		tx.end()
 	}
+	l.trying.Stop()
+	l.lingering.Stop()
 	l.closeSockets()
 	l.readers.Wait()
 }

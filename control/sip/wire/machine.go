@@ -67,12 +67,13 @@ type step struct {
 	do effect
 }
 
-type table map[state]map[input]step
+// table has the zero step where nothing happens.
+type table [terminated + 1][inError + 1]step
 
 // next says what an input does; false means that it does nothing in this state.
 func next(k kind, s state, in input) (step, bool) {
-	st, ok := machines[k][s][in]
-	return st, ok
+	st := machines[k][s][in]
+	return st, st != step{}
 }
 
 // machines is a lookup table, never written.

@@ -125,6 +125,9 @@ func repeatsParameter(data []byte) bool {
 		uri = uri[at:]
 	}
 	params, _, _ := bytes.Cut(uri, []byte("?"))
+	if bytes.IndexByte(params, ';') < 0 {
+		return false
+	}
 	parts := bytes.Split(params, []byte(";"))[1:]
 	if len(parts) > maxURIParameters {
 		return true
@@ -150,17 +153,8 @@ func check(msg sip.Message) *fault {
 	if !strings.EqualFold(req.SipVersion, "SIP/2.0") {
 		return &fault{505, "Version Not Supported"}
 	}
-	for _, name := range []string{"From", "To", "Call-ID", "CSeq"} {
-		switch len(req.GetHeaders(name)) {
-		case 0:
-			return &fault{400, "Missing " + name + " header"}
-		case 1:
-		default:
-			return &fault{400, "More than one " + name + " header"}
-		}
-	}
-	if lengths := req.GetHeaders("Content-Length"); len(lengths) > 1 && lengths[0].Value() != lengths[1].Value() {
-		return &fault{400, "More than one Content-Length header"}
+	if f := count(req.Headers()); f != nil {
+		return f
 	}
 	if req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil {
 		return &fault{400, "Malformed header"}
@@ -177,6 +171,39 @@ func check(msg sip.Message) *fault {
 	return nil
 }
 
+// count holds headers to how often they may come.
+func count(headers []sip.Header) *fault {
+	names := [...]string{"From", "To", "Call-ID", "CSeq"}
+	var times [len(names)]int
+	var length *sip.ContentLengthHeader
+	for _, h := range headers {
+		switch h := h.(type) {
+		case *sip.FromHeader:
+			times[0]++
+		case *sip.ToHeader:
+			times[1]++
+		case *sip.CallIDHeader:
+			times[2]++
+		case *sip.CSeqHeader:
+			times[3]++
+		case *sip.ContentLengthHeader:
+			if length != nil && *length != *h {
+				return &fault{400, "More than one Content-Length header"}
+			}
+			length = h
+		}
+	}
+	for i, n := range times {
+		switch {
+		case n == 0:
+			return &fault{400, "Missing " + names[i] + " header"}
+		case n > 1:
+			return &fault{400, "More than one " + names[i] + " header"}
+		}
+	}
+	return nil
+}
+
 // tidyParams takes off the white space that RFC 3261 section 25.1 allows around
 // a parameter's equals sign and semicolon.
 func tidyParams(params sip.HeaderParams) {
@@ -184,24 +211,6 @@ func tidyParams(params sip.HeaderParams) {
 		params[i].K = strings.ToLower(strings.TrimSpace(params[i].K))
 		params[i].V = strings.TrimSpace(params[i].V)
 	}
-}
-
-// encode writes a message as it goes onto the wire.
-func encode(msg sip.Message) []byte {
-	var b bytes.Buffer
-	msg.StringWrite(&b)
-	return b.Bytes()
-}
-
-// Reply makes a response to a request (RFC 3261 section 8.2.6). The tag becomes
-// the To tag unless there is one already; a 100 carries none.
-func Reply(req *sip.Request, status int, reason, tag string) *sip.Response {
-	res := sip.NewResponseFromRequest(req, status, reason, nil)
-	res.SipVersion = "SIP/2.0"
-	if to, theirs := res.To(), req.To(); status != 100 && tag != "" && to != nil && theirs != nil && !theirs.Params.Has("tag") {
-		to.Params.Add("tag", tag)
-	}
-	return res
 }
 
 func callID(msg sip.Message) string {
@@ -217,7 +226,11 @@ func serverKey(req *sip.Request, method sip.RequestMethod) string {
 	via := req.Via()
 	branch, _ := via.Params.Get("branch")
 	if strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie) && len(branch) > len(sip.RFC3261BranchMagicCookie) {
-		return branch + "|" + strings.ToLower(via.Host) + "|" + strconv.Itoa(via.Port) + "|" + string(method)
+		var room [128]byte
+		key := append(append(room[:0], branch...), '|')
+		key = append(append(key, strings.ToLower(via.Host)...), '|')
+		key = append(strconv.AppendInt(key, int64(via.Port), 10), '|')
+		return string(append(key, method...))
 	}
 	tag, _ := req.From().Params.Get("tag")
 	return fmt.Sprintf("%s|%s|%d|%s|%s:%d %s", tag, callID(req), req.CSeq().SeqNo, method, via.Host, via.Port, branch)

@@ -16,6 +16,7 @@ const maxRefusals = 1 << 16
 // a hash: one that comes again over UDP must not find room that others have left
 // meanwhile, for its caller may have heard the refusal.
 type refusals struct {
+	tags        maphash.Seed // of what they carry in To
 	mu          sync.Mutex
 	seed        maphash.Seed
 	now, before map[uint64]struct{}
@@ -71,7 +72,7 @@ func (l *Layer) turnAway(req *sip.Request, from Link, key string) bool {
 	if !again && !from.Reliable() {
 		l.refused.add(key)
 	}
-	res.To().Params.Add("tag", strconv.FormatUint(maphash.String(l.seed, key), 36))
+	res.To().Params.Add("tag", strconv.FormatUint(maphash.String(l.refused.tags, key), 36))
 	link := replyLink(req, from)
 	if err := link.write(encode(res)); err != nil {
 		l.log.Debug("sip refusal not delivered", "to", link.remote, "error", err)

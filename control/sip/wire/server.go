@@ -8,14 +8,16 @@ import (
 
 // ServerTx is a request that came in, to be answered.
 type ServerTx struct {
-	transaction
+	*transaction
 	// Request has been validated: Via, From, To, Call-ID and CSeq are there.
 	Request *sip.Request
 	// From is where it came from; answers go where RFC 3261 section 18.2.2 and
 	// RFC 3581 say, which over UDP need not be the same port.
 	From Link
-	// Cancels is the INVITE that a CANCEL is about, nil when there is none.
+	// Cancels is the INVITE that a CANCEL is about, nil when there is none without a
+	// final response. Late says that it has one.
 	Cancels *ServerTx
+	Late    bool
 }
 
 func newServerTx(l *Layer, req *sip.Request, from Link, key string) *ServerTx {
@@ -23,11 +25,13 @@ func newServerTx(l *Layer, req *sip.Request, from Link, key string) *ServerTx {
 	if req.Method == sip.INVITE {
 		k = inviteServer
 	}
-	tx := &ServerTx{Request: req, From: from}
-	tx.transaction = transaction{layer: l, kind: k, key: key, link: replyLink(req, from), state: birth(k)}
-	tx.lost = func(err error) {
-		l.log.Info("sip response not delivered", "method", req.Method, "call_id", callID(req), "error", err)
+	// What outlives the answer keeps no hold of the request.
+	method, id := req.Method, callID(req)
+	lost := func(err error) {
+		l.log.Info("sip response not delivered", "method", method, "call_id", id, "error", err)
 	}
+	tx := &ServerTx{Request: req, From: from}
+	tx.transaction = &transaction{layer: l, kind: k, key: key, link: replyLink(req, from), state: birth(k), lost: lost, open: tx}
 	return tx
 }
 
@@ -37,11 +41,9 @@ func newServerTx(l *Layer, req *sip.Request, from Link, key string) *ServerTx {
 func (t *ServerTx) Trying() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.state != proceeding || t.last != nil {
-		return
+	if t.state == proceeding && t.last == nil {
+		t.layer.trying.Add(t.transaction)
 	}
-	t.last = encode(Reply(t.Request, 100, "Trying", ""))
-	t.retry = t.timer(t.retry, t.layer.timing.t1/5, inRetry)
 }
 
 // Respond sends a response: any number of provisional ones, one final one, and
@@ -67,11 +69,18 @@ func (t *ServerTx) Release() {
 
 // receive takes a request that matches the transaction. True says that it is an
 // ACK to a 2xx, which is the user's.
-func (t *ServerTx) receive(req *sip.Request) bool {
+func (t *transaction) receive(req *sip.Request) bool {
 	in := inRequest
 	if req.Method == sip.ACK {
 		in = inAck
 	}
 	do, _, _ := t.drive(in, nil)
 	return do&fxPass != 0
+}
+
+// unanswered is the request as long as it has no final response.
+func (t *transaction) unanswered() *ServerTx {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open
 }

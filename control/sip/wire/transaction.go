@@ -50,6 +50,7 @@ type transaction struct {
 	mu       sync.Mutex
 	state    state
 	last     []byte
+	open     *ServerTx // a request that came, until its final response
 	retry    *time.Timer
 	expire   *time.Timer
 	interval time.Duration
@@ -72,8 +73,14 @@ func (t *transaction) driveLocked(in input, msg []byte) (effect, bool, error) {
 		return 0, false, nil
 	}
 	t.state = st.to
-	if st.do&fxSend != 0 {
+	switch {
+	case st.do&fxSend != 0:
 		t.last = msg
+	case st.do&fxResend != 0 && t.last == nil && t.open != nil:
+		t.last = encode(Reply(t.open.Request, 100, "Trying", ""))
+	}
+	if st.to != trying && st.to != proceeding {
+		t.open = nil
 	}
 	t.armLocked(st.do)
 	var err error
@@ -106,12 +113,14 @@ func (t *transaction) armLocked(do effect) {
 	case do&fxGiveUp != 0:
 		t.expire = t.timer(t.expire, 64*tm.t1, inExpire)
 	case do&fxLinger != 0:
-		wait := tm.linger(t.kind, t.state, t.link.Reliable())
-		if wait == 0 {
+		switch wait := tm.linger(t.kind, t.state, t.link.Reliable()); wait {
+		case 0:
 			t.state = terminated
-			return
+		case 64 * tm.t1:
+			t.layer.lingering.Add(t)
+		default:
+			t.expire = t.timer(t.expire, wait, inExpire)
 		}
-		t.expire = t.timer(t.expire, wait, inExpire)
 	}
 }
 
@@ -130,6 +139,19 @@ func (t *transaction) timer(old *time.Timer, d time.Duration, in input) *time.Ti
 	epoch := t.epoch
 	return time.AfterFunc(d, func() { t.fire(in, epoch) })
 }
+
+// slow says that nothing was sent for a while.
+func (t *transaction) slow() {
+	t.mu.Lock()
+	due, epoch := t.state == proceeding && t.last == nil, t.epoch
+	t.mu.Unlock()
+	if due {
+		t.fire(inRetry, epoch)
+	}
+}
+
+// lingered says that the transaction need not stay for stragglers any longer.
+func (t *transaction) lingered() { _, _, _ = t.drive(inExpire, nil) }
 
 func (t *transaction) fire(in input, epoch int) {
 	t.mu.Lock()
