@@ -72,7 +72,7 @@ func (p *program) newRoom(name string, n *doc.Node) (*object, error) {
 		return nil, err
 	}
 	o := &object{owner: p, room: r, Place: &dialog.Place{
-		ID: "conf:" + name, Stage: dialog.Hall(r.conf, p.call.Media().Clock()), Trail: p.call.Trail(),
+		ID: "conf:" + name, Stage: dialog.Conference(r.conf, p.call.Media().Clock()), Trail: p.call.Trail(),
 	}}
 	p.service.hub.watching.Go(o.watch)
 	return o, nil

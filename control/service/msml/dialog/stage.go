@@ -59,30 +59,30 @@ func (l leg) Hear(r *record.Recorder) (func(), error) {
 
 func (l leg) Clock() *clock.Clock { return l.call.Media().Clock() }
 
-// Hall is a conference as a stage.
-func Hall(c *conference.Conference, time *clock.Clock) Stage { return hall{c, time} }
+// Conference is a conference as a stage.
+func Conference(c *conference.Conference, time *clock.Clock) Stage { return conf{c, time} }
 
-type hall struct {
-	conf *conference.Conference
-	time *clock.Clock
+type conf struct {
+	conference *conference.Conference
+	time       *clock.Clock
 }
 
-func (h hall) Play(pcm []int16) (Sound, error) {
-	return h.conf.Play(conference.Audio{PCM: pcm, Rate: audiofile.Rate})
+func (c conf) Play(pcm []int16) (Sound, error) {
+	return c.conference.Play(conference.Audio{PCM: pcm, Rate: audiofile.Rate})
 }
 
-func (h hall) PlaySupply(from media.Supply) (Sound, error) { return h.conf.PlaySupply(from) }
+func (c conf) PlaySupply(from media.Supply) (Sound, error) { return c.conference.PlaySupply(from) }
 
-func (h hall) Press(context.Context, string) error {
+func (c conf) Press(context.Context, string) error {
 	return doc.Faultf(doc.UnsupportedElement, "keys cannot be pressed into a conference")
 }
 
-func (h hall) Hear(r *record.Recorder) (func(), error) {
-	sink, err := r.Sink(0, h.conf.Rate())
+func (c conf) Hear(r *record.Recorder) (func(), error) {
+	sink, err := r.Sink(0, c.conference.Rate())
 	if err != nil {
 		return nil, err
 	}
-	return h.conf.Listen(sink)
+	return c.conference.Listen(sink)
 }
 
-func (h hall) Clock() *clock.Clock { return h.time }
+func (c conf) Clock() *clock.Clock { return c.time }
