@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -80,7 +81,12 @@ func oneOf(words, word string) bool { return strings.Contains(words, " "+word+" 
 func (s *scanner) named() {
 	from := s.at
 	for s.letter() {
-		s.at++
+		n := escape(s.text[s.at:])
+		if n == 0 {
+			s.wrong("an escape in a name is not \\uHHHH or \\u{H}")
+			return
+		}
+		s.at += n
 	}
 	word := s.text[from:s.at]
 	member := s.word == "."
@@ -169,14 +175,82 @@ func (s *scanner) step() {
 func (s *scanner) number() {
 	s.operand()
 	from := s.at
-	for s.letter() || s.at < len(s.text) && s.text[s.at] == '.' {
-		s.at++
-	}
+	s.numeral()
 	// The compiler computes with integers without bound, which can take it minutes.
-	if s.text[s.at-1] == 'n' && s.at > from+1 {
-		s.err = Big
+	if big := s.at < len(s.text) && s.text[s.at] == 'n'; big {
+		s.at++
+		if !s.letter() {
+			s.err = Big
+			return
+		}
+	}
+	if s.letter() {
+		for s.letter() {
+			s.at++
+		}
+		s.wrong("a number ends in letters: " + s.text[from:min(s.at, from+20)])
 	}
 }
+
+// numeral goes over a numeral (ECMA-262 section 12.9.3) but for what makes it an integer
+// without bound; over one that is malformed, up to where it is.
+func (s *scanner) numeral() {
+	const decimal = "0123456789_"
+	if s.text[s.at] == '0' && s.at+1 < len(s.text) {
+		if of := digitsOf(s.text[s.at+1]); of != "" {
+			s.at++
+			if begin := s.at; !s.run(begin+1, of) {
+				s.at = begin
+			}
+			return
+		}
+	}
+	s.run(s.at, decimal)
+	if s.at < len(s.text) && s.text[s.at] == '.' {
+		s.run(s.at+1, decimal)
+	}
+	if s.at < len(s.text) && s.text[s.at]|0x20 == 'e' {
+		begin, next := s.at, s.at+1
+		if next < len(s.text) && (s.text[next] == '+' || s.text[next] == '-') {
+			next++
+		}
+		if !s.run(next, decimal) {
+			s.at = begin
+		}
+	}
+}
+
+// digitsOf are those of the base that a letter behind 0 stands for.
+func digitsOf(letter byte) string {
+	switch letter | 0x20 {
+	case 'x':
+		return "0123456789abcdefABCDEF_"
+	case 'o':
+		return "01234567_"
+	case 'b':
+		return "01_"
+	}
+	return ""
+}
+
+// run goes over the digits from a place on, and tells whether there are any.
+func (s *scanner) run(from int, digits string) bool {
+	for s.at = from; s.at < len(s.text) && strings.IndexByte(digits, s.text[s.at]) >= 0; {
+		s.at++
+	}
+	return s.at > from
+}
+
+// escape is the size of the character of a name that text begins with, of what stands
+// for one (ECMA-262 section 12.7), or 0 where that is malformed.
+func escape(text string) int {
+	if text[0] != '\\' {
+		return 1
+	}
+	return len(escapes.FindString(text))
+}
+
+var escapes = regexp.MustCompile(`^\\u(?:[\da-fA-F]{4}|\{[\da-fA-F]+\})`)
 
 // quoted skips a string.
 func (s *scanner) quoted(quote byte) {

@@ -30,6 +30,11 @@ func TestScan(t *testing.T) {
 		{"too deep a sum", long("'a' + ", 600) + "1", Depth},
 		{"too deep behind what is hidden", "a = {} / 1\n / " + long("!", 600) + "1", Depth},
 		{"too deep an else", long("if (a) ; else ", 600) + ";", Depth},
+		{"names with escapes", "\\u{61} / 2 / '('; a.\\u0069f / 2 / '('; var b\\u{62}\\u0063 = 1", nil},
+		{"a name that is no word", long("\\u0069f (a) ", 300), nil},
+		{"too deep behind an escape", "\\u{61} / " + long("!", 600) + "1", Depth},
+		{"numbers", "0x1F + 0b1_0 + 0o7 + 1.5e-3 + .5 + 1.e+5 + 5..toFixed(1) + 1_000 / 2 / '('", nil},
+		{"integers without bound", "a = 0x1n", Big},
 		{"parameters read again", long("(a=", 20) + "1" + long(")=>1", 20), Work},
 	}
 	for _, tt := range tests {
@@ -56,6 +61,16 @@ func TestWrong(t *testing.T) {
 		{"a part of a template", "`a${1", 1},
 		{"a comment", "a /* b", 1},
 		{"a regular expression", "a = /b\n/", 1},
+		{"an escape", "a = 1\nb\\u12 = 1", 2},
+		{"an escape that stays open", "\\u{61", 1},
+		{"an escape of another kind", "a\\ b", 1},
+		{"a number with a word behind", "a =\n1in b", 2},
+		{"a number with a member's name behind", "5.toString()", 1},
+		{"a number without digits", "0x", 1},
+		{"an exponent without digits", "1e+", 1},
+		{"another base's digit", "0b1a", 1},
+		{"an integer without bound, and more", "1na", 1},
+		{"a number with an escape", "1\\u006e", 1},
 		{"one across lines", "a = /b\u2028/", 1},
 	}
 	for _, tt := range tests {
