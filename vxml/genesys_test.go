@@ -200,6 +200,16 @@ func TestPrivateVariables(t *testing.T) {
 	}
 }
 
+// The event and the log name the variable that an author probably meant.
+func TestMisspeltVariableIsHinted(t *testing.T) {
+	_, log, trace := watch(t, `<form><var name="account" expr="1"/><catch event="error.semantic"><log><value expr="_message"/></log><exit/></catch>
+		<block><value expr="acount"/></block></form>`, "")
+	const want = `acount is not defined: did you mean "account"?`
+	if !strings.Contains(trace, "logged: http://site/a.vxml:") || !strings.Contains(trace, want) || !strings.Contains(log, strings.ReplaceAll(want, `"`, `\"`)) {
+		t.Errorf("log\n%strace\n%s", log, trace)
+	}
+}
+
 // What is private is in no log and no trace, wherever the page takes it.
 func TestPrivate(t *testing.T) {
 	const pin = "4929123456781234"

@@ -11,6 +11,7 @@ import (
 
 	"mcp/control/config"
 	"mcp/control/node"
+	"mcp/vxml/script"
 )
 
 func configCommand() *cobra.Command {
@@ -78,6 +79,12 @@ say to it, "mcp doctor" tells.`,
 	}
 	cmd.Flags().BoolVar(&files, "files", true, "want the files that keys name to be there")
 	return cmd
+}
+
+// scriptLimits is what a configuration lets scripts of pages have.
+func scriptLimits(file string) (script.Limits, error) {
+	cfg, err := loadFrom(config.Source{File: file})
+	return cfg.Application.Scripts.Limits(), err
 }
 
 // printSections lists the sections of the configuration.

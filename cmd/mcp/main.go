@@ -49,7 +49,7 @@ VoiceXML, MSML and NETANN. This is the platform and its tools.`,
 		SilenceErrors:     true,
 	}
 	root.AddCommand(serveCommand(), doctorCommand(), top.Command(), planeCommand(), legsCommand(), streamsCommand(), captureCommand(),
-		author.Command(version), cdrCommand(), configCommand(), paceCommand())
+		author.Command(version, scriptLimits), cdrCommand(), configCommand(), paceCommand())
 	fitHelp(root)
 	guide(root)
 	return root

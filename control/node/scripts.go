@@ -29,6 +29,7 @@ func (s Scripts) Validate() error {
 	)
 }
 
-func (s Scripts) limits() script.Limits {
+// Limits are those of the interpreter.
+func (s Scripts) Limits() script.Limits {
 	return script.Limits{Time: s.Time, Memory: uint64(s.Memory), Depth: s.Calls, Size: int(s.Size), Work: s.Work}
 }

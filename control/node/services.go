@@ -82,7 +82,7 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store, engines v
 	if err != nil {
 		return nil, err
 	}
-	interpreter := vxml.New(vxml.Options{Fetcher: fetcher, Logger: n.log, Defaults: defaults, Script: n.cfg.Application.Scripts.limits()})
+	interpreter := vxml.New(vxml.Options{Fetcher: fetcher, Logger: n.log, Defaults: defaults, Script: n.cfg.Application.Scripts.Limits()})
 	files, err := pagelog.Open(n.cfg.Application.Logs)
 	if err != nil {
 		return nil, fmt.Errorf("application.logs: %w", err)

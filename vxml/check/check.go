@@ -26,9 +26,15 @@ type Report struct {
 	Problems  []error
 }
 
+// Platform is what the application is to run on.
+type Platform struct {
+	Fetcher *fetch.Fetcher
+	Scripts script.Limits
+}
+
 // Run checks the application that begins at the address.
-func Run(ctx context.Context, fetcher *fetch.Fetcher, address string) (Report, error) {
-	c := &checker{fetcher: fetcher, seen: make(map[string]bool), pages: make(map[string]*doc.Page), trees: make(map[string]tree), words: make(map[string]bool),
+func (on Platform) Run(ctx context.Context, address string) (Report, error) {
+	c := &checker{Platform: on, seen: make(map[string]bool), pages: make(map[string]*doc.Page), trees: make(map[string]tree), words: make(map[string]bool),
 		compiled: make(map[string]compiled)}
 	url, fragment, err := fetch.Resolve("", address)
 	if err != nil {
@@ -51,7 +57,7 @@ func Run(ctx context.Context, fetcher *fetch.Fetcher, address string) (Report, e
 }
 
 type checker struct {
-	fetcher  *fetch.Fetcher
+	Platform
 	seen     map[string]bool
 	pages    map[string]*doc.Page // nil when it cannot be used
 	trees    map[string]tree      // of the pages that are XML at all, by address
@@ -100,7 +106,7 @@ func (c *checker) follow(ctx context.Context, r reference) {
 	if !c.seen[string(r.kind)+r.url] {
 		c.seen[string(r.kind)+r.url] = true
 		c.report.Documents++
-		got, err := c.fetcher.Get(ctx, fetch.Request{URL: r.url})
+		got, err := c.Fetcher.Get(ctx, fetch.Request{URL: r.url})
 		if err != nil {
 			c.wrong(r, err)
 			return
@@ -148,11 +154,11 @@ func (c *checker) all(err error) {
 
 // script looks at a script that begins at a place.
 func (c *checker) script(text string, at doc.Error) {
-	for _, word := range identifiers.FindAllString(text, -1) {
+	for _, word := range identifiers.FindAllString(escapes.ReplaceAllStringFunc(text, unescaped), -1) {
 		c.words[word] = true
 	}
 	var wrong *script.SyntaxError
-	if errors.As(script.Syntax(text, false), &wrong) {
+	if errors.As(c.Scripts.Syntax(text, false), &wrong) {
 		at.Line, at.Text = at.Line+wrong.Line-1, wrong.Message
 		c.problem(&at)
 	}

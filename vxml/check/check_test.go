@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	report, err := check.Run(t.Context(), fetch.New(fetch.Config{}), filepath.Join(dir, "start.vxml"))
+	report, err := check.Platform{Fetcher: fetch.New(fetch.Config{})}.Run(t.Context(), filepath.Join(dir, "start.vxml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ type compiled struct {
 }
 
 func (c *checker) compile(ctx context.Context, uri string) (*grammar.Grammar, error) {
-	got, err := c.fetcher.Get(ctx, fetch.Request{URL: uri})
+	got, err := c.Fetcher.Get(ctx, fetch.Request{URL: uri})
 	if err != nil {
 		return nil, err
 	}

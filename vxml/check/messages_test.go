@@ -8,6 +8,7 @@ import (
 
 	"mcp/vxml/check"
 	"mcp/vxml/fetch"
+	"mcp/vxml/script"
 )
 
 // Each row is a slip of an author, and all that is said of it: where it is, and what
@@ -49,6 +50,10 @@ func TestMessages(t *testing.T) {
 				`a.vxml:3: <assign>: no scope declares "count": declare it with <var name="count"/>`},
 		{name: "variables of scripts", body: `<script>var s = 1; function f() { t = 2; }</script><form><block><assign name="s" expr="1"/><assign name="t" expr="1"/><assign name="u" expr="1"/></block></form>`,
 			want: `a.vxml:2: <assign>: no scope declares "u": declare it with <var name="u"/>`},
+		{name: "a variable that a script writes with escapes", body: `<script>v\u0061r1 = 1; v\u{61}r2 = 2</script><form><block><assign name="var1" expr="1"/><assign name="var2" expr="1"/></block></form>`},
+		{name: "a script that is too much", body: `<script>` + strings.Repeat("a();", 400) + `</script><form/>`,
+			want: `a.vxml:2: <script>: the script is more work to compile than is allowed: part it, or read large data with <data>; it may be 1000 tokens`},
+		{name: "a number and a word", body: "<script>\nvar a = 3px</script><form/>", want: `a.vxml:3: <script>: a number ends in letters: 3px`},
 		{name: "a handler of the document", body: `<catch event="e"><assign name="f" expr="1"/><assign name="g" expr="1"/></catch><form><var name="f"/></form>`,
 			want: `a.vxml:2: <assign>: no scope declares "g": declare it with <var name="g"/>`},
 		{name: "a rule of the page's own grammar", body: `<form><field name="a"><grammar root="r" version="1.0" mode="voice"><rule id="r">` + "\n" + `to <ruleref uri="#ctiy"/></rule><rule id="city">Rome</rule></grammar></field></form>`,
@@ -83,7 +88,7 @@ func TestMessages(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			report, err := check.Run(t.Context(), fetch.New(fetch.Config{}), filepath.Join(dir, "a.vxml"))
+			report, err := check.Platform{Fetcher: fetch.New(fetch.Config{}), Scripts: script.Limits{Work: 1000}}.Run(t.Context(), filepath.Join(dir, "a.vxml"))
 			if err != nil {
 				t.Fatal(err)
 			}

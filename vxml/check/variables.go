@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mcp/vxml/doc"
@@ -20,6 +21,17 @@ type tree struct {
 }
 
 var identifiers = regexp.MustCompile(`[\p{L}_$][\p{L}\p{Nd}_$]*`)
+
+var escapes = regexp.MustCompile(`\\u(?:[\da-fA-F]{4}|\{[\da-fA-F]+\})`)
+
+// unescaped is the character that an escape in a name stands for.
+func unescaped(escape string) string {
+	code, err := strconv.ParseInt(strings.Trim(escape[2:], "{}"), 16, 32)
+	if err != nil {
+		return escape
+	}
+	return string(rune(code))
+}
 
 // provided are the variables that nobody declares (VoiceXML 2.0 section 5.1).
 var provided = []string{"session", "application", "lastresult$", "lastmessage$", "_event", "_message", "_prompt", "_dtmf"}

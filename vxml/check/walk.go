@@ -81,7 +81,7 @@ func (c *checker) walk(n *xmltree.Node, at place) {
 
 // fault says what keeps a text from being an expression, empty when nothing does.
 func fault(text string) string {
-	err := script.Syntax(text, true)
+	err := script.Limits{}.Syntax(text, true)
 	var wrong *script.SyntaxError
 	switch {
 	case err == nil:

@@ -91,7 +91,7 @@ func TestWork(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			k := key{chain: "session " + innermost, kind: statements, text: tt.text}
-			_, err := compile(k, Source{Text: tt.text}, Limits{Work: tt.work}.withDefaults().Work)
+			_, err := compile(k, Source{Text: tt.text}, Limits{Work: tt.work}.WithDefaults().Work)
 			var e *Error
 			if errors.As(err, &e) != tt.limit || e != nil && !e.Limit {
 				t.Error(err)

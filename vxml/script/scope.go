@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+
+	spelling "mcp/vxml/near"
 )
 
 // Scope is one scope of the chain and everything outside it.
@@ -98,7 +101,7 @@ func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *progr
 		return nil, nil, m.lost
 	}
 	if len(src.Text) > m.limits.Size {
-		return nil, nil, &Error{Source: src, Message: fmt.Sprintf("script is larger than %d bytes", m.limits.Size)}
+		return nil, nil, &Error{Source: src, Message: m.limits.oversize()}
 	}
 	id := key{chain: s.chain + " " + innermost, kind: k, text: src.Text}
 	p, err := m.cache.program(id, src, m.limits.Work)
@@ -126,7 +129,33 @@ func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *progr
 		}
 		return f(s.object, append(s.args(), s.object)...)
 	})
+	s.hint(err)
 	return v, p, err
+}
+
+var undeclared = regexp.MustCompile(`^ReferenceError: ([^ ]+) is not defined$`)
+
+// hint adds to the error of a variable that no scope has the one that was probably meant.
+func (s *Scope) hint(err error) {
+	var fault *Error
+	if !errors.As(err, &fault) {
+		return
+	}
+	if m := undeclared.FindStringSubmatch(fault.Message); m != nil {
+		fault.Message += s.meant(m[1])
+	}
+}
+
+// meant asks whether a variable in force, or a scope, was meant by a name that is neither.
+func (s *Scope) meant(name string) string {
+	var names []string
+	for ; s != nil && s.machine.lost == nil; s = s.parent {
+		names = append(append(names, s.object.Keys()...), s.name)
+	}
+	if meant := spelling.Meant(name, names); meant != "" {
+		return fmt.Sprintf(": did you mean %q?", meant)
+	}
+	return ""
 }
 
 func (m *Machine) function(id key, p *program) (goja.Callable, error) {
@@ -268,7 +297,7 @@ func (s *Scope) Assign(ctx context.Context, target string, value Value) error {
 	}
 	switch {
 	case owner == nil:
-		return &Error{Source: src, Message: "the variable is not declared: declare it with <var>"}
+		return &Error{Source: src, Message: "the variable is not declared" + cmp.Or(s.meant(first), ": declare it with <var>")}
 	case owner.fixed != nil:
 		return &Error{Source: src, Message: "session variables are read-only"}
 	case !dotted && !indexed:

@@ -30,7 +30,10 @@ type Limits struct {
 	Work int
 }
 
-func (l Limits) withDefaults() Limits {
+func (l Limits) oversize() string { return fmt.Sprintf("script is larger than %d bytes", l.Size) }
+
+// WithDefaults is the limits with the default where none is set.
+func (l Limits) WithDefaults() Limits {
 	if l.Time <= 0 {
 		l.Time = time.Second
 	}
@@ -99,7 +102,7 @@ func NewMachine(limits Limits, cache *Cache) *Machine {
 	m := &Machine{
 		vm:       goja.New(),
 		cache:    cache,
-		limits:   limits.withDefaults(),
+		limits:   limits.WithDefaults(),
 		compiled: make(map[key]goja.Callable),
 	}
 	m.vm.SetMaxCallStackSize(m.limits.Depth)

@@ -318,3 +318,35 @@ func tags(f *testing.F, source []byte) {
 	}
 	walk(root)
 }
+
+// Who misspells a variable is told which one was probably meant.
+func TestMeant(t *testing.T) {
+	m := NewMachine(Limits{}, NewCache())
+	session := m.NewReadOnly("session", []string{"connection"}, func(string) (Value, error) { return m.Value(nil), nil })
+	scope := m.NewScope(m.NewScope(session, "application"), "dialog")
+	if err := scope.Run(context.Background(), Source{Text: "var account = 1, x1 = 2; function total() { return acount }"}); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ expr, want string }{
+		{"acount + 1", `ReferenceError: acount is not defined: did you mean "account"? in "acount + 1"`},
+		{"Account", `ReferenceError: Account is not defined: did you mean "account"? in "Account"`},
+		{"total()", `ReferenceError: acount is not defined: did you mean "account"? in "total()"`},
+		{"conection", `ReferenceError: conection is not defined: did you mean "connection"? in "conection"`},
+		{"aplication.x", `ReferenceError: aplication is not defined: did you mean "application"? in "aplication.x"`},
+		{"other", `ReferenceError: other is not defined in "other"`},
+		{"(function() { throw 'acount' })()", `acount in "(function() { throw 'acount' })()"`},
+	}
+	for _, tt := range tests {
+		if _, err := scope.Eval(context.Background(), Source{Text: tt.expr}); err == nil || err.Error() != tt.want {
+			t.Errorf("%s: %v\nwant %s", tt.expr, err, tt.want)
+		}
+	}
+	for target, want := range map[string]string{
+		"acount": `the variable is not declared: did you mean "account"? in "acount"`,
+		"other":  `the variable is not declared: declare it with <var> in "other"`,
+	} {
+		if err := scope.Assign(context.Background(), target, m.Value(1)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v\nwant %s", target, err, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package script
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
@@ -36,15 +37,20 @@ func excessive(err error) bool {
 // SyntaxError is text that is no script.
 type SyntaxError = scan.SyntaxError
 
-// Syntax tells whether a text could be run as a script, or evaluated as an
-// expression, without doing it. Its error is a *SyntaxError.
-func Syntax(text string, expression bool) error {
+// Syntax tells whether a text could be run as a script, or evaluated as an expression,
+// within the limits, without doing it. Its error is a *SyntaxError.
+func (l Limits) Syntax(text string, expression bool) error {
+	l = l.WithDefaults()
+	if len(text) > l.Size {
+		return &SyntaxError{Line: 1, Message: l.oversize()}
+	}
+	work := l.Work
 	if expression {
-		text = "(" + text + "\n)"
+		text, work = "("+text+"\n)", inlineWork
 	} else {
 		text = uncommented(text)
 	}
-	err := scan.Text(text, Limits{}.withDefaults().Work)
+	err := scan.Text(text, work)
 	if err == nil {
 		_, err = parser.ParseFile(nil, "", text, 0, parser.WithDisableSourceMaps)
 	}
@@ -58,6 +64,9 @@ func Syntax(text string, expression bool) error {
 	}
 	if errors.As(err, &wrong) {
 		return wrong
+	}
+	if errors.Is(err, scan.Work) {
+		err = fmt.Errorf("%w; it may be %d tokens", err, work)
 	}
 	return &SyntaxError{Line: 1, Message: err.Error()}
 }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -17,12 +18,16 @@ func TestSyntax(t *testing.T) {
 		{"a script that is none", "var a = 1;\nfunction f( {", false, 2},
 		{"half an expression", "1 +", true, 2},
 		{"statements are no expression", "var a", true, 1},
+		{"a script of many tokens", strings.Repeat("a();", 24_000), false, 0},
+		{"a script of too many", strings.Repeat("a();", 34_000), false, 1},
+		{"an expression of as many", "[" + strings.Repeat("a(),", 27_000) + "]", true, 1},
+		{"a script that is too large", strings.Repeat(" ", 2<<20), false, 1},
 		{"what could not be compiled", "2n ** 99999n", true, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var wrong *SyntaxError
-			err := Syntax(tt.text, tt.expression)
+			err := Limits{Work: 100_000}.Syntax(tt.text, tt.expression)
 			if errors.As(err, &wrong); (err == nil) != (tt.line == 0) || err != nil && wrong.Line != tt.line {
 				t.Errorf("%+v", err)
 			}

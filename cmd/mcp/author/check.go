@@ -14,26 +14,37 @@ import (
 	application "mcp/vxml/check"
 	"mcp/vxml/fetch"
 	"mcp/vxml/rehearsal"
+	"mcp/vxml/script"
 )
 
-func checkCommand() *cobra.Command {
-	return &cobra.Command{
+func checkCommand(configured Configured) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
 		Use:   "check FILE-OR-URL...",
 		Short: "Say what is wrong with an application, and where",
 		Long: `Reads the pages, and every page, script, grammar and recording that they name,
 and prints all that is wrong with them. Addresses that pages compute, and what
-is posted, are not followed.`,
-		Example: "  mcp vxml check main.vxml\n  mcp vxml check http://web.example/main.vxml http://web.example/night.vxml",
+is posted, are not followed. How large scripts may be, the configuration says
+(application.scripts).`,
+		Example: "  mcp vxml check main.vxml\n  mcp vxml check --config mcp.yaml http://web.example/main.vxml http://web.example/night.vxml",
 		Args:    cobra.MinimumNArgs(1),
-		RunE:    check,
+		RunE: func(cmd *cobra.Command, addresses []string) error {
+			scripts, err := configured(file)
+			if err != nil {
+				return err
+			}
+			return check(cmd, addresses, scripts)
+		},
 	}
+	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration `file` of the platform that the application is for; default: the one in force")
+	return cmd
 }
 
-func check(cmd *cobra.Command, addresses []string) error {
-	fetcher := fetch.New(fetch.Config{})
+func check(cmd *cobra.Command, addresses []string, scripts script.Limits) error {
+	platform := application.Platform{Fetcher: fetch.New(fetch.Config{}), Scripts: scripts.WithDefaults()}
 	documents, problems := 0, 0
 	for _, address := range addresses {
-		report, err := application.Run(cmd.Context(), fetcher, address)
+		report, err := platform.Run(cmd.Context(), address)
 		if err != nil {
 			return err
 		}
@@ -43,7 +54,8 @@ func check(cmd *cobra.Command, addresses []string) error {
 		documents += report.Documents
 		problems += len(report.Problems)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s, %s\n", count(documents, "document"), count(problems, "problem"))
+	fmt.Fprintf(cmd.OutOrStdout(), "%s, %s; a script may have %s and %s\n", count(documents, "document"), count(problems, "problem"),
+		count(platform.Scripts.Work, "token"), count(platform.Scripts.Size, "byte"))
 	if problems > 0 {
 		return errors.New("the application has problems")
 	}

@@ -1,11 +1,25 @@
 package author
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mcp/vxml/script"
 )
+
+// limited is a configuration.
+func limited(file string) (script.Limits, error) {
+	switch file {
+	case "":
+		return script.Limits{}, nil
+	case "small":
+		return script.Limits{Work: 1000}, nil
+	}
+	return script.Limits{}, errors.New("there is no such file")
+}
 
 // author runs a command in a folder with files.
 func author(t *testing.T, files map[string]string, args ...string) (string, error) {
@@ -17,7 +31,7 @@ func author(t *testing.T, files map[string]string, args ...string) (string, erro
 		}
 	}
 	var out strings.Builder
-	cmd := Command("test")
+	cmd := Command("test", limited)
 	args[1] = filepath.Join(dir, args[1])
 	cmd.SetArgs(args)
 	cmd.SetOut(&out)
@@ -28,11 +42,26 @@ func author(t *testing.T, files map[string]string, args ...string) (string, erro
 
 func TestCheck(t *testing.T) {
 	good := map[string]string{"a.vxml": demoPage}
-	if out, err := author(t, good, "check", "a.vxml"); err != nil || !strings.Contains(out, "1 document, 0 problems") {
+	if out, err := author(t, good, "check", "a.vxml"); err != nil || !strings.Contains(out, "1 document, 0 problems; a script may have 200000 tokens and 1048576 bytes") {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	bad := map[string]string{"a.vxml": "<vxml version='2.1'>\n<form><block><goto next='none.vxml'/></block></form></vxml>"}
 	if out, err := author(t, bad, "check", "a.vxml"); err == nil || !strings.Contains(out, "a.vxml:2: <goto>: ") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+// How large scripts may be is what the platform's configuration says.
+func TestCheckByConfiguration(t *testing.T) {
+	page := map[string]string{"a.vxml": "<vxml version='2.1'>\n<script>" + strings.Repeat("a();", 400) + "</script><form/></vxml>"}
+	if out, err := author(t, page, "check", "a.vxml"); err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	out, err := author(t, page, "check", "a.vxml", "--config", "small")
+	if err == nil || !strings.Contains(out, "a.vxml:2: <script>: the script is more work") || !strings.Contains(out, "a script may have 1000 tokens") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	if out, err := author(t, page, "check", "a.vxml", "-c", "none"); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("%v:\n%s", err, out)
 	}
 }

@@ -12,14 +12,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcp/vxml"
+	"mcp/vxml/script"
 	"mcp/vxml/sim"
 )
 
+// Configured is what a configuration file, or the one in force when its name is empty,
+// lets scripts have.
+type Configured func(file string) (script.Limits, error)
+
 // Command holds the tools; version is the program's, for reports.
-func Command(version string) *cobra.Command {
+func Command(version string, configured Configured) *cobra.Command {
 	cmd := &cobra.Command{Use: "vxml", Short: "Tools for VoiceXML applications",
 		Example: "  mcp vxml run main.vxml\n  mcp vxml check main.vxml\n  mcp vxml test dialogues/\n  mcp vxml trace"}
-	cmd.AddCommand(runCommand(), suiteCommand(version), checkCommand(), testCommand(), benchCommand(version), traceCommand())
+	cmd.AddCommand(runCommand(), suiteCommand(version), checkCommand(configured), testCommand(), benchCommand(version), traceCommand())
 	return cmd
 }
 

@@ -19,7 +19,7 @@ func runVXML(t *testing.T, page, terminal string, args ...string) (string, error
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	cmd := Command("test")
+	cmd := Command("test", limited)
 	cmd.SetArgs(append([]string{"run", file}, args...))
 	cmd.SetIn(strings.NewReader(terminal))
 	cmd.SetOut(&out)

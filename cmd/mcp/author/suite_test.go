@@ -24,7 +24,7 @@ func runSuite(t *testing.T, args ...string) (string, error) {
 		}
 	}
 	var out strings.Builder
-	cmd := Command("test")
+	cmd := Command("test", limited)
 	cmd.SetArgs(append([]string{"suite", filepath.Join(dir, "manifest.json")}, args...))
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)

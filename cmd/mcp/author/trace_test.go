@@ -31,7 +31,7 @@ func (s *shared) String() string {
 
 // trace runs the command with a context of its own.
 func trace(ctx context.Context, out *shared, args ...string) error {
-	cmd := Command("test")
+	cmd := Command("test", limited)
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetArgs(append([]string{"trace"}, args...))
 	cmd.SetOut(out)
