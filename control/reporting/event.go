@@ -21,8 +21,11 @@ type Event struct {
 // maxURI bounds the addresses in a record.
 const maxURI = 1024
 
-// maxText bounds what an application can put into one record.
-const maxText = 8 << 10
+// maxName and maxText bound what an application can put into one record.
+const (
+	maxName = 256
+	maxText = 8 << 10
+)
 
 // Trail makes the events of one call, and collects what was done in it for its
 // record. Its methods may be called from any goroutine, and of a nil Trail too,
@@ -124,7 +127,7 @@ func (t *Trail) event(kind Kind, name, text string) {
 	t.n++
 	e := Event{
 		Head: t.head, Call: t.head.ID, At: now, Offset: now.Sub(t.start).Milliseconds(),
-		Sequence: t.n, Name: shorten(name, 256), Text: shorten(text, maxText),
+		Sequence: t.n, Name: shorten(name, maxName), Text: shorten(text, maxText),
 	}
 	e.Kind, e.ID = kind, "" // who keeps it names it
 	t.sink(e)

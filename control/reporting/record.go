@@ -1,10 +1,6 @@
 package reporting
 
-import (
-	"maps"
-	"slices"
-	"time"
-)
+import "time"
 
 // Record is one call's detail record: what a bill, a dashboard and a complaint
 // need to know of the call. Every call leaves exactly one, answered or not.
@@ -193,21 +189,24 @@ const maxExit = 64
 
 // bounded is the dialogue without what would make its record too large.
 func (d *Dialogue) bounded() *Dialogue {
-	if d == nil {
-		return nil
+	if d == nil || d.fits() {
+		return d
 	}
 	c := *d
-	c.Exit = nil
-	for _, name := range slices.Sorted(maps.Keys(d.Exit)) {
-		if len(c.Exit) == maxExit {
-			break
-		}
-		if c.Exit == nil {
-			c.Exit = map[string]string{}
-		}
-		c.Exit[shorten(name, 256)] = shorten(d.Exit[name], maxText)
+	c.Exit = map[string]string{}
+	for _, name := range sortedKeys(d.Exit)[:min(maxExit, len(d.Exit))] {
+		c.Exit[shorten(name, maxName)] = shorten(d.Exit[name], maxText)
 	}
 	return &c
+}
+
+func (d *Dialogue) fits() bool {
+	for name, value := range d.Exit {
+		if len(name) > maxName || len(value) > maxText {
+			return false
+		}
+	}
+	return len(d.Exit) <= maxExit
 }
 
 // Deeds are what was done in a call, the first hundred of each kind.

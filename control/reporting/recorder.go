@@ -217,12 +217,12 @@ func (r *Recorder) event(e Event) {
 		}
 	}
 	e.ID, e.At = newID(), e.At.UTC()
-	r.put(to, e.Kind, e)
+	b, err := encodeEvent(&e)
+	r.put(to, e.Kind, b, err)
 }
 
-// put hands a record to a lane that nobody waits for.
-func (r *Recorder) put(to *lane, kind Kind, record any) {
-	b, err := json.Marshal(record)
+// put hands a record to a lane that nobody waits for, unless it could not be encoded.
+func (r *Recorder) put(to *lane, kind Kind, b []byte, err error) {
 	if err == nil {
 		err = to.put(context.Background(), &parcel{kind: kind, json: b})
 	}
@@ -252,7 +252,8 @@ func (r *Recorder) reportIntervals() {
 func (r *Recorder) report() {
 	for _, o := range r.tally.report(time.Now()) {
 		o.Component = r.config.Component
-		r.put(r.rest, KindOperations, o)
+		b, err := json.Marshal(o)
+		r.put(r.rest, KindOperations, b, err)
 	}
 }
 
@@ -292,16 +293,6 @@ func (r *Recorder) Describe(ch chan<- *prometheus.Desc) { r.metrics.describe(ch)
 
 // Collect implements prometheus.Collector.
 func (r *Recorder) Collect(ch chan<- prometheus.Metric) { r.metrics.collect(ch) }
-
-// Encode is the JSON of a call's record, as it is stored.
-func Encode(rec *Record) ([]byte, error) {
-	c := forStorage(rec)
-	b, err := json.Marshal(&c)
-	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	return b, nil
-}
 
 // forStorage is a copy of a record with wall-clock times in UTC, and with nothing
 // that would make it too large. The record itself keeps the monotonic readings.

@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // full is a record with every field set.
-func full(t *testing.T) *Record {
+func full(t testing.TB) *Record {
 	t.Helper()
 	started := time.Date(2026, 3, 29, 1, 59, 58, 5e6, time.FixedZone("CET", 3600))
 	r := Begin("01890a5d-ac96-774b-bcce-b302099a8057", started)

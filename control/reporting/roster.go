@@ -309,16 +309,22 @@ func (r *roster) rewrite() {
 }
 
 func (r *roster) append(notes []note) (size int, err error) {
-	entries := make([][]byte, 0, len(notes))
-	for _, n := range notes {
-		b, err := json.Marshal(n)
-		if err != nil {
-			return size, fmt.Errorf("note calls that are up: %w", err)
-		}
-		entries, size = append(entries, b), size+len(b)
+	e := encoder{b: make([]byte, 0, len(notes)*usualRecord/2)}
+	ends := make([]int, len(notes))
+	for i := range notes {
+		e.note(&notes[i])
+		ends[i] = len(e.b)
+	}
+	all, err := e.result()
+	if err != nil {
+		return 0, fmt.Errorf("note calls that are up: %w", err)
+	}
+	entries, begin := make([][]byte, len(notes)), 0
+	for i, end := range ends {
+		entries[i], begin = all[begin:end], end
 	}
 	_, err = r.journal.Append(context.Background(), entries...)
-	return size, err
+	return len(all), err
 }
 
 // drain writes what is still waiting and takes no more. It is idempotent.
