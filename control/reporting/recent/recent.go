@@ -18,6 +18,7 @@ const (
 	maxLive     = 2000 // calls that are up; those beyond are not followed
 	maxEvents   = 400  // of one call; the first half and the latest are kept
 	usualEvents = 32   // room for those of a short call
+	maxSpare    = 64   // rooms for events that are kept for the next calls
 	maxSamples  = 600  // of one call; when there are more, every other one is dropped
 	maxText     = 300  // of one event
 )
@@ -72,6 +73,7 @@ type Calls struct {
 	known  map[string]*Details
 	ended  []string // the oldest first
 	beyond int      // calls that are up and are not followed
+	spare  [][]Event
 }
 
 // Begun implements reporting.Watcher.
@@ -87,7 +89,30 @@ func (c *Calls) Begun(r *reporting.Record) {
 	}
 	c.known[r.ID] = &Details{Call: Call{
 		ID: r.ID, SIPCallID: r.SIPCallID, Session: r.Session, From: r.Parties.Remote, To: r.Parties.Local, Begun: r.StartedAt,
-	}, Events: make([]Event, 0, usualEvents)}
+	}, Events: c.roomLocked()}
+}
+
+// roomLocked is room for a call's events, of one that is forgotten if there is any;
+// c.mu is held.
+func (c *Calls) roomLocked() []Event {
+	last := len(c.spare) - 1
+	if last < 0 {
+		return make([]Event, 0, usualEvents)
+	}
+	room := c.spare[last]
+	c.spare = c.spare[:last]
+	return room
+}
+
+// forgetLocked lets go of the call that ended first; c.mu is held.
+func (c *Calls) forgetLocked() {
+	room := c.known[c.ended[0]].Events
+	delete(c.known, c.ended[0])
+	c.ended = slices.Delete(c.ended, 0, 1)
+	if len(c.spare) < maxSpare {
+		clear(room)
+		c.spare = append(c.spare, room[:0])
+	}
 }
 
 // Happened implements reporting.Watcher.
@@ -125,8 +150,7 @@ func (c *Calls) Ended(r *reporting.Record) {
 	d.Ended, d.Cause, d.By, d.SIPStatus, d.Error = &at, string(r.End.Cause), string(r.End.By), r.End.SIPStatus, shorten(r.End.Error)
 	d.SIPCallID = r.SIPCallID
 	if c.ended = append(c.ended, r.ID); len(c.ended) > maxEnded {
-		delete(c.known, c.ended[0])
-		c.ended = slices.Delete(c.ended, 0, 1)
+		c.forgetLocked()
 	}
 }
 

@@ -92,3 +92,45 @@ func TestBounds(t *testing.T) {
 		t.Error("a call that is up was forgotten")
 	}
 }
+
+// A call takes the room of one that is forgotten, and nothing that was in it.
+func TestForgottenCallsLeaveTheirRoom(t *testing.T) {
+	var c Calls
+	n := 0
+	life := func(events int) Details {
+		id := fmt.Sprint(n)
+		n++
+		r := begin(&c, id, time.Now())
+		for range events {
+			happen(&c, id, "prompt", id)
+		}
+		d, _ := c.Find(id)
+		c.Ended(r)
+		return d
+	}
+	for range 2 * maxEnded {
+		life(2 * usualEvents)
+	}
+	if d := life(1); len(d.Events) != 1 || d.Events[0].Text != d.ID {
+		t.Errorf("%+v", d.Events)
+	}
+	if room := c.roomLocked()[:usualEvents]; cap(room) < 2*usualEvents || room[0] != (Event{}) || room[usualEvents-1] != (Event{}) {
+		t.Errorf("room for %d events, first %+v", cap(room), room[0])
+	}
+	if len(c.spare) > maxSpare {
+		t.Errorf("%d rooms are kept", len(c.spare))
+	}
+}
+
+func BenchmarkCall(b *testing.B) {
+	var c Calls
+	b.ReportAllocs()
+	for i := range b.N {
+		id := fmt.Sprint(i)
+		r := begin(&c, id, time.Now())
+		for range usualEvents + 8 {
+			happen(&c, id, "prompt", "text")
+		}
+		c.Ended(r)
+	}
+}
