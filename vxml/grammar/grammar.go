@@ -119,6 +119,8 @@ type inst struct {
 	rule string // foreign: id of its rule, empty for its root
 	// show is, at a token's last word, the token as the grammar spells it, and
 	// empty at the words before; of a foreign reference, the media type it states.
-	show string
-	to   []int
+	show   string
+	to     []int
+	callee *rule // of opCall
+	joins  bool  // more ways than one lead here
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"mcp/vxml/near"
 )
@@ -17,6 +18,8 @@ type Linked struct {
 	*Grammar
 	root    *rule
 	foreign map[string]*Grammar
+	began   sync.Once
+	start   Matcher // where every match begins
 }
 
 // maxGrammars bounds how many documents one grammar may draw in.

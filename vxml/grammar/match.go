@@ -19,11 +19,14 @@ type Matcher struct {
 	linked  *Linked
 	threads []thread // waiting for a token, in order of preference
 	done    []*event // complete readings, the preferred first
-	tokens  []string
 	frames  map[frame]*frame
-	seen    map[place]int
-	width   int // ways kept to one place: how many readings can be told apart
-	steps   int // left
+	known   map[frame]*frame // those that every match begins with
+	seen    map[place]int    // in places that more ways than one lead to
+	width   int              // ways kept to one place: how many readings can be told apart
+	steps   int              // left
+
+	pending, room []thread // for what is still to run, and for the threads of the next token
+	fresh         []event
 }
 
 // maxSteps bounds the work on one input, of which a call of a rule takes more.
@@ -71,32 +74,49 @@ const (
 )
 
 // NewMatcher begins a match.
-func (l *Linked) NewMatcher() *Matcher { return l.matcher(1) }
+func (l *Linked) NewMatcher() *Matcher {
+	l.began.Do(func() { l.start = *l.matcher(1) })
+	start := &l.start
+	return &Matcher{
+		linked: l, threads: start.threads, done: start.done, known: start.frames, width: 1, steps: start.steps,
+	}
+}
 
 func (l *Linked) matcher(width int) *Matcher {
-	m := &Matcher{linked: l, frames: make(map[frame]*frame), seen: make(map[place]int), width: width, steps: maxSteps}
-	m.advance([]thread{{rule: l.root, trace: &event{kind: entered, rule: l.root}}})
+	m := &Matcher{linked: l, width: width, steps: maxSteps}
+	m.pending = append(m.pending, thread{rule: l.root, trace: m.event(event{kind: entered, rule: l.root})})
+	m.advance()
 	return m
+}
+
+// event keeps an event. A few are made at a time.
+func (m *Matcher) event(e event) *event {
+	if len(m.fresh) == 0 {
+		m.fresh = make([]event, 8)
+	}
+	kept := &m.fresh[0]
+	m.fresh = m.fresh[1:]
+	*kept = e
+	return kept
 }
 
 // Feed takes the next token and tells the state it leads to.
 func (m *Matcher) Feed(token string) State {
-	m.tokens = append(m.tokens, token)
-	var next []thread
-	for _, t := range m.threads {
+	for i := len(m.threads) - 1; i >= 0; i-- {
+		t := m.threads[i]
 		in := &t.rule.code[t.pc]
 		switch {
 		case in.op == opAny:
-			t.trace = &event{kind: skipped, text: token, prev: t.trace}
+			t.trace = m.event(event{kind: skipped, text: token, prev: t.trace})
 		case in.text != token:
 			continue
 		case in.show != "":
-			t.trace = &event{kind: heard, text: in.show, prev: t.trace}
+			t.trace = m.event(event{kind: heard, text: in.show, prev: t.trace})
 		}
 		t.pc++
-		next = append(next, t)
+		m.pending = append(m.pending, t)
 	}
-	m.advance(next)
+	m.advance()
 	return m.State()
 }
 
@@ -123,73 +143,79 @@ func (m *Matcher) Accepts(token string) bool {
 	return false
 }
 
-// Tokens returns what has been fed.
-func (m *Matcher) Tokens() []string { return m.tokens }
-
 type place struct {
 	rule  *rule
 	pc    int
 	stack *frame
 }
 
-// advance runs the threads to where each waits for a token or is complete.
-func (m *Matcher) advance(threads []thread) {
-	m.threads, m.done = m.threads[:0:0], nil
+// advance runs the pending threads, of which the preferred is the last, to where each
+// waits for a token or is complete.
+func (m *Matcher) advance() {
+	m.threads, m.done = m.room[:0], nil
 	clear(m.seen)
-	// A stack of what is still to run, preferred on top.
-	var pending []thread
-	for i := len(threads) - 1; i >= 0; i-- {
-		pending = append(pending, threads[i])
-	}
-	for len(pending) > 0 && m.steps > 0 {
+	for len(m.pending) > 0 && m.steps > 0 {
 		m.steps--
-		t := pending[len(pending)-1]
-		pending = pending[:len(pending)-1]
-		at := place{t.rule, t.pc, t.stack}
-		if m.seen[at] == m.width {
-			continue
+		last := len(m.pending) - 1
+		t := m.pending[last]
+		m.pending = m.pending[:last]
+		if in := &t.rule.code[t.pc]; !in.joins || m.first(t) {
+			m.step(t, in)
 		}
-		m.seen[at]++
-		pending = m.step(t, pending)
 	}
+	m.pending, m.room = m.pending[:0], m.threads
+}
+
+// first tells whether a thread is one of the first to come to its place, as many as
+// are kept.
+func (m *Matcher) first(t thread) bool {
+	at := place{t.rule, t.pc, t.stack}
+	if m.seen[at] == m.width {
+		return false
+	}
+	if m.seen == nil {
+		m.seen = make(map[place]int)
+	}
+	m.seen[at]++
+	return true
 }
 
 // step carries out one instruction and pushes where the thread goes on.
-func (m *Matcher) step(t thread, pending []thread) []thread {
-	in := &t.rule.code[t.pc]
+func (m *Matcher) step(t thread, in *inst) {
 	switch in.op {
 	case opToken, opAny:
 		m.threads = append(m.threads, t)
 	case opTag:
-		t.trace = &event{kind: tagged, text: in.text, prev: t.trace}
+		t.trace = m.event(event{kind: tagged, text: in.text, prev: t.trace})
 		t.pc++
-		pending = append(pending, t)
+		m.pending = append(m.pending, t)
 	case opSplit:
 		for i := len(in.to) - 1; i >= 0; i-- {
 			t.pc = in.to[i]
-			pending = append(pending, t)
+			m.pending = append(m.pending, t)
 		}
-	case opCall, opForeign:
-		callee, uri := t.rule.grammar.rules[in.text], ""
-		if in.op == opForeign {
-			callee, uri = m.linked.lookup(*in), in.uri()
-		}
-		if up := m.frame(t); up != nil {
-			pending = append(pending, thread{
-				rule: callee, stack: up,
-				trace: &event{kind: entered, rule: callee, text: uri, prev: t.trace},
-			})
-		}
+	case opCall:
+		m.enter(t, in.callee, "")
+	case opForeign:
+		m.enter(t, m.linked.lookup(*in), in.uri())
 	case opReturn:
-		t.trace = &event{kind: left, rule: t.rule, prev: t.trace}
-		if t.stack != nil {
-			return append(pending, thread{rule: t.stack.rule, pc: t.stack.pc, stack: t.stack.up, trace: t.trace})
-		}
-		if len(m.done) < m.width {
+		t.trace = m.event(event{kind: left, rule: t.rule, prev: t.trace})
+		switch {
+		case t.stack != nil:
+			m.pending = append(m.pending, thread{rule: t.stack.rule, pc: t.stack.pc, stack: t.stack.up, trace: t.trace})
+		case len(m.done) < m.width:
 			m.done = append(m.done, t.trace)
 		}
 	}
-	return pending
+}
+
+// enter goes into a rule that a thread calls.
+func (m *Matcher) enter(t thread, callee *rule, uri string) {
+	if up := m.frame(t); up != nil {
+		m.pending = append(m.pending, thread{
+			rule: callee, stack: up, trace: m.event(event{kind: entered, rule: callee, text: uri, prev: t.trace}),
+		})
+	}
 }
 
 // uri is what a foreign reference refers to.
@@ -210,9 +236,16 @@ func (m *Matcher) frame(t thread) *frame {
 	if f.depth > maxDepth {
 		return nil
 	}
+	if known := m.known[f]; known != nil {
+		return known
+	}
 	known := m.frames[f]
 	if known == nil {
-		known = &f
+		if m.frames == nil {
+			m.frames = make(map[frame]*frame)
+		}
+		kept := f // on the heap; f is not
+		known = &kept
 		m.frames[f] = known
 		m.steps -= callSteps
 	}

@@ -249,7 +249,31 @@ func (c *compiler) rule(n *xmltree.Node) error {
 	if err := c.sequence(n); err != nil {
 		return err
 	}
-	return c.emit(n, inst{op: opReturn})
+	if err := c.emit(n, inst{op: opReturn}); err != nil {
+		return err
+	}
+	r.join()
+	return nil
+}
+
+// join marks where more ways than one lead to.
+func (r *rule) join() {
+	ways := make([]int, len(r.code)+1)
+	ways[0] = 1
+	for pc, in := range r.code {
+		switch in.op {
+		case opSplit:
+			for _, to := range in.to {
+				ways[to]++
+			}
+		case opReturn, opVoid:
+		default:
+			ways[pc+1]++
+		}
+	}
+	for pc := range r.code {
+		r.code[pc].joins = ways[pc] > 1
+	}
 }
 
 func (c *compiler) resolve(root *xmltree.Node) error {
@@ -262,6 +286,13 @@ func (c *compiler) resolve(root *xmltree.Node) error {
 	for _, n := range c.refs {
 		if id := strings.TrimPrefix(strings.TrimSpace(n.Attr("uri")), "#"); c.grammar.rules[id] == nil {
 			return c.fail(n, "there is no rule %q%s", id, near.Hint(id, c.grammar.names()))
+		}
+	}
+	for _, r := range c.grammar.rules {
+		for pc := range r.code {
+			if in := &r.code[pc]; in.op == opCall {
+				in.callee = c.grammar.rules[in.text]
+			}
 		}
 	}
 	return nil

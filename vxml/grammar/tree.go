@@ -44,17 +44,22 @@ func (m *Matcher) Trees() []*Tree {
 }
 
 func build(last *event) *Tree {
-	var events []*event
+	size := 0
 	for e := last; e != nil; e = e.prev {
-		events = append(events, e)
+		size++
+	}
+	events := make([]*event, size)
+	for e := last; e != nil; e = e.prev {
+		size--
+		events[size] = e
 	}
 	var open []*Tree
-	for i := len(events) - 1; i > 0; i-- {
+	for _, e := range events[:len(events)-1] { // the last is the root's end
 		var top *Tree
 		if len(open) > 0 {
 			top = open[len(open)-1]
 		}
-		switch e := events[i]; e.kind {
+		switch e.kind {
 		case entered:
 			g := e.rule.grammar
 			t := &Tree{Rule: e.rule.id, URI: e.text, Format: g.TagFormat, Mode: g.Mode, Header: g.Header}
