@@ -228,8 +228,6 @@ func (g *guards) key(c goja.FunctionCall) goja.Value {
 	}
 	t := traits[text.String()]
 	g.machine.implicit = g.machine.implicit || t.implicit
-	if t.reach > g.machine.guarded {
-		g.machine.guard(t.reach)
-	}
+	g.machine.guard(t.reach)
 	return name
 }

@@ -27,29 +27,50 @@ type guards struct {
 	describe goja.Callable
 }
 
-func (m *Machine) guard(reach reach) {
+// guard guards the groups that a script reaches, but for those that are guarded.
+func (m *Machine) guard(wanted reach) {
+	wanted &^= m.guarded
+	if wanted == 0 {
+		return
+	}
+	m.guarded |= wanted
 	g := &guards{vm: m.vm, machine: m}
-	if m.guarded < near && reach >= near {
-		g.near()
+	for _, group := range []struct {
+		of    reach
+		guard func()
+	}{
+		{lengthening, g.lengthening}, {replacing, g.replacing}, {matching, g.matching}, {listing, g.listing}, {widening, g.widening},
+		{farthest, g.farthest},
+	} {
+		if wanted&group.of != 0 {
+			group.guard()
+		}
 	}
-	if m.guarded < wide && reach >= wide {
-		g.wide()
-	}
-	if m.guarded < far && reach == far {
-		g.far()
-	}
-	m.guarded = reach
 }
 
-// near guards what plain work with text and lists reaches.
-func (g *guards) near() {
-	text, array := g.prototype("String"), g.prototype("Array")
+func (g *guards) lengthening() {
+	text := g.prototype("String")
 	for _, name := range []string{"repeat", "padStart", "padEnd"} {
 		g.before(text, name, g.longer)
 	}
+}
+
+func (g *guards) replacing() {
+	text := g.prototype("String")
 	for _, name := range []string{"replace", "replaceAll"} {
 		g.before(text, name, g.replacement)
 	}
+}
+
+func (g *guards) matching() {
+	expression := g.prototype("RegExp")
+	g.around(expression, "exec", g.exec)
+	g.around(expression, "test", g.test)
+}
+
+// listing guards what makes lists, and texts of them, and names that are computed.
+func (g *guards) listing() {
+	text, array := g.prototype("String"), g.prototype("Array")
 	g.around(array, "join", g.join)
 	for _, name := range []string{"fill", "concat", "splice", "unshift", "flat", "toSorted", "toSpliced", "toReversed", "with"} {
 		g.before(array, name, func(c goja.FunctionCall) { g.bounded(c.This) })
@@ -59,12 +80,10 @@ func (g *guards) near() {
 	g.before(g.prototype("Function"), "apply", g.second)
 	g.before(g.object("JSON"), "stringify", func(c goja.FunctionCall) { g.shallow(c.Argument(0), maxLayers, new(int)) })
 	g.keys()
-	g.around(g.prototype("RegExp"), "exec", g.exec)
-	g.around(g.prototype("RegExp"), "test", g.test)
 }
 
-// far guards what only scripts reach that name it, or that make up names.
-func (g *guards) far() {
+// farthest guards what only scripts reach that name it, or that make up names.
+func (g *guards) farthest() {
 	for _, name := range []string{"keys", "values", "entries", "assign", "getOwnPropertyNames", "getOwnPropertyDescriptors"} {
 		g.before(g.object("Object"), name, func(c goja.FunctionCall) {
 			for _, v := range c.Arguments {

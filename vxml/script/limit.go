@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/metrics"
 	"time"
 
@@ -76,6 +77,7 @@ func (m *Machine) call(ctx context.Context, src Source, f func() (goja.Value, er
 	m.busy = true
 	done := make(chan outcome, 1)
 	go func() {
+		deepen()
 		v, err := m.try(src, f)
 		done <- outcome{v, err}
 	}()
@@ -89,6 +91,15 @@ func (m *Machine) call(ctx context.Context, src Source, f func() (goja.Value, er
 		m.vm.ClearInterrupt()
 	}
 	return out.value, out.err
+}
+
+// deepen makes a new goroutine's stack as large as most scripts need it, while there is
+// nothing on it that would have to be moved.
+//
+//go:noinline
+func deepen() {
+	var room [6 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 // watch waits for the script, and says why it was interrupted when it was.

@@ -8,9 +8,9 @@ import (
 	"mcp/vxml/script/scan"
 )
 
-// wide guards what goes through lists by their length, whatever they hold, and what
+// widening guards what goes through lists by their length, whatever they hold, and what
 // compiles expressions.
-func (g *guards) wide() {
+func (g *guards) widening() {
 	g.describe, _ = goja.AssertFunction(g.object("Object").Get("getOwnPropertyDescriptor"))
 	text, array := g.prototype("String"), g.prototype("Array")
 	for _, name := range lengthy {

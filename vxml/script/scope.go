@@ -19,9 +19,34 @@ type Scope struct {
 	name    string
 	parent  *Scope
 	object  *goja.Object
-	chain   string            // names of the chain, outermost first, as the compiled function's parameters
+	chain   *lineage
 	fixed   *constants        // of a read-only scope
 	told    map[string]string // by Changed, of its variables
+}
+
+// lineage is the names of a chain of scopes, the outermost first. A machine makes each
+// once.
+type lineage struct {
+	names  string // the compiled function's parameters
+	depth  int
+	within map[string]*lineage
+}
+
+// add is the lineage of a scope within.
+func (c *lineage) add(name string) *lineage {
+	if known := c.within[name]; known != nil {
+		return known
+	}
+	if c.within == nil {
+		c.within = make(map[string]*lineage)
+	}
+	parameter := name
+	if name == "" { // anonymous scopes nest, and parameters need names of their own
+		parameter = fmt.Sprintf("$%d", c.depth)
+	}
+	known := &lineage{names: strings.TrimSuffix(c.names, innermost) + parameter + " " + innermost, depth: c.depth + 1}
+	c.within[name] = known
+	return known
 }
 
 // NewScope opens a scope within parent, which is nil for the session scope. Name
@@ -31,17 +56,11 @@ func (m *Machine) NewScope(parent *Scope, name string) *Scope {
 }
 
 func (m *Machine) adopt(parent *Scope, name string, object *goja.Object) *Scope {
-	s := &Scope{machine: m, name: name, parent: parent, object: object}
-	if parent == nil {
-		s.chain = name
-		return s
+	outer := &m.chain
+	if parent != nil {
+		outer = parent.chain
 	}
-	if name == "" {
-		// Anonymous scopes nest, and parameters need names of their own.
-		name = fmt.Sprintf("$%d", strings.Count(parent.chain, " "))
-	}
-	s.chain = parent.chain + " " + name
-	return s
+	return &Scope{machine: m, name: name, parent: parent, object: object, chain: outer.add(name)}
 }
 
 // Alias opens a scope that is s itself under another name: in an application
@@ -88,11 +107,12 @@ func deep(o *goja.Object, freeze goja.Callable, done map[*goja.Object]bool) erro
 
 // args are the scope objects, outermost first, and the innermost once more as $scope.
 func (s *Scope) args() []goja.Value {
-	var out []goja.Value
-	if s.parent != nil {
-		out = s.parent.args()
+	out := make([]goja.Value, s.chain.depth+1)
+	out[s.chain.depth] = s.object
+	for ; s != nil; s = s.parent {
+		out[s.chain.depth-1] = s.object
 	}
-	return append(out, s.object)
+	return out
 }
 
 func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *program, error) {
@@ -103,7 +123,7 @@ func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *progr
 	if len(src.Text) > m.limits.Size {
 		return nil, nil, &Error{Source: src, Message: m.limits.oversize()}
 	}
-	id := key{chain: s.chain + " " + innermost, kind: k, text: src.Text}
+	id := key{chain: s.chain.names, kind: k, text: src.Text}
 	p, err := m.cache.program(id, src, m.limits.Work)
 	if err != nil {
 		return nil, nil, err
@@ -127,7 +147,7 @@ func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *progr
 		if err != nil {
 			return nil, err
 		}
-		return f(s.object, append(s.args(), s.object)...)
+		return f(s.object, s.args()...)
 	})
 	s.hint(err)
 	return v, p, err
@@ -162,9 +182,7 @@ func (m *Machine) function(id key, p *program) (goja.Callable, error) {
 	if f := m.compiled[id]; f != nil {
 		return f, nil
 	}
-	if p.reach > m.guarded {
-		m.guard(p.reach)
-	}
+	m.guard(p.reach)
 	m.implicit = m.implicit || p.implicit
 	if p.older && !m.aged {
 		if err := m.age(); err != nil {

@@ -9,15 +9,21 @@ import (
 	"mcp/vxml/script/scan"
 )
 
-// reach is how far a script may reach into the engine's functions. Guards take
+// reach is the groups of the engine's functions that a script may come to. Guards take
 // time and memory, which sessions whose scripts do not reach that far are spared.
 type reach uint8
 
 const (
-	nowhere reach = iota
-	near
-	wide
-	far
+	lengthening reach = 1 << iota // of texts, by a number
+	replacing                     // in texts
+	matching                      // of expressions
+	listing                       // what else plain work with texts and lists reaches
+	widening
+	farthest
+
+	near = lengthening | replacing | matching | listing
+	wide = near | widening
+	far  = wide | farthest
 )
 
 // trait is what a name tells of the script that has it.
@@ -31,11 +37,11 @@ type trait struct {
 // leads to them; how a script comes by a list that is longer than what it takes of
 // memory, by long texts as lists, and by expressions that it makes up.
 var traits = map[string]trait{
-	"repeat": {reach: near}, "padStart": {reach: near}, "padEnd": {reach: near}, "replace": {reach: near},
-	"replaceAll": {reach: near}, "join": {reach: near}, "fill": {reach: near}, "concat": {reach: near},
+	"repeat": {reach: lengthening}, "padStart": {reach: lengthening}, "padEnd": {reach: lengthening}, "replace": {reach: replacing},
+	"replaceAll": {reach: replacing}, "join": {reach: near}, "fill": {reach: near}, "concat": {reach: near},
 	"splice": {reach: near}, "unshift": {reach: near}, "flat": {reach: near}, "flatMap": {reach: near},
 	"toSorted": {reach: near}, "toSpliced": {reach: near}, "toReversed": {reach: near}, "with": {reach: near},
-	"split": {reach: near}, "apply": {reach: near}, "from": {reach: near}, "exec": {reach: near}, "test": {reach: near},
+	"split": {reach: near}, "apply": {reach: near}, "from": {reach: near}, "exec": {reach: matching | listing}, "test": {reach: matching},
 	"match": {reach: wide}, "matchAll": {reach: wide}, "search": {reach: wide}, "of": {reach: wide},
 	"length": {reach: wide}, "RegExp": {reach: wide}, "Set": {reach: wide}, "Map": {reach: wide},
 	"WeakSet": {reach: wide}, "WeakMap": {reach: wide}, "Promise": {reach: wide}, "Array": {reach: wide},
@@ -64,7 +70,7 @@ var traits = map[string]trait{
 }
 
 func (t *trait) add(o trait) {
-	t.reach = max(t.reach, o.reach)
+	t.reach |= o.reach
 	t.implicit = t.implicit || o.implicit
 	t.older = t.older || o.older
 }
@@ -151,8 +157,10 @@ func (s *survey) node(n any) {
 		s.variable(n.Name.Name.String())
 	case *ast.CallExpression:
 		s.call(n)
-	case *ast.ArrayLiteral, *ast.RegExpLiteral:
+	case *ast.ArrayLiteral:
 		s.add(trait{reach: near})
+	case *ast.RegExpLiteral:
+		s.add(trait{reach: matching})
 	case *ast.SpreadElement, *ast.ForOfStatement, *ast.ArrayPattern, *ast.ObjectPattern:
 		s.add(trait{reach: wide})
 	default:

@@ -334,16 +334,35 @@ func (m *Machine) Value(x any) Value {
 	return Value{m.vm.ToValue(x), m}
 }
 
-// Object makes an empty object.
-func (m *Machine) Object() Value { return Value{m.vm.NewObject(), m} }
+// Member is a property of an object, and its value in plain Go.
+type Member struct {
+	Name  string
+	Value any
+}
 
-// Array makes an array of the values.
-func (m *Machine) Array(values ...Value) Value {
+// Object makes an object of the members.
+func (m *Machine) Object(members ...Member) Value {
+	o := m.vm.NewObject()
+	m.add(o, members)
+	return Value{o, m}
+}
+
+// add gives members to a fresh object, which accepts every property.
+func (m *Machine) add(o *goja.Object, members []Member) {
+	for _, p := range members {
+		_ = o.Set(p.Name, m.Value(p.Value).raw())
+	}
+}
+
+// Array makes an array of the values, which has members as well.
+func (m *Machine) Array(values []Value, members ...Member) Value {
 	items := make([]any, len(values))
 	for i, v := range values {
 		items[i] = v.raw()
 	}
-	return Value{m.vm.NewArray(items...), m}
+	list := m.vm.NewArray(items...)
+	m.add(list, members)
+	return Value{list, m}
 }
 
 // Each calls f with the elements of an array value until it fails.

@@ -53,7 +53,7 @@ type Hub struct {
 type Dialogue struct {
 	hub  *Hub
 	call Call
-	past []Event
+	past []Event // the last ones; once they are as many as are remembered, the oldest is at Events % remembered
 }
 
 // Begin begins to tell of a call; End must follow.
@@ -81,10 +81,12 @@ func (d *Dialogue) Tell(kind, text string) {
 	e := Event{Time: time.Now(), Call: d.call.ID, Kind: kind, Text: text}
 	d.hub.mu.Lock()
 	defer d.hub.mu.Unlock()
-	d.call.Events++
-	if d.past = append(d.past, e); len(d.past) > remembered {
-		d.past = slices.Delete(d.past, 0, 1)
+	if len(d.past) < remembered {
+		d.past = append(d.past, e)
+	} else {
+		d.past[d.call.Events%remembered] = e
 	}
+	d.call.Events++
 	for f := range d.hub.followers {
 		f.take(e)
 	}
@@ -170,8 +172,9 @@ func (h *Hub) follow(call string, variables bool) (*follower, bool) {
 		if d == nil {
 			return nil, false
 		}
-		for _, e := range d.past {
-			if f.wants(e) {
+		oldest := d.call.Events % max(len(d.past), 1)
+		for i := range d.past {
+			if e := d.past[(oldest+i)%len(d.past)]; f.wants(e) {
 				f.events <- e
 			}
 		}
