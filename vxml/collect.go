@@ -218,7 +218,7 @@ func (s *session) listenRequest(all []*active) ListenRequest {
 		Language: s.language(), Complete: set.Duration("completetimeout"), Incomplete: set.Duration("incompletetimeout"),
 		MaxSpeech: set.Duration("maxspeechtimeout"), Confidence: set.Float("confidencelevel"),
 		Sensitivity: set.Float("sensitivity"), SpeedAccuracy: set.Float("speedvsaccuracy"),
-		NBest: set.Int("maxnbest"), Record: set.Bool("recordutterance"), Properties: set.All(),
+		NBest: set.Int("maxnbest"), Record: set.Bool("recordutterance"), Properties: set,
 	}
 	if req.Record {
 		req.RecordType = set.Get("recordutterancetype")

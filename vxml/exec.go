@@ -150,7 +150,7 @@ func (s *session) fetch(ctx context.Context, pos doc.Pos, ref string, f fetchOf)
 
 // reference is how what an element refers to is fetched.
 func (s *session) reference(pos doc.Pos, ref string, f fetchOf) (fetch.Request, error) {
-	absolute, _, err := fetch.Resolve(s.base(pos), ref)
+	absolute, _, err := s.in.library.resolve(s.base(pos), ref)
 	if err != nil {
 		return fetch.Request{}, &Event{Name: "error.badfetch", Message: pos.String() + ": " + err.Error()}
 	}

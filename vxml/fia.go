@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mcp/vxml/doc"
+	"mcp/vxml/property"
 	"mcp/vxml/script"
 	"mcp/vxml/secrecy"
 )
@@ -24,8 +25,10 @@ type dialog struct {
 	next     string            // of <goto nextitem>
 	computed map[string]string // properties of the dialog that are expressions
 	visited  map[string]string // and those of the item
-	silent   bool              // the last event was handled without <reprompt>
-	reprompt bool              // <reprompt> was executed in the handler
+	set      *property.Set     // properties in force while setOf is visited; nil: nobody has asked
+	setOf    doc.Item
+	silent   bool // the last event was handled without <reprompt>
+	reprompt bool // <reprompt> was executed in the handler
 }
 
 // open begins a visit.
@@ -34,6 +37,14 @@ func (s *session) open(form *doc.Form) {
 		form: form, scope: s.machine.NewScope(s.stage.document, "dialog"),
 		prompts: make(map[string]int), events: make(map[string]int),
 	}
+}
+
+func (d *dialog) properties(set *property.Set) *property.Set {
+	set = set.Within(d.form.Properties).Within(d.computed)
+	if d.item != nil {
+		set = set.Within(d.item.Base().Properties).Within(d.visited)
+	}
+	return set
 }
 
 // inputs are the names of the input items; of those that the page named, or all.
@@ -161,7 +172,8 @@ func (s *session) initializeForm(ctx context.Context) error {
 		}
 	}
 	var err error
-	if d.computed, err = s.compute(ctx, d.form.Computed...); err != nil {
+	d.computed, err = s.compute(ctx, d.form.Computed...)
+	if d.set = nil; err != nil {
 		return err
 	}
 	for name := range params {
@@ -233,7 +245,8 @@ type visit struct {
 // collect is the collect phase: prompts are queued and the item is executed.
 func (s *session) collect(ctx context.Context, item doc.Item) (visit, error) {
 	var err error
-	if s.dialog.visited, err = s.compute(ctx, item.Base().Computed...); err != nil {
+	s.dialog.visited, err = s.compute(ctx, item.Base().Computed...)
+	if s.dialog.set = nil; err != nil {
 		return visit{}, err
 	}
 	if !s.dialog.silent {
@@ -329,16 +342,22 @@ func (s *session) runFilled(ctx context.Context) error {
 		}
 		// What is thrown is thrown where the element stands (section 5.2.4).
 		d.item = f.item
-		names := strings.Join(f.names, " ")
-		s.step(FilledEntered, names)
-		err := s.block(ctx, f.filled.Body)
-		s.step(FilledLeft, names)
-		if err != nil {
+		if err := s.runOne(ctx, f.filled, f.names); err != nil {
 			return err
 		}
 	}
 	d.item = visited
 	return nil
+}
+
+func (s *session) runOne(ctx context.Context, f *doc.Filled, items []string) error {
+	if s.teller == nil {
+		return s.block(ctx, f.Body)
+	}
+	names := strings.Join(items, " ")
+	s.step(FilledEntered, names)
+	defer s.step(FilledLeft, names)
+	return s.block(ctx, f.Body)
 }
 
 // concerned tells whether one of the named items was just filled and, unless

@@ -69,7 +69,7 @@ func (s *session) request(ctx context.Context, t *doc.Transition) (fetch.Request
 			return fetch.Request{}, target[1:], nil
 		}
 	}
-	absolute, fragment, err := fetch.Resolve(base, target)
+	absolute, fragment, err := s.in.library.resolve(base, target)
 	if err != nil {
 		return fetch.Request{}, "", &Event{Name: "error.badfetch", Message: err.Error()}
 	}
@@ -137,14 +137,22 @@ func (s *session) fetching(absolute string, f fetchOf) fetch.Request {
 	if d, err := property.ParseDuration(f.Timeout); err == nil {
 		req.Timeout = d
 	}
-	if n, err := strconv.Atoi(f.MaxAge); err == nil && n >= 0 {
-		age := time.Duration(n) * time.Second
+	if age, ok := seconds(f.MaxAge); ok {
 		req.MaxAge = &age
 	}
-	if n, err := strconv.Atoi(f.MaxStale); err == nil && n >= 0 {
-		req.MaxStale = time.Duration(n) * time.Second
+	if age, ok := seconds(f.MaxStale); ok {
+		req.MaxStale = age
 	}
 	return req
+}
+
+// seconds is a number of them, which most elements do not give.
+func seconds(text string) (time.Duration, bool) {
+	if text == "" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(text)
+	return time.Duration(n) * time.Second, err == nil && n >= 0
 }
 
 // transit is <goto>, <submit> and a link or choice: it loads the document, so
@@ -298,6 +306,9 @@ func (s *session) follow(ctx context.Context, t doc.Target) error {
 
 // asEvent is the event in err, or nil.
 func asEvent(err error) *Event {
+	if err == nil {
+		return nil
+	}
 	var e *Event
 	if errors.As(err, &e) {
 		return e

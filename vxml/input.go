@@ -3,11 +3,10 @@ package vxml
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 
 	"mcp/vxml/doc"
-	"mcp/vxml/fetch"
 	"mcp/vxml/grammar"
 	"mcp/vxml/xmltree"
 )
@@ -144,14 +143,14 @@ func (c *activation) add(ctx context.Context, o owner, list []*doc.Grammar) {
 			continue
 		}
 		a.owner, a.order = o, g.Order
-		a.speech.ID = fmt.Sprintf("g%d", len(c.out)+1)
+		a.speech.ID = "g" + strconv.Itoa(len(c.out)+1)
 		c.out = append(c.out, a)
 	}
 }
 
 // activate makes one grammar ready.
 func (s *session) activate(ctx context.Context, g *doc.Grammar) (*active, error) {
-	a := &active{speech: SpeechGrammar{MediaType: g.Type, Content: []byte(g.Source), URI: g.Base, Weight: g.Weight}}
+	a := &active{speech: SpeechGrammar{MediaType: g.Type, Content: g.Source, URI: g.Base, Weight: g.Weight}}
 	if g.Mode == "dtmf" {
 		a.mode = grammar.DTMF
 	}
@@ -237,7 +236,7 @@ func (s *session) external(ctx context.Context, g *doc.Grammar) (source, string,
 			return source{}, "", err
 		}
 	}
-	absolute, fragment, err := fetch.Resolve(s.base(g.Pos), ref)
+	absolute, fragment, err := s.in.library.resolve(s.base(g.Pos), ref)
 	if err != nil {
 		return source{}, "", &Event{Name: "error.badfetch", Message: g.String() + ": " + err.Error()}
 	}

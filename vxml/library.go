@@ -20,32 +20,44 @@ import (
 // is told by where it came from and what it says, so that a changed document is
 // a new one and a revalidated one is not.
 type library struct {
-	fetcher  *fetch.Fetcher
-	log      *slog.Logger
-	mu       sync.Mutex
-	pages    map[edition]*doc.Page
-	grammars map[edition]*grammar.Grammar
-	builtins map[edition]source // by URI alone
+	fetcher   *fetch.Fetcher
+	log       *slog.Logger
+	mu        sync.Mutex
+	pages     map[edition]*doc.Page
+	grammars  map[edition]source
+	addresses map[reference]address
 }
 
+// edition is a document: its address, media type, and content, of which a builtin
+// grammar has none. A grammar is another where its mode is not what the page says.
 type edition struct {
-	url string
-	sum [sha256.Size]byte
+	url, mediaType, mode string
+	sum                  [sha256.Size]byte
 }
 
-// librarySize is how many pages and how many grammars are kept; when there are
+func editionOf(r *fetch.Resource, mode string) edition {
+	return edition{r.URL, r.MediaType, mode, r.Digest()}
+}
+
+// reference is a URI as a page has it, and what it is relative to; address is what it
+// comes to.
+type (
+	reference struct{ base, uri string }
+	address   struct{ absolute, fragment string }
+)
+
+// librarySize is how many pages, grammars and addresses are kept; when there are
 // more the shelf is cleared and fills again with what is in use.
 const librarySize = 1024
 
 func newLibrary(f *fetch.Fetcher, log *slog.Logger) *library {
 	return &library{
-		fetcher: f, log: log, pages: make(map[edition]*doc.Page), grammars: make(map[edition]*grammar.Grammar),
-		builtins: make(map[edition]source),
+		fetcher: f, log: log, pages: make(map[edition]*doc.Page), grammars: make(map[edition]source), addresses: make(map[reference]address),
 	}
 }
 
 // shelved returns what the shelf has for key, or makes it.
-func shelved[T any](mu *sync.Mutex, shelf map[edition]T, key edition, make func() (T, error)) (T, error) {
+func shelved[K comparable, T any](mu *sync.Mutex, shelf map[K]T, key K, make func() (T, error)) (T, error) {
 	mu.Lock()
 	found, ok := shelf[key]
 	mu.Unlock()
@@ -63,6 +75,15 @@ func shelved[T any](mu *sync.Mutex, shelf map[edition]T, key edition, make func(
 	}
 	shelf[key] = made
 	return made, nil
+}
+
+// resolve is fetch.Resolve.
+func (l *library) resolve(base, uri string) (absolute, fragment string, err error) {
+	a, err := shelved(&l.mu, l.addresses, reference{base, uri}, func() (a address, err error) {
+		a.absolute, a.fragment, err = fetch.Resolve(base, uri)
+		return a, err
+	})
+	return a.absolute, a.fragment, err
 }
 
 func (l *library) get(ctx context.Context, req fetch.Request) (*fetch.Resource, error) {
@@ -95,9 +116,8 @@ func (l *library) page(ctx context.Context, req fetch.Request) (*doc.Page, error
 
 // compiled compiles a document that was fetched.
 func (l *library) compiled(r *fetch.Resource) (*doc.Page, error) {
-	body := xmltree.Labelled(r.Body, r.MediaType)
-	page, err := shelved(&l.mu, l.pages, edition{r.URL, sha256.Sum256(body)}, func() (*doc.Page, error) {
-		page, err := doc.Compile(body, r.URL)
+	page, err := shelved(&l.mu, l.pages, editionOf(r, ""), func() (*doc.Page, error) {
+		page, err := doc.Compile(xmltree.Labelled(r.Body, r.MediaType), r.URL)
 		if err == nil {
 			for _, a := range page.Advice { // once for all sessions
 				l.log.Warn("page is probably not as its author meant it", "page", a.URL, "line", a.Line, "element", a.Element, "advice", a.Text)
@@ -114,8 +134,8 @@ func (l *library) compiled(r *fetch.Resource) (*doc.Page, error) {
 	return page, nil
 }
 
-// source is a grammar as fetched: compiled when it is SRGS XML, and otherwise
-// for a recognizer to read.
+// source is a grammar as fetched: compiled when it is SRGS, and otherwise for a
+// recognizer to read.
 type source struct {
 	resource *fetch.Resource
 	compiled *grammar.Grammar
@@ -124,14 +144,19 @@ type source struct {
 // grammar fetches a grammar. Mode is what the page says of it.
 func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (source, error) {
 	if strings.HasPrefix(req.URL, "builtin:") {
-		return shelved(&l.mu, l.builtins, edition{url: req.URL}, func() (source, error) { return l.builtin(req.URL) })
+		return shelved(&l.mu, l.grammars, edition{url: req.URL}, func() (source, error) { return builtin(req.URL) })
 	}
 	r, err := l.get(ctx, req)
 	if err != nil {
 		return source{}, err
 	}
+	return shelved(&l.mu, l.grammars, editionOf(r, mode), func() (source, error) { return read(r, mode) })
+}
+
+// read compiles a grammar that was fetched.
+func read(r *fetch.Resource, mode string) (source, error) {
 	if bytes.HasPrefix(r.Body, []byte("#ABNF")) {
-		return l.abnf(r, mode)
+		return abnf(r, mode)
 	}
 	out := source{resource: r}
 	if !isXML(r) {
@@ -143,7 +168,8 @@ func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (
 	if body := xmltree.Labelled(r.Body, r.MediaType); !bytes.Equal(body, r.Body) {
 		out.resource = &fetch.Resource{URL: r.URL, MediaType: srgsType, Body: body}
 	}
-	out.compiled, err = l.compile(r.URL, out.resource.Body, mode)
+	var err error
+	out.compiled, err = compile(out.resource, mode)
 	var wrong *grammar.Error
 	if errors.As(err, &wrong) && wrong.Limit && mode != "dtmf" {
 		return out, nil // a recognizer may be able to
@@ -152,27 +178,25 @@ func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (
 }
 
 // abnf is a grammar in ABNF form, made one in XML form: any recognizer reads that.
-func (l *library) abnf(r *fetch.Resource, mode string) (source, error) {
+func abnf(r *fetch.Resource, mode string) (source, error) {
 	root, _, err := grammar.Read(r.Body, r.URL)
 	if err != nil {
 		return source{}, grammarEvent(err)
 	}
 	out := source{resource: &fetch.Resource{URL: r.URL, MediaType: srgsType, Body: []byte(xmltree.Write(root))}}
-	out.compiled, err = l.compile(r.URL, out.resource.Body, mode)
+	out.compiled, err = compile(out.resource, mode)
 	return out, grammarEvent(err)
 }
 
-func (l *library) compile(url string, body []byte, mode string) (*grammar.Grammar, error) {
-	defaults := grammar.Defaults{URI: url}
+func compile(r *fetch.Resource, mode string) (*grammar.Grammar, error) {
+	defaults := grammar.Defaults{URI: r.URL}
 	if mode == "dtmf" {
 		defaults.Mode = grammar.DTMF
 	}
-	return shelved(&l.mu, l.grammars, edition{mode + " " + url, sha256.Sum256(body)}, func() (*grammar.Grammar, error) {
-		return grammar.Parse(body, defaults)
-	})
+	return grammar.Parse(r.Body, defaults)
 }
 
-func (l *library) builtin(uri string) (source, error) {
+func builtin(uri string) (source, error) {
 	body, _, err := grammar.Builtin(uri)
 	if err != nil {
 		event := grammarEvent(err)
@@ -186,8 +210,9 @@ func (l *library) builtin(uri string) (source, error) {
 		}
 		return source{}, event
 	}
-	g, err := l.compile(uri, body, "")
-	return source{resource: &fetch.Resource{URL: uri, MediaType: srgsType, Body: body}, compiled: g}, grammarEvent(err)
+	out := source{resource: &fetch.Resource{URL: uri, MediaType: srgsType, Body: body}}
+	out.compiled, err = compile(out.resource, "")
+	return out, grammarEvent(err)
 }
 
 const srgsType = "application/srgs+xml"
@@ -225,8 +250,11 @@ func (s *session) readAhead(ctx context.Context, page *doc.Page) {
 		if hint == "" {
 			hint = set.Get(r.Kind + "fetchhint")
 		}
-		absolute, _, err := fetch.Resolve(s.base(r.Pos), r.URI)
-		if hint != "prefetch" || err != nil || !strings.HasPrefix(absolute, "http") {
+		if hint != "prefetch" {
+			continue
+		}
+		absolute, _, err := s.in.library.resolve(s.base(r.Pos), r.URI)
+		if err != nil || !strings.HasPrefix(absolute, "http") {
 			continue
 		}
 		req := s.fetching(absolute, fetchOf{r.Fetch, r.Kind})

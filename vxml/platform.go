@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mcp/vxml/fetch"
+	"mcp/vxml/property"
 	"mcp/vxml/script"
 )
 
@@ -51,7 +52,7 @@ type Prompt struct {
 	BargeIn    bool
 	BargeType  string // "speech" or "hotword"
 	Language   string // xml:lang in force
-	Properties map[string]string
+	Properties *property.Set
 }
 
 // Segment is a piece of a prompt: either speech or a recorded audio clip.
@@ -121,7 +122,7 @@ type ListenRequest struct {
 	// RecordType is the media type to record in, empty for the platform's own
 	// (recordutterancetype).
 	RecordType string
-	Properties map[string]string
+	Properties *property.Set
 }
 
 // SpeechGrammar is an active grammar of mode voice.
@@ -305,7 +306,7 @@ type RecordRequest struct {
 	NoInput      time.Duration
 	MaxTime      time.Duration
 	FinalSilence time.Duration
-	Properties   map[string]string
+	Properties   *property.Set
 	Extensions   map[string]string // evaluated attributes of Genesys' own: dest, mintime
 }
 
@@ -354,7 +355,7 @@ type TransferRequest struct {
 	ConnectTimeout time.Duration
 	MaxTime        time.Duration // 0: no limit
 	Audio          []Prompt      // played to the caller until the other party answers
-	Properties     map[string]string
+	Properties     *property.Set
 	// Extensions are evaluated attributes of Genesys' own: method, connectwhen,
 	// analysis, detectansweringmachine, signalvar, consult.
 	Extensions map[string]string

@@ -101,7 +101,7 @@ func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
 	}
 	set := s.properties()
 	out := Prompt{
-		BargeIn: set.Bool("bargein"), BargeType: set.Get("bargeintype"), Language: language, Properties: set.All(),
+		BargeIn: set.Bool("bargein"), BargeType: set.Get("bargeintype"), Language: language, Properties: set,
 	}
 	if p.BargeIn != "" {
 		out.BargeIn = p.BargeIn == "true"

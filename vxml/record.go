@@ -36,7 +36,7 @@ func (s *session) record(ctx context.Context, item *doc.Record) (visit, error) {
 	req := RecordRequest{
 		Type: item.Type, Beep: item.Beep, NoInput: s.patience(),
 		MaxTime: duration(item.MaxTime, recordMaxTime), FinalSilence: duration(item.FinalSilence, recordFinalSilence),
-		Properties: set.All(),
+		Properties: set,
 	}
 	if req.Extensions, err = s.extensions(ctx, item.Pos, item.Extensions); err != nil {
 		return visit{}, err

@@ -83,12 +83,12 @@ func (s *session) nomatch(in *input) error {
 	if in.recorded != nil {
 		in.tape = s.shelve(in.recorded)
 	}
-	results := make([]script.Value, 0, len(in.alternatives))
+	meanings := make([]script.Value, 0, len(in.alternatives))
 	for _, a := range in.alternatives {
 		s.secret(a.utterance, a.interpretation)
-		results = append(results, s.shadow(in, a, s.account(a)))
+		meanings = append(meanings, s.account(a))
 	}
-	if err := s.publish(results); err != nil {
+	if err := s.publish(in, meanings); err != nil {
 		return err
 	}
 	return &Event{Name: "nomatch"}
@@ -225,34 +225,32 @@ func (s *session) understand(ctx context.Context, in *input) error {
 // remember sets application.lastresult$ (VoiceXML 2.0 section 5.1.5) and returns
 // the meaning of the best alternative.
 func (s *session) remember(ctx context.Context, in *input) (script.Value, error) {
-	var best script.Value
 	if in.recorded != nil {
 		in.tape = s.shelve(in.recorded)
 	}
-	results := make([]script.Value, 0, len(in.alternatives))
-	for i, a := range in.alternatives {
+	meanings := make([]script.Value, 0, len(in.alternatives))
+	for _, a := range in.alternatives {
 		v, err := s.meaning(ctx, a)
 		if err != nil {
-			return best, err
+			return v, err
 		}
-		if i == 0 {
-			best = v
-		}
-		results = append(results, s.shadow(in, a, v))
+		meanings = append(meanings, v)
 	}
-	return best, s.publish(results)
+	return meanings[0], s.publish(in, meanings)
 }
 
 // publish sets application.lastresult$: an array of results that reads as the
 // best of them, too.
-func (s *session) publish(results []script.Value) error {
-	last := s.machine.Array(results...)
-	for _, key := range results[0].Keys() {
-		if err := last.Set(key, results[0].Get(key)); err != nil {
-			return err
+func (s *session) publish(in *input, meanings []script.Value) error {
+	results := make([]script.Value, len(meanings))
+	var best []script.Member
+	for i, v := range meanings {
+		members := s.shadow(in, in.alternatives[i], v)
+		if results[i] = s.machine.Object(members...); i == 0 {
+			best = members
 		}
 	}
-	return s.stage.app.Declare("lastresult$", last)
+	return s.stage.app.Declare("lastresult$", s.machine.Array(results, best...))
 }
 
 // forget is the other end of application.lastresult$: it is undefined from the
@@ -261,24 +259,25 @@ func (s *session) publish(results []script.Value) error {
 func (s *session) forget() error { return s.stage.app.Declare("lastresult$", script.Value{}) }
 
 // shadow is an alternative as pages see it.
-func (s *session) shadow(in *input, a alternative, meaning script.Value) script.Value {
-	out := map[string]any{
-		"confidence": a.confidence, "utterance": a.utterance, "inputmode": a.mode, "interpretation": meaning,
+func (s *session) shadow(in *input, a alternative, meaning script.Value) []script.Member {
+	out := []script.Member{
+		{Name: "confidence", Value: a.confidence}, {Name: "utterance", Value: a.utterance},
+		{Name: "inputmode", Value: a.mode}, {Name: "interpretation", Value: meaning},
 	}
 	if m := s.queue.mark; m.name != "" {
-		out["markname"], out["marktime"] = m.name, m.ago.Milliseconds()
+		out = append(out, script.Member{Name: "markname", Value: m.name}, script.Member{Name: "marktime", Value: m.ago.Milliseconds()})
 	}
 	if in.recorded != nil { // VoiceXML 2.1 section 7
-		out["recording"], out["recordingsize"] = in.tape, len(in.recorded.Data)
-		out["recordingduration"] = in.recorded.Duration.Milliseconds()
+		out = append(out, script.Member{Name: "recording", Value: in.tape}, script.Member{Name: "recordingsize", Value: len(in.recorded.Data)},
+			script.Member{Name: "recordingduration", Value: in.recorded.Duration.Milliseconds()})
 	}
-	return s.machine.Value(out)
+	return out
 }
 
 // fillField gives a field the result of its own grammar (section 3.1.6.2): the
 // member that its slot names, or the whole.
 func (s *session) fillField(ctx context.Context, f *doc.Field, in *input, v script.Value) error {
-	if err := s.setField(ctx, f, s.shadow(in, in.alternatives[0], v), slot(v, f.Slot, v)); err != nil {
+	if err := s.setField(ctx, f, s.machine.Object(s.shadow(in, in.alternatives[0], v)...), slot(v, f.Slot, v)); err != nil {
 		return err
 	}
 	return s.runFilled(ctx)
@@ -318,7 +317,7 @@ func (s *session) fillForm(ctx context.Context, in *input, v script.Value) error
 		if member.Undefined() {
 			continue
 		}
-		if err := s.setField(ctx, f, s.shadow(in, in.alternatives[0], v), member); err != nil {
+		if err := s.setField(ctx, f, s.machine.Object(s.shadow(in, in.alternatives[0], v)...), member); err != nil {
 			return err
 		}
 	}

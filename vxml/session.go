@@ -59,8 +59,7 @@ func (w *witness) visit(kind StepKind, url string, err error) {
 		return
 	}
 	text, _, _ := strings.Cut(url, "?")
-	var event *Event
-	if errors.As(err, &event) {
+	if event := asEvent(err); event != nil {
 		text += " " + event.Name
 	}
 	w.step(kind, text)
@@ -84,6 +83,7 @@ type stage struct {
 	document *script.Scope
 	params   map[string]script.Value // of the subdialog's first dialog, until used
 	computed map[string]string       // properties of the page and its root that are expressions
+	set      *property.Set           // properties in force in all of the page; nil: nobody has asked
 	adopted  bool                    // a handler of the root runs as if it stood in the page
 }
 
@@ -167,22 +167,27 @@ func semantic(ctx context.Context, pos doc.Pos, err error) error {
 // properties in force: the form item's, the dialog's, the document's, the
 // application's, the platform's.
 func (s *session) properties() *property.Set {
-	set := s.in.properties
-	if s.stage.rootPage != nil && s.stage.rootPage != s.stage.page {
-		set = set.Within(s.stage.rootPage.Properties)
+	g, d := s.stage, s.dialog
+	if g.set == nil {
+		g.set = g.properties(s.in.properties)
 	}
-	if s.stage.page != nil {
-		set = set.Within(s.stage.page.Properties)
+	if d == nil {
+		return g.set
 	}
-	set = set.Within(s.stage.computed)
-	if s.dialog == nil {
-		return set
+	if d.set == nil || d.setOf != d.item {
+		d.set, d.setOf = d.properties(g.set), d.item
 	}
-	set = set.Within(s.dialog.form.Properties).Within(s.dialog.computed)
-	if s.dialog.item != nil {
-		set = set.Within(s.dialog.item.Base().Properties).Within(s.dialog.visited)
+	return d.set
+}
+
+func (g *stage) properties(set *property.Set) *property.Set {
+	if g.rootPage != nil && g.rootPage != g.page {
+		set = set.Within(g.rootPage.Properties)
 	}
-	return set
+	if g.page != nil {
+		set = set.Within(g.page.Properties)
+	}
+	return set.Within(g.computed)
 }
 
 // compute evaluates properties that are expressions.
@@ -342,7 +347,7 @@ func (s *session) enter(ctx context.Context, move *moved) error {
 	// A page that is its own root and names itself begins anew; its leaves keep it.
 	again := g.page != nil && g.page.URL == move.page.URL && move.page.Application == ""
 	sameApp := g.rootPage != nil && g.rootURL() == move.root.URL && !move.fresh && !again
-	g.page, g.rootPage = move.page, move.root
+	g.page, g.rootPage, g.set = move.page, move.root, nil
 	var err error
 	switch {
 	case !sameApp:
@@ -364,6 +369,7 @@ func (s *session) enter(ctx context.Context, move *moved) error {
 	}
 	if err == nil {
 		g.computed, err = s.compute(ctx, slices.Concat(move.root.Computed, move.page.Computed)...)
+		g.set = nil
 	}
 	if err = s.settle(ctx, err); err != nil {
 		return err

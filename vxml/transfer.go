@@ -64,7 +64,7 @@ func (s *session) transferRequest(ctx context.Context, item *doc.Transfer) (Tran
 	req := TransferRequest{
 		Kind: TransferKind(item.Kind), Destination: item.Dest, AAI: item.AAI,
 		ConnectTimeout: duration(item.ConnectTimeout, 0), MaxTime: duration(item.MaxTime, 0),
-		Properties: s.properties().All(),
+		Properties: s.properties(),
 	}
 	for _, part := range []struct {
 		expr string

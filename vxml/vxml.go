@@ -246,7 +246,7 @@ func (in *Interpreter) Prepare(ctx context.Context, start Start, platform Platfo
 	if err != nil {
 		return nil, err
 	}
-	url, fragment, err := fetch.Resolve("", start.URL)
+	url, fragment, err := s.in.library.resolve("", start.URL)
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", &Event{Name: "error.badfetch", Message: err.Error()})
 	}

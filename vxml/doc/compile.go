@@ -1,6 +1,7 @@
 package doc
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"net/http"
@@ -294,9 +295,9 @@ func (c *compiler) grammar(n *xmltree.Node) *Grammar {
 // are for a recognizer to read.
 func (c *compiler) inline(n *xmltree.Node, g *Grammar) {
 	if len(n.Elements()) == 0 {
-		g.Source = strings.TrimSpace(n.Content())
+		g.Source = []byte(strings.TrimSpace(n.Content()))
 		switch {
-		case strings.HasPrefix(g.Source, "#ABNF"), g.Type == "application/srgs":
+		case bytes.HasPrefix(g.Source, []byte("#ABNF")), g.Type == "application/srgs":
 			c.abnf(g)
 		case g.Type == "":
 			c.fail(n, "an inline grammar that is not SRGS XML needs a type")
@@ -324,7 +325,7 @@ func (c *compiler) inline(n *xmltree.Node, g *Grammar) {
 // abnf compiles an inline grammar of the other form, and keeps it in XML form.
 func (c *compiler) abnf(g *Grammar) {
 	defaults := grammar.Defaults{URI: c.page.Base, Language: c.language}
-	root, form, err := grammar.Read([]byte(g.Source), c.page.Base)
+	root, form, err := grammar.Read(g.Source, c.page.Base)
 	if err == nil && form != grammar.ABNF {
 		err = &grammar.Error{URI: c.page.Base, Line: g.Line, Text: "a grammar in ABNF form begins with #ABNF 1.0"}
 	}
@@ -335,13 +336,13 @@ func (c *compiler) abnf(g *Grammar) {
 		g.Wrong = err
 		return
 	}
-	g.Source, g.Type, g.Mode = xmltree.Write(root), srgsType, g.Inline.Mode.String()
+	g.Source, g.Type, g.Mode = []byte(xmltree.Write(root)), srgsType, g.Inline.Mode.String()
 }
 
 const srgsType = "application/srgs+xml"
 
 // standalone writes an inline grammar as a document of its own.
-func standalone(n *xmltree.Node, g *grammar.Grammar) string {
+func standalone(n *xmltree.Node, g *grammar.Grammar) []byte {
 	root := &xmltree.Node{Name: "grammar", Space: grammar.Namespace, Children: adopt(n.Children)}
 	add := func(name, value string) {
 		if value != "" {
@@ -359,7 +360,7 @@ func standalone(n *xmltree.Node, g *grammar.Grammar) string {
 	}
 	add("root", g.Start())
 	add("tag-format", n.Attr("tag-format"))
-	return `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + xmltree.Write(root)
+	return []byte(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + xmltree.Write(root))
 }
 
 // DefaultLanguage is the language of a page that names none.

@@ -31,7 +31,7 @@ func TestCompile(t *testing.T) {
 	if len(field.Grammars) != 3 || field.Prompts[0].Count != 2 || field.Catches[0].Count != 3 || len(field.Filled) != 1 {
 		t.Errorf("field compiled to %+v", field)
 	}
-	if g := field.Grammars[2]; g.Inline == nil || !strings.Contains(g.Source, `mode="dtmf" root="r"`) {
+	if g := field.Grammars[2]; g.Inline == nil || !strings.Contains(string(g.Source), `mode="dtmf" root="r"`) {
 		t.Errorf("grammar source %q", g.Source)
 	}
 	block := form.Items[0].(*Block)

@@ -179,7 +179,7 @@ func (c *compiler) generated(n *xmltree.Node, mode grammar.Mode, expansion *xmlt
 		{Name: "version", Value: "1.0"}, {Name: "mode", Value: mode.String()}, {Name: "xml:lang", Space: xmltree.XMLNamespace, Value: language},
 		{Name: "root", Value: "root"}, {Name: "tag-format", Value: "semantics/1.0-literals"},
 	}
-	g := &Grammar{Pos: c.pos(n), Source: xmltree.Write(root), Type: srgsType, Mode: mode.String(), Weight: 1, Order: c.next()}
+	g := &Grammar{Pos: c.pos(n), Source: []byte(xmltree.Write(root)), Type: srgsType, Mode: mode.String(), Weight: 1, Order: c.next()}
 	compiled, err := grammar.Compile(root, grammar.Defaults{URI: c.page.Base})
 	if err != nil {
 		c.fail(n, "%v", err)

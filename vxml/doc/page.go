@@ -240,7 +240,7 @@ type Grammar struct {
 	Pos
 	Inline    *grammar.Grammar // nil when it is fetched
 	Wrong     error            // why the content is no grammar; its use throws error.grammar
-	Source    string           // of an inline grammar, a complete document
+	Source    []byte           // of an inline grammar, a complete document; not to be changed
 	Src, Expr string
 	Rule      string // fragment of a src that is part of it
 	Mode      string // as the element says, or empty

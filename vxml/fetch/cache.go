@@ -70,6 +70,7 @@ func (c *cache) dropLocked(url string) {
 // entry is a stored answer; immutable.
 type entry struct {
 	resource *Resource
+	digest   digest // of its body
 	header   http.Header
 	asked    time.Time     // when it was asked for
 	born     time.Time     // when the origin made or confirmed it
@@ -115,7 +116,7 @@ func variable(h http.Header) bool {
 // hit is the entry as an answer.
 func (e *entry) hit() *Resource {
 	r := *e.resource
-	r.FromCache = true
+	r.FromCache, r.digest = true, &e.digest
 	return &r
 }
 

@@ -6,6 +6,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -104,6 +106,23 @@ type Resource struct {
 	MediaType string // Content-Type as the server said it
 	Body      []byte
 	FromCache bool
+
+	digest *digest // that all share who have it from the cache; nil: it is not from there
+}
+
+// digest is a body's, once somebody has asked.
+type digest struct {
+	once sync.Once
+	sum  [sha256.Size]byte
+}
+
+// Digest is the SHA-256 of the body.
+func (r *Resource) Digest() [sha256.Size]byte {
+	if r.digest == nil {
+		return sha256.Sum256(r.Body)
+	}
+	r.digest.once.Do(func() { r.digest.sum = sha256.Sum256(r.Body) })
+	return r.digest.sum
 }
 
 // Error is a failed fetch; Status is 0 when there was no HTTP answer.
@@ -173,12 +192,32 @@ func Resolve(base, ref string) (absolute, fragment string, err error) {
 // Get carries out the request. Every error is an *Error or the context's own.
 func (f *Fetcher) Get(ctx context.Context, req Request) (*Resource, error) {
 	req = f.complete(req)
-	within, cancel := context.WithTimeout(ctx, req.Timeout)
-	defer cancel()
 	begun := time.Now()
-	r, err := f.get(within, req)
+	var err error
+	r := f.remembered(req, begun)
+	if r == nil {
+		r, err = f.getWithin(ctx, req)
+	}
 	tell(ctx, req, begun, r, err)
 	return r, failed(ctx, req, err)
+}
+
+func (f *Fetcher) getWithin(ctx context.Context, req Request) (*Resource, error) {
+	ctx, cancel := context.WithTimeout(ctx, req.Timeout)
+	defer cancel()
+	return f.get(ctx, req)
+}
+
+// remembered is what memory has for a request, while it is fresh; or nil. Only what
+// the policy has been asked about gets there.
+func (f *Fetcher) remembered(req Request, now time.Time) *Resource {
+	if req.Method != http.MethodGet {
+		return nil
+	}
+	if e := f.cache.memory.get(req.URL); e != nil && e.usable(now, req) {
+		return e.hit()
+	}
+	return nil
 }
 
 // complete puts what is usual into a request where it says nothing.

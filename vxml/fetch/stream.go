@@ -57,7 +57,13 @@ func (s *Stream) Close() error {
 func (f *Fetcher) Open(ctx context.Context, req Request) (*Stream, error) {
 	req = f.complete(req)
 	begun := time.Now()
-	s, err := f.open(ctx, req)
+	var s *Stream
+	var err error
+	if hit := f.remembered(req, begun); hit != nil {
+		s, err = opened(hit, nil)
+	} else {
+		s, err = f.open(ctx, req)
+	}
 	tell(ctx, req, begun, s.arrived(), err)
 	return s, failed(ctx, req, err)
 }

@@ -24,8 +24,8 @@ type Scope struct {
 	told    map[string]string // by Changed, of its variables
 }
 
-// lineage is the names of a chain of scopes, the outermost first. A machine makes each
-// once.
+// lineage is the names of a chain of scopes, the outermost first. Those within the same
+// outermost scope are made once.
 type lineage struct {
 	names  string // the compiled function's parameters
 	depth  int
@@ -56,7 +56,7 @@ func (m *Machine) NewScope(parent *Scope, name string) *Scope {
 }
 
 func (m *Machine) adopt(parent *Scope, name string, object *goja.Object) *Scope {
-	outer := &m.chain
+	outer := &lineage{}
 	if parent != nil {
 		outer = parent.chain
 	}

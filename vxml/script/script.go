@@ -82,7 +82,6 @@ type Machine struct {
 	limits Limits
 	// compiled holds this machine's function objects of the cache's programs.
 	compiled map[key]goja.Callable
-	chain    lineage // of no scope
 	busy     bool
 	guarded  reach
 	aged     bool                  // it has what older engines had

@@ -48,7 +48,7 @@ func (p *phone) Listen(ctx context.Context, req vxml.ListenRequest) (vxml.Listen
 		heard:  make(chan struct{}, 1),
 		late:   make(chan struct{}, 1),
 
-		language: req.Language, private: req.Properties["com.genesyslab.private"] == "true",
+		language: req.Language, private: req.Properties.Bool("com.genesyslab.private"),
 	}
 	done := make(chan struct{})
 	before := p.hearing.after(done)
@@ -116,7 +116,7 @@ func (l *listening) run(ctx context.Context, req vxml.ListenRequest) {
 }
 
 func (l *listening) begin(ctx context.Context, req vxml.ListenRequest) (*voice.Listening, error) {
-	ear, err := l.phone.voices.Recognizer(req.Properties[asrProperty])
+	ear, err := l.phone.voices.Recognizer(req.Properties.Get(asrProperty))
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func recognition(req vxml.ListenRequest) speech.Recognition {
 	r := speech.Recognition{
 		Language: req.Language, NoInput: req.NoInput, Complete: req.Complete, Incomplete: req.Incomplete,
 		MaxSpeech: req.MaxSpeech, Confidence: req.Confidence, Sensitivity: req.Sensitivity,
-		SpeedAccuracy: req.SpeedAccuracy, NBest: req.NBest, Hotword: req.Hotword, Properties: req.Properties,
+		SpeedAccuracy: req.SpeedAccuracy, NBest: req.NBest, Hotword: req.Hotword, Properties: req.Properties.All(),
 	}
 	for _, g := range req.Grammars {
 		r.Grammars = append(r.Grammars, speech.Grammar{

@@ -229,7 +229,7 @@ func (p *phone) Streams() {}
 
 func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) error {
 	b.phone.voices.Used.Syntheses.Add(1)
-	speaker, err := b.phone.voices.Speaker(prompt.Properties[ttsProperty])
+	speaker, err := b.phone.voices.Speaker(prompt.Properties.Get(ttsProperty))
 	if err != nil {
 		return b.phone.failed("synthesize", err)
 	}
@@ -239,7 +239,7 @@ func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment
 	}
 	b.entrust(speaker)
 	speaking, err := session.Speak(ctx, speech.Utterance{
-		SSML: s.SSML, Language: prompt.Language, NoBargeIn: !prompt.BargeIn, Properties: prompt.Properties,
+		SSML: s.SSML, Language: prompt.Language, NoBargeIn: !prompt.BargeIn, Properties: prompt.Properties.All(),
 		Marked: b.reached,
 	})
 	if err != nil {
