@@ -127,8 +127,8 @@ func (c *Call) analysed() {
 // HungUp is closed when the far end is gone, whoever ended the call.
 func (c *Call) HungUp() <-chan struct{} { return c.hungUp }
 
-// Reason is why the far end hung up, after HungUp, as the Reason header of its BYE
-// has it (RFC 3326); empty when it did not say.
+// Reason is why the far end hung up, after HungUp, as the Reason header of its BYE,
+// or CANCEL, has it (RFC 3326); empty when it did not say.
 func (c *Call) Reason() string {
 	if r := c.reason.Load(); r != nil {
 		return *r

@@ -19,8 +19,9 @@ import (
 // facts gathers what the call's record will say. The first thing that ends a
 // call is its cause; what follows from it is not.
 type facts struct {
-	record *reporting.Record
-	end    *reporting.End
+	record  *reporting.Record
+	end     *reporting.End
+	reasons []reporting.Reason // of the far end that hung up
 }
 
 func (f *facts) begin(id string, d Dialog, known genesys.Call, headers map[string][]string) {
@@ -191,6 +192,7 @@ func (c *Call) finish() {
 	if f.end == nil {
 		f.end = &reporting.End{Cause: reporting.PlatformError, By: reporting.Fault}
 	}
+	f.end.Reasons = f.reasons
 	f.record.Finish(time.Now(), *f.end)
 	c.trail.Complete(f.record)
 	c.trail.Step(reporting.StepEnded, string(f.end.Cause))

@@ -11,6 +11,7 @@ import (
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 )
 
 // life is what only the owning goroutine touches, but for gone, which it closes
@@ -58,12 +59,10 @@ func (c *Call) run(ctx context.Context) {
 func (c *Call) signalled(ev sip.Event) {
 	switch ev := ev.(type) {
 	case sip.Cancelled:
-		c.message(true, "CANCEL")
+		c.message(true, strings.TrimSpace("CANCEL "+c.hearsWhy(ev.Headers)))
 		c.handle(message{trigger: Cancelled})
 	case sip.ByeReceived:
-		why := strings.Join(ev.Headers["reason"], ", ")
-		c.reason.Store(&why)
-		c.message(true, strings.TrimSpace("BYE "+why))
+		c.message(true, strings.TrimSpace("BYE "+c.hearsWhy(ev.Headers)))
 		c.handle(message{trigger: FarEndHungUp})
 	case sip.Lost:
 		c.handle(message{trigger: FarEndHungUp, err: ev.Err})
@@ -73,6 +72,17 @@ func (c *Call) signalled(ev sip.Event) {
 	default:
 		c.requested(ev)
 	}
+}
+
+// hearsWhy keeps why the far end ends the call, and returns it as its headers have it.
+func (c *Call) hearsWhy(headers map[string][]string) string {
+	said := headers["reason"]
+	why := strings.Join(said, ", ")
+	c.reason.Store(&why)
+	for _, r := range header.ParseReasons(said) {
+		c.life.facts.reasons = append(c.life.facts.reasons, reporting.Reason{Protocol: r.Protocol, Cause: r.Cause, Text: r.Text})
+	}
+	return why
 }
 
 // handle moves the state machine by one message.

@@ -79,10 +79,32 @@ type Durations struct {
 
 // End says how a call ended.
 type End struct {
-	Cause     Cause  `json:"cause"`
-	By        Party  `json:"by"`
-	SIPStatus int    `json:"sip_status,omitempty"` // final response to the INVITE: 200, or what refused it
-	Error     string `json:"error,omitempty"`      // what went wrong, in words
+	Cause     Cause    `json:"cause"`
+	By        Party    `json:"by"`
+	SIPStatus int      `json:"sip_status,omitempty"` // final response to the INVITE: 200, or what refused it
+	Error     string   `json:"error,omitempty"`      // what went wrong, in words
+	Reasons   []Reason `json:"reasons,omitempty"`    // of the far end's BYE or CANCEL (RFC 3326), the first four
+}
+
+// Reason is why a far end ends a call: a status of SIP, a cause of Q.850, or whatever
+// its protocol has.
+type Reason struct {
+	Protocol string `json:"protocol"`       // such as "SIP" or "Q.850"
+	Cause    int    `json:"cause"`          // 16 of Q.850 is a normal clearing
+	Text     string `json:"text,omitempty"` // for people
+}
+
+// maxReasons bounds how many reasons a record keeps.
+const maxReasons = 4
+
+// bounded is the end without what would make its record too large.
+func (e End) bounded() End {
+	kept := e.Reasons[:min(len(e.Reasons), maxReasons)]
+	e.Reasons = nil
+	for _, r := range kept {
+		e.Reasons = append(e.Reasons, Reason{Protocol: shorten(r.Protocol, 256), Cause: r.Cause, Text: shorten(r.Text, 256)})
+	}
+	return e
 }
 
 // Cause is why a call ended.

@@ -305,6 +305,6 @@ func forStorage(rec *Record) Record {
 		c.AnsweredAt = &at
 	}
 	c.End.Error = shorten(c.End.Error, maxText)
-	c.Dialogue = c.Dialogue.bounded()
+	c.Dialogue, c.End = c.Dialogue.bounded(), c.End.bounded()
 	return c
 }

@@ -29,6 +29,7 @@ func published(t *testing.T) []publishedKind {
 	head.Component = "mcp-0"
 	r.Head = head
 	r.Application = "http://web/app.vxml"
+	r.End.Reasons = []Reason{{Protocol: "Q.850", Cause: 16, Text: "Normal call clearing"}}
 	r.Media[0].Received.MOS, r.Media[0].Received.SSRC = 4.3, 3735928559
 	r.Dialogue.Latency = &Latency{FirstPrompt: 120.5, Response: &Spread{Median: 85, P95: 140, P99: 140, Most: 140}}
 	r.Media[0].Sent.Heard = &Heard{Loss: 0.001, Jitter: 1.5, RoundTrip: 22, MOS: 4.2}

@@ -29,7 +29,9 @@ func Decline(ev Event) error {
 }
 
 // Cancelled says that the caller gave up before the answer.
-type Cancelled struct{}
+type Cancelled struct {
+	Headers map[string][]string // of the CANCEL
+}
 
 // ByeReceived says that the far end hung up.
 type ByeReceived struct {

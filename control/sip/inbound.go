@@ -268,7 +268,7 @@ func (a *Agent) cancel(tx *wire.ServerTx) {
 		return
 	}
 	a.respond(tx, d.reply(req, 200, "OK"))
-	d.end(mvCancel, Cancelled{})
+	d.end(mvCancel, Cancelled{Headers: headersOf(req.Headers())})
 }
 
 // capabilities answers OPTIONS as the gate would an INVITE (RFC 3261 section 11.2).

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -188,7 +189,7 @@ func TestPlacedCallThatReachesNobody(t *testing.T) {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
 		end := r.record(i + 1).End
-		if end.Error = ""; end != tt.want {
+		if end.Error = ""; !reflect.DeepEqual(end, tt.want) {
 			t.Errorf("%s: record: %+v", tt.name, end)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -142,78 +143,27 @@ func jsonValue(text string) any {
 	return v
 }
 
-// redirects reads History-Info (RFC 7044), the last entry first.
+// redirects reads History-Info (RFC 7044), the last entry first, or else Diversion,
+// whose order that is already (RFC 5806 section 4).
 func redirects(headers map[string][]string) []vxml.Redirect {
-	entries := listed(headers["history-info"])
 	private := strings.Contains(strings.ToLower(strings.Join(headers["privacy"], ";")), "history")
 	var out []vxml.Redirect
-	for i := len(entries) - 1; i >= 0; i-- {
-		target, params := address(entries[i])
-		bare, embedded, _ := strings.Cut(target, "?")
-		r := vxml.Redirect{URI: bare, PI: private, SI: params["si"]}
-		for _, h := range strings.Split(embedded, "&") {
-			name, value, _ := strings.Cut(h, "=")
-			switch strings.ToLower(name) {
-			case "reason":
-				r.Reason = unescape(value)
-			case "privacy":
-				r.PI = r.PI || strings.Contains(strings.ToLower(value), "history")
-			}
-		}
-		out = append(out, r)
+	for _, p := range slices.Backward(header.ParseParties(headers["history-info"])) {
+		out = append(out, vxml.Redirect{
+			URI: p.URI, SI: p.Params["si"], Reason: p.Header("Reason"),
+			PI: private || strings.Contains(strings.ToLower(p.Header("Privacy")), "history"),
+		})
+	}
+	if out != nil {
+		return out
+	}
+	for _, p := range header.ParseParties(headers["diversion"]) {
+		privacy := strings.ToLower(p.Params["privacy"])
+		out = append(out, vxml.Redirect{
+			URI: p.URI, SI: p.Params["screen"], Reason: p.Params["reason"], PI: private || privacy != "" && privacy != "off",
+		})
 	}
 	return out
-}
-
-// listed splits header values at the commas outside quotes and angle brackets.
-func listed(values []string) []string {
-	var out []string
-	for _, value := range values {
-		begin, quoted, depth := 0, false, 0
-		for i, c := range value {
-			switch {
-			case c == '"':
-				quoted = !quoted
-			case quoted:
-			case c == '<':
-				depth++
-			case c == '>':
-				depth--
-			case c == ',' && depth == 0:
-				out = append(out, strings.TrimSpace(value[begin:i]))
-				begin = i + 1
-			}
-		}
-		if rest := strings.TrimSpace(value[begin:]); rest != "" {
-			out = append(out, rest)
-		}
-	}
-	return out
-}
-
-// address takes a name-addr with parameters apart.
-func address(entry string) (uri string, params map[string]string) {
-	uri, rest := entry, ""
-	if _, after, ok := strings.Cut(entry, "<"); ok {
-		uri, rest, _ = strings.Cut(after, ">")
-	} else {
-		uri, rest, _ = strings.Cut(entry, ";")
-	}
-	params = make(map[string]string)
-	for _, p := range strings.Split(rest, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if name != "" {
-			params[strings.ToLower(name)] = strings.Trim(value, `"`)
-		}
-	}
-	return uri, params
-}
-
-func unescape(text string) string {
-	if plain, err := url.PathUnescape(text); err == nil {
-		return plain
-	}
-	return text
 }
 
 // sessionVars are a call's session variables besides those of VoiceXML itself.
@@ -306,14 +256,13 @@ func properties(overrides map[string]string) map[string]string {
 // diverted names the number first called, the one that sent the call on, and why
 // (the Diversion header of RFC 5806, the last diversion first).
 func diverted(headers map[string][]string, vars map[string]string) {
-	all := listed(headers["diversion"])
+	all := header.ParseParties(headers["diversion"])
 	if len(all) == 0 {
 		return
 	}
-	last, params := address(all[0])
-	original, _ := address(all[len(all)-1])
-	vars["connection.rdnis"], vars["connection.ocn"] = user(last), user(original)
-	vars["connection.rreason"] = params["reason"]
+	last, original := all[0], all[len(all)-1]
+	vars["connection.rdnis"], vars["connection.ocn"] = user(last.URI), user(original.URI)
+	vars["connection.rreason"] = last.Params["reason"]
 }
 
 // user is the user part of a URI.

@@ -2,6 +2,7 @@ package voicexml
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -126,6 +127,13 @@ func TestSessionVariables(t *testing.T) {
 		told := invite{headers: map[string][]string{"user-to-user": {value}}}
 		if got := say(t, told, "typeof session.connection.aai == 'object' ? '' : session.connection.aai"); got != want {
 			t.Errorf("User-to-User %s is %q, want %q", value, got, want)
+		}
+	}
+	moved := invite{headers: map[string][]string{"diversion": {`"B, C" <sip:222@b>;reason=no-answer;screen=yes, <sip:111@a>;privacy=full;reason=unconditional`}}}
+	const entry = "(function(r){ return r.uri + ' ' + r.pi + ' ' + r.si + ' ' + r.reason })"
+	for at, want := range []string{"sip:222@b false yes no-answer", "sip:111@a true undefined unconditional"} {
+		if got := say(t, moved, fmt.Sprintf("%s(session.connection.redirect[%d])", entry, at)); got != want {
+			t.Errorf("without History-Info redirection %d is %q, want %q", at, got, want)
 		}
 	}
 	bare := invite{headers: map[string][]string{}}
