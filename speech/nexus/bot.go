@@ -96,8 +96,8 @@ func (Answer) event()  {}
 func (Note) event()    {}
 func (End) event()     {}
 
-// Fault is an error by the class that operators count it by: open_session or protocol.
-// It wraps speech.ErrUnavailable.
+// Fault is an error by the class that operators count it by: open_session, protocol or
+// no_answer. It wraps speech.ErrUnavailable.
 type Fault struct {
 	Class string
 	Err   error
@@ -107,6 +107,9 @@ func (f *Fault) Error() string { return "nexus " + f.Class + ": " + f.Err.Error(
 
 // Unwrap implements errors.Unwrap.
 func (f *Fault) Unwrap() []error { return []error{speech.ErrUnavailable, f.Err} }
+
+// noAnswer is the class of a turn that the bot leaves without an answer.
+const noAnswer = "no_answer"
 
 // classOf is an error's class.
 func classOf(err error) string {

@@ -27,6 +27,9 @@ type Config struct {
 	// Soon is how long after its beginning a conversation holds nothing yet that a bot
 	// could have heard to the end and answered; 800 ms.
 	Soon time.Duration
+	// Answer is how long a turn may wait for a bot that says and reports nothing; 1
+	// minute. The conversation is given up then.
+	Answer time.Duration
 }
 
 // Engine opens sessions with a bot. It is a prometheus.Collector.
@@ -49,6 +52,9 @@ func New(c Config, bot Bot, log *slog.Logger) *Engine {
 	}
 	if c.Soon <= 0 {
 		c.Soon = 800 * time.Millisecond
+	}
+	if c.Answer <= 0 {
+		c.Answer = time.Minute
 	}
 	if c.Name == "" {
 		c.Name = "nexus"
@@ -129,6 +135,7 @@ func newCounts(name string) counts {
 			c.errors.WithLabelValues(use, class)
 		}
 	}
+	c.errors.WithLabelValues(useBot, noAnswer)
 	return c
 }
 

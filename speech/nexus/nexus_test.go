@@ -38,6 +38,7 @@ const patience = 20 * time.Second
 type rig struct {
 	*testing.T
 	server  *nexustest.Server
+	client  *audiohook.Client
 	canned  speechtest.Canned
 	engine  *nexus.Engine
 	line    *speechtest.Line
@@ -65,10 +66,10 @@ func newRig(t *testing.T, codec string, change func(*nexustest.Config, *audiohoo
 		near.URL = r.server.URL()
 	}
 	r.must(near.Validate())
-	client, err := audiohook.New(near, slog.New(slog.DiscardHandler))
+	r.client, err = audiohook.New(near, slog.New(slog.DiscardHandler))
 	r.must(err)
-	t.Cleanup(func() { r.must(client.Close()) })
-	r.engine = nexus.New(nexus.Config{Settle: 50 * time.Millisecond, Soon: time.Nanosecond}, client, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { r.must(r.client.Close()) })
+	r.engine = nexus.New(nexus.Config{Settle: 50 * time.Millisecond, Soon: time.Nanosecond}, r.client, slog.New(slog.DiscardHandler))
 	r.session, err = r.engine.Attach(t.Context(), r.line)
 	r.must(err)
 	t.Cleanup(func() { r.must(r.session.Close(t.Context())) })
@@ -531,4 +532,33 @@ func TestWhatCannotBeConfigured(t *testing.T) {
 	if err := (audiohook.Config{URL: "wss://bot.example.com/a"}).Validate(); err != nil {
 		t.Error(err)
 	}
+}
+
+// dumb is a bot that neither greets nor answers.
+type dumb struct{}
+
+func (dumb) Greet(audiohook.Open) string { return "" }
+
+func (dumb) Answer(string, string) nexustest.Reply { return nexustest.Reply{Disposition: "match"} }
+
+// TestTurnsThatAreNeverAnswered fail after a time, as does the conversation; the next
+// turn begins another.
+func TestTurnsThatAreNeverAnswered(t *testing.T) {
+	r := newRig(t, "PCMU", func(far *nexustest.Config, _ *audiohook.Config) { far.Brain = dumb{} })
+	engine := nexus.New(nexus.Config{Answer: 100 * time.Millisecond}, r.client, slog.New(slog.DiscardHandler))
+	session, err := engine.Attach(t.Context(), r.line)
+	r.must(err)
+	for turn := 1; turn <= 2; turn++ {
+		recognizing, err := session.Recognize(t.Context(), speech.Recognition{StartTimers: true})
+		r.must(err)
+		var fault *nexus.Fault
+		if _, err := r.answer(recognizing); !errors.As(err, &fault) || fault.Class != "no_answer" || !errors.Is(err, speech.ErrUnavailable) {
+			t.Errorf("turn %d ends with %v", turn, err)
+		}
+		r.await("the conversation to end", func() bool { return r.server.Open() == 0 })
+		if n := len(r.server.Sessions()); n != turn {
+			t.Errorf("%d conversations after turn %d", n, turn)
+		}
+	}
+	r.must(session.Close(t.Context()))
 }

@@ -3,6 +3,7 @@ package nexus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"sync"
@@ -33,13 +34,14 @@ type talk struct {
 	answers []speech.Result
 	settled time.Time // until then an answer waits for the bot to say it
 	greeted bool
+	alive   time.Time // when the bot last did something, or was asked to
 	end     *End
 }
 
 func newTalk(e *Engine, line speech.Line, c Conversation) *talk {
 	return &talk{
 		engine: e, line: line, conv: c, turns: make(chan *turn.Turn), over: make(chan struct{}),
-		mouth: &mouth{line: line, conv: c}, begun: time.Now(),
+		mouth: &mouth{line: line, conv: c}, begun: time.Now(), alive: time.Now(),
 	}
 }
 
@@ -82,9 +84,10 @@ func (t *talk) step(ctx context.Context) bool {
 		if !ok {
 			e = End{}
 		}
+		t.alive = time.Now()
 		t.take(e)
 	case next := <-turns:
-		t.turn = next
+		t.turn, t.alive = next, time.Now()
 	case <-abandoned:
 		t.turn = nil
 	case <-t.mouth.heard():
@@ -101,6 +104,9 @@ func (t *talk) wait() time.Duration {
 	wait := t.mouth.wait()
 	if len(t.answers) > 0 && t.turn != nil {
 		wait = min(wait, max(time.Until(t.settled), 0)+time.Millisecond)
+	}
+	if t.turn != nil && t.end == nil && !t.mouth.busy() {
+		wait = min(wait, max(time.Until(t.alive.Add(t.engine.config.Answer)), 0)+time.Millisecond)
 	}
 	return wait
 }
@@ -176,6 +182,9 @@ func (t *talk) deliver() {
 	}
 	switch {
 	case t.mouth.busy():
+		t.alive = time.Now()
+	case len(t.answers) == 0 && t.end == nil && time.Since(t.alive) >= t.engine.config.Answer:
+		t.giveUp()
 	case len(t.answers) > 0 && !time.Now().Before(t.settled):
 		r := t.answers[0]
 		t.answers = t.answers[1:]
@@ -191,6 +200,13 @@ func (t *talk) deliver() {
 		t.turn = nil
 		t.end.Err = nil
 	}
+}
+
+// giveUp ends a conversation whose bot leaves its turn without an answer.
+func (t *talk) giveUp() {
+	err := &Fault{Class: noAnswer, Err: fmt.Errorf("nothing from the bot for %s", t.engine.config.Answer)}
+	t.turn.End(speech.Result{}, t.engine.failed(t.ctx, useBot, err))
+	t.turn, t.end = nil, &End{}
 }
 
 func outcomeName(o speech.Outcome) string {

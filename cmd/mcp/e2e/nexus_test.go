@@ -154,6 +154,7 @@ func TestEventsOfBotsFailures(t *testing.T) {
 		"malformed":       {nexustest.Faults{Garbage: true}, nil, "protocol"},
 		"does not answer": {nexustest.Faults{Pongless: true}, func(c *node.Config) { c.Speech.Nexus.Ping = 100 * time.Millisecond }, "protocol"},
 		"cut in mid-word": {nexustest.Faults{Cut: true}, nil, "protocol"},
+		"never answers":   {nexustest.Faults{}, func(c *node.Config) { c.Speech.Nexus.Answer = 300 * time.Millisecond }, "no_answer"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -84,6 +84,7 @@ type Nexus struct {
 	Timeout      time.Duration     `yaml:"timeout" doc:"how long opening a session may take; 0: 5s"`
 	Ping         time.Duration     `yaml:"ping" doc:"how often the far end is asked whether it is there; 0: 5s"`
 	Settle       time.Duration     `yaml:"settle" doc:"how long an answer waits for the bot to begin to say it; 0: 300ms"`
+	Answer       time.Duration     `yaml:"answer" doc:"how long a field waits for a bot that says and reports nothing; 0: 1m"`
 }
 
 // Validate checks the section.
@@ -126,7 +127,7 @@ func (e *Engines) openNexus(name string, cfg Nexus) (voice.Engine, error) {
 		return voice.Engine{}, fmt.Errorf("connect to bots: %w", err)
 	}
 	e.opened(name, client.Close)
-	engine := nexus.New(nexus.Config{Name: name, Settle: cfg.Settle}, client, e.parts.Log)
+	engine := nexus.New(nexus.Config{Name: name, Settle: cfg.Settle, Answer: cfg.Answer}, client, e.parts.Log)
 	e.parts.Metrics.MustRegister(engine)
 	return voice.Engine{Attached: engine, Bot: true}, nil
 }
