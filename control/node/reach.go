@@ -28,6 +28,7 @@ func (n *Node) openFetcher() (*fetch.Fetcher, error) {
 		return nil, err
 	}
 	n.opened("fetching", f.Close)
+	f.Observe(n.metrics, n.log)
 	if err := voicexml.RegisterBuiltin(f.Transport); err != nil {
 		return nil, fmt.Errorf("built-in application: %w", err)
 	}

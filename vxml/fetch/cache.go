@@ -214,38 +214,3 @@ func seconds(s string) time.Duration {
 
 // most is how many seconds a longer time counts as (RFC 9111 section 1.2.2).
 const most = 1 << 31
-
-// flights are the requests under way, by URL.
-type flights struct {
-	mu  sync.Mutex
-	all map[string]chan struct{}
-}
-
-// enter begins a request unless one for the URL is under way; then first is false.
-func (f *flights) enter(url string) (leave func(), first bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.all[url] != nil {
-		return nil, false
-	}
-	landed := make(chan struct{})
-	f.all[url] = landed
-	return func() {
-		f.mu.Lock()
-		delete(f.all, url)
-		f.mu.Unlock()
-		close(landed)
-	}, true
-}
-
-// landed is closed when the request under way, if any, is over.
-func (f *flights) landed(url string) <-chan struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if landed := f.all[url]; landed != nil {
-		return landed
-	}
-	over := make(chan struct{})
-	close(over)
-	return over
-}

@@ -76,7 +76,7 @@ func New(config Config) *Fetcher {
 	config = config.withDefaults()
 	return &Fetcher{
 		config: config, cache: store{memory: newCache(config.CacheBytes)}, files: newCache(config.CacheBytes),
-		flights: flights{all: make(map[string]chan struct{})}, arrivals: arrivals{all: make(map[string]*download)},
+		flights: flights{all: make(map[string]*flight)}, arrivals: arrivals{all: make(map[string]*download)},
 	}
 }
 

@@ -120,10 +120,8 @@ func (f *Fetcher) cached(ctx context.Context, req Request) (*Resource, error) {
 		defer leave()
 		return f.ask(ctx, req)
 	}
-	select {
-	case <-f.flights.landed(req.URL):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := f.flights.wait(ctx, req.URL); err != nil {
+		return nil, err
 	}
 	if hit := f.fresh(req); hit != nil {
 		return hit, nil

@@ -97,10 +97,8 @@ func (f *Fetcher) open(ctx context.Context, req Request) (*Stream, error) {
 			}
 			return d.stream(ctx)
 		}
-		select {
-		case <-f.flights.landed(req.URL):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := f.flights.wait(ctx, req.URL); err != nil {
+			return nil, err
 		}
 	}
 }
