@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -130,17 +131,31 @@ func pathOf(t *testing.T, scenario string) string {
 // sipp runs SIPp to its end, and fails the test unless it is content.
 func sipp(t *testing.T, args ...string) {
 	t.Helper()
-	args = append(args, "-i", "127.0.0.1", "-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", filepath.Join(t.TempDir(), "errors"))
+	args = append(args, "-i", "127.0.0.1", "-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file")
+	var err error
+	var complaint string
+	for range 10 {
+		if complaint, err = attempt(t, args); err == nil {
+			return
+		}
+		if !strings.Contains(complaint, "Unable to listen main socket") {
+			break // others that look for a free port at the same time may find the same
+		}
+	}
+	t.Errorf("sipp %s: %v\n%s", strings.Join(args, " "), err, complaint)
+}
+
+func attempt(t *testing.T, args []string) (complaint string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sipp", args...)
-	cmd.Dir = t.TempDir()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "errors")
+	cmd := exec.CommandContext(ctx, "sipp", append(slices.Clip(args), file)...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TERM=dumb")
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		errors, _ := os.ReadFile(args[len(args)-1])
-		t.Errorf("sipp %s: %v\n%s\n%s", strings.Join(args, " "), err, errors, tail(string(out)))
-	}
+	errors, _ := os.ReadFile(file)
+	return string(errors) + tail(string(out)), err
 }
 
 func tail(s string) string {

@@ -92,7 +92,7 @@ func tones(s *caller.Summary) []caller.Tone { return pitched(s.Audio.Heard) }
 // pitched finds the tones in what was heard or recorded. A machine that stands still makes
 // pauses of its own: those within a tone are shorter than any between two.
 func pitched(pcm []int16) []caller.Tone {
-	return caller.Tones(pcm, pitches, 160*time.Millisecond, 60*time.Millisecond)
+	return caller.Tones(pcm, pitches, 500*time.Millisecond, 60*time.Millisecond)
 }
 
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
@@ -124,8 +124,8 @@ func TestAnnouncements(t *testing.T) {
 		heard  []float64
 	}{
 		{"once", "play=" + escape(web+"/400/300ms"), []float64{400}},
-		{"repeated, with a delay", "play=" + escape(web+"/400/300ms") + ";repeat=3;delay=200", []float64{400, 400, 400}},
-		{"for ever, cut off", "play=" + escape(web+"/400/300ms") + ";repeat=forever;delay=250;duration=900", []float64{400, 400}},
+		{"repeated, with a delay", "play=" + escape(web+"/400/300ms") + ";repeat=3;delay=700", []float64{400, 400, 400}},
+		{"for ever, cut off", "play=" + escape(web+"/400/300ms") + ";repeat=forever;delay=700;duration=1500", []float64{400, 400}},
 		{"extension that nobody knows", "play=" + escape(web+"/700/300ms") + ";cool=yes", []float64{700}},
 		{"provisioned", "play=/provisioned/busy", []float64{400}},
 		{"locale", "play=/provisioned/busy;locale=fr_FR", []float64{700}},

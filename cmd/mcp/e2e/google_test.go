@@ -178,7 +178,7 @@ func TestEventsOfGooglesFailures(t *testing.T) {
 			server.Fail(c.faults)
 			script := "await"
 			if c.faults.Cut {
-				script = "say yes; await"
+				script = strings.Repeat("say yes; wait 1s; ", 30) + "await" // until the page listens
 			}
 			if _, err := r.call(t.Context(), script); err != nil && !strings.Contains(err.Error(), "hung up") {
 				t.Fatal(err)

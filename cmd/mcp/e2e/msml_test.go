@@ -105,7 +105,7 @@ func TestMSMLVoiceMailRetrieval(t *testing.T) {
 	r := newRig(t, nil)
 	r.pages.tunes()
 	s := r.steer(t)
-	p := r.participate(t, "hear; dtmf 5; wait 600ms; dtmf 5; wait 300ms; dtmf 8; wait 200ms; dtmf #; wait 300ms")
+	p := r.participate(t, "hear; dtmf 5; wait 1200ms; dtmf 5; wait 300ms; dtmf 8; wait 200ms; dtmf #; wait 300ms")
 	result := s.ask(`<dialogstart target="` + p.id + `" name="mail"><group topology="parallel">
 		<play><audio uri="` + r.pages.server.URL + `/700/10s"/><playexit><send target="group" event="terminate"/></playexit></play>
 		<dtmf iterate="forever">
@@ -131,7 +131,7 @@ func TestMSMLGeneratorsAndDetector(t *testing.T) {
 	r := newRig(t, nil)
 	s, p := r.steer(t), r.participate(t, "listen; wait 2s; say hum 1600 400ms; wait 1500ms")
 	s.ask(`<dialogstart target="` + p.id + `" name="g">
-		<tonegen iterate="2"><tone duration="300ms"><tone1 freq="400" atten="-10"/><silence duration="300ms"/></tone></tonegen>
+		<tonegen iterate="2"><tone duration="300ms"><tone1 freq="400" atten="-10"/><silence duration="700ms"/></tone></tonegen>
 		<dtmfgen digits="12"/>
 		<vad><voice len="100ms"><send target="source" event="spoken"/></voice><tsilence len="200ms"><send target="source" event="quiet"/></tsilence></vad>
 		<exit namelist="tonegen.end dtmfgen.end vad.end"/></dialogstart>`)
