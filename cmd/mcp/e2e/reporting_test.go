@@ -159,6 +159,7 @@ func TestStepsOfACall(t *testing.T) {
 		reporting.StepASROpen: {"mrcp"}, reporting.StepASRStart: {"en-US"}, reporting.StepASREnd: {"match"},
 		reporting.StepASRClose: {"mrcp"}, reporting.StepASRTrace: {"match|0.90|yes"},
 		reporting.StepProgress: nil, // the platform calls nobody
+		reporting.StepVariable: nil, // unless reporting.variables
 	}
 	network := []reporting.Step{
 		reporting.StepReceived, reporting.StepSent, reporting.StepSpeechReceived, reporting.StepSpeechSent, reporting.StepFetched,
