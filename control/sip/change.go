@@ -152,11 +152,32 @@ func (d *Dialog) changed(res *sip.Response, offer []byte) []byte {
 	return sdp
 }
 
-// reinvite sends one re-INVITE and acknowledges its 2xx.
+// reinvite sends a re-INVITE, again where the far end asks who we are, and acknowledges
+// its 2xx.
 func (d *Dialog) reinvite(ctx context.Context, c Change) (*sip.Response, error) {
+	for try := 0; ; try++ {
+		req, res, err := d.reinviteOnce(ctx, c)
+		switch {
+		case err != nil:
+			return nil, err
+		case res.StatusCode == 481 || res.StatusCode == 408:
+			d.end(mvLost, Lost{Err: rejectedBy(res)})
+			return res, nil
+		case res.IsSuccess():
+			return res, d.confirmChange(ctx, c, res)
+		}
+		more, again := d.proves(try, c.Headers, req, res)
+		if !again {
+			return res, nil
+		}
+		c.Headers = more
+	}
+}
+
+func (d *Dialog) reinviteOnce(ctx context.Context, c Change) (*sip.Request, *sip.Response, error) {
 	req, link, err := d.prepare(ctx, sip.INVITE)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	req.AppendHeader(sip.NewHeader("Allow", allowed))
 	req.AppendHeader(sip.NewHeader("Supported", supported))
@@ -164,30 +185,23 @@ func (d *Dialog) reinvite(ctx context.Context, c Change) (*sip.Response, error) 
 	r := &reinviting{dialog: d, seq: req.CSeq().SeqNo, waiter: newWaiter()}
 	tx, err := d.agent.wire.Request(req, link, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	res, err := r.await(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			r.abandon(tx)
 		}
-		return nil, fmt.Errorf("re-INVITE: %w", err)
+		return nil, nil, fmt.Errorf("re-INVITE: %w", err)
 	}
-	switch {
-	case res.StatusCode == 481 || res.StatusCode == 408:
-		d.end(mvLost, Lost{Err: rejectedBy(res)})
-		return res, nil
-	case !res.IsSuccess():
-		return res, nil
-	}
-	return res, d.confirmChange(ctx, c, res)
+	return req, res, nil
 }
 
 // confirmChange acknowledges the far end's 2xx. When we have no answer to its
 // offer the ACK goes without one, and the session with it (RFC 3261 section
 // 14.1 leaves nothing else).
 func (d *Dialog) confirmChange(ctx context.Context, c Change, res *sip.Response) error {
-	var ack Content
+	ack := Content{Headers: proofIn(c.Headers)}
 	if c.Answer != nil {
 		answer, err := c.Answer(sdpOf(res))
 		if err != nil {
@@ -200,6 +214,17 @@ func (d *Dialog) confirmChange(ctx context.Context, c Change, res *sip.Response)
 		return fmt.Errorf("acknowledge: %w", err)
 	}
 	return nil
+}
+
+// proofIn is how headers prove who we are, which the ACK repeats (RFC 3261 section 22.1).
+func proofIn(headers map[string]string) map[string]string {
+	var out map[string]string
+	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
+		if value := headers[name]; value != "" {
+			out = proof{name: name, value: value}.with(out)
+		}
+	}
+	return out
 }
 
 // reinviting is a re-INVITE of ours and its transaction's user: whatever becomes

@@ -206,16 +206,18 @@ func (a *Agent) authentic(tx *wire.ServerTx) bool {
 	if a.cfg.Callers == nil {
 		return true
 	}
-	req, now := tx.Request, time.Now()
+	req, now, late := tx.Request, time.Now(), false
 	for _, value := range valuesOf(req.Headers(), "authorization") {
 		r := digest.Request{Method: string(req.Method), URI: req.Recipient.String(), Body: req.Body()}
-		if user, ok := a.cfg.Callers.Verify(value, r, now); ok {
+		user, stale := a.cfg.Callers.Verify(value, r, now)
+		if user != "" {
 			a.log.Debug("sip caller proved who it is", "call_id", string(*req.CallID()), "user", user)
 			return true
 		}
+		late = late || stale
 	}
 	var challenges []sip.Header
-	for _, value := range a.cfg.Callers.Challenges(now) {
+	for _, value := range a.cfg.Callers.Challenges(now, late) {
 		challenges = append(challenges, sip.NewHeader("WWW-Authenticate", value))
 	}
 	a.answer(tx, 401, "", challenges...)

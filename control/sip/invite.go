@@ -207,19 +207,32 @@ func (c *calling) amend(req *sip.Request, refusal *RejectedError) bool {
 		return c.lengthen(refusal)
 	}
 	proof, ok := c.agent.prove(req, refusal)
-	if !ok || c.more[proof.name] != "" { // the same proof would be refused again
+	if !ok || !proof.adds(c.more) {
 		return false
 	}
-	c.more = maps.Clone(c.more)
-	if c.more == nil {
-		c.more = map[string]string{}
-	}
-	c.more[proof.name] = proof.value
+	c.more = proof.with(c.more)
 	return true
 }
 
-// proof is a header that says who we are.
-type proof struct{ name, value string }
+// proof is a header that says who we are. One that is not stale is no better than one
+// that was refused before.
+type proof struct {
+	name, value string
+	stale       bool
+}
+
+// adds tells whether it may do where a request with headers was refused.
+func (p proof) adds(headers map[string]string) bool { return p.stale || headers[p.name] == "" }
+
+// with is headers and the proof.
+func (p proof) with(headers map[string]string) map[string]string {
+	all := maps.Clone(headers)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all[p.name] = p.value
+	return all
+}
 
 // prove answers a challenge to a request of ours, if it is of a realm that we
 // have a credential for.
@@ -232,9 +245,9 @@ func (a *Agent) prove(req *sip.Request, refusal *RejectedError) (proof, bool) {
 	default:
 		return proof{}, false
 	}
-	value, ok := a.cfg.Credentials.Answer(refusal.Headers[challenge],
+	made, ok := a.cfg.Credentials.Answer(refusal.Headers[challenge],
 		digest.Request{Method: string(req.Method), URI: req.Recipient.String(), Body: req.Body()})
-	return proof{name, value}, ok
+	return proof{name, made.Value, made.Stale}, ok
 }
 
 // newInvite builds the request, except for what depends on the link.

@@ -65,37 +65,52 @@ func (s *Subscription) Wait(ctx context.Context) (Note, error) {
 // Refer sends a REFER and returns when the far end has accepted it; with a
 // RejectedError when it declines. The call itself goes on.
 func (d *Dialog) Refer(ctx context.Context, r Refer) (*Subscription, error) {
-	req, link, err := d.prepare(ctx, sip.REFER)
-	if err != nil {
-		return nil, err
-	}
 	to, err := r.target()
 	if err != nil {
 		return nil, err
 	}
-	req.AppendHeader(sip.NewHeader("Refer-To", to))
-	if _, given := r.Headers["Referred-By"]; !given {
-		d.mu.Lock()
-		req.AppendHeader(sip.NewHeader("Referred-By", "<"+d.far.local.Address.String()+">"))
-		d.mu.Unlock()
+	for try := 0; ; try++ {
+		req, link, err := d.prepare(ctx, sip.REFER)
+		if err != nil {
+			return nil, err
+		}
+		req.AppendHeader(sip.NewHeader("Refer-To", to))
+		if _, given := r.Headers["Referred-By"]; !given {
+			d.mu.Lock()
+			req.AppendHeader(sip.NewHeader("Referred-By", "<"+d.far.local.Address.String()+">"))
+			d.mu.Unlock()
+		}
+		Content{Headers: r.Headers}.put(req)
+		s, res, err := d.referOnce(ctx, req, link)
+		if err != nil {
+			return nil, err
+		}
+		if res.IsSuccess() {
+			return s, nil
+		}
+		more, again := d.proves(try, r.Headers, req, res)
+		if !again {
+			return nil, rejectedBy(res)
+		}
+		r.Headers = more
 	}
-	Content{Headers: r.Headers}.put(req)
+}
+
+// referOnce sends the request. What becomes of it may be told before it is answered.
+func (d *Dialog) referOnce(ctx context.Context, req *sip.Request, link wire.Link) (*Subscription, *sip.Response, error) {
 	s := &Subscription{seq: req.CSeq().SeqNo, notes: make(chan Note, eventSlots+1)}
 	if !d.subscribe(s) {
-		return nil, ErrEnded
+		return nil, nil, ErrEnded
 	}
 	res, _, err := d.agent.transact(ctx, req, link, newWaiter())
-	switch {
-	case err != nil:
+	if err != nil {
 		d.unsubscribe(s)
-		return nil, fmt.Errorf("REFER: %w", err)
-	case !res.IsSuccess():
-		d.unsubscribe(s)
-		return nil, rejectedBy(res)
-	case strings.EqualFold(firstOf(res.GetHeaders("Refer-Sub")), "false"): // RFC 4488
+		return nil, nil, fmt.Errorf("REFER: %w", err)
+	}
+	if !res.IsSuccess() || strings.EqualFold(firstOf(res.GetHeaders("Refer-Sub")), "false") { // RFC 4488
 		d.unsubscribe(s)
 	}
-	return s, nil
+	return s, res, nil
 }
 
 // target is the Refer-To header's value.

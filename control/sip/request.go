@@ -3,7 +3,6 @@ package sip
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -120,30 +119,40 @@ func (d *Dialog) ask(ctx context.Context, method sip.RequestMethod, c Content) (
 // send sends a request within the dialog and waits for its final response. Only a
 // BYE has one that is worth waiting for when the dialog is over.
 func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, c Content) (*sip.Response, wire.Link, error) {
-	req, link, err := d.prepare(ctx, method)
-	if err != nil {
-		return nil, link, err
+	for try := 0; ; try++ {
+		req, link, err := d.prepare(ctx, method)
+		if err != nil {
+			return nil, link, err
+		}
+		c.put(req)
+		w := newWaiter()
+		if method != sip.BYE {
+			w.over = d.done
+		}
+		res, link, err := d.agent.transact(ctx, req, link, w)
+		if err != nil {
+			return res, link, err
+		}
+		more, again := d.proves(try, c.Headers, req, res)
+		if !again {
+			return res, link, nil
+		}
+		c.Headers = more
 	}
-	c.put(req)
-	w := newWaiter()
-	if method != sip.BYE {
-		w.over = d.done
+}
+
+// proves tells whether a request of the dialog that was refused is worth another try,
+// and with what headers: those that say who we are. Only a far end that we called may
+// ask.
+func (d *Dialog) proves(try int, headers map[string]string, req *sip.Request, res *sip.Response) (more map[string]string, again bool) {
+	if d.tx != nil || try >= maxAmendments || res.StatusCode != 401 && res.StatusCode != 407 {
+		return nil, false
 	}
-	res, link, err := d.agent.transact(ctx, req, link, w)
-	if err != nil || d.tx != nil {
-		return res, link, err
-	}
-	// Only a far end that we called may ask who we are.
 	p, ok := d.agent.prove(req, rejectedBy(res))
-	if _, tried := c.Headers[p.name]; !ok || tried {
-		return res, link, nil
+	if !ok || !p.adds(headers) {
+		return nil, false
 	}
-	c.Headers = maps.Clone(c.Headers)
-	if c.Headers == nil {
-		c.Headers = map[string]string{}
-	}
-	c.Headers[p.name] = p.value
-	return d.send(ctx, method, c)
+	return p.with(headers), true
 }
 
 // transact sends a request and waits for its final response. The link it returns is

@@ -70,12 +70,9 @@ func (d *Dialog) agree(req *sip.Request, res *sip.Response, local []byte) {
 		span = wanted
 	}
 	span = max(span, least, d.agent.cfg.MinSession)
-	refresher := value.Params["refresher"]
-	if refresher == "" {
-		refresher = "uas"
-		if able {
-			refresher = "uac"
-		}
+	refresher := "uas"
+	if able && value.Params["refresher"] != "uas" {
+		refresher = "uac"
 	}
 	res.AppendHeader(sip.NewHeader("Session-Expires", seconds(span)+";refresher="+refresher))
 	if refresher == "uac" {

@@ -21,6 +21,8 @@ func TestSessionTimerInOurAnswer(t *testing.T) {
 		{"asked", "timer", "600", "", "600;refresher=uac", "timer"},
 		{"asked of us", "timer", "600;refresher=uas", "", "600;refresher=uas", ""},
 		{"by a proxy", "", "600", "", "600;refresher=uas", ""},
+		{"asked of who is not able", "", "600;refresher=uac", "", "600;refresher=uas", ""},
+		{"asked of nobody known", "timer", "600;refresher=b2b", "", "600;refresher=uac", "timer"},
 		{"proxy's least", "timer", "600", "700", "700;refresher=uac", "timer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -31,9 +31,17 @@ type Request struct {
 // strength orders the algorithms, the best first; others are not answered.
 var strength = []string{"SHA-512-256", "SHA-256", "MD5", ""}
 
-// Answer makes the value of Authorization or Proxy-Authorization for the
-// strongest challenge that can be answered; false when there is none.
-func (c Credentials) Answer(challenges []string, r Request) (string, bool) {
+// Proof is an answer to a challenge.
+type Proof struct {
+	Value string // of Authorization or Proxy-Authorization
+	// Stale tells that the proof before was good but for the age of its nonce (RFC 7616
+	// section 3.3), so that this one is not the same again.
+	Stale bool
+}
+
+// Answer makes the proof for the strongest challenge that can be answered; false when
+// there is none.
+func (c Credentials) Answer(challenges []string, r Request) (Proof, bool) {
 	best, bestAt := (*digest.Challenge)(nil), len(strength)
 	var who Credential
 	for _, text := range challenges {
@@ -51,14 +59,14 @@ func (c Credentials) Answer(challenges []string, r Request) (string, bool) {
 		}
 	}
 	if best == nil {
-		return "", false
+		return Proof{}, false
 	}
 	proof, err := digest.Digest(best, digest.Options{
 		Method: r.Method, URI: r.URI, Count: 1, Username: who.User, Password: who.Password,
 		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil },
 	})
 	if err != nil {
-		return "", false
+		return Proof{}, false
 	}
-	return proof.String(), true
+	return Proof{Value: proof.String(), Stale: best.Stale}, true
 }

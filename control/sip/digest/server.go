@@ -44,36 +44,46 @@ func NewServer(realm string, users map[string]string) *Server {
 	return s
 }
 
-// Challenges are the values of WWW-Authenticate, the better algorithm first.
-func (s *Server) Challenges(now time.Time) []string {
+// Challenges are the values of WWW-Authenticate, the better algorithm first. Stale says
+// that a proof was good but for its age, or its having served before.
+func (s *Server) Challenges(now time.Time, stale bool) []string {
 	var values []string
 	for _, algorithm := range []string{"SHA-256", "MD5"} {
-		ch := digest.Challenge{Realm: s.realm, Nonce: s.nonce(now), Algorithm: algorithm, QOP: []string{"auth"}}
+		ch := digest.Challenge{Realm: s.realm, Nonce: s.nonce(now), Algorithm: algorithm, QOP: []string{"auth"}, Stale: stale}
 		values = append(values, ch.String())
 	}
 	return values
 }
 
-// Verify returns the user that a request's Authorization proves; false when it
-// proves none.
-func (s *Server) Verify(authorization string, r Request, now time.Time) (user string, ok bool) {
+// Verify returns the user that a request's Authorization proves, empty when it proves
+// none. Stale tells that whoever made it knows the password, and may try again.
+func (s *Server) Verify(authorization string, r Request, now time.Time) (user string, stale bool) {
 	c, err := digest.ParseCredentials(authorization)
-	if err != nil || c.Realm != s.realm || c.QOP != "auth" || c.URI != r.URI || !s.fresh(c.Nonce, now) {
+	if err != nil || c.Realm != s.realm || c.QOP != "auth" || c.URI != r.URI {
 		return "", false
 	}
+	ours, fresh := s.age(c.Nonce, now)
+	if !ours || !s.knows(c, r) {
+		return "", false
+	}
+	if !fresh || !s.first(c.Nonce, c.Nc, now) {
+		return "", true
+	}
+	return c.Username, false
+}
+
+// knows tells whether credentials were made with a password of ours.
+func (s *Server) knows(c *digest.Credentials, r Request) bool {
 	algorithm := strings.ToUpper(c.Algorithm)
 	if algorithm != "SHA-256" && algorithm != "MD5" && algorithm != "" {
-		return "", false
+		return false
 	}
 	password, known := s.users[c.Username]
 	want, err := digest.Digest(
 		&digest.Challenge{Realm: c.Realm, Nonce: c.Nonce, Algorithm: c.Algorithm, Opaque: c.Opaque, QOP: []string{c.QOP}},
 		digest.Options{Method: r.Method, URI: r.URI, Count: c.Nc, Cnonce: c.Cnonce, Username: c.Username, Password: password},
 	)
-	if err != nil || subtle.ConstantTimeCompare([]byte(want.Response), []byte(strings.ToLower(c.Response))) != 1 || !known {
-		return "", false
-	}
-	return c.Username, s.first(c.Nonce, c.Nc, now)
+	return err == nil && known && subtle.ConstantTimeCompare([]byte(want.Response), []byte(strings.ToLower(c.Response))) == 1
 }
 
 func (s *Server) nonce(now time.Time) string {
@@ -88,14 +98,14 @@ func (s *Server) seal(stamp []byte) []byte {
 	return mac.Sum(nil)[:16]
 }
 
-// fresh says whether a nonce is ours and not too old.
-func (s *Server) fresh(nonce string, now time.Time) bool {
+// age says whether a nonce is ours, and not too old.
+func (s *Server) age(nonce string, now time.Time) (ours, fresh bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(nonce)
 	if err != nil || len(raw) != 24 || !hmac.Equal(raw[8:], s.seal(raw[:8])) {
-		return false
+		return false, false
 	}
 	age := now.Sub(time.Unix(0, int64(binary.BigEndian.Uint64(raw))))
-	return age >= 0 && age <= nonceLife
+	return true, age >= 0 && age <= nonceLife
 }
 
 // first says whether a nonce count is used for the first time; what was heard on
