@@ -197,11 +197,11 @@ func (w *waiting) begin(ctx context.Context) (*input, bool, error) {
 
 // listen starts a recognition when a voice grammar is active.
 func (w *waiting) listen(ctx context.Context) error {
-	req := w.s.listenRequest(w.active)
-	req.NoInput, req.Hotword = w.timeout, w.hotword
-	if len(req.Grammars) == 0 {
+	if !slices.ContainsFunc(w.active, func(a *active) bool { return a.mode == grammar.Voice }) {
 		return nil
 	}
+	req := w.s.listenRequest(w.active)
+	req.NoInput, req.Hotword = w.timeout, w.hotword
 	var err error
 	if w.listening, err = w.s.platform.Listen(ctx, req); err != nil {
 		w.listening = nil

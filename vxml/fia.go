@@ -35,7 +35,7 @@ type dialog struct {
 func (s *session) open(form *doc.Form) {
 	s.dialog = &dialog{
 		form: form, scope: s.machine.NewScope(s.stage.document, "dialog"),
-		prompts: make(map[string]int), events: make(map[string]int),
+		prompts: make(map[string]int), events: make(map[string]int), filled: make(map[string]bool),
 	}
 }
 
@@ -255,7 +255,7 @@ func (s *session) collect(ctx context.Context, item doc.Item) (visit, error) {
 		}
 	}
 	s.dialog.silent = false
-	s.dialog.filled = make(map[string]bool)
+	clear(s.dialog.filled)
 	switch item := item.(type) {
 	case *doc.Subdialog:
 		v, err := s.subdialog(ctx, item)
@@ -284,7 +284,7 @@ func unsupported(pos doc.Pos) error {
 
 // process is the process phase: the item gets its value, and <filled> follows.
 func (s *session) process(ctx context.Context, item doc.Item, v visit) error {
-	s.dialog.filled = make(map[string]bool)
+	clear(s.dialog.filled)
 	if v.input != nil {
 		return s.understand(ctx, v.input)
 	}

@@ -88,21 +88,25 @@ func (l *library) resolve(base, uri string) (absolute, fragment string, err erro
 
 func (l *library) get(ctx context.Context, req fetch.Request) (*fetch.Resource, error) {
 	r, err := l.fetcher.Get(ctx, req)
+	return r, fetchEvent(err)
+}
+
+// fetchEvent is the event of a failed fetch.
+func fetchEvent(err error) error {
+	if err == nil {
+		return nil
+	}
 	var failed *fetch.Error
 	if errors.As(err, &failed) {
-		return nil, &Event{Name: failed.EventName(), Message: failed.Error()}
+		return &Event{Name: failed.EventName(), Message: failed.Error()}
 	}
-	return r, err
+	return err
 }
 
 // open fetches what may be used while it arrives.
 func (l *library) open(ctx context.Context, req fetch.Request) (*fetch.Stream, error) {
 	s, err := l.fetcher.Open(ctx, req)
-	var failed *fetch.Error
-	if errors.As(err, &failed) {
-		return nil, &Event{Name: failed.EventName(), Message: failed.Error()}
-	}
-	return s, err
+	return s, fetchEvent(err)
 }
 
 // page fetches and compiles a document.
@@ -245,30 +249,35 @@ func grammarEvent(err error) error {
 func (s *session) readAhead(ctx context.Context, page *doc.Page) {
 	set := s.properties()
 	var jobs []prefetch.Job
-	for _, r := range page.References {
+	for i := range page.References {
+		r := &page.References[i]
 		hint := r.Fetch.Hint
 		if hint == "" {
 			hint = set.Get(r.Kind + "fetchhint")
 		}
-		if hint != "prefetch" {
-			continue
+		if hint == "prefetch" {
+			jobs = s.fetchAhead(jobs, r)
 		}
-		absolute, _, err := s.in.library.resolve(s.base(r.Pos), r.URI)
-		if err != nil || !strings.HasPrefix(absolute, "http") {
-			continue
-		}
-		req := s.fetching(absolute, fetchOf{r.Fetch, r.Kind})
-		jobs = append(jobs, func(ctx context.Context) {
-			if err := s.in.library.stock(ctx, r, req); err != nil && ctx.Err() == nil {
-				s.log.Debug("not fetched ahead", "uri", absolute, "page", r.URL, "line", r.Line, "error", err)
-			}
-		})
 	}
 	s.ahead.Start(ctx, jobs)
 }
 
+// fetchAhead adds a job that fetches what is referred to, if it can be.
+func (s *session) fetchAhead(jobs []prefetch.Job, r *doc.Reference) []prefetch.Job {
+	absolute, _, err := s.in.library.resolve(s.base(r.Pos), r.URI)
+	if err != nil || !strings.HasPrefix(absolute, "http") {
+		return jobs
+	}
+	req := s.fetching(absolute, fetchOf{r.Fetch, r.Kind})
+	return append(jobs, func(ctx context.Context) {
+		if err := s.in.library.stock(ctx, r, req); err != nil && ctx.Err() == nil {
+			s.log.Debug("not fetched ahead", "uri", absolute, "page", r.URL, "line", r.Line, "error", err)
+		}
+	})
+}
+
 // stock fetches, and compiles, what will perhaps be asked for.
-func (l *library) stock(ctx context.Context, r doc.Reference, req fetch.Request) error {
+func (l *library) stock(ctx context.Context, r *doc.Reference, req fetch.Request) error {
 	var err error
 	switch r.Kind {
 	case "document":

@@ -71,6 +71,8 @@ func (c *cache) dropLocked(url string) {
 type entry struct {
 	resource *Resource
 	digest   digest // of its body
+	answered sync.Once
+	answer   Resource // of the cache
 	header   http.Header
 	asked    time.Time     // when it was asked for
 	born     time.Time     // when the origin made or confirmed it
@@ -113,11 +115,13 @@ func variable(h http.Header) bool {
 	return false
 }
 
-// hit is the entry as an answer.
+// hit is the entry as an answer, the same for all.
 func (e *entry) hit() *Resource {
-	r := *e.resource
-	r.FromCache, r.digest = true, &e.digest
-	return &r
+	e.answered.Do(func() {
+		e.answer = *e.resource
+		e.answer.FromCache, e.answer.digest = true, &e.digest
+	})
+	return &e.answer
 }
 
 func (e *entry) judge(now time.Time, control map[string]string) {

@@ -100,7 +100,7 @@ type Request struct {
 	Jar         http.CookieJar
 }
 
-// Resource is what was fetched. Its body is shared and must not be changed.
+// Resource is what was fetched. It is shared, as its body is, and must not be changed.
 type Resource struct {
 	URL       string // after redirects
 	MediaType string // Content-Type as the server said it
@@ -233,10 +233,11 @@ func (f *Fetcher) complete(req Request) Request {
 
 // failed is an error as callers know it: an *Error, or the context's own.
 func failed(ctx context.Context, req Request, err error) error {
+	if err == nil {
+		return nil
+	}
 	var known *Error
 	switch {
-	case err == nil:
-		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &known):

@@ -146,7 +146,26 @@ func (t *Tree) Tokens() []string {
 }
 
 // Text is the text that t matched.
-func (t *Tree) Text() string { return t.Mode.Join(t.Tokens()) }
+func (t *Tree) Text() string {
+	if t.Mode == Voice {
+		return t.Mode.Join(t.Tokens())
+	}
+	var b strings.Builder
+	t.keys(&b)
+	return b.String()
+}
+
+// keys writes the keys below t, which are tokens of one key each.
+func (t *Tree) keys(b *strings.Builder) {
+	for _, n := range t.Nodes {
+		switch {
+		case n.Rule != nil:
+			n.Rule.keys(b)
+		case n.Tag == nil:
+			b.WriteString(strings.ToUpper(n.Token))
+		}
+	}
+}
 
 // Tagged tells whether there is a tag in t or below it.
 func (t *Tree) Tagged() bool {

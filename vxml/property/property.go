@@ -89,8 +89,10 @@ func (s *Set) Duration(name string) time.Duration {
 // Float returns a number between 0 and 1.
 func (s *Set) Float(name string) float64 {
 	for ; s != nil; s = s.outer {
-		if f, err := strconv.ParseFloat(s.values[name], 64); err == nil && f >= 0 && f <= 1 {
-			return f
+		if v, ok := s.values[name]; ok {
+			if f, err := strconv.ParseFloat(v, 64); err == nil && f >= 0 && f <= 1 {
+				return f
+			}
 		}
 	}
 	return 0
@@ -99,8 +101,10 @@ func (s *Set) Float(name string) float64 {
 // Int returns a positive integer.
 func (s *Set) Int(name string) int {
 	for ; s != nil; s = s.outer {
-		if n, err := strconv.Atoi(s.values[name]); err == nil && n > 0 {
-			return n
+		if v, ok := s.values[name]; ok {
+			if n, err := strconv.Atoi(v); err == nil && n > 0 {
+				return n
+			}
 		}
 	}
 	return 0

@@ -44,18 +44,23 @@ func (p *phone) write(l vxml.PageLog) {
 // witnessed has the call's trail hear of what is fetched under the context.
 func (p *phone) witnessed(ctx context.Context) context.Context {
 	return fetch.WithWitness(ctx, func(e fetch.Exchange) {
-		url, _, _ := strings.Cut(e.URL, "?")
-		outcome := fmt.Sprintf("%d in %d ms, %d bytes", e.Status, e.Took.Milliseconds(), e.Size)
-		switch {
-		case e.FromCache:
-			outcome = "from the cache"
-		case e.Status == 0 && e.Err != nil:
-			outcome = "failed after " + e.Took.Round(time.Millisecond).String()
-		case e.Err != nil:
-			outcome = fmt.Sprintf("%d in %d ms", e.Status, e.Took.Milliseconds())
+		if p.service.config.Live != nil || p.call.Trail().Traces() {
+			p.fetched(e.Method + " " + withoutQuery(e.URL) + ": " + outcome(e))
 		}
-		p.fetched(e.Method + " " + url + ": " + outcome)
 	})
+}
+
+// outcome is how a request went.
+func outcome(e fetch.Exchange) string {
+	switch {
+	case e.FromCache:
+		return "from the cache"
+	case e.Status == 0 && e.Err != nil:
+		return "failed after " + e.Took.Round(time.Millisecond).String()
+	case e.Err != nil:
+		return fmt.Sprintf("%d in %d ms", e.Status, e.Took.Milliseconds())
+	}
+	return fmt.Sprintf("%d in %d ms, %d bytes", e.Status, e.Took.Milliseconds(), e.Size)
 }
 
 // fetched tells of what was fetched. The dialogue begins with what the page that
