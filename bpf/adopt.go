@@ -97,7 +97,7 @@ func (p *Plane) Orphans() ([]Orphan, error) {
 		owner, err := readOwner(p.objects.Owners, entry.Id)
 		orphans = append(orphans, Orphan{
 			Owner: owner, ID: entry.Id, Local: addrPortOf(entry.Local), SSRC: entry.Egress.Ssrc,
-			Config: legConfigOf(&entry.Config), Stats: statsOf(entry),
+			Config: legConfigOf(&entry.Config), Stats: statsOf(entry, p.clock),
 			slot: slot, relayTo: entry.Config.RelayToId,
 		})
 		return err
@@ -142,7 +142,7 @@ func (p *Plane) Adopt(claim func(Orphan) bool) (Adoption, error) {
 			return a, fmt.Errorf("remove leg %s: %w", o.Local, err)
 		}
 		p.disown(o.ID)
-		p.orphans.removed.Add(1)
+		p.counts.removed.Add(1)
 		a.Removed = append(a.Removed, o)
 	}
 	for _, l := range a.Legs {
@@ -157,7 +157,7 @@ func (p *Plane) takeIn(o Orphan) *Leg {
 	p.legs[l.id] = l
 	p.mu.Unlock()
 	p.noteCopying(false, o.Config.Copy)
-	p.orphans.adopted.Add(1)
+	p.counts.adopted.Add(1)
 	return l
 }
 

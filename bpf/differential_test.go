@@ -13,6 +13,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"mcp/bpf/ktime"
 	"mcp/bpf/rawip"
 	"mcp/bpf/testrun"
 )
@@ -132,9 +133,9 @@ func (c *contest) round() bool {
 	c.run.Data = frame
 	c.run.DataOut = append(c.run.DataOut[:0], make([]byte, len(frame)+256)...)
 	c.run.Context = testrun.Context{DataEnd: uint32(len(frame)), IngressIfindex: uint32(c.toCaller.Index)}
-	at := span{from: monotonic()}
+	at := span{from: ktime.Now()}
 	action, err := c.plane.objects.Relay.Run(&c.run)
-	at.to = monotonic()
+	at.to = ktime.Now()
 	must(c.t, err)
 	want := c.model.judge(frame, at)
 	if want.unsure {

@@ -114,7 +114,7 @@ func (p *Plane) dispatch(sample []byte, handle Handler) {
 		return
 	}
 	data := sample[header : header+int(e.Length)]
-	at := wallTime(e.ArrivedNs)
+	at := p.clock.Time(e.ArrivedNs)
 	if time.Since(at) > tooLate && e.Kind == relayEventKindEVENT_SEND {
 		p.counts.unsent.Add(1)
 		return
@@ -139,20 +139,6 @@ func (p *Plane) noteSend(err error) {
 	if err != nil && !errors.As(err, &dropped) {
 		p.counts.unsent.Add(1)
 	}
-}
-
-// monotonic is the clock that the programs read, in nanoseconds.
-func monotonic() uint64 {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return 0
-	}
-	return uint64(now.Nano())
-}
-
-// wallTime converts the programs' clock.
-func wallTime(ns uint64) time.Time {
-	return time.Now().Add(time.Duration(ns - monotonic()))
 }
 
 // bootTime is when the clock was zero that the kernel notes loads by.

@@ -168,7 +168,7 @@ func (l *Leg) Far() (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	return portOrNone(entry.farEnd(monotonic())), nil
+	return portOrNone(entry.farEnd(l.plane.clock.Now())), nil
 }
 
 // rtcpPath says between which ports RTCP travels. From a far end that was learned
@@ -220,7 +220,7 @@ func (l *Leg) Stats() (LegStats, error) {
 	if err != nil {
 		return LegStats{}, err
 	}
-	return statsOf(entry), nil
+	return statsOf(entry, l.plane.clock), nil
 }
 
 // Close ends the leg and tells what it carried. It is idempotent.
@@ -242,7 +242,7 @@ func (l *Leg) Close() (LegStats, error) {
 	if err != nil {
 		return *l.final, errors.Join(err, l.plane.slots.close(l.slot, endpointOf(l.local)))
 	}
-	*l.final = statsOf(entry)
+	*l.final = statsOf(entry, l.plane.clock)
 	return *l.final, l.plane.slots.close(l.slot, entry.Local)
 }
 

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"mcp/bpf/ktime"
 	"mcp/bpf/pin"
 	"mcp/bpf/rawip"
 )
@@ -76,7 +77,7 @@ type Plane struct {
 	verdicts map[relayVerdict]string
 	counts   planeCounts
 	copying  atomic.Int64 // legs whose audio goes to the handler of Receive
-	orphans  orphanCounts
+	clock    ktime.Clock
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -88,6 +89,7 @@ type Plane struct {
 type planeCounts struct {
 	unsent atomic.Uint64 // packets that the network refused
 	full   atomic.Uint64 // legs refused for want of room
+	orphanCounts
 }
 
 // Load builds the plane, attaches it and pins it, all or nothing, and holds
@@ -169,7 +171,7 @@ func newPlane(dir string, reached func(string)) (*Plane, error) {
 		return nil, err
 	}
 	held := pins{dir: dir, hold: hold, reached: reached}
-	return &Plane{pins: held, verdicts: names, legs: make(map[uint64]*Leg)}, nil
+	return &Plane{pins: held, verdicts: names, clock: ktime.New(), legs: make(map[uint64]*Leg)}, nil
 }
 
 // build fills the directory that the plane is in.
@@ -297,6 +299,9 @@ func (p *Plane) Mode() Mode {
 func (p *Plane) Reason() string {
 	return goString(p.layout.Reason[:])
 }
+
+// Clock reads the clock that the programs read.
+func (p *Plane) Clock() ktime.Clock { return p.clock }
 
 // Dir is where the plane is pinned.
 func (p *Plane) Dir() string {

@@ -8,6 +8,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"mcp/bpf/ktime"
 )
 
 // LegStats is what a leg carried. Directions are the plane's view: Rx from the
@@ -51,7 +53,7 @@ type Verdict struct {
 	Packets, Bytes uint64
 }
 
-func statsOf(e *relayLeg) LegStats {
+func statsOf(e *relayLeg, clock ktime.Clock) LegStats {
 	c, in := &e.Counts, &e.Ingress
 	s := LegStats{
 		RxPackets: c.RxPackets, RxBytes: c.RxBytes,
@@ -64,10 +66,10 @@ func statsOf(e *relayLeg) LegStats {
 		expected := int64(in.Cycles) + int64(in.MaxSeq) - int64(in.BaseSeq) + 1
 		lost := expected - int64(in.Received)
 		s.RxLost = in.LostBefore + lost
-		s.Source = Source{SSRC: in.Ssrc, Highest: in.Cycles + uint32(in.MaxSeq), Lost: lost, Jitter: in.JitterX16 >> 4, At: wallTime(in.LastNs)}
+		s.Source = Source{SSRC: in.Ssrc, Highest: in.Cycles + uint32(in.MaxSeq), Lost: lost, Jitter: in.JitterX16 >> 4, At: clock.Time(in.LastNs)}
 	}
 	if out := &e.Egress; out.Started != 0 {
-		s.Tx = Place{Sequence: out.Place.LastSeq, Timestamp: out.Place.LastTs, At: wallTime(out.LastNs)}
+		s.Tx = Place{Sequence: out.Place.LastSeq, Timestamp: out.Place.LastTs, At: clock.Time(out.LastNs)}
 	}
 	if rate := e.Config.ClockRate; rate != 0 {
 		s.RxJitter = time.Duration(in.JitterX16) * time.Second / 16 / time.Duration(rate)
@@ -77,15 +79,18 @@ func statsOf(e *relayLeg) LegStats {
 
 // drops lists the reasons that occurred.
 func drops(c *relayLegCounts) map[string]uint64 {
-	all := map[string]uint64{
-		"source": c.DropSource, "ssrc": c.DropSsrc, "probation": c.DropProbation, "rate": c.DropRate,
-		"not_rtp": c.DropNotRtp, "type": c.DropType,
-		"held": c.DropHeld, "muted": c.DropMuted, "unlatched": c.DropUnlatched, "late": c.DropLate,
-		"no_leg": c.DropNoLeg, "too_long": c.DropTooLong, "overrun": c.DropOverrun,
-	}
-	for reason, n := range all {
-		if n == 0 {
-			delete(all, reason)
+	all := map[string]uint64{}
+	for _, of := range [...]struct {
+		reason string
+		n      uint64
+	}{
+		{"source", c.DropSource}, {"ssrc", c.DropSsrc}, {"probation", c.DropProbation}, {"rate", c.DropRate},
+		{"not_rtp", c.DropNotRtp}, {"type", c.DropType},
+		{"held", c.DropHeld}, {"muted", c.DropMuted}, {"unlatched", c.DropUnlatched}, {"late", c.DropLate},
+		{"no_leg", c.DropNoLeg}, {"too_long", c.DropTooLong}, {"overrun", c.DropOverrun},
+	} {
+		if of.n > 0 {
+			all[of.reason] = of.n
 		}
 	}
 	return all
@@ -182,7 +187,7 @@ func (p *Plane) Heard(visit func(id uint64, at time.Time)) error {
 	return eachLeg(p.objects.Legs, func(_ uint32, entry *relayLeg) error {
 		var at time.Time
 		if entry.Ingress.LastNs != 0 {
-			at = wallTime(entry.Ingress.LastNs)
+			at = p.clock.Time(entry.Ingress.LastNs)
 		}
 		visit(entry.Id, at)
 		return nil
@@ -212,5 +217,5 @@ func (p *Plane) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(legs, prometheus.GaugeValue, float64(p.Legs()))
 	ch <- prometheus.MustNewConstMetric(unsent, prometheus.CounterValue, float64(p.unsent()))
 	ch <- prometheus.MustNewConstMetric(full, prometheus.CounterValue, float64(p.counts.full.Load()))
-	p.orphans.collect(ch)
+	p.counts.collect(ch)
 }

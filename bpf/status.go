@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"mcp/bpf/ktime"
 	"mcp/bpf/pin"
 )
 
@@ -281,9 +282,9 @@ func inspectMaps(dir string) (*relayMaps, error) {
 }
 
 func readLegs(maps *relayMaps) (all []LegInfo, err error) {
-	now := monotonic()
+	clock := ktime.New()
 	err = eachLeg(maps.Legs, func(slot uint32, entry *relayLeg) error {
-		info := legInfo(slot, entry, now)
+		info := legInfo(slot, entry, clock)
 		info.Owner, err = readOwner(maps.Owners, entry.Id)
 		all = append(all, info)
 		return err
@@ -291,23 +292,24 @@ func readLegs(maps *relayMaps) (all []LegInfo, err error) {
 	return all, err
 }
 
-func legInfo(slot uint32, e *relayLeg, now uint64) LegInfo {
+func legInfo(slot uint32, e *relayLeg, clock ktime.Clock) LegInfo {
+	now := clock.Now()
 	return LegInfo{
 		ID: e.Id, Slot: slot, Local: addrPortOf(e.Local),
 		Signalled: portOrNone(e.Config.PeerRtp), Far: portOrNone(e.farEnd(now)),
 		AudioType: e.Config.AudioType, EventType: e.Config.EventType,
 		MaySend: e.Config.MaySend != 0, MayReceive: e.Config.MayReceive != 0,
 		RelayTo: e.Config.RelayToId, Copy: e.Config.CopyToUser != 0,
-		Stats: statsOf(e), Stream: streamInfo(&e.Egress),
+		Stats: statsOf(e, clock), Stream: streamInfo(&e.Egress, clock),
 		Captured: now < e.TapUntilNs,
 	}
 }
 
-func streamInfo(e *relayLegEgress) StreamInfo {
+func streamInfo(e *relayLegEgress, clock ktime.Clock) StreamInfo {
 	s := StreamInfo{SSRC: e.Ssrc, Started: e.Started != 0}
 	if s.Started {
 		s.Sequence, s.Timestamp = e.Place.LastSeq, e.Place.LastTs
-		s.At, s.SourceID = wallTime(e.LastNs), e.SourceId
+		s.At, s.SourceID = clock.Time(e.LastNs), e.SourceId
 	}
 	return s
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/ringbuf"
 
+	"mcp/bpf/ktime"
 	"mcp/bpf/tap"
 	"mcp/bpf/testrun"
 )
@@ -52,8 +53,8 @@ type Tap struct {
 // OpenTap begins to capture. ErrNotLoaded: there is no plane. ErrClosed: none of
 // the legs is open any more. TapBusyError: there is another capture.
 func OpenTap(dir string, legs []LegInfo) (*Tap, error) {
-	t := &Tap{token: rand.Uint64(), legs: legs, captured: make(map[uint64]bool), since: monotonic()}
-	t.epoch = wallTime(0)
+	t := &Tap{token: rand.Uint64(), legs: legs, captured: make(map[uint64]bool), since: ktime.Now()}
+	t.epoch = ktime.New().Time(0)
 	for _, l := range legs {
 		t.captured[l.ID] = true
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"mcp/bpf/ktime"
 	"mcp/bpf/nic"
 	"mcp/bpf/pin"
 )
@@ -52,7 +53,7 @@ func (r *routing) changed() {
 
 // watched does so, too, and tells that changes are noticed for a while.
 func (r *routing) watched() {
-	r.note(func(e *relayRouting) { e.Changes, e.WatchedUntilNs = e.Changes+1, monotonic()+uint64(watchedFor) })
+	r.note(func(e *relayRouting) { e.Changes, e.WatchedUntilNs = e.Changes+1, ktime.Now()+uint64(watchedFor) })
 }
 
 // note can only fail with the plane itself, which others report.

@@ -9,6 +9,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"mcp/bpf/bpftest"
+	"mcp/bpf/ktime"
 )
 
 // journal keeps log records for those who wait for them.
@@ -131,13 +132,13 @@ func TestWaysAreBelievedWhileRoutesAreWatched(t *testing.T) {
 	hop := func(watched time.Duration) (until time.Duration) {
 		r.plane.watch.routing.note(func(n *relayRouting) {
 			n.Changes++
-			n.WatchedUntilNs = monotonic() + uint64(watched)
+			n.WatchedUntilNs = ktime.Now() + uint64(watched)
 		})
-		before := monotonic()
+		before := ktime.Now()
 		r.talk(t, caller, server, 1)
 		entry, err := r.serverLeg.read()
 		must(t, err)
-		if after := time.Duration(monotonic() - before); time.Duration(entry.Hop.UntilNs-before) > long+after {
+		if after := time.Duration(ktime.Now() - before); time.Duration(entry.Hop.UntilNs-before) > long+after {
 			t.Errorf("believed until %d, at %d", entry.Hop.UntilNs, before)
 		}
 		return time.Duration(entry.Hop.UntilNs - before)

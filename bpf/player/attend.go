@@ -90,7 +90,7 @@ func (p *Player) lookLocked(s *Stream) {
 func (p *Player) startedLocked(s *Stream) {
 	if prompt := p.desk.prompt(s); s.telling && prompt.Tell == 0 {
 		s.telling = false
-		p.events.add(s, Event{Kind: Started, Mark: s.queue[0].mark, At: clock(prompt.BegunNs)})
+		p.events.add(s, Event{Kind: Started, Mark: s.queue[0].mark, At: p.plane.Clock().Time(prompt.BegunNs)})
 	}
 }
 
@@ -119,7 +119,7 @@ func (p *Player) settleLocked(s *Stream) {
 	said := s.granted > 0
 	p.recallLocked(s)
 	if said {
-		s.over = clock(p.desk.prompt(s).DryNs).Add(time.Duration(s.span) * tick)
+		s.over = p.plane.Clock().Time(p.desk.prompt(s).DryNs).Add(time.Duration(s.span) * tick)
 	}
 }
 
@@ -230,7 +230,7 @@ func (p *Player) joinLocked(s *Stream) error {
 		return nil
 	}
 	if s.slot == nil {
-		due := p.desk.choose(s.span, tickAt(p.desk.pace, monotonic()))
+		due := p.desk.choose(s.span, tickAt(p.desk.pace, p.plane.Clock().Now()))
 		if !p.desk.add(s, &p.desk.slots[slotAt(s.span, due)]) {
 			return fmt.Errorf("play to leg %s: %w", s.leg.Local(), ErrCrowded)
 		}

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"mcp/bpf/ktime"
 )
 
 // bell is what the pacer sleeps by: until a time, exactly, or until it is rung, or
@@ -46,7 +48,7 @@ func (b *bell) ring() {
 func (b *bell) wait(until uint64, forever bool) (ended bool, err error) {
 	var timeout uintptr
 	enter := b.enter
-	if now := monotonic(); forever {
+	if now := ktime.Now(); forever {
 		enter = unix.Syscall6 // the runtime's watch over its threads sleeps, too
 	} else {
 		b.until = unix.NsecToTimespec(int64(max(until, now) - now))
@@ -70,7 +72,7 @@ func (b *bell) wait(until uint64, forever bool) (ended bool, err error) {
 
 // pause waits, rung or not. False: nobody needs the sleeper any more.
 func (b *bell) pause(d time.Duration) bool {
-	for until := monotonic() + uint64(d); monotonic() < until; {
+	for until := ktime.Now() + uint64(d); ktime.Now() < until; {
 		if ended, err := b.wait(until, false); ended {
 			return false
 		} else if err != nil {
@@ -98,15 +100,3 @@ func (b *bell) listener() (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), "player's news"), nil
 }
-
-// monotonic is the clock that programs read.
-func monotonic() uint64 {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
-		return 0 // it cannot fail: the clock is there
-	}
-	return uint64(ts.Nano())
-}
-
-// clock is the time of the day at a time of that clock.
-func clock(ns uint64) time.Time { return time.Now().Add(-time.Duration(monotonic() - ns)) }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mcp/bpf"
+	"mcp/bpf/ktime"
 )
 
 // usualFrame is the length of 20 ms of G.711 over IPv4, which the first frames begin with.
@@ -149,7 +150,7 @@ func newRunner(program int, pace *playerPace, enter systemCall) *runner {
 // interrupted, or find that another one was quicker.
 func (r *runner) send(t turn) error {
 	r.run.repeat = t.left()
-	atomic.StoreUint64(&r.pace.NowNs, monotonic())
+	atomic.StoreUint64(&r.pace.NowNs, ktime.Now())
 	r.run.sizeIn = r.pace.FrameLength
 	_, _, failed := r.enter(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&r.run)), unsafe.Sizeof(r.run), 0, 0, 0)
 	runtime.KeepAlive(r)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"mcp/bpf/ktime"
 )
 
 const (
@@ -45,14 +47,14 @@ type pacer struct {
 func (p *pacer) run() error {
 	for {
 		p.wakeAt(asleep)
-		if err := p.catchUp(monotonic()); err != nil {
+		if err := p.catchUp(ktime.Now()); err != nil {
 			return err
 		}
 		next, any := p.next()
 		p.wakeAt(next)
-		before := monotonic()
+		before := ktime.Now()
 		ended, err := p.bell.wait(p.time(next), !any)
-		now := monotonic()
+		now := ktime.Now()
 		p.owed -= min(p.owed, now-before)
 		if ended || err != nil {
 			return err
@@ -165,14 +167,14 @@ func (p *pacer) putOff(ticks uint64) {
 
 // serve sends what is left of a turn, and rests.
 func (p *pacer) serve(t turn) error {
-	begin, reported := monotonic(), atomic.LoadUint32(&p.pace.Reported)
+	begin, reported := ktime.Now(), atomic.LoadUint32(&p.pace.Reported)
 	if err := p.send(t); err != nil {
 		return err
 	}
 	if atomic.LoadUint32(&p.pace.Reported) != reported {
 		p.news.ring()
 	}
-	now := monotonic()
+	now := ktime.Now()
 	atomic.AddUint64(&p.pace.BusyNs, now-begin)
 	if now > p.time(t.tick()+1)-p.lag && p.missed != t.tick() {
 		p.missed = t.tick()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mcp/bpf/ktime"
 )
 
 // asPacer tells this test's binary, in the environment, to be a player's pacer.
@@ -168,7 +170,7 @@ func TestThePacerRests(t *testing.T) {
 	}
 	defer news.close()
 	slots := make([]playerSlot, playerSlotLayoutSLOTS)
-	p := &pacer{pace: &playerPace{BeginNs: monotonic() - uint64(100*tick)}, slots: slots, bell: news, news: news, share: share}
+	p := &pacer{pace: &playerPace{BeginNs: ktime.Now() - uint64(100*tick)}, slots: slots, bell: news, news: news, share: share}
 	p.skip(90)
 	p.pace.Streams[shortest] = 1
 	for i := range shortest {
@@ -184,7 +186,7 @@ func TestThePacerRests(t *testing.T) {
 	}
 	begin := time.Now()
 	for range 5 {
-		if err := p.catchUp(monotonic()); err != nil {
+		if err := p.catchUp(ktime.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"mcp/bpf"
+	"mcp/bpf/ktime"
 )
 
 //go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type verdict -type page_layout -type slot_layout -type turn_layout -type part_layout -type part player player.bpf.c
@@ -95,7 +96,7 @@ func New(plane *bpf.Plane, c Config) (*Player, error) {
 		events: newNotifier(), done: make(chan struct{}), desk: newDesk(m),
 	}
 	// The first tick is a turn away from zero, so that none before it is negative.
-	m.pace.BeginNs, m.pace.WakeAt = monotonic()-uint64(longest)*uint64(tick), asleep
+	m.pace.BeginNs, m.pace.WakeAt = ktime.Now()-uint64(longest)*uint64(tick), asleep
 	if o, is := out.(*portable); is {
 		o.player = p
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"mcp/bpf"
+	"mcp/bpf/ktime"
 )
 
 // portable sends packets from userspace. It does what the program does, with the
@@ -31,7 +32,7 @@ func (o *portable) refusal(place uint32) error { return o.errs[place] }
 func (o *portable) send(t turn) error {
 	o.player.mu.Lock()
 	defer o.player.mu.Unlock()
-	o.shared.pace.NowNs = monotonic()
+	o.shared.pace.NowNs = ktime.Now()
 	slot := &o.player.desk.slots[t.slot()]
 	for left := min(t.left(), uint32(slot.shared.End)); left > 0; left-- {
 		place := slot.place(left - 1)

@@ -126,7 +126,7 @@ func (p *Player) turnedLocked(s *Stream, c claim) {
 		s.ahead--
 		if !first.started {
 			first.started = true
-			p.events.add(s, Event{Kind: Started, Mark: first.mark, At: clock(p.desk.part(s.place, s.turns).BegunNs)})
+			p.events.add(s, Event{Kind: Started, Mark: first.mark, At: p.plane.Clock().Time(p.desk.part(s.place, s.turns).BegunNs)})
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mcp/bpf/ktime"
 )
 
 // said is a place of a slot at a tick.
@@ -44,7 +46,7 @@ func TestAPacerIsRelieved(t *testing.T) {
 	defer news.close()
 	const places, ticks = 100, 30
 	spans := []int{shortest, 20, longest}
-	pace := &playerPace{BeginNs: monotonic() - uint64(1000*tick)}
+	pace := &playerPace{BeginNs: ktime.Now() - uint64(1000*tick)}
 	slots := make([]playerSlot, playerSlotLayoutSLOTS)
 	for _, span := range spans {
 		pace.Streams[span] = 1

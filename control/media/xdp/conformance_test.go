@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 }
 
 // neighbor makes a namespace whose hosts are .2 and .3 of a network in which the plane is .1.
-func neighbor(t *testing.T, h *host, network string) planetest.Host {
+func neighbor(t testing.TB, h *host, network string) planetest.Host {
 	t.Helper()
 	ns := bpftest.NewNetNS(t)
 	far := &bpftest.End{NS: ns, Addrs: []string{network + ".2/24", network + ".3/24"}, GRO: true}

@@ -29,12 +29,12 @@ type host struct {
 	dir string
 }
 
-func newHost(t *testing.T) *host {
+func newHost(t testing.TB) *host {
 	t.Helper()
 	return &host{ns: bpftest.NewNetNS(t), dir: bpftest.BPFFS(t) + "/plane"}
 }
 
-func (h *host) kernel(t *testing.T) (kernel *bpf.Plane) {
+func (h *host) kernel(t testing.TB) (kernel *bpf.Plane) {
 	t.Helper()
 	must(t, h.ns.Do(func() (err error) {
 		kernel, err = bpf.Open(h.dir)
@@ -46,7 +46,7 @@ func (h *host) kernel(t *testing.T) (kernel *bpf.Plane) {
 	return kernel
 }
 
-func (h *host) plane(t *testing.T) *Plane {
+func (h *host) plane(t testing.TB) *Plane {
 	t.Helper()
 	p, err := New(h.kernel(t), nil, slog.New(slog.DiscardHandler))
 	must(t, err)
@@ -58,7 +58,7 @@ func (h *host) plane(t *testing.T) *Plane {
 	return p
 }
 
-func (h *host) socket(t *testing.T, port uint16) *net.UDPConn {
+func (h *host) socket(t testing.TB, port uint16) *net.UDPConn {
 	t.Helper()
 	var conn *net.UDPConn
 	must(t, h.ns.Do(func() (err error) {
@@ -79,7 +79,7 @@ func newInbox() inbox {
 func (b inbox) RTP(p []byte, _ time.Time)  { b.rtp <- bytes.Clone(p) }
 func (b inbox) RTCP(p []byte, _ time.Time) { b.rtcp <- bytes.Clone(p) }
 
-func wait(t *testing.T, c <-chan []byte) []byte {
+func wait(t testing.TB, c <-chan []byte) []byte {
 	t.Helper()
 	select {
 	case p := <-c:
@@ -100,21 +100,21 @@ func far(port uint16) media.FarEnd {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func open(t *testing.T, p *Plane, port uint16, r media.Receiver) media.PlaneLeg {
+func open(t testing.TB, p *Plane, port uint16, r media.Receiver) media.PlaneLeg {
 	t.Helper()
 	l, err := p.Open(media.LegConfig{Local: at(port), SSRC: uint32(port), Receiver: r})
 	must(t, err)
 	return l
 }
 
-func read(t *testing.T, conn *net.UDPConn) []byte {
+func read(t testing.TB, conn *net.UDPConn) []byte {
 	t.Helper()
 	b := make([]byte, 2000)
 	must(t, conn.SetReadDeadline(time.Now().Add(patience)))
