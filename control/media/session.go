@@ -266,7 +266,7 @@ func (s *Session) graphLocked() Graph {
 	g := Graph{Legs: make(map[string]codec.Codec, len(s.legs)), Edges: s.edges}
 	for name, l := range s.legs {
 		g.Legs[name] = l.spoken()
-		mark(&g.Tapped, name, len(l.taps.all()) > 0 || l.hearsKeys(l.state.Load()))
+		mark(&g.Tapped, name, l.isTapped())
 		mark(&g.Monitored, name, len(l.monitors.all()) > 0)
 		mark(&g.Fed, name, s.fed[name] != nil)
 		mark(&g.Aside, name, l.aside.Load())
@@ -291,13 +291,25 @@ func mark(set *map[string]bool, name string, belongs bool) {
 	(*set)[name] = true
 }
 
+// planLocked plans the graph. Most sessions have none: their one leg is played to.
+func (s *Session) planLocked() (Plan, error) {
+	heard := len(s.edges)+len(s.links) > 0
+	for _, l := range s.legs {
+		heard = heard || l.isTapped()
+	}
+	if !heard {
+		return nil, nil
+	}
+	return s.graphLocked().Plan()
+}
+
 // applyLocked plans the graph and changes what differs from what is in force.
 func (s *Session) applyLocked() error {
 	if s.over {
 		return nil
 	}
 	s.pauseLocked()
-	plan, err := s.graphLocked().Plan()
+	plan, err := s.planLocked()
 	if err != nil {
 		return err
 	}

@@ -257,6 +257,9 @@ func (l *Leg) hushes() bool {
 	return s != nil && s.far.Noise != 0
 }
 
+// isTapped tells whether userspace listens to the leg.
+func (l *Leg) isTapped() bool { return len(l.taps.all()) > 0 || l.hearsKeys(l.state.Load()) }
+
 // isHeard tells whether anybody hears the leg through userspace.
 func (l *Leg) isHeard(s *legState) bool {
 	targets, relayed := l.forward.Load(), l.relayed.Load()
