@@ -14,7 +14,7 @@ type Scripts struct {
 	Memory config.Size   `yaml:"memory" doc:"by how much the heap may grow while it runs"`
 	Calls  int           `yaml:"calls" doc:"how deep its calls may be nested"`
 	Size   config.Size   `yaml:"size" doc:"of its text"`
-	Work   int           `yaml:"work" doc:"how many tokens of a <script>, but for , and ;, may be compiled, which is done once for all calls and which nothing interrupts: 200000 took 350 ms and 92 MiB at worst where it was measured, 80000 less than 100 ms; expressions and tags of grammars may have 80000 at most"`
+	Work   int           `yaml:"work" doc:"how many tokens of a <script>, but for , and ;, may be compiled, which is done once for all calls and which nothing interrupts: 200000 took 290 ms and 104 MiB at worst where it was measured, large libraries of 170000 up to 190 ms, 80000 less than 100 ms; expressions and tags of grammars may have 80000 at most"`
 }
 
 func defaultScripts() Scripts {

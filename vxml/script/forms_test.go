@@ -27,6 +27,7 @@ var forms = []struct{ name, before, unit, after string }{
 	{"names in a pattern", "let [a", ",a%d", "]=b"}, {"parameters", "function f(a", ",a%d", "){}"}, {"eval", "", "eval(a);", ""}, {"comments", "", "/**/", "a"}, {"markup", "", "<!--\n", "a"},
 	{"return", "function f(){", "return;", "}"}, {"what is none", "", "@", ""}, {"a long integer", "", "1", "n"}, {"digits", "", "1", ""}, {"closures", "", "(function(){})();", ""},
 	{"lines", "", "\n", "a"}, {"a name", "", "\\u0061", ""}, {"computed names", "", "a[b];", ""},
+	{"holes in a list", "a=[", ",", "]"}, {"empty statements", "", ";", ""}, {"arrows in a row", "", "x=>1;", ""}, {"tags in a row", "", "a`b`;", ""},
 }
 
 // grown is a form at the size that a script may have.

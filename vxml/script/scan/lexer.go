@@ -154,6 +154,7 @@ func (s *scanner) punctuation(c byte) {
 // arrow takes in =>. The parser reads the parameters again that it took for an
 // expression, so what is in them costs twice for each such function around it.
 func (s *scanner) arrow() {
+	s.work += arrowWork
 	if s.word == ")" {
 		s.work += s.params
 	}

@@ -11,8 +11,10 @@ const (
 	maxNesting = 1000 // of brackets
 	maxDepth   = 500  // of expressions and statements within each other
 	// What some things count for: an arrow function, whose end is looked for again and
-	// again; a regular expression and what it is compiled to; and a private name.
+	// again; the tag of a template; a regular expression and what it is compiled to; and a private name.
 	arrowDepth  = 20
+	arrowWork   = 2 // beside its token, as with the next
+	tagWork     = 1
 	patternWork = 8
 	privateWork = 5
 )
@@ -66,7 +68,7 @@ type scanner struct {
 
 // Text says why a text must not even be parsed: an Excess, or a *SyntaxError where it
 // is certain to be no script; nil when it may be. Work is how much it may be to parse
-// and compile, in tokens of the usual kind, of which , and ; count nothing.
+// and compile, in tokens of the usual kind, of which , and ; count nothing behind others.
 func Text(text string, work int) error {
 	if Nests(text) {
 		return Nesting
@@ -123,6 +125,9 @@ func (s *scanner) token() bool {
 	c := s.text[s.at]
 	switch c {
 	case ',', ';':
+		if s.last == nothing { // a hole in a list, or a statement that is empty
+			s.work++
+		}
 	case '#':
 		s.work += privateWork
 	default:
@@ -137,6 +142,9 @@ func (s *scanner) token() bool {
 		s.operand()
 		s.quoted(c)
 	case c == '`':
+		if s.last == operand {
+			s.work += tagWork
+		}
 		s.deeper(1)
 		s.at++
 		s.template()

@@ -35,6 +35,11 @@ func TestScan(t *testing.T) {
 		{"too deep behind an escape", "\\u{61} / " + long("!", 600) + "1", Depth},
 		{"numbers", "0x1F + 0b1_0 + 0o7 + 1.5e-3 + .5 + 1.e+5 + 5..toFixed(1) + 1_000 / 2 / '('", nil},
 		{"integers without bound", "a = 0x1n", Big},
+		{"commas and semicolons", long("a,b;", 40_000), nil},
+		{"holes in a list", "[" + long(",", 80_000) + "]", Work},
+		{"empty statements", long(";", 80_002), Work},
+		{"arrows in a row", long("x=>1;", 17_000), Work},
+		{"tags in a row", long("a`b`;", 27_000), Work},
 		{"parameters read again", long("(a=", 20) + "1" + long(")=>1", 20), Work},
 	}
 	for _, tt := range tests {
