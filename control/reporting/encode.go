@@ -144,6 +144,20 @@ func (e *encoder) end(v *End) {
 		e.integer("sip_status", int64(v.SIPStatus))
 	}
 	e.optional("error", v.Error)
+	if e.list("reasons", len(v.Reasons)) {
+		for i := range v.Reasons {
+			e.reason(&v.Reasons[i])
+		}
+		e.shut()
+	}
+	e.close()
+}
+
+func (e *encoder) reason(r *Reason) {
+	e.open()
+	e.text("protocol", r.Protocol)
+	e.integer("cause", int64(r.Cause))
+	e.optional("text", r.Text)
 	e.close()
 }
 
