@@ -227,7 +227,7 @@ func (r *roster) run() {
 		select {
 		case n := <-r.queue:
 			writes.wait(r.stop)
-			r.write(r.gather(n))
+			r.carry(n)
 		case <-life.C:
 			if r.stale || len(r.up) > 0 {
 				r.write([]note{r.note()})
@@ -239,6 +239,15 @@ func (r *roster) run() {
 			r.rewrite()
 			return
 		}
+	}
+}
+
+// carry writes a note and what waits behind it, but for less than a write can take: that
+// shares the next, so that however many come none waits for long.
+func (r *roster) carry(first note) {
+	r.write(r.gather(first))
+	for len(r.queue) >= maxTogether {
+		r.write(r.gather(<-r.queue))
 	}
 }
 

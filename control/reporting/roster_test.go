@@ -225,3 +225,27 @@ func TestRosterOutlivesItsDisk(t *testing.T) {
 		t.Errorf("stale %t, left %v", r.stale, left)
 	}
 }
+
+// TestManyNotesWaitForNoInterval has more calls begin between two writes than one takes.
+func TestManyNotesWaitForNoInterval(t *testing.T) {
+	const calls = 3*maxTogether + 5
+	j, err := journal.Open(t.TempDir(), journal.Config{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	r := &roster{
+		journal: j, log: slog.New(slog.DiscardHandler), began: time.Now(),
+		queue: make(chan note, calls), state: state{up: map[string]note{}},
+	}
+	for i := range calls {
+		r.hold(Begin(fmt.Sprint(i), time.Now()))
+	}
+	r.carry(<-r.queue)
+	if n := len(r.queue); n >= maxTogether {
+		t.Errorf("%d calls are not noted", n)
+	}
+	if n := r.noted(""); n < calls-maxTogether {
+		t.Errorf("%d calls are noted", n)
+	}
+}
