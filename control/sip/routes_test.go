@@ -257,6 +257,49 @@ func TestChallengesThatAreNotAnswered(t *testing.T) {
 	})
 }
 
+// A caller who says again what has served before is told that it is stale, and is let
+// in with a new proof; one who guesses is not told so.
+func TestProofsServeOnce(t *testing.T) {
+	a := startAgent(t, answerAndWait, func(c *Config) {
+		c.Callers = digest.NewServer("gvp", map[string]string{"mcp": "secret"})
+	})
+	p, first := newCall(t, a, "tcp")
+	// ask sends an INVITE with a proof, and returns the challenge it meets.
+	ask := func(c *siptest.Call, proof string) (challenge string) {
+		t.Helper()
+		p.Send(c.Request("INVITE").WithSDP(someSDP).With("Authorization", proof))
+		res := p.Expect("SIP/2.0 401")
+		p.Send(c.Ack(res))
+		return res.Get("WWW-Authenticate")
+	}
+	challenge := ask(first, "Digest")
+	uri, _, _ := strings.Cut(strings.TrimPrefix(first.Request("INVITE").String(), "INVITE "), " ")
+	r := digest.Request{Method: "INVITE", URI: uri, Body: []byte(someSDP)}
+	proof, ok := secret.Answer([]string{challenge}, r)
+	if !ok || proof.Stale {
+		t.Fatalf("challenged with %s", challenge)
+	}
+	guess, _ := digest.Credentials{{Realm: "gvp", User: "mcp", Password: "guess"}}.Answer([]string{challenge}, r)
+	if again, _ := secret.Answer([]string{ask(first, guess.Value)}, r); again.Stale {
+		t.Error("a guess is taken for a proof that is stale")
+	}
+	enter := func(c *siptest.Call, proof string) {
+		t.Helper()
+		p.Send(c.Request("INVITE").WithSDP(someSDP).With("Authorization", proof))
+		ok := p.Expect("SIP/2.0 200", "SIP/2.0 180")
+		c.Establish(ok)
+		p.Send(c.Ack(ok))
+		hangUp(p, c)
+	}
+	enter(first, proof.Value)
+	second := siptest.NewCall(p, uri)
+	again, ok := secret.Answer([]string{ask(second, proof.Value)}, r)
+	if !ok || !again.Stale {
+		t.Errorf("a proof that has served is answered with %+v", again)
+	}
+	enter(second, again.Value)
+}
+
 func TestCallersProveWhoTheyAre(t *testing.T) {
 	callee := startAgent(t, answerAndWait, func(c *Config) {
 		c.Callers = digest.NewServer("gvp", map[string]string{"mcp": "secret"})
