@@ -1,7 +1,9 @@
 package logexport
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/slogtest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -35,7 +38,7 @@ rules:
     where: {check.outcome: failed}
 `
 
-func counter(t *testing.T) *Counter {
+func counter(t testing.TB) *Counter {
 	t.Helper()
 	rules, err := Parse([]byte(example))
 	if err != nil {
@@ -116,6 +119,30 @@ func BenchmarkLine(b *testing.B) {
 	for b.Loop() {
 		log.Info("page entered", "url", "http://web/main.vxml")
 	}
+}
+
+// BenchmarkWith makes a call's logger, which never writes.
+func BenchmarkWith(b *testing.B) {
+	log := slog.New(counter(b).Handler(slog.NewTextHandler(io.Discard, nil)))
+	b.ReportAllocs()
+	for b.Loop() {
+		log.With("call", "01a22299-fe13-7992-bd97-0c3443a9e0ce", "sip_call_id", "2323-19918@127.0.0.1")
+	}
+}
+
+// What it hands on is what its logger was given, in the same order and groups.
+func TestHandsOnWhatLoggersAreGiven(t *testing.T) {
+	var out bytes.Buffer
+	slogtest.Run(t, func(*testing.T) slog.Handler {
+		out.Reset()
+		return counter(t).Handler(slog.NewJSONHandler(&out, nil))
+	}, func(t *testing.T) map[string]any {
+		line := map[string]any{}
+		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		return line
+	})
 }
 
 // What a file tells is counted as what the process itself would have counted.
