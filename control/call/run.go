@@ -19,6 +19,7 @@ import (
 type life struct {
 	state   State
 	gone    chan struct{}
+	steps   chan func()        // what prepares, answers and serves, one after the other
 	abandon context.CancelFunc // ends the preparation
 	stop    context.CancelFunc // ends the program, after the grace
 	grace   *time.Timer
@@ -52,6 +53,7 @@ func (c *Call) run(ctx context.Context) {
 			c.handle(message{trigger: ShutDown})
 		}
 	}
+	close(c.life.steps)
 	c.finish()
 }
 
@@ -140,7 +142,8 @@ func (c *Call) perform(e Effect, m message) {
 func (c *Call) prepare(parent context.Context) {
 	ctx, abandon := context.WithTimeout(reporting.WithCall(context.WithoutCancel(parent), c.id), c.server.config.PrepareTime)
 	c.life.abandon = abandon
-	c.beside(func() {
+	c.beside(c.advance)
+	c.step(func() {
 		defer abandon()
 		program, err := c.ready(ctx)
 		if err != nil {
@@ -174,7 +177,7 @@ func (c *Call) sendAnswer() {
 	} else {
 		c.message(false, "200 OK")
 	}
-	c.beside(func() {
+	c.step(func() {
 		// The dialog ends the waiting itself: with the ACK, a CANCEL, a BYE, or
 		// after 64*T1 (RFC 3261 section 13.3.1.4).
 		if err := c.dialog.Answer(context.Background(), c.caller.answer); err != nil {
@@ -240,7 +243,7 @@ func (c *Call) startService() {
 	program := c.life.program
 	c.log.Info("call answered", "codec", c.Codec().Name)
 	c.watch()
-	c.beside(func() {
+	c.step(func() {
 		defer stop()
 		defer c.unrecord()
 		c.givenUp()
@@ -324,6 +327,17 @@ func (c *Call) accept(offer *sip.Reinvite, answer []byte, settle func() error) e
 		return err
 	}
 	return c.owned(settle)
+}
+
+// step has the call's next step taken: preparing, answering, or serving it. Each follows
+// on what the one before has told the owner.
+func (c *Call) step(f func()) { c.life.steps <- f }
+
+// advance takes the call's steps.
+func (c *Call) advance() {
+	for step := range c.life.steps {
+		step()
+	}
 }
 
 // beside runs f on its own goroutine, which the call waits for at its end.
