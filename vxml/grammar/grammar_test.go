@@ -112,6 +112,26 @@ func TestEndlessRules(t *testing.T) {
 	}
 }
 
+// Matches begin where all begin, and go their own ways from there.
+func TestMatchersAreApart(t *testing.T) {
+	l := compile(t, `<rule id="r"><item repeat="2"><ruleref uri="#d"/></item></rule>
+		<rule id="d"><one-of><item>1<tag>one</tag></item><item>2</item></one-of></rule>`, `mode="dtmf"`)
+	a, b := l.NewMatcher(), l.NewMatcher()
+	a.Feed("1")
+	b.Feed("2")
+	a.Feed("2")
+	b.Feed("1")
+	if got := parse(a.Tree()); got != "$r[$d[1,{one}],$d[2]]" {
+		t.Errorf("the first understood %s", got)
+	}
+	if got := parse(b.Tree()); got != "$r[$d[2],$d[1,{one}]]" {
+		t.Errorf("the second understood %s", got)
+	}
+	if again := l.NewMatcher(); again.State() != Partial || again.Accepts("#") || !again.Accepts("1") {
+		t.Error("a later match begins somewhere else")
+	}
+}
+
 // What one input may cost is bounded, however many ways a grammar has to read it.
 func TestMatchIsBounded(t *testing.T) {
 	l := compile(t, `<rule id="r"><one-of><item>a</item><item><ruleref uri="#r"/><ruleref uri="#r"/></item></one-of></rule>`, "")

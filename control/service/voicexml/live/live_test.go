@@ -131,6 +131,27 @@ func TestVariablesAreAskedFor(t *testing.T) {
 	}
 }
 
+// One who comes late is told the last events, in order.
+func TestPastIsBounded(t *testing.T) {
+	h := &Hub{}
+	d := h.Begin(Call{ID: "one"})
+	defer d.End("exit")
+	const told = 2*remembered + 30
+	for i := 1; i < told; i++ { // after that of the beginning
+		d.Tell("said", fmt.Sprint(i))
+	}
+	f, ok := h.follow("one", false)
+	if !ok || len(f.events) != remembered {
+		t.Fatalf("%d events are told of, %v", len(f.events), ok)
+	}
+	defer h.leave(f)
+	for i := told - remembered; i < told; i++ {
+		if e := <-f.events; e.Text != fmt.Sprint(i) {
+			t.Fatalf("event %s, want %d", e.Text, i)
+		}
+	}
+}
+
 // Who does not keep up holds nobody up, and learns of it.
 func TestSlowFollower(t *testing.T) {
 	h := &Hub{}
