@@ -165,7 +165,8 @@ func semantic(ctx context.Context, pos doc.Pos, err error) error {
 }
 
 // properties in force: the form item's, the dialog's, the document's, the
-// application's, the platform's.
+// application's, the platform's. Who fetches beside has had them put together before,
+// and only reads them.
 func (s *session) properties() *property.Set {
 	g, d := s.stage, s.dialog
 	if g.set == nil {
