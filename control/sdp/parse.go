@@ -116,7 +116,10 @@ func directionIn(desc *pion.SessionDescription, m *pion.MediaDescription) Direct
 
 // ptimeOf is zero when nothing sensible is said.
 func ptimeOf(m *pion.MediaDescription) time.Duration {
-	text, _ := m.Attribute("ptime")
+	text, ok := m.Attribute("ptime")
+	if !ok {
+		return 0
+	}
 	ms, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	p := time.Duration(ms * float64(time.Millisecond))
 	if err != nil || !(ms >= 1) || p < 0 || p > maxPtime {

@@ -17,6 +17,12 @@ const (
 	maxRead = 2 * maxBytes
 )
 
+// What a section of a call has, more or less: so many lines of so many bytes.
+const (
+	usualLines = 8
+	usualLine  = 32
+)
+
 // description is a text divided into its sections, before any line is
 // understood.
 type description struct {
@@ -48,11 +54,14 @@ func divide(text []byte) (description, error) {
 			if len(d.media) == maxMedia {
 				return d, fmt.Errorf("%w: more than %d media lines", ErrMalformed, maxMedia)
 			}
-			d.media = append(d.media, []string{line})
+			d.media = append(d.media, append(make([]string, 0, usualLines), line))
 		case len(d.media) > 0:
 			last := len(d.media) - 1
 			d.media[last] = append(d.media[last], line)
 		default:
+			if d.session == nil {
+				d.session = make([]string, 0, usualLines)
+			}
 			d.session = append(d.session, line)
 		}
 	}
@@ -85,6 +94,7 @@ func value(lines []string, kind byte) string {
 // that the parser does not know; none of that is reason to refuse a call.
 func (d description) proper(section []string) string {
 	var b strings.Builder
+	b.Grow(usualLines * usualLine)
 	b.WriteString("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\n")
 	if c := value(d.session, 'c'); c != "" {
 		b.WriteString("c=" + c + "\r\n")

@@ -54,33 +54,37 @@ func writeAnswer(offer *Session, local Local, out stream) []byte {
 }
 
 func header(local Local) *pion.SessionDescription {
-	addr := local.Addr.Addr().Unmap()
-	family := "IP4"
+	addr, family := local.Addr.Addr().Unmap(), "IP4"
 	if addr.Is6() {
 		family = "IP6"
 	}
+	host := addr.String()
 	return &pion.SessionDescription{
 		Origin: pion.Origin{
 			Username: "mcp", SessionID: local.SessionID, SessionVersion: local.Version,
-			NetworkType: "IN", AddressType: family, UnicastAddress: addr.String(),
+			NetworkType: "IN", AddressType: family, UnicastAddress: host,
 		},
 		SessionName: "-",
 		ConnectionInformation: &pion.ConnectionInformation{
-			NetworkType: "IN", AddressType: family, Address: &pion.Address{Address: addr.String()},
+			NetworkType: "IN", AddressType: family, Address: &pion.Address{Address: host},
 		},
 		TimeDescriptions: []pion.TimeDescription{{}},
 	}
 }
 
+// usualAttributes is how many a stream has that is not protected.
+const usualAttributes = 8
+
 // accepted is the m= section of a stream of ours.
 func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescription {
 	m := &pion.MediaDescription{MediaName: pion.MediaName{
 		Media: "audio", Port: pion.RangedPort{Value: int(port)}, Protos: strings.Split(proto, "/"),
-	}}
+		Formats: make([]string, 0, len(s.codecs)+2),
+	}, Attributes: make([]pion.Attribute, 0, usualAttributes)}
 	for _, c := range s.codecs {
 		format := strconv.Itoa(int(c.PayloadType))
 		m.MediaName.Formats = append(m.MediaName.Formats, format)
-		m.WithValueAttribute("rtpmap", fmt.Sprintf("%s %s/%d%s", format, c.Name, c.ClockRate, suffix(c.Name)))
+		m.WithValueAttribute("rtpmap", format+" "+c.Name+"/"+strconv.Itoa(c.ClockRate)+suffix(c.Name))
 		if c.Name == "G729" { // whose silence would need annex B at both ends (RFC 4856 section 2.1.9)
 			m.WithValueAttribute("fmtp", format+" annexb=no")
 		}
@@ -131,7 +135,15 @@ func refused(m media) *pion.MediaDescription {
 
 // timing reads a t= line for the answer to repeat.
 func timing(text string) (start, stop uint64, ok bool) {
-	_, err := fmt.Sscanf(text, "%d %d", &start, &stop)
+	fields := strings.Fields(text)
+	if len(fields) < 2 {
+		return 0, 0, false
+	}
+	start, err := strconv.ParseUint(fields[0], 10, 64)
+	if err != nil {
+		return 0, 0, false
+	}
+	stop, err = strconv.ParseUint(fields[1], 10, 64)
 	return start, stop, err == nil
 }
 
