@@ -61,10 +61,10 @@ func (c *Call) run(ctx context.Context) {
 func (c *Call) signalled(ev sip.Event) {
 	switch ev := ev.(type) {
 	case sip.Cancelled:
-		c.message(true, strings.TrimSpace("CANCEL "+c.hearsWhy(ev.Headers)))
+		c.message(true, strings.TrimSpace("CANCEL "+c.hearsWhy(ev.Reasons)))
 		c.handle(message{trigger: Cancelled})
 	case sip.ByeReceived:
-		c.message(true, strings.TrimSpace("BYE "+c.hearsWhy(ev.Headers)))
+		c.message(true, strings.TrimSpace("BYE "+c.hearsWhy(ev.Reasons)))
 		c.handle(message{trigger: FarEndHungUp})
 	case sip.Lost:
 		c.handle(message{trigger: FarEndHungUp, err: ev.Err})
@@ -77,8 +77,7 @@ func (c *Call) signalled(ev sip.Event) {
 }
 
 // hearsWhy keeps why the far end ends the call, and returns it as its headers have it.
-func (c *Call) hearsWhy(headers map[string][]string) string {
-	said := headers["reason"]
+func (c *Call) hearsWhy(said []string) string {
 	why := strings.Join(said, ", ")
 	c.reason.Store(&why)
 	for _, r := range header.ParseReasons(said) {

@@ -228,7 +228,7 @@ func TestSilentCallerIsHungUpOn(t *testing.T) {
 	var reason string
 	for ev := range d.Events() {
 		if bye, ok := ev.(sip.ByeReceived); ok {
-			reason = strings.Join(bye.Headers["reason"], ", ")
+			reason = strings.Join(bye.Reasons, ", ")
 		}
 	}
 	if !strings.Contains(reason, "media timeout") {

@@ -72,7 +72,7 @@ func (d *Dialog) accept(ctx context.Context, p acceptance) error {
 		return d.tooLate()
 	}
 	if err := a.tx.Respond(a.res); err != nil {
-		d.log.Info("sip answer not sent", "error", err)
+		d.log().Info("sip answer not sent", "error", err)
 	}
 	select {
 	case <-a.done:
@@ -125,7 +125,7 @@ func (d *Dialog) resend(p *acceptance) {
 	p.timer.Reset(p.wait)
 	d.mu.Unlock()
 	if err := p.tx.Respond(p.res); err != nil {
-		d.log.Debug("sip answer not resent", "error", err)
+		d.log().Debug("sip answer not resent", "error", err)
 	}
 }
 
@@ -134,7 +134,7 @@ func (d *Dialog) unacknowledged() {
 	if !d.finish(mvNoAck, Lost{Err: ErrNoAck}) {
 		return
 	}
-	d.log.Warn("sip answer never acknowledged")
+	d.log().Warn("sip answer never acknowledged")
 	d.leaveWith(nil)
 }
 
@@ -192,9 +192,7 @@ func (d *Dialog) tooLate() error {
 
 // reply makes a response with our tag in it.
 func (d *Dialog) reply(req *sip.Request, status int, reason string) *sip.Response {
-	res := wire.Reply(req, status, reason, d.id.local)
-	d.agent.sign(res)
-	return res
+	return d.agent.reply(req, status, reason, d.id.local)
 }
 
 func (d *Dialog) respond(tx *wire.ServerTx, status int, reason string) error {

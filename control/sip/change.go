@@ -259,7 +259,7 @@ func (r *reinviting) Response(res *sip.Response, over wire.Link) {
 	case res.IsSuccess():
 		d.agent.goCall(func() {
 			if err := d.acknowledge(d.agent.ctx, r.seq, Content{}); err != nil {
-				d.log.Info("sip ACK", "error", err)
+				d.log().Info("sip ACK", "error", err)
 			}
 		})
 	}
@@ -327,7 +327,7 @@ func (d *Dialog) told(ev Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.phase == over || len(d.events) >= eventSlots {
-		d.log.Warn("sip event dropped: too many wait")
+		d.log().Warn("sip event dropped: too many wait")
 		return
 	}
 	d.events <- ev

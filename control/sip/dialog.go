@@ -21,9 +21,8 @@ const eventSlots = 16
 type Dialog struct {
 	agent    *Agent
 	id       dialogID
-	log      *slog.Logger
 	invite   *sip.Request   // theirs or ours
-	opening  opening        // with which the far end opened the dialog: its INVITE or its 2xx
+	opening  *opening       // with which the far end opened the dialog: its INVITE or its 2xx
 	tx       *wire.ServerTx // of the INVITE that came; nil when we placed it
 	replaces *Dialog        // which its INVITE asked to replace; nil: none
 	events   chan Event
@@ -47,11 +46,15 @@ type message interface {
 // opening is the message that opened a dialog, and its headers, which many ask for.
 type opening struct {
 	message
-	all func() map[string][]string
+	once sync.Once
+	all  map[string][]string
 }
 
-func openedBy(m message) opening {
-	return opening{m, sync.OnceValue(func() map[string][]string { return headersOf(m.Headers()) })}
+func openedBy(m message) *opening { return &opening{message: m} }
+
+func (o *opening) headers() map[string][]string {
+	o.once.Do(func() { o.all = headersOf(o.Headers()) })
+	return o.all
 }
 
 // pending is what a dialog still waits for.
@@ -66,7 +69,8 @@ type pending struct {
 	session   session
 }
 
-// farEnd is what a dialog knows of the other side (RFC 3261 section 12.1).
+// farEnd is what a dialog knows of the other side (RFC 3261 section 12.1). It shares
+// what is in its URIs with the messages that they came in.
 type farEnd struct {
 	local     sip.FromHeader
 	remote    sip.ToHeader
@@ -91,17 +95,16 @@ func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
 		done:    make(chan struct{}),
 		sdp:     sdpOf(req),
 	}
-	d.log = a.log.With("call_id", d.id.call)
 	d.far = farEnd{
-		local:     req.To().AsFrom(),
-		remote:    req.From().AsTo(),
-		target:    *req.Contact().Address.Clone(),
+		local:     sip.FromHeader(*req.To()),
+		remote:    sip.ToHeader(*req.From()),
+		target:    req.Contact().Address,
 		routes:    recordedRoutes(req),
 		link:      tx.From,
 		remoteSeq: req.CSeq().SeqNo,
 		localSeq:  1,
 	}
-	d.far.local.Params.Add("tag", d.id.local)
+	d.far.local.Params = append(slices.Clip(d.far.local.Params), sip.HeaderKV{K: "tag", V: d.id.local})
 	return d
 }
 
@@ -117,7 +120,6 @@ func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link)
 		phase:   early,
 		sdp:     sdpOf(res),
 	}
-	d.log = a.log.With("call_id", d.id.call)
 	d.far = farEnd{
 		local:    *sip.HeaderClone(req.From()).(*sip.FromHeader),
 		remote:   *sip.HeaderClone(res.To()).(*sip.ToHeader),
@@ -156,9 +158,9 @@ func (d *Dialog) confirm(res *sip.Response) bool {
 	return true
 }
 
-func recordedRoutes(msg sip.Message) []sip.Uri {
+func recordedRoutes(msg message) []sip.Uri {
 	var routes []sip.Uri
-	for _, h := range msg.GetHeaders("Record-Route") {
+	for _, h := range msg.Headers() {
 		if rr, ok := h.(*sip.RecordRouteHeader); ok {
 			routes = append(routes, *rr.Address.Clone())
 		}
@@ -169,6 +171,9 @@ func recordedRoutes(msg sip.Message) []sip.Uri {
 func (d *Dialog) offerID() offerID {
 	return offerID{d.id.call, d.id.remote, d.invite.CSeq().SeqNo}
 }
+
+// log names the call in every line; most calls have none.
+func (d *Dialog) log() *slog.Logger { return d.agent.log.With("call_id", d.id.call) }
 
 // CallID is the dialog's Call-ID.
 func (d *Dialog) CallID() string { return d.id.call }
@@ -194,7 +199,7 @@ func (d *Dialog) RequestURI() URI { return newURI(d.invite.Recipient) }
 func (d *Dialog) Header(name string) []string { return valuesOf(d.opening.Headers(), name) }
 
 // Headers returns all of them, under lower-case names. They must not be changed.
-func (d *Dialog) Headers() map[string][]string { return d.opening.all() }
+func (d *Dialog) Headers() map[string][]string { return d.opening.headers() }
 
 // Parts are the bodies of the message with which the far end opened the dialog,
 // the session description among them.

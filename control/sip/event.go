@@ -30,14 +30,14 @@ func Decline(ev Event) error {
 
 // Cancelled says that the caller gave up before the answer.
 type Cancelled struct {
-	Headers map[string][]string // of the CANCEL
+	Reasons []string // values of Reason (RFC 3326)
 }
 
 // ByeReceived says that the far end hung up.
 type ByeReceived struct {
 	ContentType string
 	Body        []byte
-	Headers     map[string][]string
+	Reasons     []string // values of Reason (RFC 3326)
 }
 
 // Lost says that the far end cannot be reached any more: its connection closed

@@ -67,9 +67,8 @@ func (c *core) Refuse(req *sip.Request, again bool) *sip.Response {
 	if r == nil {
 		return nil
 	}
-	res := wire.Reply(req, r.Status, reasonFor(r.Status), "")
+	res := a.reply(req, r.Status, reasonFor(r.Status), "")
 	addHeaders(res, r.Headers)
-	a.sign(res)
 	return res
 }
 
@@ -230,9 +229,9 @@ func (a *Agent) acceptable(tx *wire.ServerTx) bool {
 	if len(req.Body()) == 0 {
 		return true
 	}
-	known := len(valuesOf(req.Headers(), "Content-Encoding")) == 0 && req.ContentType() != nil
+	known := len(valuesOf(req.Headers(), "content-encoding")) == 0 && req.ContentType() != nil
 	if known {
-		parts, err := header.Parts(string(*req.ContentType()), firstOf(req.GetHeaders("Content-Disposition")), req.Body())
+		parts, err := header.Parts(string(*req.ContentType()), firstOf(req.Headers(), "content-disposition"), req.Body())
 		if err != nil {
 			a.answer(tx, 400, "Malformed multipart body")
 			return false
@@ -270,7 +269,7 @@ func (a *Agent) cancel(tx *wire.ServerTx) {
 		return
 	}
 	a.respond(tx, d.reply(req, 200, "OK"))
-	d.end(mvCancel, Cancelled{Headers: headersOf(req.Headers())})
+	d.end(mvCancel, Cancelled{Reasons: valuesOf(req.Headers(), "reason")})
 }
 
 // capabilities answers OPTIONS as the gate would an INVITE (RFC 3261 section 11.2).
@@ -284,7 +283,7 @@ func (a *Agent) capabilities(tx *wire.ServerTx, g Gate) {
 			headers = merged(headers, refused.Headers)
 		}
 	}
-	res := wire.Reply(tx.Request, status, reasonFor(status), "")
+	res := a.reply(tx.Request, status, reasonFor(status), "")
 	a.addContact(res, tx.From)
 	addHeaders(res, headers)
 	a.respond(tx, res,
@@ -306,7 +305,7 @@ func (a *Agent) answer(tx *wire.ServerTx, status int, reason string, headers ...
 	if reason == "" {
 		reason = reasonFor(status)
 	}
-	a.respond(tx, wire.Reply(tx.Request, status, reason, ""), headers...)
+	a.respond(tx, a.reply(tx.Request, status, reason, ""), headers...)
 }
 
 // respond sends a response from a place that can only log that it failed.
@@ -314,24 +313,25 @@ func (a *Agent) respond(tx *wire.ServerTx, res *sip.Response, headers ...sip.Hea
 	for _, h := range headers {
 		res.AppendHeader(h)
 	}
-	a.sign(res)
 	if err := tx.Respond(res); err != nil {
 		a.log.Info("sip response not delivered", "method", tx.Request.Method, "status", res.StatusCode,
 			"call_id", string(*tx.Request.CallID()), "error", err)
 	}
 }
 
+// reply makes a response that says who we are.
+func (a *Agent) reply(req *sip.Request, status int, reason, tag string) *sip.Response {
+	res := wire.Reply(req, status, reason, tag)
+	if a.cfg.UserAgent != "" {
+		res.AppendHeader(sip.NewHeader("Server", a.cfg.UserAgent))
+	}
+	return res
+}
+
 // sign says who we are.
-func (a *Agent) sign(msg sip.Message) {
-	if a.cfg.UserAgent == "" {
-		return
-	}
-	name := "User-Agent"
-	if _, response := msg.(*sip.Response); response {
-		name = "Server"
-	}
-	if len(msg.GetHeaders(name)) == 0 {
-		msg.AppendHeader(sip.NewHeader(name, a.cfg.UserAgent))
+func (a *Agent) sign(req *sip.Request) {
+	if a.cfg.UserAgent != "" {
+		req.AppendHeader(sip.NewHeader("User-Agent", a.cfg.UserAgent))
 	}
 }
 

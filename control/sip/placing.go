@@ -312,7 +312,7 @@ func (d *Dialog) acknowledgeAgain() {
 		return
 	}
 	if err := link.Send(ack); err != nil {
-		d.log.Info("sip ACK not resent", "error", err)
+		d.log().Info("sip ACK not resent", "error", err)
 	}
 }
 
@@ -321,9 +321,9 @@ func (p *placing) decline(d *Dialog) {
 	ctx, cancel := context.WithTimeout(d.agent.ctx, 64*d.agent.cfg.T1)
 	defer cancel()
 	if err := d.acknowledge(ctx, p.req.CSeq().SeqNo, Content{Headers: p.headers}); err != nil {
-		d.log.Info("sip ACK", "error", err)
+		d.log().Info("sip ACK", "error", err)
 	}
 	if err := d.Bye(ctx, nil); err != nil {
-		d.log.Info("sip BYE", "error", err)
+		d.log().Info("sip BYE", "error", err)
 	}
 }

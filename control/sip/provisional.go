@@ -94,7 +94,7 @@ func (d *Dialog) progressReliably(ctx context.Context, res *sip.Response) error 
 	r.timer = time.AfterFunc(r.wait, func() { d.resendProvisional(r) })
 	d.mu.Unlock()
 	if err := d.tx.Respond(res); err != nil {
-		d.log.Info("sip provisional response not sent", "error", err)
+		d.log().Info("sip provisional response not sent", "error", err)
 	}
 	return d.awaitPrack(ctx)
 }
@@ -132,12 +132,12 @@ func (d *Dialog) resendProvisional(r *reliable) {
 		r.timer.Reset(min(r.wait, 64*d.agent.cfg.T1-r.spent))
 		d.mu.Unlock()
 		if err := d.tx.Respond(r.res); err != nil {
-			d.log.Debug("sip provisional response not resent", "error", err)
+			d.log().Debug("sip provisional response not resent", "error", err)
 		}
 		return
 	}
 	d.mu.Unlock()
-	d.log.Warn("sip provisional response never acknowledged")
+	d.log().Warn("sip provisional response never acknowledged")
 	if d.end(mvReject, Lost{Err: errNoPrack}) {
 		d.agent.respond(d.tx, d.reply(d.tx.Request, 504, "No PRACK"))
 	}
@@ -145,7 +145,7 @@ func (d *Dialog) resendProvisional(r *reliable) {
 
 // pracked takes the far end's PRACK.
 func (d *Dialog) pracked(tx *wire.ServerTx) {
-	seq, cseq, ok := parseRAck(firstOf(tx.Request.GetHeaders("RAck")))
+	seq, cseq, ok := parseRAck(firstOf(tx.Request.Headers(), "rack"))
 	d.mu.Lock()
 	r := d.unpracked
 	if !ok || r == nil || r.seq != seq || d.invite.CSeq().SeqNo != cseq {
@@ -180,7 +180,7 @@ func (d *Dialog) heard(res *sip.Response) bool {
 	var seq uint64
 	if hasOption(res.Headers(), "Require", "100rel") {
 		var err error
-		if seq, err = strconv.ParseUint(firstOf(res.GetHeaders("RSeq")), 10, 32); err != nil || seq == 0 {
+		if seq, err = strconv.ParseUint(firstOf(res.Headers(), "rseq"), 10, 32); err != nil || seq == 0 {
 			return false
 		}
 	}
@@ -203,17 +203,17 @@ func (p *placing) prack(d *Dialog, res *sip.Response) {
 	ctx, cancel := context.WithTimeout(d.agent.ctx, 64*d.agent.cfg.T1)
 	defer cancel()
 	c := Content{Headers: map[string]string{
-		"RAck": fmt.Sprintf("%s %d INVITE", firstOf(res.GetHeaders("RSeq")), p.req.CSeq().SeqNo),
+		"RAck": fmt.Sprintf("%s %d INVITE", firstOf(res.Headers(), "rseq"), p.req.CSeq().SeqNo),
 	}}
 	if sdp := sdpOf(res); sdp != nil && len(p.out.Offer) == 0 {
 		answer, err := p.answer(sdp)
 		if err != nil {
-			d.log.Warn("sip early offer not answered", "error", err)
+			d.log().Warn("sip early offer not answered", "error", err)
 			return
 		}
 		c.Body = answer
 	}
 	if _, err := d.ask(ctx, sip.PRACK, c); err != nil {
-		d.log.Info("sip PRACK", "error", err)
+		d.log().Info("sip PRACK", "error", err)
 	}
 }

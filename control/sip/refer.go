@@ -107,7 +107,7 @@ func (d *Dialog) referOnce(ctx context.Context, req *sip.Request, link wire.Link
 		d.unsubscribe(s)
 		return nil, nil, fmt.Errorf("REFER: %w", err)
 	}
-	if !res.IsSuccess() || strings.EqualFold(firstOf(res.GetHeaders("Refer-Sub")), "false") { // RFC 4488
+	if !res.IsSuccess() || strings.EqualFold(firstOf(res.Headers(), "refer-sub"), "false") { // RFC 4488
 		d.unsubscribe(s)
 	}
 	return s, res, nil
@@ -164,7 +164,7 @@ func (d *Dialog) unsubscribe(s *Subscription) {
 // notified takes the far end's NOTIFY.
 func (d *Dialog) notified(tx *wire.ServerTx) {
 	req := tx.Request
-	event := header.ParseValue(firstOf(req.GetHeaders("Event")))
+	event := header.ParseValue(firstOf(req.Headers(), "event"))
 	if !strings.EqualFold(event.Text, "refer") {
 		d.agent.respond(tx, d.reply(req, 489, "Bad Event"))
 		return
@@ -178,7 +178,7 @@ func (d *Dialog) notified(tx *wire.ServerTx) {
 	if ok {
 		s.note(Note{Status: status, Reason: reason})
 	}
-	state := header.ParseValue(firstOf(req.GetHeaders("Subscription-State")))
+	state := header.ParseValue(firstOf(req.Headers(), "subscription-state"))
 	if strings.EqualFold(state.Text, "terminated") || ok && status >= 200 {
 		d.unsubscribe(s)
 	}
@@ -297,7 +297,7 @@ func (d *Dialog) referredTo(tx *wire.ServerTx) {
 		return
 	}
 	r := &Referral{To: to, Headers: headersOf(req.Headers()), dialog: d, tx: tx}
-	r.quiet = strings.EqualFold(firstOf(req.GetHeaders("Refer-Sub")), "false")
+	r.quiet = strings.EqualFold(firstOf(req.Headers(), "refer-sub"), "false")
 	if !d.offer(tx, r) {
 		d.agent.respond(tx, d.reply(req, 503, reasonFor(503)))
 	}

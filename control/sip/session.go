@@ -137,7 +137,7 @@ func (d *Dialog) sessionDue(ours bool) {
 	if !d.finish(mvLost, Lost{Err: errExpired}) {
 		return
 	}
-	d.log.Warn("sip session expired")
+	d.log().Warn("sip session expired")
 	d.leaveWith(map[string]string{"Reason": header.Reason{Protocol: "SIP", Cause: 408, Text: "Session expired"}.String()})
 }
 
@@ -159,7 +159,7 @@ func (d *Dialog) refresh() {
 	if err == nil || errors.Is(err, ErrEnded) {
 		return
 	}
-	d.log.Warn("sip session not refreshed", "error", err)
+	d.log().Warn("sip session not refreshed", "error", err)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.phase != over && d.session.timer == s.timer {
@@ -174,7 +174,7 @@ func (d *Dialog) leaveWith(headers map[string]string) {
 		ctx, cancel := context.WithTimeout(d.agent.ctx, 64*d.agent.cfg.T1)
 		defer cancel()
 		if err := d.goodbye(ctx, Content{Headers: headers}); err != nil {
-			d.log.Info("sip BYE", "error", err)
+			d.log().Info("sip BYE", "error", err)
 		}
 	}) {
 		return

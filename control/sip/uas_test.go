@@ -46,7 +46,7 @@ func TestCallIsAnsweredAndHungUpByTheCaller(t *testing.T) {
 		p.Expect("SIP/2.0 200")
 		got := <-events
 		bye, is := got[len(got)-1].(ByeReceived)
-		if len(got) != 1 || !is || bye.Headers["reason"][0] != "Q.850;cause=16" {
+		if len(got) != 1 || !is || bye.Reasons[0] != "Q.850;cause=16" {
 			t.Errorf("events: %v", got)
 		}
 		checkFacts(t, seen, c)

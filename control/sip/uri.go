@@ -103,14 +103,32 @@ func headerName(h sip.Header) string {
 
 // valuesOf returns the values of one header, however its name was written.
 func valuesOf(headers []sip.Header, name string) []string {
-	name = strings.ToLower(name)
 	var values []string
 	for _, h := range headers {
-		if headerName(h) == name {
+		if isNamed(h, name) {
 			values = append(values, h.Value())
 		}
 	}
 	return values
+}
+
+// firstOf is the first value of one header, "" when there is none.
+func firstOf(headers []sip.Header, name string) string {
+	for _, h := range headers {
+		if isNamed(h, name) {
+			return h.Value()
+		}
+	}
+	return ""
+}
+
+// isNamed says whether a header has a name, or is an abbreviation of it.
+func isNamed(h sip.Header, name string) bool {
+	written := h.Name()
+	if len(written) == 1 {
+		return strings.EqualFold(longNames[strings.ToLower(written)], name)
+	}
+	return strings.EqualFold(written, name)
 }
 
 // singular are the headers that a message has once and that are the agent's to
@@ -172,18 +190,11 @@ func partsOf(msg message) []header.Part {
 	if h := msg.ContentType(); h != nil {
 		kind = string(*h)
 	}
-	parts, err := header.Parts(kind, firstOf(msg.GetHeaders("Content-Disposition")), msg.Body())
+	parts, err := header.Parts(kind, firstOf(msg.Headers(), "content-disposition"), msg.Body())
 	if err != nil {
 		return nil
 	}
 	return parts
-}
-
-func firstOf(headers []sip.Header) string {
-	if len(headers) == 0 {
-		return ""
-	}
-	return headers[0].Value()
 }
 
 // sdpOf is the message's session description, nil when it has none.

@@ -16,13 +16,18 @@ func (d *Dialog) serve() {
 	h := d.agent.handler
 	d.agent.mu.Unlock()
 	h.Invite(d.agent.ctx, d)
+	select {
+	case <-d.done:
+		return
+	default:
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 128*d.agent.cfg.T1)
 	defer cancel()
 	if d.Reject(ctx, 500, "", nil) == nil {
 		return
 	}
 	if err := d.Bye(ctx, nil); err != nil {
-		d.log.Info("sip BYE", "error", err)
+		d.log().Info("sip BYE", "error", err)
 	}
 }
 
@@ -76,7 +81,7 @@ func (d *Dialog) inOrder(req *sip.Request) bool {
 // and is right all the same.
 func (d *Dialog) hungUp(tx *wire.ServerTx) {
 	d.agent.respond(tx, d.reply(tx.Request, 200, "OK"))
-	said := ByeReceived{Body: tx.Request.Body(), Headers: headersOf(tx.Request.Headers())}
+	said := ByeReceived{Body: tx.Request.Body(), Reasons: valuesOf(tx.Request.Headers(), "reason")}
 	if kind := tx.Request.ContentType(); kind != nil {
 		said.ContentType = kind.Value()
 	}
@@ -162,7 +167,7 @@ func (d *Dialog) disconnected(link wire.Link, cause error) {
 	if !current || p == over {
 		return
 	}
-	d.log.Info("sip connection of the call closed", "error", cause)
+	d.log().Info("sip connection of the call closed", "error", cause)
 	if p != confirmed || !d.agent.goCall(func() { d.seek(link) }) {
 		d.end(mvLost, Lost{Err: ErrLost})
 	}
