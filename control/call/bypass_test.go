@@ -79,6 +79,41 @@ func TestAudioTakenAwayDuringARedirect(t *testing.T) {
 	})
 }
 
+// One end answers the redirect itself without audio: both are offered the platform's
+// again.
+func TestRedirectThatNobodyHears(t *testing.T) {
+	for _, by := range []string{"caller", "party"} {
+		t.Run(by, func(t *testing.T) {
+			ready, done := make(chan struct{}), make(chan error, 1)
+			conversation(t, func(c *Call, p *Party) {
+				<-ready
+				_, err := c.Redirect(context.Background(), p)
+				done <- err
+				<-c.HungUp()
+			}, func(caller, party *talker) {
+				deaf, other := caller, party
+				if by == "party" {
+					deaf, other = party, caller
+				}
+				at := deaf.local.Addr
+				deaf.local.Addr = netip.AddrPortFrom(loopback, 0)
+				close(ready)
+				if err := <-done; !errors.Is(err, errNegotiation) {
+					t.Errorf("the redirect: %v", err)
+				}
+				if first, last := deaf.told(), deaf.told(); first.RTP != other.local.Addr || last.RTP == other.local.Addr {
+					t.Errorf("it is told of audio at %v, then %v", first.RTP, last.RTP)
+				}
+				if by == "party" {
+					if first, last := other.told(), other.told(); first.RTP != at || last.RTP == at {
+						t.Errorf("the other is told of audio at %v, then %v", first.RTP, last.RTP)
+					}
+				}
+			})
+		})
+	}
+}
+
 // Keys go from end to end where signalling may have them, and the other end takes them.
 func TestKeysPassARedirect(t *testing.T) {
 	redirected(t, secure.Policy{Clear: true}, nil, func(caller, party *talker, over <-chan struct{}) {

@@ -74,21 +74,28 @@ func (c *Call) Redirect(ctx context.Context, p *Party) (over <-chan struct{}, er
 		return nil, err
 	}
 	caller, party := c.ends(p)
-	answer, err := c.propose(ctx, caller, at)
-	if err == nil && answer.Audio == nil {
-		err = fmt.Errorf("%w: %w", errNegotiation, sdp.ErrNoAudio)
-	}
-	if errors.Is(err, errNegotiation) {
-		return nil, fmt.Errorf("redirect the caller: %w", errors.Join(err, c.owned(c.exchanged), c.Restore(ctx)))
-	}
+	answer, err := c.introduce(ctx, caller, at)
 	if err != nil {
 		return nil, fmt.Errorf("redirect the caller: %w", errors.Join(err, c.owned(c.rejoin)))
 	}
-	_, err = c.propose(ctx, party, answer)
+	_, err = c.introduce(ctx, party, answer)
 	if late := c.owned(c.exchanged); err == nil {
 		return over, late
 	}
 	return nil, fmt.Errorf("redirect the party: %w", errors.Join(err, c.Restore(ctx)))
+}
+
+// introduce offers one end the audio of another with whom it has not spoken yet. One
+// that takes it, but not so that anything could be heard, gets the platform's again.
+func (c *Call) introduce(ctx context.Context, to end, at *sdp.Session) (*sdp.Session, error) {
+	answer, err := c.propose(ctx, to, at)
+	if err == nil && answer.Audio == nil {
+		err = fmt.Errorf("%w: %w", errNegotiation, sdp.ErrNoAudio)
+	}
+	if errors.Is(err, errNegotiation) {
+		err = errors.Join(err, c.takeBack(ctx, to))
+	}
+	return answer, err
 }
 
 // divert begins a bypass, and returns where the party hears.
