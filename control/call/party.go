@@ -164,7 +164,7 @@ func (c *Call) handleParty(m message) {
 	was := p.state
 	state, effects := nextParty(was, m.happened)
 	p.state = state
-	c.log.Debug("party", "leg", p.side.leg.Name(), "state", was.String(), "trigger", m.happened.String(), "next", state.String())
+	c.log.Debug("party", "leg", p.side.leg.Name(), "state", was, "trigger", m.happened, "next", state)
 	for _, e := range effects {
 		c.performParty(e, m)
 	}

@@ -1,5 +1,7 @@
 package call
 
+import "log/slog"
+
 // PartyState is where somebody is whom a call has called.
 //
 //	          accepted           left
@@ -29,6 +31,9 @@ var partyStateNames = [...]string{"calling", "withdrawing", "talking", "leaving"
 
 func (s PartyState) String() string { return nameOf(partyStateNames[:], uint8(s)) }
 
+// LogValue implements slog.LogValuer, as State's.
+func (s PartyState) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
 // PartyTrigger is what can happen to a party.
 type PartyTrigger uint8
 
@@ -45,6 +50,9 @@ const (
 var partyTriggerNames = [...]string{"rang", "accepted", "declined", "changed", "dismissed", "left"}
 
 func (t PartyTrigger) String() string { return nameOf(partyTriggerNames[:], uint8(t)) }
+
+// LogValue implements slog.LogValuer, as State's.
+func (t PartyTrigger) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // PartyEffect is what a party's transition asks to be done.
 type PartyEffect uint8

@@ -101,7 +101,7 @@ func (c *Call) handle(m message) {
 	c.life.facts.note(was, m)
 	c.tracked(m)
 	c.life.state = state
-	c.log.Debug("call", "state", was.String(), "trigger", m.trigger.String(), "next", state.String())
+	c.log.Debug("call", "state", was, "trigger", m.trigger, "next", state)
 	if m.program != nil {
 		c.life.program = m.program
 	}

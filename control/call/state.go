@@ -1,6 +1,9 @@
 package call
 
-import "fmt"
+import (
+	"fmt"
+	"log/slog"
+)
 
 // State is where a call is in its life.
 //
@@ -33,6 +36,9 @@ var stateNames = [...]string{"offered", "aborting", "answering", "waiting", "up"
 
 func (s State) String() string { return nameOf(stateNames[:], uint8(s)) }
 
+// LogValue implements slog.LogValuer: a line that is not written takes no name.
+func (s State) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
 // Trigger is what can happen to a call.
 type Trigger uint8
 
@@ -59,6 +65,9 @@ var triggerNames = [...]string{
 }
 
 func (t Trigger) String() string { return nameOf(triggerNames[:], uint8(t)) }
+
+// LogValue implements slog.LogValuer, as State's.
+func (t Trigger) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // Effect is what a transition asks to be done.
 type Effect uint8

@@ -2,7 +2,9 @@ package call
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -106,4 +108,23 @@ func TestEveryCallFinishesOnce(t *testing.T) {
 		}
 	}
 	walk(Offered, 0, 0, depth)
+}
+
+// What a call goes through is logged by name, and takes nothing where it is not.
+func TestStatesInTheLog(t *testing.T) {
+	var out strings.Builder
+	log := slog.New(slog.NewJSONHandler(&out, nil))
+	log.Info("call", "state", Up, "trigger", HangUp)
+	if !strings.Contains(out.String(), `"state":"up","trigger":"hang-up"`) {
+		t.Error(out.String())
+	}
+	out.Reset()
+	log.Info("party", "state", Talking, "trigger", Left)
+	if !strings.Contains(out.String(), `"state":"talking","trigger":"left"`) {
+		t.Error(out.String())
+	}
+	state := Up
+	if n := testing.AllocsPerRun(100, func() { log.Debug("call", "state", state, "trigger", HangUp) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }
