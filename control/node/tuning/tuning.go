@@ -1,6 +1,6 @@
 // Package tuning fits the Go runtime to what the platform does: how many threads run
-// Go code, how much memory the process may have, and how much of it may be garbage
-// before the collector runs.
+// Go code, how punctually they are woken, how much memory the process may have, and how
+// much of it may be garbage before the collector runs.
 package tuning
 
 import (
@@ -24,6 +24,7 @@ const (
 
 // Tune sets the runtime up. What GOMEMLIMIT, GOMAXPROCS and GOGC say stands. Where it
 // raises the threads, on one processor, processors allowed later are not followed.
+// Threads are given their slack before any is made that needs another.
 // What is returned fits the collector to the load until its context ends: so many
 // bytes may be garbage, or fewer where memory is short; 0: as many as are in use.
 func Tune(garbage uint64, log *slog.Logger) func(context.Context) error {
@@ -39,6 +40,11 @@ func Tune(garbage uint64, log *slog.Logger) func(context.Context) error {
 	if os.Getenv("GOGC") != "" {
 		garbage = 0
 	}
-	log.Debug("runtime", "threads", runtime.GOMAXPROCS(0), "memory_limit", limit, "garbage", garbage)
+	slack := timerSlack
+	if err := slacken(slack); err != nil {
+		log.Debug("threads are woken as punctually as the kernel does by itself, which takes CPU time", "err", err)
+		slack = 0
+	}
+	log.Debug("runtime", "threads", runtime.GOMAXPROCS(0), "memory_limit", limit, "garbage", garbage, "timer_slack", slack)
 	return collector{most: garbage}.run
 }
