@@ -18,9 +18,9 @@ const (
 	rosterDir = "up"
 	// rosterBytes bounds it: enough for some 80,000 calls at once.
 	rosterBytes = 64 << 20
-	// rosterInterval is how far apart its writes begin at least: as nobody waits for
-	// them, and an fsync costs what it costs, farther than those of records.
-	rosterInterval = 10 * writeInterval
+	// rosterInterval is how far apart its writes begin at least: a call that began
+	// since the last leaves no record if the process dies.
+	rosterInterval = 2 * writeInterval
 	// rosterRewrite is how much is noted before the calls that are up are written anew.
 	rosterRewrite = 8 << 20
 	// lifeInterval is how often it is noted that the process lives, while calls are
