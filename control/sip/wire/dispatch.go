@@ -11,7 +11,7 @@ func (l *Layer) datagram(data []byte, from Link) {
 	if blank(data) {
 		return
 	}
-	msg, bad, err := parse(l.parser, data)
+	msg, bad, err := l.parser.parse(data)
 	if err != nil {
 		l.log.Warn("sip message dropped", "from", from.remote, "bytes", len(data), "error", err)
 		return

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/emiago/sipgo/sip"
@@ -44,15 +45,20 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte("CANCEL sip:a SIP/2.0\r\nv: SIP/2.0/TCP [::1]\r\nf: sip:a;tag=1\r\nt: sip:b\r\ni: c\r\nCSeq: 1 CANCEL\r\nl: 0\r\n\r\n"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h\r\nFrom: sip:a\r\nTo: sip:b\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nl: 0\r\n\r\n"))
 	f.Add([]byte("BYE sip:a SIP/2.0\r\nVia: ,,;=\r\nnonsense\r\n\r\n"))
-	parser := sip.NewParser()
+	parser := newParser()
 	from := Link{carrier: &packet{addr: addrPort("192.0.2.1:5060")}, remote: addrPort("192.0.2.2:5061")}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if n, err := frame(data, 0, 1<<16); err == nil && (n <= 0 || n > len(data)) {
 			t.Fatalf("frame of %d in %d bytes", n, len(data))
 		}
-		msg, bad, err := parse(parser, data)
+		msg, bad, err := parser.parse(data)
 		if err != nil {
 			return
+		}
+		if plain := parser.plain(data); plain != nil {
+			if library, err := parser.whole.ParseSIP(data); err != nil || !reflect.DeepEqual(plain, library) {
+				t.Fatalf("read as\n%#v\nand by the library as\n%#v, %v", plain, library, err)
+			}
 		}
 		req, ok := msg.(*sip.Request)
 		if !ok {
@@ -72,7 +78,7 @@ func FuzzReceive(f *testing.F) {
 		if again := encode(req); string(again) != req.String() {
 			t.Fatalf("written as\n%s\nand by the library as\n%s", again, req)
 		}
-		if _, _, err := parse(parser, answer); err != nil && bad == nil {
+		if _, _, err := parser.parse(answer); err != nil && bad == nil {
 			t.Fatalf("own answer to a good request does not parse: %v\n%s", err, answer)
 		}
 		if bad == nil {

@@ -77,7 +77,7 @@ type Layer struct {
 	cfg       Config
 	timing    timing
 	log       *slog.Logger
-	parser    *sip.Parser
+	parser    parser
 	core      Core
 	packets   []*packet
 	listeners []listener
@@ -114,7 +114,7 @@ func Listen(cfg Config, specs []string) (*Layer, error) {
 		timing:    newTiming(cfg.T1),
 		log:       cfg.Log,
 		core:      cfg.Core,
-		parser:    sip.NewParser(sip.WithHeadersParsers(headerParsers())),
+		parser:    newParser(),
 		refused:   refusals{tags: maphash.MakeSeed()},
 		trying:    delay.New(cfg.T1/5, (*transaction).slow),
 		lingering: delay.New(64*cfg.T1, (*transaction).lingered),

@@ -28,10 +28,21 @@ func headerParsers() sip.HeadersParser {
 	return parsers
 }
 
+// parser reads messages: the library's, with a short way for plain ones.
+type parser struct {
+	whole   *sip.Parser
+	headers sip.HeadersParser
+}
+
+func newParser() parser {
+	headers := headerParsers()
+	return parser{whole: sip.NewParser(sip.WithHeadersParsers(headers)), headers: headers}
+}
+
 // parse reads one whole message. A request that is damaged but tells where an
 // answer would go comes back with the answer's status.
-func parse(p *sip.Parser, data []byte) (sip.Message, *fault, error) {
-	msg, err := parseGuarded(p, data)
+func (p parser) parse(data []byte) (sip.Message, *fault, error) {
+	msg, err := p.guarded(data)
 	if err == nil {
 		f := check(msg)
 		if f == nil && repeatsParameter(data) {
@@ -48,15 +59,95 @@ func parse(p *sip.Parser, data []byte) (sip.Message, *fault, error) {
 	return nil, nil, fmt.Errorf("%w: %w", errNotSIP, err)
 }
 
-// parseGuarded turns a panic of the parser, which faces bytes from anybody,
+// guarded turns a panic of the parser, which faces bytes from anybody,
 // into an error: one message must never end every call.
-func parseGuarded(p *sip.Parser, data []byte) (msg sip.Message, err error) {
+func (p parser) guarded(data []byte) (msg sip.Message, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			msg, err = nil, fmt.Errorf("parser: %v", r)
 		}
 	}()
-	return p.ParseSIP(data)
+	if msg = p.plain(data); msg != nil {
+		return msg, nil
+	}
+	return p.whole.ParseSIP(data)
+}
+
+// plain reads what the library would read as the same, but makes one text of all
+// headers, of which their names and values are parts, and not two of each. It is nil
+// for a message that is folded, lists values in one header, or is damaged.
+func (p parser) plain(data []byte) sip.Message {
+	end := bytes.Index(data, []byte("\r\n\r\n"))
+	if end < 0 || len(data) > p.whole.MaxMessageLength {
+		return nil
+	}
+	line, rest := cutLine(string(data[:end+2]))
+	msg := startLine(line)
+	for msg != nil && rest != "" {
+		line, rest = cutLine(rest)
+		h := p.header(line)
+		if h == nil {
+			return nil
+		}
+		msg.AppendHeader(h)
+	}
+	if msg == nil {
+		return nil
+	}
+	body := data[end+4:]
+	if length := msg.ContentLength(); length != nil && int(*length) <= len(body) {
+		body = body[:int(*length)]
+	} else if length != nil {
+		return nil
+	}
+	if len(body) > 0 {
+		msg.SetBody(bytes.Clone(body))
+	}
+	return msg
+}
+
+// cutLine takes the first line off a text whose lines all have their end.
+func cutLine(text string) (line, rest string) {
+	end := strings.IndexByte(text, '\r')
+	if text[end+1] != '\n' {
+		return "", text // which is neither a start line nor a header
+	}
+	return text[:end], text[end+2:]
+}
+
+func startLine(line string) sip.Message {
+	first, rest, _ := strings.Cut(line, " ")
+	second, third, _ := strings.Cut(rest, " ")
+	if third == "SIP/2.0" {
+		req := sip.NewRequest(sip.RequestMethod(strings.ToUpper(first)), sip.Uri{})
+		if err := sip.ParseUri(second, &req.Recipient); err != nil || req.Recipient.Wildcard {
+			return nil
+		}
+		return req
+	}
+	status, err := strconv.ParseUint(second, 10, 16)
+	if first != "SIP/2.0" || err != nil || strings.HasPrefix(strings.ToUpper(third), "SIP") {
+		return nil
+	}
+	return sip.NewResponse(int(status), third)
+}
+
+// header reads a line with one header in it; nil: it has none, or more.
+func (p parser) header(line string) sip.Header {
+	name, value, ok := strings.Cut(line, ":")
+	if !ok || name == "" || name[0] == ' ' || name[0] == '\t' {
+		return nil
+	}
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	read := p.headers[sip.HeaderToLower(name)]
+	if read == nil {
+		return sip.NewHeader(name, value)
+	}
+	h, err := read(nil, value)
+	if err != nil {
+		return nil
+	}
+	return h
 }
 
 // salvage reads what headers it can of a request that does not parse, for no

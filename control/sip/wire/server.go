@@ -26,9 +26,9 @@ func newServerTx(l *Layer, req *sip.Request, from Link, key string) *ServerTx {
 		k = inviteServer
 	}
 	// What outlives the answer keeps no hold of the request.
-	method, id := req.Method, callID(req)
+	kept, n := string(req.Method)+callID(req), len(req.Method)
 	lost := func(err error) {
-		l.log.Info("sip response not delivered", "method", method, "call_id", id, "error", err)
+		l.log.Info("sip response not delivered", "method", kept[:n], "call_id", kept[n:], "error", err)
 	}
 	tx := &ServerTx{Request: req, From: from}
 	tx.transaction = &transaction{layer: l, kind: k, key: key, link: replyLink(req, from), state: birth(k), lost: lost, open: tx}
