@@ -19,23 +19,24 @@ func (c *complaints) Errorf(string, ...any) { c.failed++ }
 var kept []byte
 
 func TestWithin(t *testing.T) {
+	most := cost{20 * time.Millisecond, 8 << 20}
 	tests := []struct {
 		name string
 		f    func()
 		want int
 	}{
 		{"nothing", func() {}, 0},
-		{"waiting costs nothing", func() { time.Sleep(MaxTime + MaxTime/5) }, 0},
+		{"waiting costs nothing", func() { time.Sleep(most.time * 6 / 5) }, 0},
 		{"too slow", func() {
-			for begin := processor(); processor()-begin <= MaxTime; {
+			for begin := processor(); processor()-begin <= most.time; {
 				continue
 			}
 		}, 1},
-		{"too large", func() { kept = make([]byte, MaxBytes+1) }, 1},
+		{"too large", func() { kept = make([]byte, most.bytes+1) }, 1},
 	}
 	for _, tt := range tests {
 		c := &complaints{TB: t}
-		if Within(c, tt.f); c.failed != tt.want {
+		if most.bounds(c, tt.f); c.failed != tt.want {
 			t.Errorf("%s: %d complaints, want %d", tt.name, c.failed, tt.want)
 		}
 	}

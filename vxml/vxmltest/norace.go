@@ -1,0 +1,8 @@
+//go:build !race
+
+package vxmltest
+
+const (
+	slower = 1
+	larger = 1
+)
