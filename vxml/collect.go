@@ -24,9 +24,9 @@ type waiting struct {
 	listening Listening
 	events    <-chan ListenEvent // nil when nobody listens
 	timer     Timer
-	speaking  bool           // the caller has begun to speak
-	messages  <-chan Message // nil when they are of no interest
-	rest      []Prompt       // to play after the present ones
+	speaking  bool            // the caller has begun to speak
+	messages  <-chan *Message // nil when they are of no interest
+	rest      []Prompt        // to play after the present ones
 }
 
 // backstop is how much later than the recognizer, whose timer it is, the interpreter

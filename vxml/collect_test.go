@@ -89,7 +89,7 @@ func (p *phone) press(delay, interval time.Duration, keys string) {
 			if i > 0 {
 				time.Sleep(interval)
 			}
-			p.digits <- vxml.Digit{Key: byte(k), At: time.Now()}
+			p.digits <- vxml.Digit{Key: byte(k)}
 		}
 	}()
 }

@@ -309,7 +309,7 @@ func (s *session) receive(ctx context.Context, a *doc.Receive) error {
 const receiveMaxTime = 10 * time.Second
 
 // received sets application.lastmessage$.
-func (s *session) received(m Message) error {
+func (s *session) received(m *Message) error {
 	return s.stage.app.Declare("lastmessage$", s.machine.Value(map[string]any{
 		"content": m.Content, "contenttype": m.ContentType, "sourcetype": m.SourceType,
 	}))

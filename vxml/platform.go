@@ -202,10 +202,7 @@ type Namelist struct {
 }
 
 // Digit is one DTMF key press.
-type Digit struct {
-	Key byte
-	At  time.Time
-}
+type Digit struct{ Key byte }
 
 // Clock is what a platform implements whose time is not the wall's, such as a
 // simulator where nobody waits.
@@ -418,7 +415,7 @@ type Messenger interface {
 	// error is thrown.
 	Send(ctx context.Context, m Message) error
 	// Messages delivers what comes from outside, in order.
-	Messages() <-chan Message
+	Messages() <-chan *Message
 }
 
 // Message is a message from or to the world outside the dialogue.

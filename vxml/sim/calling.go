@@ -159,11 +159,11 @@ func (c *Caller) Send(_ context.Context, m vxml.Message) error {
 }
 
 // Messages implements vxml.Messenger.
-func (c *Caller) Messages() <-chan vxml.Message { return c.letters }
+func (c *Caller) Messages() <-chan *vxml.Message { return c.letters }
 
 func (c *Caller) deliver(text string) {
 	select {
-	case c.letters <- vxml.Message{ContentType: "text/plain", Content: text, SourceType: "sim"}:
+	case c.letters <- &vxml.Message{ContentType: "text/plain", Content: text, SourceType: "sim"}:
 	default: // more letters than anybody reads
 	}
 }

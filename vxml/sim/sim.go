@@ -68,7 +68,7 @@ type Caller struct {
 // line is what the caller and the application are connected by.
 type line struct {
 	digits  chan vxml.Digit
-	letters chan vxml.Message
+	letters chan *vxml.Message
 	hungUp  chan struct{}
 	once    sync.Once
 }
@@ -91,7 +91,7 @@ func New(steps io.Reader, out io.Writer) *Caller {
 // last one.
 func Answering(answer func(said []string) string, out io.Writer) *Caller {
 	return &Caller{answer: answer, out: out, line: line{
-		digits: make(chan vxml.Digit, 256), letters: make(chan vxml.Message, 16), hungUp: make(chan struct{}),
+		digits: make(chan vxml.Digit, 256), letters: make(chan *vxml.Message, 16), hungUp: make(chan struct{}),
 	}}
 }
 
@@ -234,7 +234,7 @@ func (c *Caller) fault(step string) {
 
 func (c *Caller) press(key byte) {
 	select {
-	case c.digits <- vxml.Digit{Key: key, At: time.Now()}:
+	case c.digits <- vxml.Digit{Key: key}:
 	default: // more keys than anybody takes
 	}
 }

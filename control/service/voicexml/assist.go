@@ -37,6 +37,18 @@ func (p *phone) Object(ctx context.Context, req vxml.ObjectRequest) (any, error)
 	return nil, &vxml.Event{Name: "error.unsupported.objectname", Message: "there is no object " + req.ClassID}
 }
 
+// assisted has the engine listen that listens to every dialogue, if one does.
+func (p *phone) assisted(ctx context.Context) (stop func()) {
+	name := p.service.config.Assist
+	if name == "" {
+		return func() {}
+	}
+	ctx, stop = context.WithCancel(ctx)
+	// In vain is logged, and the dialogue goes on.
+	p.tasks.Go(func() { _ = p.assist(ctx, map[string]string{"engine": name}) })
+	return stop
+}
+
 // assist has an engine listen. The parameter engine names it, language says what is
 // spoken, and the others are the assistant's.
 func (p *phone) assist(ctx context.Context, params map[string]string) error {

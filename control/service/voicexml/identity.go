@@ -198,22 +198,20 @@ func genesys(invite call.Identity, own string, overrides map[string]string) map[
 		"com.genesyslab.userdata":  userdata(headers, written(invite)),
 		"com.genesyslab.sessionid": cmp.Or(known.Session, own),
 	}
-	optional := map[string]string{
-		"connection.uuid":                known.CallUUID,
-		"connection.dn":                  uri.Params["dn"],
-		"com.genesyslab.instance.parent": first(headers["x-genesys-parent"]),
-		"com.genesyslab.cs.username":     first(headers["x-genesys-cs-username"]),
-		"com.genesyslab.cs.password":     first(headers["x-genesys-cs-password"]),
-	}
-	if d, ok := invite.(detailed); ok {
-		optional["connection.siplocaltag"] = d.LocalTag()
-	}
-	diverted(headers, optional)
-	for name, value := range optional {
+	set := func(name, value string) {
 		if value != "" {
 			vars[name] = value
 		}
 	}
+	set("connection.uuid", known.CallUUID)
+	set("connection.dn", uri.Params["dn"])
+	set("com.genesyslab.instance.parent", first(headers["x-genesys-parent"]))
+	set("com.genesyslab.cs.username", first(headers["x-genesys-cs-username"]))
+	set("com.genesyslab.cs.password", first(headers["x-genesys-cs-password"]))
+	if d, ok := invite.(detailed); ok {
+		set("connection.siplocaltag", d.LocalTag())
+	}
+	diverted(headers, set)
 	if len(known.SessionData) > 0 {
 		vars["com.genesyslab.sessiondata"] = list(known.SessionData)
 	}
@@ -255,14 +253,15 @@ func properties(overrides map[string]string) map[string]string {
 
 // diverted names the number first called, the one that sent the call on, and why
 // (the Diversion header of RFC 5806, the last diversion first).
-func diverted(headers map[string][]string, vars map[string]string) {
+func diverted(headers map[string][]string, set func(name, value string)) {
 	all := header.ParseParties(headers["diversion"])
 	if len(all) == 0 {
 		return
 	}
 	last, original := all[0], all[len(all)-1]
-	vars["connection.rdnis"], vars["connection.ocn"] = user(last.URI), user(original.URI)
-	vars["connection.rreason"] = last.Params["reason"]
+	set("connection.rdnis", user(last.URI))
+	set("connection.ocn", user(original.URI))
+	set("connection.rreason", last.Params["reason"])
 }
 
 // user is the user part of a URI.
@@ -310,27 +309,38 @@ func firstFetch(params map[string]string) (fetch.Request, error) {
 	default:
 		return req, fmt.Errorf("method %q is neither get nor post", method)
 	}
-	for name, set := range map[string]func(time.Duration){
-		"maxage":   func(d time.Duration) { req.MaxAge = &d },
-		"maxstale": func(d time.Duration) { req.MaxStale = d },
-	} {
-		text, given := params[name]
-		if !given {
-			continue
-		}
-		n, err := strconv.ParseUint(text, 10, 31)
-		if err != nil {
-			return req, fmt.Errorf("%s %q is not a number of seconds", name, text)
-		}
-		set(time.Duration(n) * time.Second)
+	var err error
+	if req.MaxAge, err = seconds(params, "maxage"); err != nil {
+		return req, err
 	}
-	return req, nil
+	stale, err := seconds(params, "maxstale")
+	if stale != nil {
+		req.MaxStale = *stale
+	}
+	return req, err
+}
+
+// seconds is a parameter that is a time; nil: it is not given.
+func seconds(params map[string]string, name string) (*time.Duration, error) {
+	text, given := params[name]
+	if !given {
+		return nil, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q is not a number of seconds", name, text)
+	}
+	d := time.Duration(n) * time.Second
+	return &d, nil
 }
 
 // tell puts session variables into the request for the first page: into its body if
 // it is posted, and otherwise into its address. Those that are no text, or that the
 // call does not have, are left out.
 func tell(names []string, invite call.Identity, start *vxml.Start) {
+	if len(names) == 0 {
+		return
+	}
 	known := map[string]any{
 		"connection.local.uri": invite.LocalURI(), "connection.remote.uri": invite.RemoteURI(), "connection.originator": invite.RemoteURI(),
 		"connection.protocol.name": "sip", "connection.protocol.version": "2.0",

@@ -187,3 +187,14 @@ func TestTell(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkStart makes ready what a session of a plain call starts with.
+func BenchmarkStart(b *testing.B) {
+	i := invite{headers: map[string][]string{"call-id": {"a@b"}, "via": {"SIP/2.0/UDP b"}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		start := vxml.Start{URL: "http://web/a", Vars: genesys(i, "own", nil), Properties: properties(nil)}
+		start.Request, _ = firstFetch(nil)
+		tell(nil, i, &start)
+	}
+}

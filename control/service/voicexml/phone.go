@@ -41,8 +41,8 @@ type phone struct {
 
 // mail is the messages from whoever controls the call.
 type mail struct {
-	infos   chan *sip.Info    // not answered yet
-	letters chan vxml.Message // for the page
+	infos   chan *sip.Info     // not answered yet
+	letters chan *vxml.Message // for the page
 }
 
 // witness tells others what happens, without what the caller gave in private.
@@ -73,28 +73,28 @@ func (q *queue) after(done chan struct{}) <-chan struct{} {
 func (s *Service) newPhone(c *call.Call) *phone {
 	p := &phone{
 		service: s, call: c, digits: make(chan vxml.Digit, 64),
-		mail: mail{make(chan *sip.Info, maxMessages), make(chan vxml.Message, maxMessages)},
+		mail: mail{make(chan *sip.Info, maxMessages), make(chan *vxml.Message, maxMessages)},
 	}
 	p.log = p.secrets.Logger(c.Log())
 	p.voices = voice.New(c, voice.Parts{Engines: s.config.Speech, Clips: s.clips, Step: p.step, Log: p.log})
 	return p
 }
 
-// pump hands the leg's digits on until ctx ends.
-func (p *phone) pump(ctx context.Context) {
+// pump hands the leg's digits on until the dialogue is over.
+func (p *phone) pump(over <-chan struct{}) {
 	for {
 		select {
 		case d := <-p.call.Caller().Digits():
 			p.voices.Press(d.Key)
 			p.overhearer.press(d)
 			select {
-			case p.digits <- vxml.Digit{Key: d.Key, At: d.At}:
-			case <-ctx.Done():
+			case p.digits <- vxml.Digit{Key: d.Key}:
+			case <-over:
 				return
 			}
 		case info := <-p.infos:
 			p.deliver(info)
-		case <-ctx.Done():
+		case <-over:
 			return
 		}
 	}
@@ -108,7 +108,7 @@ const maxMessages = 32
 func (p *phone) deliver(info *sip.Info) {
 	status := 200
 	select {
-	case p.letters <- vxml.Message{ContentType: info.ContentType, Content: string(info.Body), SourceType: "sip"}:
+	case p.letters <- &vxml.Message{ContentType: info.ContentType, Content: string(info.Body), SourceType: "sip"}:
 	default:
 		status = 480
 	}
@@ -118,7 +118,7 @@ func (p *phone) deliver(info *sip.Info) {
 }
 
 // Messages implements vxml.Messenger.
-func (p *phone) Messages() <-chan vxml.Message { return p.letters }
+func (p *phone) Messages() <-chan *vxml.Message { return p.letters }
 
 // Send implements vxml.Messenger: a message is an INFO within the call.
 func (p *phone) Send(ctx context.Context, m vxml.Message) error {

@@ -131,18 +131,16 @@ func (p *program) Heard(ev sip.Event) bool {
 
 // Run implements call.Program.
 func (p *program) Run(ctx context.Context) call.Ending {
-	pumping, stop := context.WithCancel(ctx)
-	p.phone.tasks.Go(func() { p.phone.pump(pumping) })
+	over := make(chan struct{})
+	p.phone.tasks.Go(func() { p.phone.pump(over) })
 	p.phone.shown = p.phone.begin(p.url)
-	if name := p.phone.service.config.Assist; name != "" {
-		// In vain is logged, and the dialogue goes on.
-		p.phone.tasks.Go(func() { _ = p.phone.assist(pumping, map[string]string{"engine": name}) })
-	}
+	stop := p.phone.assisted(ctx)
 	p.phone.pace.begin(time.Now())
 	outcome, err := p.session.Run(p.phone.witnessed(ctx))
 	p.phone.shown.End(string(outcome.End))
 	p.phone.step(reporting.StepAppEnded, string(outcome.End))
 	stop()
+	close(over)
 	p.phone.close()
 	var last sip.Content
 	if outcome.ByPage {
