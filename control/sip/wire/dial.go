@@ -106,7 +106,7 @@ func (l *Layer) connect(ctx context.Context, to Target) (net.Conn, error) {
 func (l *Layer) streamPort(network string, conn net.Conn) uint16 {
 	for _, ln := range l.listeners {
 		if ln.network == network {
-			return ln.port()
+			return ln.bound().Port()
 		}
 	}
 	return unmap(conn.LocalAddr().(*net.TCPAddr).AddrPort()).Port()

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"net"
 	"net/netip"
 	"strings"
 
@@ -18,7 +17,8 @@ type Link struct {
 // carrier is a socket: a stream that knows its one peer, or a packet socket.
 type carrier interface {
 	network() string
-	local() netip.AddrPort
+	// host is our address as a peer sees it.
+	host(peer netip.AddrPort) netip.Addr
 	// contactPort is the port at which the peer can reach us.
 	contactPort() uint16
 	write(raw []byte, to netip.AddrPort) error
@@ -53,23 +53,7 @@ func (l Link) Watch(f func(error)) (forget func()) { return l.carrier.watch(f) }
 func (l Link) SameCarrier(other Link) bool { return l.carrier == other.carrier }
 
 // Host is our address as this peer sees it, before any translation on the way.
-func (l Link) Host() netip.Addr {
-	if local := l.carrier.local().Addr(); !local.IsUnspecified() {
-		return local
-	}
-	return sourceFor(l.remote)
-}
-
-// sourceFor asks the kernel which address it would send from. Connecting a UDP
-// socket sends nothing.
-func sourceFor(remote netip.AddrPort) netip.Addr {
-	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
-	if err != nil {
-		return netip.IPv4Unspecified()
-	}
-	defer c.Close()
-	return unmap(c.LocalAddr().(*net.UDPAddr).AddrPort()).Addr()
-}
+func (l Link) Host() netip.Addr { return l.carrier.host(l.remote) }
 
 // Send sends a stamped request outside any transaction: the ACK to a 2xx.
 func (l Link) Send(req *sip.Request) error { return l.write(encode(req)) }

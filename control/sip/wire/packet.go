@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -11,20 +12,27 @@ import (
 const maxDatagram = 65535
 
 // packet is one UDP socket. Its peers are reached through it, none of them is
-// remembered.
+// remembered for longer than a second.
 type packet struct {
-	layer *Layer
-	conn  *net.UDPConn
-	addr  netip.AddrPort
+	layer   *Layer
+	conn    *net.UDPConn
+	addr    netip.AddrPort
+	sources sources
 }
 
 func newPacket(l *Layer, conn *net.UDPConn) *packet {
 	return &packet{layer: l, conn: conn, addr: unmap(conn.LocalAddr().(*net.UDPAddr).AddrPort())}
 }
 
-func (p *packet) network() string       { return "udp" }
-func (p *packet) local() netip.AddrPort { return p.addr }
-func (p *packet) contactPort() uint16   { return p.addr.Port() }
+func (p *packet) network() string     { return "udp" }
+func (p *packet) contactPort() uint16 { return p.addr.Port() }
+
+func (p *packet) host(peer netip.AddrPort) netip.Addr {
+	if own := p.addr.Addr(); !own.IsUnspecified() {
+		return own
+	}
+	return p.sources.to(peer)
+}
 
 func (p *packet) watch(func(error)) func() { return func() {} }
 
@@ -51,4 +59,44 @@ func (p *packet) read() {
 		}
 		p.layer.datagram(buf[:n], Link{carrier: p, remote: unmap(from)})
 	}
+}
+
+const (
+	sourceLife = time.Second
+	maxSources = 1024
+)
+
+// sources remembers, for as long as sourceLife, which of our addresses the kernel
+// sends from: a call asks several times.
+type sources struct {
+	mu     sync.Mutex
+	known  map[netip.Addr]netip.Addr // by the peer's; of so many peers at most as maxSources
+	forget time.Time                 // all of them
+}
+
+func (s *sources) to(peer netip.AddrPort) netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); s.known == nil || now.After(s.forget) {
+		s.known, s.forget = map[netip.Addr]netip.Addr{}, now.Add(sourceLife)
+	}
+	source, ok := s.known[peer.Addr()]
+	if !ok {
+		source = sourceFor(peer)
+		if !source.IsUnspecified() && len(s.known) < maxSources {
+			s.known[peer.Addr()] = source
+		}
+	}
+	return source
+}
+
+// sourceFor asks the kernel which address it would send from. Connecting a UDP
+// socket sends nothing.
+func sourceFor(remote netip.AddrPort) netip.Addr {
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
+	if err != nil {
+		return netip.IPv4Unspecified()
+	}
+	defer c.Close()
+	return unmap(c.LocalAddr().(*net.UDPAddr).AddrPort()).Addr()
 }

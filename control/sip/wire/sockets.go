@@ -50,9 +50,8 @@ func (l listener) Addr() net.Addr {
 	return boundAddr{l.TCPListener.Addr(), l.network}
 }
 
-// port is the bound port.
-func (l listener) port() uint16 {
-	return unmap(l.TCPListener.Addr().(*net.TCPAddr).AddrPort()).Port()
+func (l listener) bound() netip.AddrPort {
+	return unmap(l.TCPListener.Addr().(*net.TCPAddr).AddrPort())
 }
 
 type boundAddr struct {
@@ -85,13 +84,14 @@ func (l *Layer) Addrs() []net.Addr {
 // unspecified says whether the listener at a port is bound to no address in
 // particular.
 func (l *Layer) unspecified(network string, port uint16) bool {
-	for _, addr := range l.Addrs() {
-		if addr.Network() != network {
-			continue
+	for _, p := range l.packets {
+		if network == p.network() && p.addr.Port() == port {
+			return p.addr.Addr().IsUnspecified()
 		}
-		bound := netip.MustParseAddrPort(addr.String())
-		if bound.Port() == port {
-			return bound.Addr().IsUnspecified()
+	}
+	for _, ln := range l.listeners {
+		if network == ln.network && ln.bound().Port() == port {
+			return ln.bound().Addr().IsUnspecified()
 		}
 	}
 	return false
@@ -128,7 +128,7 @@ func (l *Layer) accept(ln listener) {
 		if ln.network == "tls" {
 			conn = tls.Server(conn, l.cfg.Security.Server())
 		}
-		if err := l.adopt(newStream(l, conn, Target{Network: ln.network, Addr: to}, ln.port())); err != nil {
+		if err := l.adopt(newStream(l, conn, Target{Network: ln.network, Addr: to}, ln.bound().Port())); err != nil {
 			conn.Close()
 			return
 		}

@@ -31,11 +31,11 @@ var (
 type stream struct {
 	layer   *Layer
 	conn    net.Conn
-	from    netip.AddrPort // ours
-	to      Target         // the peer
-	public  uint16         // port at which the peer can reach us
-	proven  atomic.Bool    // it has delivered a whole message
-	dialled bool           // by us
+	from    netip.Addr  // ours
+	to      Target      // the peer
+	public  uint16      // port at which the peer can reach us
+	proven  atomic.Bool // it has delivered a whole message
+	dialled bool        // by us
 
 	writing sync.Mutex
 
@@ -56,17 +56,17 @@ func newStream(l *Layer, conn net.Conn, to Target, public uint16) *stream {
 	return &stream{
 		layer:    l,
 		conn:     conn,
-		from:     unmap(conn.LocalAddr().(*net.TCPAddr).AddrPort()),
+		from:     unmap(conn.LocalAddr().(*net.TCPAddr).AddrPort()).Addr(),
 		to:       to,
 		public:   public,
 		watchers: map[int]func(error){},
 	}
 }
 
-func (s *stream) network() string       { return s.to.Network }
-func (s *stream) local() netip.AddrPort { return s.from }
-func (s *stream) contactPort() uint16   { return s.public }
-func (s *stream) link() Link            { return Link{carrier: s, remote: s.to.Addr} }
+func (s *stream) network() string                { return s.to.Network }
+func (s *stream) host(netip.AddrPort) netip.Addr { return s.from }
+func (s *stream) contactPort() uint16            { return s.public }
+func (s *stream) link() Link                     { return Link{carrier: s, remote: s.to.Addr} }
 
 func (s *stream) gone() bool {
 	s.mu.Lock()
