@@ -203,7 +203,7 @@ const cueHz = 1600
 func (s *steerer) cue(r *rig, p *participant) {
 	s.t.Helper()
 	result := s.ask(`<dialogstart target="` + p.id + `" name="cue"><group topology="parallel">
-		<play><audio uri="` + r.pages.server.URL + `/` + strconv.Itoa(cueHz) + `/300ms"/></play><vad><tsilence len="60ms"/></vad></group></dialogstart>`)
+		<play><audio uri="` + r.pages.server.URL + `/` + strconv.Itoa(cueHz) + `/300ms"/></play><vad><tsilence len="300ms"/></vad></group></dialogstart>`)
 	if result.Response != 200 {
 		s.t.Fatalf("%+v", result)
 	}

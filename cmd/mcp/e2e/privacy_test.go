@@ -55,7 +55,7 @@ func TestPausesReachEveryRecording(t *testing.T) {
 	r.pages.tunes()
 	r.pages.page("/page.vxml", `<form>`+twoFields+`<block><exit/></block></form>`)
 	s := r.steer(t)
-	p := r.participate(t, "listen; say hum 700 400ms; listen; say hum 1000 400ms; listen; say hum 1300 300ms; listen; say hum 400 300ms; wait 300ms")
+	p := r.participate(t, "listen; say hum 700 400ms; listen; say hum 1000 400ms; listen; say hum 1300 300ms; listen; say hum 400 300ms; wait 1s")
 	recorder := func(state string) {
 		t.Helper()
 		result := s.ask(`<modifyconference id="` + p.id + `" xmlns:gvp="http://www.genesyslab.com/msml"><gvp:recorder state="` + state + `" type="audio/wav;codec=pcm"/></modifyconference>`)

@@ -74,12 +74,14 @@ func (r *rig) conferToAndFro(t *testing.T) (faults string, calm bool) {
 	carried("relayed", `<join id1="`+a.id+`" id2="conf:c"/><join id1="`+b.id+`" id2="conf:c"/>`)
 	carried("mixed", `<join id1="`+third.id+`" id2="conf:c"/>`)
 	carried("relayed", `<unjoin id1="`+third.id+`" id2="conf:c"/>`)
-	for _, p := range []*participant{a, b, third, other} {
+	before := len(r.records())
+	for i, p := range []*participant{a, b, third, other} {
 		s.ask(`<dialogstart target="` + p.id + `"><disconnect/></dialogstart>`)
 		<-p.done
 		if p.summary == nil {
 			t.Fatal(p.err)
 		}
+		r.record(before + i + 1) // before the next: their order is known
 	}
 	s.hangUp()
 	calm = max(a.summary.Received.LongestGapMS, b.summary.Received.LongestGapMS) <= 40
