@@ -141,27 +141,31 @@ func (c *Call) HangUp() { c.HangUpWith(sip.Content{}) }
 
 // HangUpWith is HangUp with a body for the BYE.
 func (c *Call) HangUpWith(last sip.Content) {
-	c.tell(message{trigger: HangUp, ending: Ending{Last: last}})
+	c.tell(message{trigger: HangUp, ending: &Ending{Last: last}})
 }
 
 // message is a trigger with what came with it.
 type message struct {
-	trigger Trigger
-	err     error         // with Refused, AnswerFailed, FarEndHungUp, MediaSilent
-	program Program       // with Prepared
-	ending  Ending        // with ServiceEnded; its Last with HangUp
-	offer   *sip.Reinvite // with Renegotiation
-	do      func()        // what the owner is asked to do; no trigger
-
-	party    *Party // whom it is about, if not the caller
-	dial     bool   // it is to be called
-	happened PartyTrigger
-	early    []byte // with Rang
+	trigger  Trigger
+	happened PartyTrigger  // to the party that it is about
+	dial     bool          // the party is to be called
+	party    *Party        // nil: it is about the caller
+	err      error         // with Refused, AnswerFailed, FarEndHungUp, MediaSilent
+	program  Program       // with Prepared
+	ending   *Ending       // with ServiceEnded; with HangUp, for its Last
+	offer    *sip.Reinvite // with Renegotiation
+	do       func()        // what the owner is asked to do; no trigger
+	early    []byte        // with Rang
 }
 
 // tell hands the owner a message. The inbox is never closed; once the owner has
 // gone, messages are dropped.
 func (c *Call) tell(m message) {
+	select {
+	case c.inbox <- m:
+		return
+	default: // it is full, or nobody reads it any more
+	}
 	select {
 	case c.inbox <- m:
 	case <-c.life.gone:

@@ -157,6 +157,9 @@ func (p *Party) tell(t PartyTrigger, m message) {
 func (c *Call) handleParty(m message) {
 	p := m.party
 	if m.dial {
+		if c.life.parties == nil {
+			c.life.parties = map[*Party]struct{}{}
+		}
 		c.life.parties[p] = struct{}{}
 		c.invite(p)
 		return

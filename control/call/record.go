@@ -110,7 +110,7 @@ func (f *facts) note(s State, m message) {
 	case ShutDown:
 		f.ended(reporting.End{Cause: reporting.ShutDown, By: reporting.Platform, SIPStatus: 503})
 	case ServiceEnded:
-		f.served(m.ending)
+		f.served(*m.ending)
 	}
 }
 

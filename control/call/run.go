@@ -123,7 +123,7 @@ func (c *Call) perform(e Effect, m message) {
 	case TellService:
 		c.tellService()
 	case SendBye:
-		c.sendBye(m.ending.Last)
+		c.sendBye(m)
 	case Renegotiate:
 		c.renegotiate(m.offer)
 	case KeepOffer:
@@ -248,7 +248,8 @@ func (c *Call) startService() {
 		c.givenUp()
 		c.record(ctx)
 		c.analysed()
-		c.tell(message{trigger: ServiceEnded, ending: program.Run(ctx)})
+		ending := program.Run(ctx)
+		c.tell(message{trigger: ServiceEnded, ending: &ending})
 	})
 	if c.life.kept != nil {
 		c.renegotiate(c.life.kept)
@@ -287,7 +288,11 @@ func (c *Call) tellService() {
 	c.life.grace = time.AfterFunc(c.server.config.Grace, c.life.stop)
 }
 
-func (c *Call) sendBye(last sip.Content) {
+func (c *Call) sendBye(m message) {
+	var last sip.Content
+	if m.ending != nil {
+		last = m.ending.Last
+	}
 	last.Headers = c.life.facts.byeReason()
 	c.message(false, "BYE")
 	c.beside(func() { c.warn("send BYE", c.dialog.ByeWith(context.Background(), last)) })

@@ -161,7 +161,7 @@ func (s *Server) newCall(d Dialog) *Call {
 		log:   s.log.With(identifiers(id, d.CallID(), known)...),
 		inbox: make(chan message, 8), hungUp: make(chan struct{}),
 	}
-	c.life.gone, c.life.steps, c.life.parties = make(chan struct{}), make(chan func(), 1), map[*Party]struct{}{}
+	c.life.gone, c.life.steps = make(chan struct{}), make(chan func(), 1)
 	c.life.facts.begin(id, d, known, headers)
 	c.life.facts.record.Parent = first(headers, s.config.ParentHeader)
 	c.life.facts.record.Attached = s.attached(c.log, known, headers, d.RequestURI())
