@@ -138,7 +138,7 @@ func (p *Plane) Adopt(claim func(Orphan) bool) (Adoption, error) {
 			a.Legs = append(a.Legs, Adopted{Leg: p.takeIn(o), From: o})
 			continue
 		}
-		if err := p.slots.close(o.slot, endpointOf(o.Local)); err != nil {
+		if _, err := p.end(o.slot, o.ID, o.Local); err != nil {
 			return a, fmt.Errorf("remove leg %s: %w", o.Local, err)
 		}
 		p.disown(o.ID)

@@ -93,6 +93,23 @@ func (p *Plane) change(l *Leg, req relayChangeRequest) error {
 	return nil
 }
 
+// end ends the leg in a slot and gives its place back. The entry has what it carried.
+func (p *Plane) end(slot uint32, id uint64, local netip.AddrPort) (relayLeg, error) {
+	if err := p.slots.hide(slot, local); err != nil {
+		return relayLeg{}, err
+	}
+	req := relayEndRequest{Slot: slot, LegId: id}
+	ret, _, err := testrun.Run(p.calls.Load().End, testrun.Call{Data: bytesOf(&req), Out: bytesOf(&req)})
+	if err != nil {
+		return relayLeg{}, err
+	}
+	p.slots.give(slot)
+	if relayVerdict(ret) != relayVerdictCHANGED {
+		return relayLeg{}, ErrClosed
+	}
+	return relayLeg{Egress: req.Egress, Counts: req.Counts, Ingress: req.Ingress}, nil
+}
+
 // send stamps an RTP packet, given in parts, and sends it.
 func (p *Plane) send(l *Leg, ticks uint32, rtp ...[]byte) error {
 	var buf []byte

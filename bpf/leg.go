@@ -235,15 +235,13 @@ func (l *Leg) Close() (LegStats, error) {
 	l.config.RelayTo = nil
 	l.plane.noteCopying(l.config.Copy, false)
 	defer l.plane.disown(l.id)
-	if err := l.plane.change(l, relayChangeRequest{Closing: 1}); err != nil {
+	entry, err := l.plane.end(l.slot, l.id, l.local)
+	if err != nil {
 		return *l.final, fmt.Errorf("close leg %s: %w", l.local, err)
 	}
-	entry, err := l.read()
-	if err != nil {
-		return *l.final, errors.Join(err, l.plane.slots.close(l.slot, endpointOf(l.local)))
-	}
-	*l.final = statsOf(entry, l.plane.clock)
-	return *l.final, l.plane.slots.close(l.slot, entry.Local)
+	entry.Config.ClockRate = l.config.ClockRate
+	*l.final = statsOf(&entry, l.plane.clock)
+	return *l.final, nil
 }
 
 func (p *Plane) forget(id uint64) {

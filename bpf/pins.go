@@ -49,7 +49,7 @@ func programPath(dir, name string) string {
 // pinnedMaps lists the maps by the names they are pinned under.
 func pinnedMaps(o *relayMaps) map[string]**ebpf.Map {
 	return map[string]**ebpf.Map{
-		"legs": &o.Legs, "addresses": &o.Addresses, "ports": &o.Ports,
+		"legs": &o.Legs, "addresses": &o.Addresses, "ports": &o.Ports, "captured": &o.Captured,
 		"stats": &o.Stats, "events": &o.Events, "vlans": &o.Vlans, "taps": &o.Taps, "tapping": &o.Tapping,
 		"tx_ports": &o.TxPorts, "ifaces": &o.Ifaces, "layout": &o.Layout,
 		"owners": &o.Owners, "shapes": &o.Shapes, "routing": &o.Routing,
@@ -59,7 +59,7 @@ func pinnedMaps(o *relayMaps) map[string]**ebpf.Map {
 // pinnedPrograms lists the programs by the names they are pinned under.
 func pinnedPrograms(o *relayPrograms) map[string]**ebpf.Program {
 	return map[string]**ebpf.Program{
-		"relay": &o.Relay, "relay_skb": &o.RelaySkb, "send": &o.Send, "change": &o.Change,
+		"relay": &o.Relay, "relay_skb": &o.RelaySkb, "send": &o.Send, "change": &o.Change, "end": &o.End,
 		"tap": &o.Tap, "sent": &o.Sent, "probe": &o.Probe,
 	}
 }

@@ -17,11 +17,12 @@ import (
 	"sync/atomic"
 
 	"mcp/bpf/ktime"
+	"mcp/bpf/memory"
 	"mcp/bpf/pin"
 	"mcp/bpf/rawip"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type packet_event -type event_kind -type send_request -type change_request -type layout_version -type verdict -type index -type endpoint -type leg_config -type leg_ingress -type leg_egress -type leg_counts -type tap_record -type tap_request -type tap_answer -type tap_direction -type sent_request relay relay.bpf.c
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Werror" -type packet_event -type event_kind -type send_request -type change_request -type end_request -type layout_version -type verdict -type index -type endpoint -type leg_config -type leg_ingress -type leg_egress -type leg_counts -type tap_record -type tap_request -type tap_answer -type tap_direction -type sent_request relay relay.bpf.c
 
 // DefaultDir is where the plane is pinned unless told otherwise.
 const DefaultDir = "/sys/fs/bpf/mcp"
@@ -68,12 +69,12 @@ func (c Config) withDefaults() Config {
 // plane at a time.
 type Plane struct {
 	pins
-	objects  relayObjects
-	calls    atomic.Pointer[relayPrograms] // those in use; an upgrade exchanges them
-	raw      *rawip.Sockets
-	watch    *watch
-	layout   relayLayout
-	slots    *slots
+	objects relayObjects
+	calls   atomic.Pointer[relayPrograms] // those in use; an upgrade exchanges them
+	raw     *rawip.Sockets
+	watch   *watch
+	layout  relayLayout
+	mapped
 	verdicts map[relayVerdict]string
 	counts   planeCounts
 	copying  atomic.Int64 // legs whose audio goes to the handler of Receive
@@ -83,6 +84,28 @@ type Plane struct {
 	closed bool
 	reader *reader
 	legs   map[uint64]*Leg
+}
+
+// mapped is what this process reads and writes of the maps without a system call.
+type mapped struct {
+	slots    *slots
+	captured []memory.Value[uint64] // one: until when any leg is; guarded by the plane's lock
+}
+
+// openMapped maps what it needs.
+func openMapped(o *relayObjects) (m mapped, err error) {
+	if m.slots, err = newSlots(o); err != nil {
+		return m, err
+	}
+	m.captured, err = memory.Map[uint64](o.Captured)
+	return m, err
+}
+
+func (m *mapped) unmap() error {
+	if m.slots == nil {
+		return nil
+	}
+	return errors.Join(m.slots.close(), memory.Unmap(m.captured))
 }
 
 // planeCounts counts since the plane was opened.
@@ -283,7 +306,7 @@ func (p *Plane) openWatch() (err error) {
 // openCalls makes ready for legs.
 func (p *Plane) openCalls() (err error) {
 	p.calls.Store(&p.objects.relayPrograms)
-	if p.slots, err = newSlots(&p.objects); err != nil {
+	if p.mapped, err = openMapped(&p.objects); err != nil {
 		return err
 	}
 	p.raw, err = rawip.Open()
@@ -328,12 +351,12 @@ func (p *Plane) Close() error {
 }
 
 func (p *Plane) release() error {
-	var err error
+	err := p.unmap()
 	if p.watch != nil {
 		p.watch.close()
 	}
 	if p.raw != nil {
-		err = p.raw.Close()
+		err = errors.Join(err, p.raw.Close())
 	}
 	if in := p.calls.Load(); in != nil && in != &p.objects.relayPrograms {
 		err = errors.Join(err, in.Close())

@@ -49,9 +49,9 @@ struct run {
 };
 
 /* Keeps the types of records in the type information; no map mentions them. */
-int record_types(struct packet_event *e, struct send_request *s, struct change_request *c, enum index *i)
+int record_types(struct packet_event *e, struct send_request *s, struct change_request *c, struct end_request *d, enum index *i)
 {
-	return e && s && c && i;
+	return e && s && c && d && i;
 }
 
 int tap_types(struct tap_record *r, struct tap_request *q, struct sent_request *s, enum tap_answer *a)

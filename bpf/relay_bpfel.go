@@ -21,11 +21,21 @@ type relayAddressList struct {
 }
 
 type relayChangeRequest struct {
-	_       structs.HostLayout
-	Slot    uint32
-	Closing uint32
-	LegId   uint64
-	Config  relayLegConfig
+	_        structs.HostLayout
+	Slot     uint32
+	Reserved uint32
+	LegId    uint64
+	Config   relayLegConfig
+}
+
+type relayEndRequest struct {
+	_        structs.HostLayout
+	Slot     uint32
+	Reserved uint32
+	LegId    uint64
+	Egress   relayLegEgress
+	Counts   relayLegCounts
+	Ingress  relayLegIngress
 }
 
 type relayEndpoint struct {
@@ -69,7 +79,7 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 9
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 10
 )
 
 type relayLeg struct {
@@ -358,6 +368,7 @@ type relayVlan struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	relayMapAddresses = "addresses"
+	relayMapCaptured  = "captured"
 	relayMapEvents    = "events"
 	relayMapIfaces    = "ifaces"
 	relayMapLayout    = "layout"
@@ -372,6 +383,7 @@ const (
 	relayMapTxPorts   = "tx_ports"
 	relayMapVlans     = "vlans"
 	relayProgChange   = "change"
+	relayProgEnd      = "end"
 	relayProgProbe    = "probe"
 	relayProgRelay    = "relay"
 	relayProgRelaySkb = "relay_skb"
@@ -423,6 +435,7 @@ type relaySpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type relayProgramSpecs struct {
 	Change   *ebpf.ProgramSpec `ebpf:"change"`
+	End      *ebpf.ProgramSpec `ebpf:"end"`
 	Probe    *ebpf.ProgramSpec `ebpf:"probe"`
 	Relay    *ebpf.ProgramSpec `ebpf:"relay"`
 	RelaySkb *ebpf.ProgramSpec `ebpf:"relay_skb"`
@@ -436,6 +449,7 @@ type relayProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type relayMapSpecs struct {
 	Addresses *ebpf.MapSpec `ebpf:"addresses"`
+	Captured  *ebpf.MapSpec `ebpf:"captured"`
 	Events    *ebpf.MapSpec `ebpf:"events"`
 	Ifaces    *ebpf.MapSpec `ebpf:"ifaces"`
 	Layout    *ebpf.MapSpec `ebpf:"layout"`
@@ -478,6 +492,7 @@ func (o *relayObjects) Close() error {
 // It can be passed to loadRelayObjects or ebpf.CollectionSpec.LoadAndAssign.
 type relayMaps struct {
 	Addresses *ebpf.Map `ebpf:"addresses"`
+	Captured  *ebpf.Map `ebpf:"captured"`
 	Events    *ebpf.Map `ebpf:"events"`
 	Ifaces    *ebpf.Map `ebpf:"ifaces"`
 	Layout    *ebpf.Map `ebpf:"layout"`
@@ -496,6 +511,7 @@ type relayMaps struct {
 func (m *relayMaps) Close() error {
 	return _RelayClose(
 		m.Addresses,
+		m.Captured,
 		m.Events,
 		m.Ifaces,
 		m.Layout,
@@ -523,6 +539,7 @@ type relayVariables struct {
 // It can be passed to loadRelayObjects or ebpf.CollectionSpec.LoadAndAssign.
 type relayPrograms struct {
 	Change   *ebpf.Program `ebpf:"change"`
+	End      *ebpf.Program `ebpf:"end"`
 	Probe    *ebpf.Program `ebpf:"probe"`
 	Relay    *ebpf.Program `ebpf:"relay"`
 	RelaySkb *ebpf.Program `ebpf:"relay_skb"`
@@ -534,6 +551,7 @@ type relayPrograms struct {
 func (p *relayPrograms) Close() error {
 	return _RelayClose(
 		p.Change,
+		p.End,
 		p.Probe,
 		p.Relay,
 		p.RelaySkb,

@@ -4,29 +4,37 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
+
+	"mcp/bpf/memory"
 )
 
 // slots gives legs their places in the maps. The process that holds the plane
 // is the only one that opens and closes legs. A place that was left is taken
 // again as late as possible.
 type slots struct {
-	legs, ports, addresses *ebpf.Map
+	legs, addresses *ebpf.Map
 
-	mu    sync.Mutex // guards what follows
-	free  []uint32   // a queue
+	mu    sync.Mutex             // guards what follows
+	ports []memory.Value[uint32] // nil: the plane is closed
+	free  []uint32               // a queue
 	taken map[uint32]bool
 	list  relayAddressList
 }
 
 // newSlots reads which places are taken.
 func newSlots(o *relayObjects) (*slots, error) {
-	s := &slots{legs: o.Legs, ports: o.Ports, addresses: o.Addresses, taken: make(map[uint32]bool)}
-	if err := s.addresses.Lookup(uint32(0), &s.list); err != nil {
-		return nil, fmt.Errorf("read addresses: %w", err)
+	s := &slots{legs: o.Legs, addresses: o.Addresses, taken: make(map[uint32]bool)}
+	var err error
+	if s.ports, err = memory.Map[uint32](o.Ports); err != nil {
+		return s, err
 	}
-	err := eachLeg(s.legs, func(slot uint32, _ *relayLeg) error {
+	if err := s.addresses.Lookup(uint32(0), &s.list); err != nil {
+		return s, fmt.Errorf("read addresses: %w", err)
+	}
+	err = eachLeg(s.legs, func(slot uint32, _ *relayLeg) error {
 		s.taken[slot] = true
 		return nil
 	})
@@ -46,54 +54,58 @@ func (s *slots) open(entry *relayLeg) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	var slot uint32
-	if err := s.ports.Lookup(place, &slot); err != nil {
-		return 0, fmt.Errorf("look up port: %w", err)
-	}
-	if slot != uint32(relayIndexNO_SLOT) {
+	if !s.leadsLocked(place, uint32(relayIndexNO_SLOT)) {
 		return 0, ErrPortTaken
 	}
 	if len(s.free) == 0 {
 		return 0, ErrFull
 	}
-	slot = s.free[0]
+	slot := s.free[0]
 	if err := s.legs.Update(slot, entry, ebpf.UpdateLock); err != nil {
 		return 0, fmt.Errorf("write leg: %w", err)
 	}
-	if err := s.ports.Put(place, slot); err != nil {
-		return 0, fmt.Errorf("write port: %w", err)
-	}
+	atomic.StoreUint32(&s.ports[place].At, slot)
 	s.free = s.free[1:]
 	s.taken[slot] = true
 	return slot, nil
 }
 
-// close empties a slot and its place.
-func (s *slots) close(slot uint32, local relayEndpoint) error {
+// hide has nothing find the leg in a slot any more that arrives at an address and port.
+func (s *slots) hide(slot uint32, local netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	place, err := s.place(local)
-	if err != nil {
-		return err
+	place, err := s.place(endpointOf(local))
+	if err == nil && s.leadsLocked(place, slot) {
+		atomic.StoreUint32(&s.ports[place].At, uint32(relayIndexNO_SLOT))
 	}
-	if s.leadsLocked(place, slot) {
-		if err := s.ports.Put(place, uint32(relayIndexNO_SLOT)); err != nil {
-			return fmt.Errorf("clear port: %w", err)
-		}
-	}
-	if err := s.legs.Update(slot, &relayLeg{}, ebpf.UpdateLock); err != nil {
-		return fmt.Errorf("clear leg: %w", err)
-	}
+	return err
+}
+
+// give takes back a slot whose leg has ended.
+func (s *slots) give(slot uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.taken[slot] {
 		delete(s.taken, slot)
 		s.free = append(s.free, slot)
 	}
-	return nil
+}
+
+// close lets go of the maps.
+func (s *slots) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ports := s.ports
+	s.ports = nil
+	return memory.Unmap(ports)
 }
 
 // place finds an endpoint's index in the map ports; a new address is added to
 // the list.
 func (s *slots) place(e relayEndpoint) (uint32, error) {
+	if s.ports == nil {
+		return 0, ErrClosed
+	}
 	port := uint32(e.Port) / 2
 	for i := range s.list.Count {
 		if s.list.At[i].Addr == e.Addr {
@@ -147,6 +159,5 @@ func (s *slots) leads(local netip.AddrPort, slot uint32) bool {
 }
 
 func (s *slots) leadsLocked(place, slot uint32) bool {
-	var at uint32
-	return s.ports.Lookup(place, &at) == nil && at == slot
+	return atomic.LoadUint32(&s.ports[place].At) == slot
 }

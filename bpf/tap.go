@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -253,6 +254,16 @@ func (t *Tap) Close() error {
 // show adds a whole packet of userspace's own to a capture of the leg, if there is
 // one. A capture that fails must not keep the packet from leaving.
 func (p *Plane) show(l *Leg, packet []byte) {
+	if !p.capturing() {
+		return
+	}
 	req := relaySentRequest{Slot: l.slot, LegId: l.id}
 	_, _, _ = testrun.Run(p.calls.Load().Sent, testrun.Call{Data: append(bytesOf(&req), packet...)})
+}
+
+// capturing tells whether any leg is captured.
+func (p *Plane) capturing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.closed && p.clock.Now() < atomic.LoadUint64(&p.captured[0].At)
 }

@@ -86,7 +86,7 @@ int send(struct xdp_md *ctx)
 	return v;
 }
 
-/* Gives a leg its new configuration, or ends it; its streams and counters go on. */
+/* Gives a leg its new configuration; its streams and counters go on. */
 SEC("xdp")
 int change(struct xdp_md *ctx)
 {
@@ -105,10 +105,35 @@ int change(struct xdp_md *ctx)
 	hold(leg);
 	if (leg->id == id) {
 		v = CHANGED;
-		if (req->closing)
-			leg->id = 0;
-		else
-			reconfigure(leg, &req->config, now);
+		reconfigure(leg, &req->config, now);
+	}
+	release(leg);
+	count(v, 0);
+	return v;
+}
+
+/* Ends a leg, and says what it carried: nothing is received or sent any more. */
+SEC("xdp")
+int end(struct xdp_md *ctx)
+{
+	struct end_request *req = (void *)(long)ctx->data;
+	enum verdict v = DROP_NO_LEG;
+	struct leg *leg;
+	__u64 id;
+
+	if ((void *)(req + 1) > (void *)(long)ctx->data_end)
+		return PASS_MALFORMED;
+	id = req->leg_id;
+	leg = leg_named(req->slot, id);
+	if (!leg)
+		return v;
+	hold(leg);
+	if (leg->id == id) {
+		v = CHANGED;
+		leg->id = 0;
+		req->egress = leg->egress;
+		req->counts = leg->counts;
+		req->ingress = leg->ingress;
 	}
 	release(leg);
 	count(v, 0);

@@ -22,9 +22,10 @@ struct {
 	__type(value, struct address_list);
 } addresses SEC(".maps");
 
-/* The slot of the leg at an address and port; see slot_of. */
+/* The slot of the leg at an address and port; see leg_at. The process that opens legs has it mapped. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, MAX_ADDRESSES * PORTS_PER_ADDRESS);
 	__type(key, __u32);
 	__type(value, __u32);
@@ -57,6 +58,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tapping);
 } tapping SEC(".maps");
+
+/* Exactly one: until when any leg is captured. The process that sends RTCP has it mapped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} captured SEC(".maps");
 
 /* Interfaces whose transmission was proven; the only ones redirected to. */
 struct {

@@ -12,9 +12,10 @@ static __always_inline bool claim(const struct tap_request *req, __u64 now)
 	__u64 token = req->token, until = now + req->period_ns;
 	__u32 first = 0, pid = req->pid;
 	struct tapping *t = bpf_map_lookup_elem(&tapping, &first);
+	__u64 *any = bpf_map_lookup_elem(&captured, &first);
 	bool mine;
 
-	if (!t)
+	if (!t || !any)
 		return false;
 	bpf_spin_lock(&t->lock);
 	mine = now >= t->until_ns || t->token == token;
@@ -22,6 +23,7 @@ static __always_inline bool claim(const struct tap_request *req, __u64 now)
 		t->token = token;
 		t->pid = pid;
 		t->until_ns = until;
+		*any = until;
 	}
 	bpf_spin_unlock(&t->lock);
 	return mine;
@@ -55,7 +57,7 @@ int tap(struct xdp_md *ctx)
 	return answer;
 }
 
-/* Shows a capture what userspace sent without a stamp: RTCP. */
+/* Shows a capture what userspace sent without a stamp: RTCP. It is called while there is one. */
 SEC("xdp")
 int sent(struct xdp_md *ctx)
 {

@@ -10,7 +10,7 @@
 #include "kernel.h"
 
 /* Grows whenever a map's layout changes; pins of another layout are refused. */
-enum layout_version { LAYOUT_VERSION = 9 };
+enum layout_version { LAYOUT_VERSION = 10 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
 #define KEY_EVENT 32 /* RTP with a telephone-event, protected perhaps */
@@ -221,7 +221,7 @@ struct leg_counts {
 struct leg {
 	struct bpf_spin_lock lock;
 	__u32 reserved;
-	__u64 id; /* never used twice: a stale route or record cannot hit a later leg; 0: no leg */
+	__u64 id; /* never used twice: a stale route or record cannot hit a later leg; 0: no leg, and the rest is an earlier one's */
 	__u64 tap_until_ns; /* a capture sees the leg's packets until then; 0: none does */
 	struct leg_egress egress;
 	struct leg_counts counts;
@@ -322,9 +322,19 @@ struct send_request {
 /* Input of the program change. */
 struct change_request {
 	__u32 slot;
-	__u32 closing;    /* the leg ends: nothing is received or sent any more */
+	__u32 reserved;
 	__u64 leg_id;
 	struct leg_config config;
+};
+
+/* Input of the program end: which leg. Output: what it carried, too. */
+struct end_request {
+	__u32 slot;
+	__u32 reserved;
+	__u64 leg_id;
+	struct leg_egress egress;
+	struct leg_counts counts;
+	struct leg_ingress ingress;
 };
 
 /* The capture under way, and how it goes: see tap.h. */

@@ -439,6 +439,7 @@ type playerVlan struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	playerMapAddresses  = "addresses"
+	playerMapCaptured   = "captured"
 	playerMapEvents     = "events"
 	playerMapIfaces     = "ifaces"
 	playerMapLayout     = "layout"
@@ -512,6 +513,7 @@ type playerProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type playerMapSpecs struct {
 	Addresses *ebpf.MapSpec `ebpf:"addresses"`
+	Captured  *ebpf.MapSpec `ebpf:"captured"`
 	Events    *ebpf.MapSpec `ebpf:"events"`
 	Ifaces    *ebpf.MapSpec `ebpf:"ifaces"`
 	Layout    *ebpf.MapSpec `ebpf:"layout"`
@@ -561,6 +563,7 @@ func (o *playerObjects) Close() error {
 // It can be passed to loadPlayerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type playerMaps struct {
 	Addresses *ebpf.Map `ebpf:"addresses"`
+	Captured  *ebpf.Map `ebpf:"captured"`
 	Events    *ebpf.Map `ebpf:"events"`
 	Ifaces    *ebpf.Map `ebpf:"ifaces"`
 	Layout    *ebpf.Map `ebpf:"layout"`
@@ -585,6 +588,7 @@ type playerMaps struct {
 func (m *playerMaps) Close() error {
 	return _PlayerClose(
 		m.Addresses,
+		m.Captured,
 		m.Events,
 		m.Ifaces,
 		m.Layout,
