@@ -22,6 +22,7 @@ type slots struct {
 	free  []uint32               // a queue
 	taken map[uint32]bool
 	list  relayAddressList
+	entry relayLeg // that is written at the moment
 }
 
 // newSlots reads which places are taken.
@@ -61,7 +62,8 @@ func (s *slots) open(entry *relayLeg) (uint32, error) {
 		return 0, ErrFull
 	}
 	slot := s.free[0]
-	if err := s.legs.Update(slot, entry, ebpf.UpdateLock); err != nil {
+	s.entry = *entry
+	if err := s.legs.Update(slot, &s.entry, ebpf.UpdateLock); err != nil {
 		return 0, fmt.Errorf("write leg: %w", err)
 	}
 	atomic.StoreUint32(&s.ports[place].At, slot)

@@ -89,8 +89,8 @@ func suits(is, spoken codec.Codec) bool { return is.Same(spoken) || isLaw(is) &&
 // clipScript plays a clip frame by frame.
 type clipScript struct {
 	clip *Clip
-	size int // octets in a frame
-	buf  []byte
+	size int    // octets in a frame
+	buf  []byte // nil: the plane plays it, so far
 	code recoder
 }
 
@@ -100,7 +100,7 @@ func newClipScript(c *Clip, span time.Duration) (*clipScript, time.Duration) {
 		return &clipScript{clip: c, code: recoder{from: c.codec}}, frame
 	}
 	size := octets(span)
-	return &clipScript{clip: c, size: size, buf: make([]byte, size), code: recoder{from: c.codec}}, span
+	return &clipScript{clip: c, size: size, code: recoder{from: c.codec}}, span
 }
 
 // octets are those of a span in codecs of an octet a sample.
@@ -118,6 +118,9 @@ func (s *clipScript) frames() int {
 func (s *clipScript) frame(n int, to *legState) (Payload, bool, error) {
 	if s.clip.packets != nil {
 		return s.code.payload(s.clip.packets[n], frame, to)
+	}
+	if s.buf == nil {
+		s.buf = make([]byte, s.size)
 	}
 	got := copy(s.buf, s.clip.payload[n*s.size:])
 	for i := got; i < len(s.buf); i++ {

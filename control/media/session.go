@@ -33,7 +33,7 @@ type Session struct {
 	fed     map[string]*feed // what legs hear from outside, by name
 	links   []*feed          // legs of other sessions that hear legs of this one
 	applied Plan
-	closed  []Summary // legs that ended before the session
+	closed  []Summary // legs that have ended; complete when over
 	over    bool
 }
 
@@ -399,5 +399,5 @@ func (s *Session) Close() []Summary {
 			s.log.Error("close leg", "leg", name, "error", err)
 		}
 	}
-	return slices.Clone(s.closed)
+	return s.closed
 }
