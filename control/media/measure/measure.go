@@ -74,7 +74,7 @@ func Clicks(pcm []int16) (n int) {
 			continue
 		}
 		var others float64
-		for j := i - around + 1; j < i+around-1; j++ {
+		for j := i - around + 1; j < i+around-1 && here > 4*others; j++ {
 			if j < i-2 || j > i+2 {
 				others = max(others, bend(j))
 			}
@@ -93,19 +93,30 @@ func Delay(reference, heard []int16, rate int, most time.Duration) (time.Duratio
 	best, at := -1.0, 0
 	limit := min(int(most*time.Duration(rate)/time.Second), len(heard)-1)
 	n := min(len(reference), len(heard)-limit)
+	if limit < 0 || n <= 0 {
+		return 0, 0
+	}
+	a, b := product(reference[:n], reference), product(heard[:n], heard)
 	for lag := 0; lag <= limit; lag++ {
-		var cross, a, b float64
-		for i := range n {
-			x, y := float64(reference[i]), float64(heard[i+lag])
-			cross += x * y
-			a += x * x
-			b += y * y
-		}
-		if c := cross / math.Sqrt(a*b+1); c > best {
+		cross := product(reference[:n], heard[lag:])
+		if c := float64(cross) / math.Sqrt(float64(a)*float64(b)+1); c > best {
 			best, at = c, lag
+		}
+		if lag < limit { // the energy of what is heard, a sample on
+			first, next := int64(heard[lag]), int64(heard[lag+n])
+			b += next*next - first*first
 		}
 	}
 	return span(at, rate), best
+}
+
+// product is the sum of the products of samples, as many as x has.
+func product(x, y []int16) (sum int64) {
+	y = y[:len(x)]
+	for i, s := range x {
+		sum += int64(s) * int64(y[i])
+	}
+	return sum
 }
 
 // The frames and the bands of Distance: 32 ms at 8 kHz, which overlap by half.
