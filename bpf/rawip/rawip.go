@@ -85,33 +85,36 @@ func UDP(from, to netip.AddrPort, class uint8, payload []byte) ([]byte, error) {
 	if !dst.IsValid() || src.Is4() != dst.Is4() {
 		return nil, fmt.Errorf("send from %s to %s: not one IP version", from, to)
 	}
-	udp := make([]byte, udpLength, udpLength+len(payload))
-	binary.BigEndian.PutUint16(udp[0:], from.Port())
-	binary.BigEndian.PutUint16(udp[2:], to.Port())
-	binary.BigEndian.PutUint16(udp[4:], uint16(udpLength+len(payload)))
-	udp = append(udp, payload...)
-	pseudo := append(src.AsSlice(), dst.AsSlice()...)
-	pseudo = append(pseudo, 0, unix.IPPROTO_UDP)
-	binary.BigEndian.PutUint16(udp[6:], NeverZero(^Checksum(pseudo, udp[4:6], udp)))
-	return append(Header(src, dst, class, len(udp)), udp...), nil
+	packet := Header(src, dst, class, udpLength+len(payload))
+	addresses, begin := packet[len(packet)-2*src.BitLen()/8:], len(packet)
+	packet = binary.BigEndian.AppendUint16(packet, from.Port())
+	packet = binary.BigEndian.AppendUint16(packet, to.Port())
+	packet = binary.BigEndian.AppendUint16(packet, uint16(udpLength+len(payload)))
+	packet = append(append(packet, 0, 0), payload...)
+	udp := packet[begin:]
+	binary.BigEndian.PutUint16(udp[6:], NeverZero(^Checksum(addresses, []byte{0, unix.IPPROTO_UDP}, udp[4:6], udp)))
+	return packet, nil
 }
 
-// Header is an IP header before length octets of UDP; class is its traffic class.
+// Header is an IP header before length octets of UDP, for which it has room; class is
+// its traffic class.
 func Header(src, dst netip.Addr, class uint8, length int) []byte {
 	if src.Is4() {
-		h := make([]byte, ipv4Length)
+		h := make([]byte, ipv4Length, ipv4Length+length)
 		h[0], h[1], h[6], h[8], h[9] = 0x45, class, 0x40, 64, unix.IPPROTO_UDP
 		binary.BigEndian.PutUint16(h[2:], uint16(ipv4Length+length))
-		copy(h[12:], src.AsSlice())
-		copy(h[16:], dst.AsSlice())
+		from, to := src.As4(), dst.As4()
+		copy(h[12:], from[:])
+		copy(h[16:], to[:])
 		binary.BigEndian.PutUint16(h[10:], ^Checksum(h))
 		return h
 	}
-	h := make([]byte, ipv6Length)
+	h := make([]byte, ipv6Length, ipv6Length+length)
 	h[0], h[1], h[6], h[7] = 0x60|class>>4, class<<4, unix.IPPROTO_UDP, 64
 	binary.BigEndian.PutUint16(h[4:], uint16(length))
-	copy(h[8:], src.AsSlice())
-	copy(h[24:], dst.AsSlice())
+	from, to := src.As16(), dst.As16()
+	copy(h[8:], from[:])
+	copy(h[24:], to[:])
 	return h
 }
 
