@@ -18,7 +18,7 @@ import (
 
 // digitQueue is how many digits wait for a reader; a caller cannot press more
 // before somebody looks.
-const digitQueue = 32
+const digitQueue = 64
 
 // Leg is one RTP session of a call with one far end.
 type Leg struct {
