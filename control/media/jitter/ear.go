@@ -58,6 +58,19 @@ func (e *Ear) Pull(dst []int16) bool {
 	return in.pull(dst)
 }
 
+// Held is how many samples of what was heard wait to be pulled, at the frames' rate. It
+// is not called beside Pull.
+func (e *Ear) Held() int {
+	in := e.inner.Load()
+	switch {
+	case in == nil:
+		return 0
+	case in.convert == nil:
+		return in.buffer.Held()
+	}
+	return in.buffer.Held()*e.rate/in.codec.SampleRate() + len(in.fifo)
+}
+
 // pull is a frame at the wanted rate.
 func (h *hearing) pull(dst []int16) (active bool) {
 	for len(h.fifo) < len(dst) {

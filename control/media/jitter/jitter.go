@@ -117,6 +117,13 @@ func (b *Buffer) Pull(dst []int16) bool {
 	return n > 0
 }
 
+// Held is how much waits to be pulled, in samples.
+func (b *Buffer) Held() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.level()
+}
+
 // level is how much is there to be played, in samples.
 func (b *Buffer) level() int { return len(b.fifo) + b.queue.len()*b.span }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcp/control/media"
@@ -56,7 +57,7 @@ type Recorder struct {
 
 	mu     sync.Mutex // guards what follows
 	lines  []*line
-	silent map[string]bool
+	silent silence
 	now    []int16 // the piece that grows
 	mixed  []int16 // a frame of all channels
 	pulled []int16
@@ -83,9 +84,15 @@ type line struct {
 	channel int
 	ear     puller
 	tap     *media.Tap // nil: a Sink
+	still   int        // samples at hand that were said in a silence
+	late    atomic.Bool
 }
 
-type puller interface{ Pull(dst []int16) bool }
+// puller is what a line hears.
+type puller interface {
+	Pull(dst []int16) bool
+	Held() int // samples that are at hand
+}
 
 // New begins to record to a destination, at first silence: nobody is heard yet.
 func New(c *clock.Clock, to io.Writer, o Options) (*Recorder, error) {
@@ -99,7 +106,7 @@ func New(c *clock.Clock, to io.Writer, o Options) (*Recorder, error) {
 	n := o.Format.Rate / 50
 	r := &Recorder{
 		clock: c, o: o, encoder: e, tape: tape{make(chan piece, waiting), make(chan []int16, waiting+2)},
-		done: make(chan struct{}), silent: map[string]bool{},
+		done: make(chan struct{}), silent: silence{reasons: map[string]bool{}},
 		mixed: make([]int16, n*o.Format.Channels), pulled: make([]int16, n),
 	}
 	go r.write()
@@ -118,11 +125,13 @@ func (r *Recorder) listen(channel int, tap func(media.Listener) (*media.Tap, err
 		return fmt.Errorf("record: there is no channel %d", channel)
 	}
 	ear := jitter.NewEar(r.o.Format.Rate)
-	t, err := tap(ear)
+	l := &line{channel: channel, ear: ear}
+	t, err := tap(media.ListenerFunc(func(h media.Heard) { l.hear(ear, h, &r.silent) }))
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	r.add(&line{channel, ear, t})
+	l.tap = t
+	r.add(l)
 	return nil
 }
 
@@ -130,18 +139,6 @@ func (r *Recorder) add(l *line) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines = append(r.lines, l)
-}
-
-// Silence has silence recorded instead of what is said, for a reason such as a
-// pause or private input, until that and all other reasons have gone.
-func (r *Recorder) Silence(reason string, on bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if on {
-		r.silent[reason] = true
-	} else {
-		delete(r.silent, reason)
-	}
 }
 
 // Done is closed when the recording has ended and all is written.
@@ -211,7 +208,7 @@ func (r *Recorder) Tick() {
 func (r *Recorder) hearLocked() {
 	clear(r.mixed)
 	for _, l := range r.lines {
-		if !l.ear.Pull(r.pulled) || len(r.silent) > 0 {
+		if !l.pull(r.pulled) || r.silent.on() {
 			continue
 		}
 		for i, s := range r.pulled {

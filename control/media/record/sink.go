@@ -39,6 +39,13 @@ func (s *Sink) Frame(pcm []int16) {
 	s.fifo = s.convert.Append(s.fifo, pcm)
 }
 
+// Held is how many samples wait to be recorded.
+func (s *Sink) Held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.fifo)
+}
+
 // Pull is what is recorded next.
 func (s *Sink) Pull(dst []int16) bool {
 	s.mu.Lock()
