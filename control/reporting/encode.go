@@ -69,36 +69,16 @@ func (e *encoder) record(r *Record) {
 	e.integer("total_ms", r.Durations.Total)
 	e.close()
 	e.end(&r.End)
-	if e.list("media", len(r.Media)) {
-		for i := range r.Media {
-			e.leg(&r.Media[i])
-		}
-		e.shut()
-	}
+	writeAll(e, "media", r.Media, (*encoder).leg)
 	if r.Speech != nil {
 		e.speech(r.Speech)
 	}
 	if r.Dialogue != nil {
 		e.dialogue(r.Dialogue)
 	}
-	if e.list("transfers", len(r.Transfers)) {
-		for i := range r.Transfers {
-			e.transfer(&r.Transfers[i])
-		}
-		e.shut()
-	}
-	if e.list("recordings", len(r.Recordings)) {
-		for i := range r.Recordings {
-			e.recording(&r.Recordings[i])
-		}
-		e.shut()
-	}
-	if e.list("progress", len(r.Progress)) {
-		for i := range r.Progress {
-			e.progress(&r.Progress[i])
-		}
-		e.shut()
-	}
+	writeAll(e, "transfers", r.Transfers, (*encoder).transfer)
+	writeAll(e, "recordings", r.Recordings, (*encoder).recording)
+	writeAll(e, "progress", r.Progress, (*encoder).progress)
 	e.close()
 }
 
@@ -144,12 +124,7 @@ func (e *encoder) end(v *End) {
 		e.integer("sip_status", int64(v.SIPStatus))
 	}
 	e.optional("error", v.Error)
-	if e.list("reasons", len(v.Reasons)) {
-		for i := range v.Reasons {
-			e.reason(&v.Reasons[i])
-		}
-		e.shut()
-	}
+	writeAll(e, "reasons", v.Reasons, (*encoder).reason)
 	e.close()
 }
 
@@ -359,6 +334,16 @@ func (e *encoder) list(name string, items int) bool {
 }
 
 func (e *encoder) shut() { e.b = append(e.b, ']') }
+
+// writeAll is a list of objects.
+func writeAll[T any](e *encoder, name string, all []T, write func(*encoder, *T)) {
+	if e.list(name, len(all)) {
+		for i := range all {
+			write(e, &all[i])
+		}
+		e.shut()
+	}
+}
 
 func (e *encoder) items(name string, items []string) {
 	if e.list(name, len(items)) {
