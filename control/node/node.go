@@ -110,7 +110,7 @@ func (n *Node) build() error {
 	if err != nil {
 		return err
 	}
-	if n.agent, err = n.cfg.SIP.Open(n.log); err != nil {
+	if n.agent, err = n.cfg.SIP.Open(n.metrics, n.log); err != nil {
 		return err
 	}
 	n.opened("signalling", func() error { n.agent.Close(); return nil })

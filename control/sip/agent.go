@@ -152,6 +152,10 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 // Addrs are the addresses really bound, UDP first.
 func (a *Agent) Addrs() []net.Addr { return a.wire.Addrs() }
 
+// Lost counts the datagrams that were dropped because those before them were not read
+// yet.
+func (a *Agent) Lost() uint64 { return a.wire.Lost() }
+
 // Serve takes calls until the context ends. Then new ones are refused with 503,
 // handlers see their context end and have their calls hung up, and the sockets
 // are closed. It must run for Invite to work, too.

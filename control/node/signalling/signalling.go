@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"mcp/control/config"
 	"mcp/control/sip"
 	"mcp/control/sip/certs"
@@ -111,7 +113,7 @@ func Defaults() Config {
 }
 
 // Open makes the platform's agent. Errors name the key at fault.
-func (s Config) Open(log *slog.Logger) (*sip.Agent, error) {
+func (s Config) Open(metrics prometheus.Registerer, log *slog.Logger) (*sip.Agent, error) {
 	cfg := sip.Config{
 		Listen: s.Listen, Advertise: s.Advertise, UserAgent: "mcp", Connections: s.Connections, Idle: s.Idle,
 		Routes: s.Routes, FailOver: s.FailOver, Session: s.Session, MinSession: s.MinSession,
@@ -141,5 +143,8 @@ func (s Config) Open(log *slog.Logger) (*sip.Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sip.listen: %w", err)
 	}
+	metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "mcp_sip_lost_datagrams_total", Help: "SIP messages over UDP that came faster than they were read, which the kernel dropped.",
+	}, func() float64 { return float64(agent.Lost()) }))
 	return agent, nil
 }

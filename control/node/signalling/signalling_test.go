@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"mcp/control/sip/certs/certstest"
 )
 
@@ -46,7 +48,7 @@ func TestSection(t *testing.T) {
 			err = c.Account.Validate()
 		}
 		if err == nil {
-			agent, opened := c.Open(slog.New(slog.NewTextHandler(io.Discard, nil)))
+			agent, opened := c.Open(prometheus.NewRegistry(), slog.New(slog.NewTextHandler(io.Discard, nil)))
 			if err = opened; err == nil {
 				agent.Close()
 			}

@@ -140,6 +140,9 @@ func (l *Layer) Start() {
 	for _, p := range l.packets {
 		l.readers.Go(p.read)
 	}
+	if len(l.packets) > 0 {
+		l.readers.Go(l.watchLoss)
+	}
 	for _, ln := range l.listeners {
 		l.readers.Go(func() { l.accept(ln) })
 	}

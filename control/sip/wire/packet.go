@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"mcp/control/sip/backlog"
 )
 
 // maxDatagram is the largest UDP payload there is.
@@ -58,6 +60,30 @@ func (p *packet) read() {
 			continue
 		}
 		p.layer.datagram(buf[:n], Link{carrier: p, remote: unmap(from)})
+	}
+}
+
+// lossLook is how often it is looked whether messages were lost: each 10 s, in T1.
+const lossLook = 20
+
+// Lost counts the datagrams that the kernel has dropped since the start because those
+// before them were not read yet.
+func (l *Layer) Lost() (lost uint64) {
+	for _, p := range l.packets {
+		if n, err := backlog.Lost(p.conn); err == nil { // else it is closed
+			lost += uint64(n)
+		}
+	}
+	return lost
+}
+
+// watchLoss warns of lost datagrams until the layer closes.
+func (l *Layer) watchLoss() {
+	for before := uint64(0); l.pause(lossLook * l.timing.t1); {
+		if lost := l.Lost(); lost > before {
+			l.log.Warn("sip messages lost, which came faster than they were read", "lost", lost-before, "all", lost)
+			before = lost
+		}
 	}
 }
 

@@ -1,9 +1,13 @@
 package wire
 
 import (
+	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
+
+	"mcp/control/sip/backlog"
 )
 
 // A socket bound to every address tells each peer the one that the kernel would send
@@ -30,6 +34,63 @@ func TestSources(t *testing.T) {
 	}
 	if n := len(p.sources.known); n != maxSources {
 		t.Errorf("the addresses for %d peers are remembered", n)
+	}
+}
+
+// stalled is a core that takes nothing until it is let go on.
+type stalled struct {
+	recorder
+	asked, on chan struct{}
+}
+
+func (s stalled) Request(*ServerTx) {
+	select {
+	case s.asked <- struct{}{}:
+	default:
+	}
+	<-s.on
+}
+
+// lines are a log's.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	select {
+	case l <- string(line):
+	default:
+	}
+	return len(line), nil
+}
+
+func TestLostDatagramsAreTold(t *testing.T) {
+	core, log := stalled{asked: make(chan struct{}, 1), on: make(chan struct{})}, make(lines, 10)
+	l, err := Listen(Config{T1: 10 * time.Millisecond, MaxMessage: 1 << 16, Core: core, Log: slog.New(slog.NewTextHandler(log, nil))},
+		[]string{"udp:127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Start()
+	t.Cleanup(l.Close)
+	t.Cleanup(func() { close(core.on) })
+	p, c := peerOf(t, l, "udp")
+	p.Send(c.Request("OPTIONS"))
+	<-core.asked
+	if n := l.Lost(); n != 0 {
+		t.Errorf("%d lost before anything was", n)
+	}
+	for range backlog.Size / 512 { // each takes more of the kernel's memory than it has octets
+		p.Raw(strings.Repeat("x", 1200))
+	}
+	if l.Lost() == 0 {
+		t.Error("nothing is lost of what nobody reads")
+	}
+	select {
+	case line := <-log:
+		if !strings.Contains(line, "level=WARN") || !strings.Contains(line, "sip messages lost") {
+			t.Error(line)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing is told")
 	}
 }
 

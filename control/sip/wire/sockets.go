@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"mcp/control/sip/backlog"
 )
 
 func portString(a netip.AddrPort) string { return strconv.Itoa(int(a.Port())) }
@@ -26,7 +28,11 @@ func (l *Layer) bind(spec string) error {
 		if err != nil {
 			return fmt.Errorf("listen %s: %w", spec, err)
 		}
-		l.packets = append(l.packets, newPacket(l, c.(*net.UDPConn)))
+		conn := c.(*net.UDPConn)
+		l.packets = append(l.packets, newPacket(l, conn))
+		if err := backlog.Deepen(conn); err != nil {
+			return fmt.Errorf("listen %s: %w", spec, err)
+		}
 	case network == "tcp", network == "tls":
 		ln, err := net.Listen("tcp"+family(addr), addr)
 		if err != nil {
