@@ -50,10 +50,12 @@ type report struct {
 	Results []Result       `json:"results"`
 }
 
-// The rates tried, and how long each is held.
+// The rates tried, how long each is held on the way up, and how long the one that
+// counts: the collector of a platform under load runs each few seconds.
 const (
-	firstRate = 50
-	stepTime  = 4 * time.Second
+	firstRate  = 50
+	stepTime   = 4 * time.Second
+	settleTime = 15 * time.Second
 )
 
 // The contenders, in the results: the platform, and the plainest callee.
@@ -216,18 +218,22 @@ func (r *report) print(out io.Writer) error {
 // what a call costs on the way.
 func (c contender) measure(ctx context.Context, r *road, progress io.Writer) ([]Result, error) {
 	var best trial
-	_, err := climb(func(rate int) (bool, error) {
-		t, err := c.try(ctx, r, callers{rate: rate, calls: rate * int(stepTime/time.Second), hold: time.Second, core: 1}, 0)
-		if err != nil {
-			return false, err
-		}
-		fmt.Fprintf(progress, "  %d calls/s: %s\n", rate, t)
-		if t.clean() {
+	served := func(length time.Duration) func(int) (bool, error) {
+		return func(rate int) (bool, error) {
+			t, err := c.try(ctx, r, callers{rate: rate, calls: rate * int(length/time.Second), hold: time.Second, core: 1}, 0)
+			if err != nil {
+				return false, err
+			}
+			fmt.Fprintf(progress, "  %d calls/s for %s: %s\n", rate, length, t)
 			best = t
+			return t.clean(), nil
 		}
-		return t.clean(), nil
-	})
+	}
+	rate, err := climb(served(stepTime))
 	if err != nil {
+		return nil, err
+	}
+	if err := settle(rate, served(settleTime)); err != nil {
 		return nil, err
 	}
 	held, err := c.hold(ctx, r)
@@ -273,6 +279,16 @@ func climb(served func(rate int) (bool, error)) (int, error) {
 			rate = low + (high-low)/2
 		}
 	}
+}
+
+// settle comes down from a rate, by a sixteenth each time, until one is served.
+func settle(rate int, served func(rate int) (bool, error)) error {
+	for ; rate > 0; rate -= max(rate/16, 1) {
+		if ok, err := served(rate); ok || err != nil {
+			return err
+		}
+	}
+	return errors.New("no rate is served for long")
 }
 
 // trial is one load on a fresh callee.

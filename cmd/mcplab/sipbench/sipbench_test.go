@@ -17,6 +17,18 @@ func TestClimb(t *testing.T) {
 	}
 }
 
+func TestSettle(t *testing.T) {
+	for limit, want := range map[int]int{1000: 1000, 950: 938, 900: 880, 1: 1} {
+		last := 0
+		if err := settle(1000, func(rate int) (bool, error) { last = rate; return rate <= limit, nil }); err != nil || last != want {
+			t.Errorf("%d: %d, %v", limit, last, err)
+		}
+	}
+	if err := settle(1000, func(int) (bool, error) { return false, nil }); err == nil {
+		t.Error("a rate is found where none is served")
+	}
+}
+
 func TestOutcomeOfSIPp(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
