@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	pion "github.com/pion/sdp/v3"
 )
 
 // amrFormat is what the fmtp of AMR says that bears on its payloads (RFC 4867 section
@@ -20,14 +18,14 @@ type amrFormat struct {
 func (c Codec) isAMR() bool { return c.same(narrow("AMR", 0)) }
 
 // formatted notes a codec's fmtp; false: its payloads are none that we know.
-func (c *Codec) formatted(m *pion.MediaDescription) bool {
+func (c *Codec) formatted(stream section) bool {
 	if !c.isAMR() {
 		return true
 	}
 	var fmtp string
-	for _, a := range m.Attributes {
-		format, parameters, _ := strings.Cut(strings.TrimSpace(a.Value), " ")
-		if a.Key == "fmtp" && format == strconv.Itoa(int(c.PayloadType)) {
+	for name, value := range stream.attributes {
+		format, parameters, _ := strings.Cut(strings.TrimSpace(value), " ")
+		if name == "fmtp" && format == strconv.Itoa(int(c.PayloadType)) {
 			fmtp = parameters
 			break
 		}

@@ -32,11 +32,11 @@ func Answer(offer *Session, local Local) ([]byte, Negotiated, error) {
 // Decline answers an offer that takes the audio stream away (RFC 3264 section 8.2):
 // every stream is refused.
 func Decline(offer *Session, local Local) []byte {
-	desc := header(local)
+	t := opening(local, "")
 	for _, m := range offer.media {
-		desc.MediaDescriptions = append(desc.MediaDescriptions, refused(m))
+		t.refuse(m)
 	}
-	return marshal(desc)
+	return t
 }
 
 // Negotiate is the offerer's side: what the answer to our offer means.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	pion "github.com/pion/sdp/v3"
 )
 
 // DTLS is what a description says of a DTLS association that makes the keys (RFC
@@ -48,20 +46,20 @@ func parseFingerprint(value string) (Fingerprint, bool) {
 }
 
 // dtlsOf reads the stream's attributes, or the session's.
-func dtlsOf(desc *pion.SessionDescription, m *pion.MediaDescription) DTLS {
+func dtlsOf(session, stream section) DTLS {
 	d := DTLS{Setup: "active"} // RFC 4145 section 4: where nothing is said
-	for _, attributes := range [][]pion.Attribute{desc.Attributes, m.Attributes} {
+	for _, lines := range [...]section{session, stream} {
 		var own []Fingerprint
-		for _, a := range attributes {
-			switch a.Key {
+		for name, value := range lines.attributes {
+			switch name {
 			case "fingerprint":
-				if f, ok := parseFingerprint(a.Value); ok && !slices.Contains(own, f) {
+				if f, ok := parseFingerprint(value); ok && !slices.Contains(own, f) {
 					own = append(own, f)
 				}
 			case "setup":
-				d.Setup = strings.ToLower(strings.TrimSpace(a.Value))
+				d.Setup = strings.ToLower(strings.TrimSpace(value))
 			case "tls-id":
-				d.ID = strings.TrimSpace(a.Value)
+				d.ID = strings.TrimSpace(value)
 			}
 		}
 		if len(own) > 0 {
@@ -71,15 +69,15 @@ func dtlsOf(desc *pion.SessionDescription, m *pion.MediaDescription) DTLS {
 	return d
 }
 
-func (d DTLS) write(m *pion.MediaDescription) {
+func (d DTLS) write(t *draft) {
 	if len(d.Fingerprints) == 0 {
 		return
 	}
 	for _, f := range d.Fingerprints {
-		m.WithValueAttribute("fingerprint", f.String())
+		t.attribute("fingerprint", f.String())
 	}
-	m.WithValueAttribute("setup", d.Setup)
+	t.attribute("setup", d.Setup)
 	if d.ID != "" {
-		m.WithValueAttribute("tls-id", d.ID)
+		t.attribute("tls-id", d.ID)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	pion "github.com/pion/sdp/v3"
 )
 
 // ErrKeying says that two sides do not agree on how audio is protected.
@@ -35,22 +33,22 @@ var transports = map[string]bool{
 }
 
 // keyingOf reads what a description of one stream says of its keys.
-func keyingOf(desc *pion.SessionDescription, m *pion.MediaDescription) Keying {
-	k := Keying{Transport: strings.Join(m.MediaName.Protos, "/"), DTLS: dtlsOf(desc, m)}
-	for _, a := range m.Attributes {
-		if a.Key == "crypto" {
-			k.Crypto = append(k.Crypto, parseCrypto(a.Value))
+func keyingOf(session, stream section, transport string) Keying {
+	k := Keying{Transport: transport, DTLS: dtlsOf(session, stream)}
+	for name, value := range stream.attributes {
+		if name == "crypto" {
+			k.Crypto = append(k.Crypto, parseCrypto(value))
 		}
 	}
 	return k
 }
 
 // write adds the attributes to a stream's.
-func (k Keying) write(m *pion.MediaDescription) {
+func (k Keying) write(t *draft) {
 	for _, c := range k.Crypto {
-		m.WithValueAttribute("crypto", c.text())
+		t.attribute("crypto", c.text())
 	}
-	k.DTLS.write(m)
+	k.DTLS.write(t)
 }
 
 // Prefer makes the first audio stream that is liked the one which counts, where a

@@ -1,13 +1,12 @@
 package sdp
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
-
-	pion "github.com/pion/sdp/v3"
 )
 
 // maxPtime bounds what is believed of a=ptime.
@@ -20,17 +19,17 @@ func Parse(text []byte) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Origin: value(d.session, 'o'), timing: value(d.session, 't')}
-	for i, section := range d.media {
-		m, ok := mirror(section)
+	s := &Session{Origin: d.session.value('o'), timing: d.session.value('t')}
+	for i, stream := range d.media {
+		m, ok := stream.mirror()
 		if !ok {
-			return nil, fmt.Errorf("%w: %q", ErrMalformed, clip(section[0]))
+			return nil, fmt.Errorf("%w: %q", ErrMalformed, clip(stream[0]))
 		}
 		s.media = append(s.media, m)
 		if m.kind != "audio" || !transports[m.proto] {
 			continue
 		}
-		audio, err := d.audio(section)
+		audio, err := d.audio(stream, m)
 		if err != nil {
 			return nil, err
 		}
@@ -43,56 +42,58 @@ func Parse(text []byte) (*Session, error) {
 }
 
 // audio reads one audio section, with the session's lines that bear on it; nil when
-// its port is zero.
-func (d *description) audio(section []string) (*Audio, error) {
-	text := d.proper(section)
-	if d.read += len(text); d.read > maxRead {
+// its port is zero. It is read leniently: real equipment puts attributes before t=,
+// and sends origins that are not numbers; none of that is reason to refuse a call.
+func (d *description) audio(stream section, m media) (*Audio, error) {
+	if d.read += d.session.bytes() + stream.bytes(); d.read > maxRead {
 		return nil, fmt.Errorf("%w: %d streams with too much in them", ErrMalformed, len(d.media))
 	}
-	return parseAudio(text)
-}
-
-// parseAudio reads a description of one audio stream; nil when its port is zero.
-func parseAudio(text string) (*Audio, error) {
-	var desc pion.SessionDescription
-	if err := desc.UnmarshalString(text); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	port, err := portOf(m.port)
+	if err != nil || port == 0 {
+		return nil, err
 	}
-	m := desc.MediaDescriptions[0]
-	if m.MediaName.Port.Value == 0 {
-		return nil, nil
-	}
-	addr, err := address(&desc, m)
+	addr, err := address(d.session, stream)
 	if err != nil {
 		return nil, err
 	}
 	a := &Audio{
-		RTP:       netip.AddrPortFrom(addr, uint16(m.MediaName.Port.Value)),
-		Ptime:     ptimeOf(m),
-		Direction: directionIn(&desc, m),
+		RTP:       netip.AddrPortFrom(addr, port),
+		Ptime:     ptimeOf(stream),
+		Direction: directionIn(d.session, stream),
+		Keying:    keyingOf(d.session, stream, m.proto),
 	}
-	a.RTCP = rtcpOf(m, a.RTP)
-	_, a.Mux = m.Attribute(muxAttribute)
-	a.Codecs, a.Events = formatsOf(m)
-	a.Keying = keyingOf(&desc, m)
+	a.RTCP = rtcpOf(stream, a.RTP)
+	_, a.Mux = stream.attribute(muxAttribute)
+	a.Codecs, a.Events = formatsOf(stream, m.formats)
 	if addr.IsUnspecified() {
 		a.Direction = directionOf(a.Direction.sends(), false)
 	}
 	return a, nil
 }
 
+// portOf reads a port, with how many follow it or without.
+func portOf(text string) (uint16, error) {
+	first, count, several := strings.Cut(text, "/")
+	port, err := strconv.Atoi(first)
+	if several && err == nil {
+		_, err = strconv.Atoi(count)
+	}
+	if err != nil || port < 0 || port > 65535 {
+		return 0, fmt.Errorf("%w: port %q", ErrMalformed, clip(text))
+	}
+	return uint16(port), nil
+}
+
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// address is the stream's c= line, or the session's.
-func address(desc *pion.SessionDescription, m *pion.MediaDescription) (netip.Addr, error) {
-	c := m.ConnectionInformation
-	if c == nil {
-		c = desc.ConnectionInformation
+// address is that of the stream's c= line, or of the session's.
+func address(session, stream section) (netip.Addr, error) {
+	c := cmp.Or(stream.value('c'), session.value('c'))
+	fields := strings.Fields(c)
+	if len(fields) != 3 || fields[0] != "IN" || fields[1] != "IP4" && fields[1] != "IP6" {
+		return netip.Addr{}, fmt.Errorf("%w: connection %q", ErrMalformed, clip(c))
 	}
-	if c == nil || c.Address == nil {
-		return netip.Addr{}, fmt.Errorf("%w: no connection address", ErrMalformed)
-	}
-	host, _, _ := strings.Cut(c.Address.Address, "/")
+	host, _, _ := strings.Cut(fields[2], "/")
 	addr, err := netip.ParseAddr(host)
 	if err != nil || addr.Zone() != "" || addr.IsMulticast() || addr == broadcast {
 		return netip.Addr{}, fmt.Errorf("%w: connection address %q", ErrMalformed, clip(host))
@@ -101,11 +102,11 @@ func address(desc *pion.SessionDescription, m *pion.MediaDescription) (netip.Add
 }
 
 // directionIn is the stream's direction attribute, or the session's.
-func directionIn(desc *pion.SessionDescription, m *pion.MediaDescription) Direction {
-	for _, attributes := range [][]pion.Attribute{m.Attributes, desc.Attributes} {
-		for _, a := range attributes {
+func directionIn(session, stream section) Direction {
+	for _, lines := range [...]section{stream, session} {
+		for attribute := range lines.attributes {
 			for i, name := range directionNames {
-				if a.Key == name {
+				if attribute == name {
 					return Direction(i)
 				}
 			}
@@ -115,8 +116,8 @@ func directionIn(desc *pion.SessionDescription, m *pion.MediaDescription) Direct
 }
 
 // ptimeOf is zero when nothing sensible is said.
-func ptimeOf(m *pion.MediaDescription) time.Duration {
-	text, ok := m.Attribute("ptime")
+func ptimeOf(stream section) time.Duration {
+	text, ok := stream.attribute("ptime")
 	if !ok {
 		return 0
 	}
@@ -129,8 +130,8 @@ func ptimeOf(m *pion.MediaDescription) time.Duration {
 }
 
 // rtcpOf reads a=rtcp:port [IN IP4 address] (RFC 3605).
-func rtcpOf(m *pion.MediaDescription, rtp netip.AddrPort) netip.AddrPort {
-	text, _ := m.Attribute("rtcp")
+func rtcpOf(stream section, rtp netip.AddrPort) netip.AddrPort {
+	text, _ := stream.attribute("rtcp")
 	fields := strings.Fields(text)
 	addr := rtp.Addr()
 	if len(fields) == 4 {
@@ -165,23 +166,26 @@ var staticCodecs = map[uint8]Codec{
 	9: narrow("G722", 9), noiseType: narrow(noiseName, noiseType), 18: narrow("G729", 18),
 }
 
-// formatsOf lists the codecs of an m= line in its order, and picks out the
-// events at telephony's clock rate.
-func formatsOf(m *pion.MediaDescription) ([]Codec, int) {
-	maps := rtpMaps(m)
-	var codecs []Codec
+// formatsOf lists the codecs of an m= line in its order, each once, and picks out
+// the events at telephony's clock rate.
+func formatsOf(stream section, formats []string) ([]Codec, int) {
+	var room [usualFormats]Codec
+	maps := rtpMaps(stream, room[:0])
+	codecs := make([]Codec, 0, min(len(formats), usualFormats))
 	events := NoEvents
-	for _, format := range m.MediaName.Formats {
+	var seen [128]bool
+	for _, format := range formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
-		if err != nil {
+		if err != nil || seen[pt] {
 			continue
 		}
-		codec, ok := maps[uint8(pt)]
+		seen[pt] = true
+		codec, ok := find(maps, uint8(pt))
 		if !ok {
 			codec, ok = staticCodecs[uint8(pt)]
 		}
 		if ok {
-			ok = codec.formatted(m)
+			ok = codec.formatted(stream)
 		}
 		switch {
 		case !ok:
@@ -196,6 +200,19 @@ func formatsOf(m *pion.MediaDescription) ([]Codec, int) {
 	return codecs, events
 }
 
+// usualFormats is how many a stream of a call has, more or less.
+const usualFormats = 8
+
+// find returns the codec of a payload type.
+func find(codecs []Codec, payloadType uint8) (Codec, bool) {
+	for _, c := range codecs {
+		if c.PayloadType == payloadType {
+			return c, true
+		}
+	}
+	return Codec{}, false
+}
+
 // channels is how many an rtpmap has to say of a codec: Opus always says two, and
 // means as many as there are (RFC 7587 section 7).
 func channels(name string) string {
@@ -205,25 +222,25 @@ func channels(name string) string {
 	return "1"
 }
 
-// rtpMaps reads a=rtpmap:96 L16/8000[/1]; a second one for the same payload
-// type, or more than one channel, does not count.
-func rtpMaps(m *pion.MediaDescription) map[uint8]Codec {
-	maps := map[uint8]Codec{}
-	for _, a := range m.Attributes {
-		if a.Key != "rtpmap" {
+// rtpMaps reads a=rtpmap:96 L16/8000[/1] into room; a second one for the same
+// payload type, or more than one channel, does not count.
+func rtpMaps(stream section, room []Codec) []Codec {
+	maps := room
+	for name, value := range stream.attributes {
+		if name != "rtpmap" {
 			continue
 		}
-		format, encoding, _ := strings.Cut(strings.TrimSpace(a.Value), " ")
+		format, encoding, _ := strings.Cut(strings.TrimSpace(value), " ")
+		codec, rest, _ := strings.Cut(strings.TrimSpace(encoding), "/")
+		clock, count, several := strings.Cut(rest, "/")
 		pt, err := strconv.ParseUint(format, 10, 7)
-		parts := strings.Split(strings.TrimSpace(encoding), "/")
-		if err != nil || len(parts) < 2 || len(parts) == 3 && parts[2] != channels(parts[0]) {
+		rate, err2 := strconv.ParseUint(clock, 10, 31)
+		if err != nil || err2 != nil || several && count != channels(codec) {
 			continue
 		}
-		rate, err := strconv.ParseUint(parts[1], 10, 31)
-		if _, twice := maps[uint8(pt)]; err != nil || twice {
-			continue
+		if _, twice := find(maps, uint8(pt)); !twice {
+			maps = append(maps, Codec{Name: codec, PayloadType: uint8(pt), ClockRate: int(rate)})
 		}
-		maps[uint8(pt)] = Codec{Name: parts[0], PayloadType: uint8(pt), ClockRate: int(rate)}
 	}
 	return maps
 }

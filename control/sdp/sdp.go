@@ -112,9 +112,9 @@ func (s *Session) Bare() bool {
 
 // media is one m= line, kept as it came for the answer to mirror.
 type media struct {
-	kind, proto string
-	formats     []string
-	mid         string
+	kind, port, proto string
+	formats           []string
+	mid               string
 }
 
 // Audio is what a description says of its audio stream.

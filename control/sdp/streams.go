@@ -17,12 +17,13 @@ type Stream struct {
 // label. Local says the rest; what it says of address and direction does not count.
 func OfferStreams(local Local, streams []Stream) []byte {
 	local.Addr, local.Direction = streams[0].Addr, SendOnly
-	desc := header(local)
+	t := opening(local, "")
 	for _, s := range streams {
 		out := stream{codecs: local.codecs(), events: NoEvents, ptime: local.ptime(), direction: directionOf(!s.Held, false), mux: true}
-		desc.MediaDescriptions = append(desc.MediaDescriptions, out.accepted("RTP/AVP", s.Addr.Port(), "").WithValueAttribute("label", s.Label))
+		out.write(&t, "RTP/AVP", s.Addr.Port(), "")
+		t.attribute("label", s.Label)
 	}
-	return marshal(desc)
+	return t
 }
 
 // NegotiateStreams is what the answer to OfferStreams means, stream by stream; one
@@ -35,15 +36,15 @@ func NegotiateStreams(local Local, answer []byte) ([]Negotiated, error) {
 	}
 	local.Direction = SendOnly
 	all, taken := make([]Negotiated, len(d.media)), 0
-	for i, section := range d.media {
-		m, ok := mirror(section)
+	for i, stream := range d.media {
+		m, ok := stream.mirror()
 		if !ok {
-			return nil, fmt.Errorf("%w: %q", ErrMalformed, clip(section[0]))
+			return nil, fmt.Errorf("%w: %q", ErrMalformed, clip(stream[0]))
 		}
 		if m.kind != "audio" || !transports[m.proto] {
 			continue
 		}
-		audio, err := d.audio(section)
+		audio, err := d.audio(stream, m)
 		if err != nil {
 			return nil, err
 		}

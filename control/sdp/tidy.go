@@ -3,7 +3,6 @@ package sdp
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -17,18 +16,16 @@ const (
 	maxRead = 2 * maxBytes
 )
 
-// What a section of a call has, more or less: so many lines of so many bytes.
-const (
-	usualLines = 8
-	usualLine  = 32
-)
+// section is the lines of a session, or those of one of its streams, which begin
+// with its m= line.
+type section []string
 
 // description is a text divided into its sections, before any line is
 // understood.
 type description struct {
-	session []string
-	media   [][]string // each beginning with its m= line
-	read    int        // bytes of audio sections so far, as proper writes them
+	session section
+	media   []section
+	read    int // bytes of audio sections so far, with the session's each time
 }
 
 // divide splits a text into lines and sections. Lines may end in CR LF or in LF
@@ -41,6 +38,8 @@ func divide(text []byte) (description, error) {
 	if bytes.IndexByte(text, 0) >= 0 {
 		return d, fmt.Errorf("%w: NUL in text", ErrMalformed)
 	}
+	lines := make(section, 0, 1+bytes.Count(text, []byte("\n")))
+	begin := 0 // of the section under way
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimRight(line, "\r\n \t")
 		if line == "" {
@@ -49,26 +48,29 @@ func divide(text []byte) (description, error) {
 		if len(line) < 2 || line[1] != '=' || strings.Contains(line, "\r") {
 			return d, fmt.Errorf("%w: line %q", ErrMalformed, clip(line))
 		}
-		switch {
-		case line[0] == 'm':
+		if line[0] == 'm' {
 			if len(d.media) == maxMedia {
 				return d, fmt.Errorf("%w: more than %d media lines", ErrMalformed, maxMedia)
 			}
-			d.media = append(d.media, append(make([]string, 0, usualLines), line))
-		case len(d.media) > 0:
-			last := len(d.media) - 1
-			d.media[last] = append(d.media[last], line)
-		default:
-			if d.session == nil {
-				d.session = make([]string, 0, usualLines)
-			}
-			d.session = append(d.session, line)
+			d.end(lines[begin:])
+			d.media, begin = append(d.media, nil), len(lines)
 		}
+		lines = append(lines, line)
 	}
+	d.end(lines[begin:])
 	if len(d.session) == 0 || !strings.HasPrefix(d.session[0], "v=") {
 		return d, fmt.Errorf("%w: no v= line", ErrMalformed)
 	}
 	return d, nil
+}
+
+// end gives the section that began last its lines.
+func (d *description) end(lines section) {
+	if n := len(d.media); n > 0 {
+		d.media[n-1] = lines
+	} else {
+		d.session = lines
+	}
 }
 
 func clip(s string) string {
@@ -78,9 +80,9 @@ func clip(s string) string {
 	return s
 }
 
-// value is the first value of a line type in a section, "" when there is none.
-func value(lines []string, kind byte) string {
-	for _, line := range lines {
+// value is the first value of a line type, "" when there is none.
+func (s section) value(kind byte) string {
+	for _, line := range s {
 		if line[0] == kind {
 			return line[2:]
 		}
@@ -88,46 +90,42 @@ func value(lines []string, kind byte) string {
 	return ""
 }
 
-// proper writes one audio section, with the session's lines that bear on it, in
-// the order that RFC 4566 demands and the parser insists on. Real equipment puts
-// attributes before t=, sends origins that are not numbers and streams of types
-// that the parser does not know; none of that is reason to refuse a call.
-func (d description) proper(section []string) string {
-	var b strings.Builder
-	b.Grow(usualLines * usualLine)
-	b.WriteString("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\n")
-	if c := value(d.session, 'c'); c != "" {
-		b.WriteString("c=" + c + "\r\n")
-	}
-	b.WriteString("t=0 0\r\n")
-	writeAttributes(&b, d.session)
-	b.WriteString(section[0] + "\r\n")
-	if c := value(section, 'c'); c != "" {
-		b.WriteString("c=" + c + "\r\n")
-	}
-	writeAttributes(&b, section)
-	return b.String()
-}
-
-func writeAttributes(b *strings.Builder, lines []string) {
-	for _, line := range lines {
-		if line[0] == 'a' && len(line) > 2 {
-			b.WriteString(line + "\r\n")
+// attributes are the names and values of the a= lines.
+func (s section) attributes(yield func(name, value string) bool) {
+	for _, line := range s {
+		if line[0] != 'a' {
+			continue
+		}
+		if name, value, _ := strings.Cut(line[2:], ":"); !yield(name, value) {
+			return
 		}
 	}
+}
+
+// attribute is the first value of an attribute, if there is one.
+func (s section) attribute(name string) (value string, ok bool) {
+	for n, v := range s.attributes {
+		if n == name {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+func (s section) bytes() (n int) {
+	for _, line := range s {
+		n += len(line) + len("\r\n")
+	}
+	return n
 }
 
 // mirror keeps of an m= line what an answer repeats.
-func mirror(section []string) (media, bool) {
-	fields := strings.Fields(section[0][2:])
+func (s section) mirror() (media, bool) {
+	fields := strings.Fields(s[0][2:])
 	if len(fields) < 3 {
 		return media{}, false
 	}
-	m := media{kind: fields[0], proto: fields[2], formats: slices.Clone(fields[3:])}
-	for _, line := range section {
-		if mid, ok := strings.CutPrefix(line, "a=mid:"); ok {
-			m.mid = mid
-		}
-	}
+	m := media{kind: fields[0], port: fields[1], proto: fields[2], formats: fields[3:]}
+	m.mid, _ = s.attribute("mid")
 	return m, true
 }

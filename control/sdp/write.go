@@ -2,12 +2,9 @@ package sdp
 
 import (
 	"cmp"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	pion "github.com/pion/sdp/v3"
 )
 
 // stream is an audio stream to be written.
@@ -31,87 +28,119 @@ func Offer(local Local) []byte {
 	if local.Noise {
 		out.noise = noiseType
 	}
-	desc := header(local)
-	desc.MediaDescriptions = []*pion.MediaDescription{out.accepted(cmp.Or(local.Keying.Transport, "RTP/AVP"), local.Addr.Port(), "")}
-	return marshal(desc)
+	t := opening(local, "")
+	out.write(&t, cmp.Or(local.Keying.Transport, "RTP/AVP"), local.Addr.Port(), "")
+	return t
 }
 
 // writeAnswer mirrors the offer's streams, in number and order (RFC 3264
 // section 6).
 func writeAnswer(offer *Session, local Local, out stream) []byte {
-	desc := header(local)
-	if start, stop, ok := timing(offer.timing); ok {
-		desc.TimeDescriptions = []pion.TimeDescription{{Timing: pion.Timing{StartTime: start, StopTime: stop}}}
-	}
+	t := opening(local, offer.timing)
 	for i, m := range offer.media {
 		if i == offer.chosen {
-			desc.MediaDescriptions = append(desc.MediaDescriptions, out.accepted(m.proto, local.Addr.Port(), m.mid))
+			out.write(&t, m.proto, local.Addr.Port(), m.mid)
 			continue
 		}
-		desc.MediaDescriptions = append(desc.MediaDescriptions, refused(m))
+		t.refuse(m)
 	}
-	return marshal(desc)
+	return t
 }
 
-func header(local Local) *pion.SessionDescription {
+// draft is a description that is being written.
+type draft []byte
+
+// usualBytes is how long one is, more or less.
+const usualBytes = 320
+
+// line adds one of a type, in so many parts.
+func (t *draft) line(kind byte, parts ...string) {
+	*t = append(*t, kind, '=')
+	for _, part := range parts {
+		*t = append(*t, part...)
+	}
+	*t = append(*t, "\r\n"...)
+}
+
+func (t *draft) attribute(name, value string) {
+	if value == "" {
+		t.line('a', name)
+		return
+	}
+	t.line('a', name, ":", value)
+}
+
+// opening is what comes before the streams; timing is a t= line's value to repeat.
+func opening(local Local, timing string) draft {
 	addr, family := local.Addr.Addr().Unmap(), "IP4"
 	if addr.Is6() {
 		family = "IP6"
 	}
 	host := addr.String()
-	return &pion.SessionDescription{
-		Origin: pion.Origin{
-			Username: "mcp", SessionID: local.SessionID, SessionVersion: local.Version,
-			NetworkType: "IN", AddressType: family, UnicastAddress: host,
-		},
-		SessionName: "-",
-		ConnectionInformation: &pion.ConnectionInformation{
-			NetworkType: "IN", AddressType: family, Address: &pion.Address{Address: host},
-		},
-		TimeDescriptions: []pion.TimeDescription{{}},
-	}
+	t := make(draft, 0, usualBytes)
+	t.line('v', "0")
+	t.line('o', "mcp ", decimal(local.SessionID), " ", decimal(local.Version), " IN ", family, " ", host)
+	t.line('s', "-")
+	t.line('c', "IN ", family, " ", host)
+	start, stop := times(timing)
+	t.line('t', decimal(start), " ", decimal(stop))
+	return t
 }
 
-// usualAttributes is how many a stream has that is not protected.
-const usualAttributes = 8
+func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// accepted is the m= section of a stream of ours.
-func (s stream) accepted(proto string, port uint16, mid string) *pion.MediaDescription {
-	m := &pion.MediaDescription{MediaName: pion.MediaName{
-		Media: "audio", Port: pion.RangedPort{Value: int(port)}, Protos: strings.Split(proto, "/"),
-		Formats: make([]string, 0, len(s.codecs)+2),
-	}, Attributes: make([]pion.Attribute, 0, usualAttributes)}
+// write adds the m= section of a stream of ours.
+func (s stream) write(t *draft, proto string, port uint16, mid string) {
+	noise, events := s.noise != NoNoise, s.events != NoEvents
+	*t = append(*t, "m=audio "...)
+	*t = append(append(strconv.AppendUint(*t, uint64(port), 10), ' '), proto...)
 	for _, c := range s.codecs {
-		format := strconv.Itoa(int(c.PayloadType))
-		m.MediaName.Formats = append(m.MediaName.Formats, format)
-		m.WithValueAttribute("rtpmap", format+" "+c.Name+"/"+strconv.Itoa(c.ClockRate)+suffix(c.Name))
-		if c.Name == "G729" { // whose silence would need annex B at both ends (RFC 4856 section 2.1.9)
-			m.WithValueAttribute("fmtp", format+" annexb=no")
-		}
-		if c.isAMR() {
-			m.WithValueAttribute("fmtp", format+" "+amrOf(c.Format).ours())
-		}
+		t.format(int(c.PayloadType))
 	}
-	if s.noise != NoNoise {
-		format := strconv.Itoa(int(s.noise))
-		m.MediaName.Formats = append(m.MediaName.Formats, format)
-		m.WithValueAttribute("rtpmap", format+" "+noiseName+"/8000")
+	if noise {
+		t.format(int(s.noise))
 	}
-	if s.events != NoEvents {
+	if events {
+		t.format(s.events)
+	}
+	*t = append(*t, "\r\n"...)
+	for _, c := range s.codecs {
+		c.write(t)
+	}
+	if noise {
+		t.line('a', "rtpmap:", strconv.Itoa(int(s.noise)), " "+noiseName+"/8000")
+	}
+	if events {
 		format := strconv.Itoa(s.events)
-		m.MediaName.Formats = append(m.MediaName.Formats, format)
-		m.WithValueAttribute("rtpmap", format+" telephone-event/8000")
-		m.WithValueAttribute("fmtp", format+" 0-15")
+		t.line('a', "rtpmap:", format, " telephone-event/8000")
+		t.line('a', "fmtp:", format, " 0-15")
 	}
-	m.WithValueAttribute("ptime", strconv.FormatInt(s.ptime.Milliseconds(), 10))
+	t.attribute("ptime", strconv.FormatInt(s.ptime.Milliseconds(), 10))
 	if s.mux {
-		m.WithPropertyAttribute(muxAttribute)
+		t.attribute(muxAttribute, "")
 	}
-	s.keying.write(m)
+	s.keying.write(t)
 	if mid != "" {
-		m.WithValueAttribute("mid", mid)
+		t.attribute("mid", mid)
 	}
-	return m.WithPropertyAttribute(s.direction.String())
+	t.attribute(s.direction.String(), "")
+}
+
+// format adds a payload type to an m= line.
+func (t *draft) format(payloadType int) {
+	*t = strconv.AppendInt(append(*t, ' '), int64(payloadType), 10)
+}
+
+// write adds what a description says of a codec.
+func (c Codec) write(t *draft) {
+	format := strconv.Itoa(int(c.PayloadType))
+	t.line('a', "rtpmap:", format, " ", c.Name, "/", strconv.Itoa(c.ClockRate), suffix(c.Name))
+	if c.Name == "G729" { // whose silence would need annex B at both ends (RFC 4856 section 2.1.9)
+		t.line('a', "fmtp:", format, " annexb=no")
+	}
+	if c.isAMR() {
+		t.line('a', "fmtp:", format, " ", amrOf(c.Format).ours())
+	}
 }
 
 // suffix is how an rtpmap tells of channels.
@@ -122,36 +151,25 @@ func suffix(name string) string {
 	return ""
 }
 
-// refused repeats a stream with port zero.
-func refused(m media) *pion.MediaDescription {
-	desc := &pion.MediaDescription{MediaName: pion.MediaName{
-		Media: m.kind, Protos: strings.Split(m.proto, "/"), Formats: m.formats,
-	}}
-	if len(m.formats) == 0 {
-		desc.MediaName.Formats = []string{"0"}
+// refuse repeats a stream with port zero.
+func (t *draft) refuse(m media) {
+	formats := "0"
+	if len(m.formats) > 0 {
+		formats = strings.Join(m.formats, " ")
 	}
-	return desc
+	t.line('m', m.kind, " 0 ", m.proto, " ", formats)
 }
 
-// timing reads a t= line for the answer to repeat.
-func timing(text string) (start, stop uint64, ok bool) {
+// times reads a t= line for the answer to repeat; what is none lasts for ever.
+func times(text string) (start, stop uint64) {
 	fields := strings.Fields(text)
 	if len(fields) < 2 {
-		return 0, 0, false
+		return 0, 0
 	}
 	start, err := strconv.ParseUint(fields[0], 10, 64)
-	if err != nil {
-		return 0, 0, false
+	stop, err2 := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil || err2 != nil {
+		return 0, 0
 	}
-	stop, err = strconv.ParseUint(fields[1], 10, 64)
-	return start, stop, err == nil
-}
-
-// marshal cannot fail: pion reports an error only from writers of its own.
-func marshal(desc *pion.SessionDescription) []byte {
-	text, err := desc.Marshal()
-	if err != nil {
-		panic(fmt.Sprintf("write session description: %v", err))
-	}
-	return text
+	return start, stop
 }

@@ -79,7 +79,7 @@ var homes = []home{
 	{library: "github.com/cilium/ebpf", packages: []string{"bpf"}},
 	{library: "github.com/emiago/sipgo", packages: []string{"control/sip"}},
 	{library: "github.com/icholy/digest", packages: []string{"control/sip"}},
-	{library: "github.com/pion/sdp", packages: []string{"control/sdp", "speech/mrcp"}},
+	{library: "github.com/pion/sdp", packages: []string{"speech/mrcp"}},
 	{library: "github.com/pion/dtls", packages: []string{"control/media/srtp"}},
 	{library: "github.com/pion/transport", packages: []string{"control/media/srtp"}},
 	{library: "github.com/pion/srtp", packages: []string{"control/media/srtp"}},
