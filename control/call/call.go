@@ -1,7 +1,9 @@
 // Package call is one telephone call: its dialog, its caller's leg, the service
-// that answers it, and its end. One goroutine owns a call; whatever happens to
-// the call reaches that goroutine as a trigger, and a pure state machine says
-// what is to be done. The package owns nothing beyond its calls.
+// that answers it, and its end. Whatever happens to the call reaches its inbox as
+// a trigger, and a pure state machine says what is to be done. Who handles what is
+// in the inbox, one message after the other, owns the call meanwhile; what takes
+// its time is done by one goroutine, from INVITE to record. The package owns
+// nothing beyond its calls.
 package call
 
 import (
@@ -11,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"mcp/control/call/inbox"
 	"mcp/control/call/progress"
 	"mcp/control/media"
 	"mcp/control/media/codec"
@@ -43,7 +46,7 @@ type Signalling interface {
 	Answer(ctx context.Context, sdp []byte) error
 	Reject(ctx context.Context, status int, reason string, headers map[string]string) error
 	ByeWith(ctx context.Context, c sip.Content) error
-	Events() <-chan sip.Event
+	Notify(f func(sip.Event)) // as *sip.Dialog
 }
 
 // Hosts are the addresses that the dialog's messages travel between, our tag in
@@ -66,11 +69,11 @@ type Call struct {
 	request route.Request // set before the service is prepared
 	dialled atomic.Int32  // parties so far, for their legs' names
 
-	inbox  chan message
-	tasks  sync.WaitGroup // what runs beside the owning goroutine
+	inbox  inbox.Inbox[message]
+	tasks  sync.WaitGroup // what runs beside the call's goroutine
 	hungUp chan struct{}  // closed once the far end is gone
 	reason atomic.Pointer[string]
-	life   life // touched by the owning goroutine only
+	life   life // touched by the owner only
 	kept
 }
 
@@ -154,20 +157,25 @@ type message struct {
 	program  Program       // with Prepared
 	ending   *Ending       // with ServiceEnded; with HangUp, for its Last
 	offer    *sip.Reinvite // with Renegotiation
-	do       func()        // what the owner is asked to do; no trigger
+	do       func()        // what is to be done in turn; no trigger
 	early    []byte        // with Rang
 }
 
-// tell hands the owner a message. The inbox is never closed; once the owner has
-// gone, messages are dropped.
+// tell puts a message into the inbox, and has it handled beside. Once the call is over,
+// messages are dropped.
 func (c *Call) tell(m message) {
-	select {
-	case c.inbox <- m:
-		return
-	default: // it is full, or nobody reads it any more
-	}
-	select {
-	case c.inbox <- m:
-	case <-c.life.gone:
+	if c.inbox.Put(m) {
+		c.tasks.Go(c.handleAll)
 	}
 }
+
+// report is tell for a goroutine that may take its time: it handles the message itself,
+// unless another does.
+func (c *Call) report(m message) {
+	if c.inbox.Put(m) {
+		c.handleAll()
+	}
+}
+
+// handleAll handles what waits in the inbox.
+func (c *Call) handleAll() { c.inbox.Handle(c.take) }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"mcp/control/call/progress"
+	"mcp/control/call/stack"
 	"mcp/control/route"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
@@ -58,6 +59,7 @@ func (s *Server) Place(ctx context.Context, p Placement) (*Placed, error) {
 	go func() {
 		defer close(d.done)
 		defer s.forget(c)
+		stack.Deepen()
 		c.offered()
 		c.run(ctx)
 	}()
@@ -71,7 +73,7 @@ type Placed struct {
 	what     Placement
 	local    netip.Addr
 	call     *Call
-	events   chan sip.Event
+	taker    func(sip.Event)
 	done     chan struct{}
 	give     context.Context
 	up       context.CancelFunc // ends give: the call is not wanted any more
@@ -99,7 +101,7 @@ func (s *Server) newPlaced(p Placement) (*Placed, error) {
 	}
 	placed := &Placed{
 		dialler: s.dialler, what: p, local: local,
-		events: make(chan sip.Event, 1), done: make(chan struct{}), answered: make(chan struct{}),
+		done: make(chan struct{}), answered: make(chan struct{}),
 	}
 	placed.give, placed.up = context.WithCancel(context.Background())
 	return placed, nil
@@ -204,12 +206,7 @@ func (p *Placed) Answer(ctx context.Context, offer []byte) error {
 	}
 	p.dialog = d
 	close(p.answered)
-	p.call.beside(func() {
-		defer close(p.events)
-		for ev := range d.Events() {
-			p.hand(ev)
-		}
-	})
+	d.Notify(p.taker)
 	return nil
 }
 
@@ -267,14 +264,6 @@ func (p *Placed) hearEarly(a *progress.Analysis, early <-chan []byte, over <-cha
 // is not analysed.
 func (p *Placed) Progress() (progress.Result, bool) { return p.analysis.Load().Result() }
 
-// hand passes an event on, to a call that still listens.
-func (p *Placed) hand(ev sip.Event) {
-	select {
-	case p.events <- ev:
-	case <-p.call.life.gone:
-	}
-}
-
 // Reject implements Signalling: a call that could not be prepared is not made.
 func (p *Placed) Reject(_ context.Context, status int, reason string, _ map[string]string) error {
 	p.mu.Lock()
@@ -293,8 +282,8 @@ func (p *Placed) ByeWith(ctx context.Context, last sip.Content) error {
 	return nil
 }
 
-// Events implements Signalling.
-func (p *Placed) Events() <-chan sip.Event { return p.events }
+// Notify implements Signalling: there are events once the party has answered.
+func (p *Placed) Notify(f func(sip.Event)) { p.taker = f }
 
 // RemoteSDP implements Signalling.
 func (p *Placed) RemoteSDP() []byte {

@@ -2,6 +2,7 @@ package call
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,19 +46,14 @@ func TestGivenUpWhileAnswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Call{dialog: p, inbox: make(chan message, 1)}
+	c := &Call{dialog: p}
+	c.inbox.Put(message{}) // for this test to handle
 	c.givenUp()
-	if len(c.inbox) > 0 {
-		t.Error("a call that is wanted is hung up")
-	}
 	p.up()
 	c.givenUp()
-	select {
-	case m := <-c.inbox:
-		if m.trigger != HangUp {
-			t.Errorf("%s", m.trigger)
-		}
-	default:
-		t.Error("nobody hangs up")
+	var told []Trigger
+	c.inbox.Handle(func(m message) { told = append(told, m.trigger) })
+	if want := []Trigger{0, HangUp}; !slices.Equal(told, want) {
+		t.Errorf("%v, want %v: a call hangs up once it is not wanted any more", told, want)
 	}
 }

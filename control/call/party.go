@@ -182,7 +182,7 @@ func (c *Call) performParty(e PartyEffect, m message) {
 		p.cancel()
 	case TellAnswered:
 		p.to.Log.Info("party answered", "to", p.to.To, "leg", p.side.leg.Name(), "codec", p.side.agreed().Name)
-		p.side.leg.Watch(media.Watch{Insecure: func(error) { c.beside(p.HangUp) }})
+		p.side.leg.Watch(media.Watch{Insecure: func(error) { p.HangUp() }})
 		close(p.answered)
 		c.attend(p, true)
 	case HangUpParty:
@@ -231,7 +231,7 @@ func (p *Party) place(ctx context.Context) (*sip.Dialog, error) {
 		To: p.to.To, From: p.to.From, Offer: p.side.answer, Headers: p.to.Headers,
 		Progress: func(said sip.Provisional) {
 			if len(said.SDP) > 0 {
-				p.call.beside(func() { p.tell(Rang, message{early: said.SDP}) })
+				p.tell(Rang, message{early: said.SDP})
 			}
 		},
 	})

@@ -45,17 +45,17 @@ func (c *Call) ends(p *Party) (caller, party end) {
 	return end{&c.caller, c.dialog}, end{&p.side, p.signalling()}
 }
 
-// owned has the call's owner run f, and waits for it. The owner itself must not ask.
+// owned has f run by the call's owner, and waits for it. The owner itself must not ask.
 func (c *Call) owned(f func() error) error {
 	done := make(chan error, 1)
-	c.tell(message{do: func() { done <- f() }})
+	c.report(message{do: func() { done <- f() }})
 	select {
 	case err := <-done:
 		return err
 	case <-c.life.gone:
 	}
 	select {
-	case err := <-done: // it was the last that the owner did
+	case err := <-done: // it was the last that was done
 		return err
 	default:
 		return errOver

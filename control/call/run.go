@@ -14,8 +14,8 @@ import (
 	"mcp/control/sip/header"
 )
 
-// life is what only the owning goroutine touches, but for gone, which it closes
-// at the end.
+// life is what only the owner touches, but for gone, which is closed at the end, and what
+// is known before there is anything to handle.
 type life struct {
 	state   State
 	gone    chan struct{}
@@ -30,36 +30,34 @@ type life struct {
 	facts   facts
 }
 
-// run owns the call from INVITE to record. It returns when everything the call
-// used is released.
+// run takes the call from INVITE to record. It returns when everything the call used is
+// released.
 func (c *Call) run(ctx context.Context) {
 	defer c.tasks.Wait()
 	defer close(c.life.gone)
 	c.prepare(ctx)
-	events, shutdown := c.dialog.Events(), ctx.Done()
-	for c.life.state != Over || len(c.life.parties) > 0 {
-		select {
-		case m := <-c.inbox:
-			c.handle(m)
-		case ev, ok := <-events:
-			if !ok {
-				events = nil
-				c.handle(message{trigger: FarEndHungUp})
-				break
-			}
-			c.signalled(ev)
-		case <-shutdown:
-			shutdown = nil
-			c.handle(message{trigger: ShutDown})
-		}
+	c.dialog.Notify(func(ev sip.Event) { c.tell(message{do: func() { c.signalled(ev) }}) })
+	defer context.AfterFunc(ctx, func() { c.tell(message{trigger: ShutDown}) })()
+	for step := range c.life.steps {
+		step()
 	}
-	close(c.life.steps)
 	c.finish()
+}
+
+// take handles a message. After the last one nothing is left to be done but to finish.
+func (c *Call) take(m message) {
+	c.handle(m)
+	if c.life.state == Over && len(c.life.parties) == 0 {
+		c.inbox.Close()
+		close(c.life.steps)
+	}
 }
 
 // signalled turns a dialog's event into a trigger.
 func (c *Call) signalled(ev sip.Event) {
 	switch ev := ev.(type) {
+	case nil:
+		c.handle(message{trigger: FarEndHungUp})
 	case sip.Cancelled:
 		c.message(true, strings.TrimSpace("CANCEL "+c.hearsWhy(ev.Reasons)))
 		c.handle(message{trigger: Cancelled})
@@ -141,15 +139,14 @@ func (c *Call) perform(e Effect, m message) {
 func (c *Call) prepare(parent context.Context) {
 	ctx, abandon := context.WithTimeout(reporting.WithCall(context.WithoutCancel(parent), c.id), c.server.config.PrepareTime)
 	c.life.abandon = abandon
-	c.beside(c.advance)
 	c.step(func() {
 		defer abandon()
 		program, err := c.ready(ctx)
 		if err != nil {
-			c.tell(message{trigger: Refused, err: err})
+			c.report(message{trigger: Refused, err: err})
 			return
 		}
-		c.tell(message{trigger: Prepared, program: program})
+		c.report(message{trigger: Prepared, program: program})
 	})
 }
 
@@ -180,19 +177,19 @@ func (c *Call) sendAnswer() {
 		// The dialog ends the waiting itself: with the ACK, a CANCEL, a BYE, or
 		// after 64*T1 (RFC 3261 section 13.3.1.4).
 		if err := c.dialog.Answer(context.Background(), c.caller.answer); err != nil {
-			c.tell(message{trigger: AnswerFailed, err: err})
+			c.report(message{trigger: AnswerFailed, err: err})
 			return
 		}
 		if err := c.agree(); err != nil {
 			c.warn("end the dialog", c.dialog.ByeWith(context.Background(), sip.Content{}))
-			c.tell(message{trigger: AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
+			c.report(message{trigger: AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
 			return
 		}
 		if c.caller.bare.Load() {
-			c.tell(message{trigger: AcknowledgedBare})
+			c.report(message{trigger: AcknowledgedBare})
 			return
 		}
-		c.tell(message{trigger: Acknowledged})
+		c.report(message{trigger: Acknowledged})
 	})
 }
 
@@ -200,7 +197,7 @@ func (c *Call) sendAnswer() {
 func (c *Call) awaitMedia() {
 	c.log.Info("call answered without media", "limit", c.server.config.HoldTimeout)
 	c.watch()
-	c.beside(c.givenUp)
+	c.givenUp()
 	if c.life.kept != nil {
 		c.renegotiate(c.life.kept)
 		c.life.kept = nil
@@ -249,7 +246,7 @@ func (c *Call) startService() {
 		c.record(ctx)
 		c.analysed()
 		ending := program.Run(ctx)
-		c.tell(message{trigger: ServiceEnded, ending: &ending})
+		c.report(message{trigger: ServiceEnded, ending: &ending})
 	})
 	if c.life.kept != nil {
 		c.renegotiate(c.life.kept)
@@ -271,13 +268,12 @@ func (c *Call) replace() {
 
 // insecure is told by the media that no keys could be made with the caller.
 func (c *Call) insecure(err error) {
-	c.beside(func() { c.tell(message{trigger: MediaSilent, err: fmt.Errorf("%w: %w", errInsecure, err)}) })
+	c.tell(message{trigger: MediaSilent, err: fmt.Errorf("%w: %w", errInsecure, err)})
 }
 
 // silent is told by the media that the caller's audio has stayed away.
 func (c *Call) silent(d time.Duration) {
-	err := fmt.Errorf("no audio from the caller for %s", d.Round(time.Millisecond))
-	c.beside(func() { c.tell(message{trigger: MediaSilent, err: err}) })
+	c.tell(message{trigger: MediaSilent, err: fmt.Errorf("no audio from the caller for %s", d.Round(time.Millisecond))})
 }
 
 // tellService lets the program finish what it is about (the final processing of
@@ -319,7 +315,7 @@ func (c *Call) reply(offer *sip.Reinvite, answer []byte, err error, settle func(
 		err := c.accept(offer, answer, settle)
 		c.warn("answer re-INVITE", err)
 		if err == nil && !c.caller.bare.Load() {
-			c.tell(message{trigger: MediaAgreed})
+			c.report(message{trigger: MediaAgreed})
 		}
 	})
 }
@@ -334,15 +330,8 @@ func (c *Call) accept(offer *sip.Reinvite, answer []byte, settle func() error) e
 }
 
 // step has the call's next step taken: preparing, answering, or serving it. Each follows
-// on what the one before has told the owner.
+// on what the one before has reported.
 func (c *Call) step(f func()) { c.life.steps <- f }
-
-// advance takes the call's steps.
-func (c *Call) advance() {
-	for step := range c.life.steps {
-		step()
-	}
-}
 
 // beside runs f on its own goroutine, which the call waits for at its end.
 func (c *Call) beside(f func()) {

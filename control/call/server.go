@@ -158,8 +158,8 @@ func (s *Server) newCall(d Dialog) *Call {
 	known := genesys.Read(headers)
 	c := &Call{
 		id: id, dialog: d, server: s, session: s.engine.NewSession(id),
-		log:   s.log.With(identifiers(id, d.CallID(), known)...),
-		inbox: make(chan message, 8), hungUp: make(chan struct{}),
+		log:    s.log.With(identifiers(id, d.CallID(), known)...),
+		hungUp: make(chan struct{}),
 	}
 	c.life.gone, c.life.steps = make(chan struct{}), make(chan func(), 1)
 	c.life.facts.begin(id, d, known, headers)

@@ -326,11 +326,9 @@ func (d *Dialog) updated(tx *wire.ServerTx) {
 func (d *Dialog) told(ev Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.phase == over || len(d.events) >= eventSlots {
+	if d.phase == over || !d.tellLocked(ev) {
 		d.log().Warn("sip event dropped: too many wait")
-		return
 	}
-	d.events <- ev
 }
 
 // update accepts an UPDATE.

@@ -12,10 +12,6 @@ import (
 	"mcp/control/sip/wire"
 )
 
-// eventSlots is how many events may wait for a user that is busy. One more is
-// kept for the event that ends the dialog, which is never dropped.
-const eventSlots = 16
-
 // Dialog is one INVITE dialog, begun by either side. Its methods may be called
 // from any goroutine.
 type Dialog struct {
@@ -25,10 +21,11 @@ type Dialog struct {
 	opening  *opening       // with which the far end opened the dialog: its INVITE or its 2xx
 	tx       *wire.ServerTx // of the INVITE that came; nil when we placed it
 	replaces *Dialog        // which its INVITE asked to replace; nil: none
-	events   chan Event
 	done     chan struct{}
+	named
 
-	mu     sync.Mutex
+	mu sync.Mutex
+	audience
 	phase  phase
 	ending move // the one that led to over
 	far    farEnd
@@ -91,7 +88,6 @@ func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
 		invite:  req,
 		opening: openedBy(req),
 		tx:      tx,
-		events:  make(chan Event, eventSlots+1),
 		done:    make(chan struct{}),
 		sdp:     sdpOf(req),
 	}
@@ -115,7 +111,6 @@ func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link)
 		id:      dialogID{string(*req.CallID()), tagOf(req.From().Params), tagOf(res.To().Params)},
 		invite:  req,
 		opening: openedBy(res),
-		events:  make(chan Event, eventSlots+1),
 		done:    make(chan struct{}),
 		phase:   early,
 		sdp:     sdpOf(res),
@@ -184,14 +179,30 @@ func (d *Dialog) LocalTag() string { return d.id.local }
 // RemoteTag is the far end's.
 func (d *Dialog) RemoteTag() string { return d.id.remote }
 
+// named are a dialog's addresses in writing, which many ask for.
+type named struct {
+	once          sync.Once
+	local, remote string
+	request       URI
+}
+
+func (d *Dialog) names() *named {
+	n := &d.named
+	n.once.Do(func() {
+		n.local, n.remote = d.far.local.Address.String(), d.far.remote.Address.String()
+		n.request = newURI(d.invite.Recipient)
+	})
+	return n
+}
+
 // LocalURI is our side's address: To of a call that came, From of one we placed.
-func (d *Dialog) LocalURI() string { return d.far.local.Address.String() }
+func (d *Dialog) LocalURI() string { return d.names().local }
 
 // RemoteURI is the far end's address.
-func (d *Dialog) RemoteURI() string { return d.far.remote.Address.String() }
+func (d *Dialog) RemoteURI() string { return d.names().remote }
 
-// RequestURI is whom the INVITE asked for.
-func (d *Dialog) RequestURI() URI { return newURI(d.invite.Recipient) }
+// RequestURI is whom the INVITE asked for. Its parameters must not be changed.
+func (d *Dialog) RequestURI() URI { return d.names().request }
 
 // Header returns one header's values from the message with which the far end
 // opened the dialog: its INVITE, or its 2xx. The name's case does not matter,
@@ -236,9 +247,6 @@ func (d *Dialog) link() wire.Link {
 	return d.far.link
 }
 
-// Events tells what the far end does. It is closed when the dialog is over.
-func (d *Dialog) Events() <-chan Event { return d.events }
-
 // follow makes a link the one the far end is known to speak over, and watches
 // its connection.
 func (d *Dialog) follow(link wire.Link) {
@@ -259,11 +267,10 @@ func (d *Dialog) follow(link wire.Link) {
 func (d *Dialog) offer(tx *wire.ServerTx, ev Event) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.phase == over || len(d.events) >= eventSlots {
+	if d.phase == over || len(d.open) >= mostOpen || !d.tellLocked(ev) {
 		return false
 	}
 	d.open = append(d.open, tx)
-	d.events <- ev
 	return true
 }
 
@@ -299,11 +306,8 @@ func (d *Dialog) finish(m move, last Event) bool {
 		d.mu.Unlock()
 		return false
 	}
+	d.concludeLocked(last)
 	d.phase, d.ending = p, m
-	if last != nil {
-		d.events <- last
-	}
-	close(d.events)
 	close(d.done)
 	open := d.open
 	d.open = nil

@@ -14,6 +14,82 @@ import (
 // *Reinvite, *Info, *Referral or Told.
 type Event interface{ event() }
 
+// eventSlots is how many events may wait for a user that is busy. One more is
+// kept for the event that ends the dialog, which is never dropped.
+const eventSlots = 16
+
+// mostOpen is how many requests may wait for the user's answer.
+const mostOpen = 64
+
+// audience is who is told what the far end does; the dialog's mu guards it.
+type audience struct {
+	events chan Event  // what waits; nil: nothing has, so far
+	taker  func(Event) // takes it instead; nil: nobody does
+}
+
+// Events tells what the far end does. It is closed when the dialog is over.
+func (d *Dialog) Events() <-chan Event {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waitingLocked()
+}
+
+func (d *Dialog) waitingLocked() chan Event {
+	if d.events == nil {
+		d.events = make(chan Event, eventSlots+1)
+		if d.phase == over {
+			close(d.events)
+		}
+	}
+	return d.events
+}
+
+// Notify has f told what Events would tell, one event after the other; nil is the last
+// and says that the dialog is over. It must neither block nor use the dialog.
+func (d *Dialog) Notify(f func(Event)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.events) > 0 {
+		f(<-d.events)
+	}
+	if d.phase == over {
+		f(nil)
+		return
+	}
+	d.taker = f
+}
+
+// tellLocked passes an event on; false: too many wait already.
+func (d *Dialog) tellLocked(ev Event) bool {
+	if d.taker != nil {
+		d.taker(ev)
+		return true
+	}
+	if len(d.events) >= eventSlots {
+		return false
+	}
+	d.waitingLocked() <- ev
+	return true
+}
+
+// concludeLocked tells the last event, if there is one, and that no more come.
+func (d *Dialog) concludeLocked(last Event) {
+	if d.taker == nil {
+		if last != nil {
+			d.waitingLocked() <- last // there is a place for it
+		}
+		if d.events != nil {
+			close(d.events)
+		}
+		return
+	}
+	if last != nil {
+		d.taker(last)
+	}
+	d.taker(nil)
+	d.taker = nil
+}
+
 // Decline answers an event that its taker has no use for, as the far end may
 // expect of somebody who cannot do what it asks.
 func Decline(ev Event) error {
