@@ -3,7 +3,6 @@ package call
 import (
 	"log/slog"
 	"maps"
-	"reflect"
 	"strings"
 
 	"mcp/control/reporting"
@@ -21,20 +20,23 @@ func (s *Server) attached(log *slog.Logger, known genesys.Call, headers map[stri
 	}
 	a := reporting.Attached{
 		CallUUID: known.CallUUID, SessionData: known.SessionData, UserToUser: userToUser(headers),
-		DBID: known.DBID, DN: uri.Params["dn"], CofID: known.Transfer,
-	}
-	if len(taken) > 0 {
-		a.Overrides = taken
+		DBID: known.DBID, DN: uri.Params["dn"], CofID: known.Transfer, Overrides: taken,
 	}
 	if data := presentable(known.UserData); len(data) > 0 {
 		a.UserData = data
 	}
-	if reflect.ValueOf(a).IsZero() {
+	if !holds(a) {
 		return nil
 	}
 	log.Info("call came with", "session_data", a.SessionData, "user_data", a.UserData, "user_to_user", a.UserToUser, "overrides", a.Overrides,
 		"dbid", a.DBID, "dn", a.DN, "cof_id", a.CofID)
-	return &a
+	kept := a
+	return &kept
+}
+
+// holds tells whether anything came along.
+func holds(a reporting.Attached) bool {
+	return a.CallUUID+a.DBID+a.DN+a.CofID != "" || len(a.SessionData)+len(a.UserToUser)+len(a.UserData)+len(a.Overrides) > 0
 }
 
 // presentable is user data without the passwords in it.

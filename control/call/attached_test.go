@@ -47,6 +47,28 @@ func TestAttached(t *testing.T) {
 	}
 }
 
+// Whatever came along is a reason to keep it.
+func TestAttachedHolds(t *testing.T) {
+	kind := reflect.TypeFor[reporting.Attached]()
+	for i := range kind.NumField() {
+		var a reporting.Attached
+		switch field := reflect.ValueOf(&a).Elem().Field(i); field.Kind() {
+		case reflect.String:
+			field.SetString("x")
+		case reflect.Slice:
+			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
+		default:
+			field.Set(reflect.ValueOf(map[string]string{"x": ""}))
+		}
+		if !holds(a) {
+			t.Errorf("%s alone is nothing", kind.Field(i).Name)
+		}
+	}
+	if holds(reporting.Attached{}) {
+		t.Error("nothing is something")
+	}
+}
+
 // What users tell each other is kept where the caller has no objection.
 func TestUserToUserIsPrivate(t *testing.T) {
 	for privacy, want := range map[string][]string{

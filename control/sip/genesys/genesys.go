@@ -39,32 +39,45 @@ type Call struct {
 	Transfer string // inter-site call control's name for the call
 	// SessionData are the parts of that header, in order.
 	SessionData []string
-	// UserData is what was attached, by lower-case name without Prefix.
+	// UserData is what was attached, by lower-case name without Prefix; nil: nothing.
 	UserData map[string]string
 }
 
 // Read takes it from the headers of an INVITE, whose names are in lower case.
 func Read(headers map[string][]string) Call {
-	session := header.ParseValue(first(headers[SessionHeader]))
+	var session header.Value
+	if text := first(headers[SessionHeader]); text != "" {
+		session = header.ParseValue(text)
+	}
 	c := Call{
 		Session:  session.Text,
 		Tenant:   session.Params["gvp.rm.tenant-id"],
 		CallUUID: strings.TrimSpace(first(headers[CallUUIDHeader])),
 		DBID:     strings.TrimSpace(first(headers[ProfileHeader])),
 		Transfer: strings.TrimSpace(first(headers[TransferHeader])),
-		UserData: map[string]string{},
 	}
 	c.Profile = cmp.Or(strings.TrimSpace(first(headers[OverrideHeader])), c.DBID)
 	if data := first(headers[SessionDataHeader]); data != "" {
 		c.SessionData = strings.Split(data, ";")
 	}
-	meant := []string{SessionHeader, SessionDataHeader, CallUUIDHeader, ProfileHeader}
 	for name, values := range headers {
-		if key, ok := strings.CutPrefix(name, Prefix); ok && key != "" && !slices.Contains(meant, name) {
+		if key, ok := strings.CutPrefix(name, Prefix); ok && key != "" && !meant(name) {
+			if c.UserData == nil {
+				c.UserData = map[string]string{}
+			}
 			c.UserData[key] = strings.Join(values, ", ")
 		}
 	}
 	return c
+}
+
+// meant tells whether a header has a meaning of its own.
+func meant(name string) bool {
+	switch name {
+	case SessionHeader, SessionDataHeader, CallUUIDHeader, ProfileHeader:
+		return true
+	}
+	return false
 }
 
 func first(values []string) string {
@@ -76,9 +89,9 @@ func first(values []string) string {
 
 // Overrides are the options that a Request-URI's parameters override, by
 // "section.option", of those that are allowed; a caller must not be able to
-// change any other. An allowed name may end in ".*" for a whole section.
+// change any other. An allowed name may end in ".*" for a whole section. Nil: there are
+// none.
 func Overrides(params map[string]string, allowed []string) (taken map[string]string, refused []string) {
-	taken = map[string]string{}
 	for name, value := range params {
 		option, ok := strings.CutPrefix(strings.ToLower(name), ConfigPrefix)
 		if !ok {
@@ -87,6 +100,9 @@ func Overrides(params map[string]string, allowed []string) (taken map[string]str
 		if !slices.ContainsFunc(allowed, func(a string) bool { return covers(strings.ToLower(a), option) }) {
 			refused = append(refused, option)
 			continue
+		}
+		if taken == nil {
+			taken = map[string]string{}
 		}
 		taken[option] = value
 	}

@@ -30,7 +30,7 @@ func TestRead(t *testing.T) {
 	if chosen.Profile != "117" || chosen.DBID != "105" || chosen.UserData["gsw-ivr-profile-id"] != "117" {
 		t.Errorf("with a profile of SIP Server's: %+v", chosen)
 	}
-	if got := Read(nil); !reflect.DeepEqual(got, Call{UserData: map[string]string{}}) {
+	if got := Read(nil); !reflect.DeepEqual(got, Call{}) {
 		t.Errorf("of nothing: %+v", got)
 	}
 }
