@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"regexp"
 	"slices"
 
 	"github.com/goccy/go-yaml"
@@ -43,13 +42,13 @@ type Rules struct {
 type rule struct {
 	class   int
 	level   slog.Level
-	message *regexp.Regexp
+	message pattern
 	where   []condition
 }
 
 type condition struct {
 	key   string
-	value *regexp.Regexp
+	value pattern
 }
 
 // maxRules bounds what each line is held against.
@@ -97,11 +96,11 @@ func (r Rule) compile() (rule, error) {
 		}
 	}
 	var err error
-	if made.message, err = regexp.Compile(r.Message); err != nil {
+	if made.message, err = compile(r.Message); err != nil {
 		return made, fmt.Errorf("message: %w", err)
 	}
 	for key, text := range r.Where {
-		value, err := regexp.Compile(text)
+		value, err := compile(text)
 		if err != nil {
 			return made, fmt.Errorf("where: %s: %w", key, err)
 		}
@@ -139,7 +138,7 @@ func (r *Rules) concern(level slog.Level, text string) []rule {
 // concerning tries which rules concern a message.
 func (r *Rules) concerning(m message) (concerned []rule) {
 	for _, each := range r.rules {
-		if m.level >= each.level && each.message.MatchString(m.text) {
+		if m.level >= each.level && each.message.matches(m.text) {
 			concerned = append(concerned, each)
 		}
 	}
@@ -150,7 +149,7 @@ func (r *Rules) concerning(m message) (concerned []rule) {
 func (r rule) holds(l Line) bool {
 	for _, c := range r.where {
 		value, there := l.Attrs[c.key]
-		if !there || !c.value.MatchString(value) {
+		if !there || !c.value.matches(value) {
 			return false
 		}
 	}
