@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcp/control/call/progress"
+	"mcp/control/logline"
 	"mcp/control/media"
 	"mcp/control/media/report"
 	"mcp/control/reporting"
@@ -212,7 +213,7 @@ func (c *Call) logEnd(r *reporting.Record) {
 		c.log.Warn("call ended", append(args, "error", r.End.Error)...)
 		return
 	}
-	c.log.Info("call ended", args...)
+	logline.Info(c.log, "call ended", args...)
 }
 
 func legsOf(legs []media.Summary) []reporting.Leg {

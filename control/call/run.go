@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcp/control/call/stack"
+	"mcp/control/logline"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sip"
@@ -237,7 +238,7 @@ func (c *Call) startService() {
 	ctx, stop := context.WithCancel(reporting.WithCall(context.Background(), c.id))
 	c.life.stop = stop
 	program := c.life.program
-	c.log.Info("call answered", "codec", c.Codec().Name)
+	logline.Info(c.log, "call answered", "codec", c.Codec().Name)
 	c.watch()
 	c.step(func() {
 		defer stop()

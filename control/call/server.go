@@ -12,6 +12,7 @@ import (
 	"mcp/control/call/progress"
 	"mcp/control/call/secure"
 	"mcp/control/call/stack"
+	"mcp/control/logline"
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sdp"
@@ -147,7 +148,7 @@ func (s *Server) Serve(ctx context.Context, d Dialog) {
 		return
 	}
 	defer s.forget(c)
-	c.log.Info("call offered", "from", d.RemoteURI(), "to", d.LocalURI(), "peer", d.RemoteHost())
+	logline.Info(c.log, "call offered", "from", d.RemoteURI(), "to", d.LocalURI(), "peer", d.RemoteHost())
 	c.offered()
 	c.run(ctx)
 }

@@ -11,6 +11,7 @@ import (
 
 	"mcp/control/call"
 	"mcp/control/call/voice"
+	"mcp/control/logline"
 	"mcp/control/service/voicexml/callrec"
 	"mcp/control/service/voicexml/live"
 	"mcp/control/sip"
@@ -208,7 +209,7 @@ func (p *phone) trace(e vxml.TraceEvent) {
 }
 
 // note logs a step of the dialogue.
-func (p *phone) note(what string, args ...any) { p.log.Info(what, args...) }
+func (p *phone) note(what string, args ...any) { logline.Info(p.log, what, args...) }
 
 // begin shows the dialogue to who follows calls.
 func (p *phone) begin(application string) *live.Dialogue {
