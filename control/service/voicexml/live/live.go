@@ -38,8 +38,12 @@ type Call struct {
 	Events      int       `json:"events"`
 }
 
-// remembered is how many events of a call one who comes late is told.
-const remembered = 100
+// remembered is how many events of a call one who comes late is told; few calls have
+// more than the usual number.
+const (
+	remembered = 100
+	usual      = 16
+)
 
 // Hub knows the dialogues that go on and who follows them. The zero value is
 // ready; a nil one takes nothing. It is safe for concurrent use.
@@ -53,7 +57,17 @@ type Hub struct {
 type Dialogue struct {
 	hub  *Hub
 	call Call
-	past []Event // the last ones; once they are as many as are remembered, the oldest is at Events % remembered
+	past []moment // the last ones; once they are as many as are remembered, the oldest is at Events % remembered
+}
+
+// moment is an event of a call.
+type moment struct {
+	since      time.Duration // the call's beginning
+	kind, text string
+}
+
+func (d *Dialogue) event(m moment) Event {
+	return Event{Time: d.call.Begun.Add(m.since), Call: d.call.ID, Kind: m.kind, Text: m.text}
 }
 
 // Begin begins to tell of a call; End must follow.
@@ -62,7 +76,7 @@ func (h *Hub) Begin(c Call) *Dialogue {
 		return nil
 	}
 	c.Begun = time.Now()
-	d := &Dialogue{hub: h, call: c}
+	d := &Dialogue{hub: h, call: c, past: make([]moment, 0, usual)}
 	h.mu.Lock()
 	if h.calls == nil {
 		h.calls = make(map[string]*Dialogue)
@@ -78,17 +92,17 @@ func (d *Dialogue) Tell(kind, text string) {
 	if d == nil {
 		return
 	}
-	e := Event{Time: time.Now(), Call: d.call.ID, Kind: kind, Text: text}
+	m := moment{time.Since(d.call.Begun), kind, text}
 	d.hub.mu.Lock()
 	defer d.hub.mu.Unlock()
 	if len(d.past) < remembered {
-		d.past = append(d.past, e)
+		d.past = append(d.past, m)
 	} else {
-		d.past[d.call.Events%remembered] = e
+		d.past[d.call.Events%remembered] = m
 	}
 	d.call.Events++
 	for f := range d.hub.followers {
-		f.take(e)
+		f.take(d.event(m))
 	}
 }
 
@@ -174,7 +188,7 @@ func (h *Hub) follow(call string, variables bool) (*follower, bool) {
 		}
 		oldest := d.call.Events % max(len(d.past), 1)
 		for i := range d.past {
-			if e := d.past[(oldest+i)%len(d.past)]; f.wants(e) {
+			if e := d.event(d.past[(oldest+i)%len(d.past)]); f.wants(e) {
 				f.events <- e
 			}
 		}
