@@ -233,8 +233,7 @@ func (t wallTimer) C() <-chan time.Time   { return t.Timer.C }
 func (t wallTimer) Reset(d time.Duration) { t.Timer.Reset(d) }
 func (t wallTimer) Stop()                 { t.Timer.Stop() }
 
-// ConnectionInfo fills session.connection.* (VoiceXML 2.0 section 5.1.4). What a
-// protocol or a platform adds to it goes into Start.Vars.
+// ConnectionInfo fills session.connection.* (VoiceXML 2.0 section 5.1.4).
 type ConnectionInfo struct {
 	LocalURI        string
 	RemoteURI       string
@@ -244,6 +243,7 @@ type ConnectionInfo struct {
 	Protocol        map[string]any // members of session.connection.protocol.NAME
 	Redirect        []Redirect     // the last one first; nil: undefined
 	AAI             any            // application-to-application information; nil: undefined
+	Members         map[string]any // others that a protocol or a platform adds, by name
 }
 
 // Redirect is a place to which the call went before it came here.

@@ -400,38 +400,37 @@ func (s *session) initialize(ctx context.Context, init []doc.Action) error {
 
 // describe makes the session scope (VoiceXML 2.0 section 5.1.4). Few pages read
 // what is in it, so that each variable is put together when one does.
-func (s *session) describe(vars map[string]any) error {
-	all := map[string]any{"connection": nil}
-	for name, value := range vars {
-		if strings.HasPrefix(name, "connection.") {
-			continue
-		}
-		if err := place(all, name, value); err != nil {
-			return fmt.Errorf("session variable %q: %w", name, err)
+func (s *session) describe(vars []Variable) {
+	names := []string{"connection"}
+	for _, v := range vars {
+		if first := v.first(); !slices.Contains(names, first) {
+			names = append(names, first)
 		}
 	}
-	s.root = s.machine.NewReadOnly("session", slices.Sorted(maps.Keys(all)), func(name string) (script.Value, error) {
-		if name == "connection" {
-			return s.connected(vars)
-		}
-		return s.machine.Value(all[name]), nil
-	})
-	return nil
+	slices.Sort(names)
+	s.root = s.machine.NewReadOnly("session", names, func(name string) (script.Value, error) { return s.known(name, vars) })
 }
 
-// connected is the variable session.connection.
-func (s *session) connected(vars map[string]any) (script.Value, error) {
-	about := s.platform.Info()
-	c := connection(about)
-	for name, value := range vars {
-		if inner, ok := strings.CutPrefix(name, "connection."); ok {
-			if err := place(c, inner, value); err != nil {
-				return script.Value{}, fmt.Errorf("session variable %q: %w", name, err)
-			}
+// known is a variable of the session scope.
+func (s *session) known(name string, vars []Variable) (script.Value, error) {
+	all := make(map[string]any)
+	var about ConnectionInfo
+	if name == "connection" {
+		about = s.platform.Info()
+		all[name] = connection(about)
+	}
+	for _, v := range vars {
+		if v.first() != name {
+			continue
+		}
+		if err := place(all, v.Name, v.Make()); err != nil {
+			return script.Value{}, fmt.Errorf("session variable %q: %w", v.Name, err)
 		}
 	}
-	s.originate(c, about.Outbound)
-	return s.machine.Value(c), nil
+	if c, ok := all[name].(map[string]any); ok && name == "connection" {
+		s.originate(c, about.Outbound)
+	}
+	return s.machine.Value(all[name]), nil
 }
 
 // originate makes the originator the very object that one of the parties is.
@@ -458,6 +457,7 @@ func connection(info ConnectionInfo) map[string]any {
 	if info.Redirect != nil {
 		out["redirect"] = redirections(info.Redirect)
 	}
+	maps.Copy(out, info.Members)
 	return out
 }
 

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/cookiejar"
+	"strings"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
@@ -126,9 +127,8 @@ type Start struct {
 	URL string // absolute, or a path; a fragment names the first dialog
 	// Request is how the first page is fetched, but for its URL.
 	Request fetch.Request
-	// Vars become members of the page's session object; a name with dots makes
-	// nested objects.
-	Vars map[string]any
+	// Vars become members of the page's session object.
+	Vars []Variable
 	// Properties stand in for the platform's of the same name.
 	Properties map[string]string
 	Logger     *slog.Logger // default: the interpreter's
@@ -144,6 +144,18 @@ type Start struct {
 	// Secrets are kept out of the trace and the log, and are added to with what
 	// the caller gives in private; default: the session's own.
 	Secrets *secrecy.Secrets
+}
+
+// Variable is a member of the page's session object.
+type Variable struct {
+	Name string     // with dots, it is a member of an object within
+	Make func() any // its value; called when a page first reads the outermost object
+}
+
+// first is the name of the member of the session object that it is, or is in.
+func (v Variable) first() string {
+	first, _, _ := strings.Cut(v.Name, ".")
+	return first
 }
 
 // TraceEvent is something that a reader of a transcript wants to know.
@@ -300,7 +312,8 @@ func (in *Interpreter) session(start Start, platform Platform) (*session, error)
 	if start.Inspect != nil {
 		start.Inspect(s.inspect)
 	}
-	return s, s.describe(start.Vars)
+	s.describe(start.Vars)
+	return s, nil
 }
 
 // with is an interpreter whose properties are others where nobody sets them.

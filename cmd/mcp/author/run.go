@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,9 +72,9 @@ func (r *rehearsing) run(cmd *cobra.Command, page string) error {
 		}
 		steps = strings.NewReader(string(text))
 	}
-	vars := make(map[string]any, len(r.vars))
-	for name, value := range r.vars {
-		vars[name] = value
+	var vars []vxml.Variable
+	for _, name := range slices.Sorted(maps.Keys(r.vars)) {
+		vars = append(vars, vxml.Variable{Name: name, Make: func() any { return r.vars[name] }})
 	}
 	caller := sim.New(steps, coloured(cmd.OutOrStdout()))
 	out, err := vxml.New(vxml.Options{Logger: r.logger(cmd.ErrOrStderr())}).Run(cmd.Context(), vxml.Start{

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,7 +22,8 @@ import (
 )
 
 // What pages see of a call: session.connection.* of VoiceXML 2.0 section 5.1.4
-// and RFC 5552 section 2.4, and the names that Genesys applications know.
+// and RFC 5552 section 2.4, and the names that Genesys applications know. All of it is
+// put together when a page asks.
 
 // detailed is an INVITE that remembers what few ask for.
 type detailed interface {
@@ -41,12 +41,39 @@ func info(invite call.Identity, agreed func() codec.Codec) vxml.ConnectionInfo {
 	headers, uri := invite.Headers(), invite.RequestURI()
 	return vxml.ConnectionInfo{
 		LocalURI: invite.LocalURI(), RemoteURI: invite.RemoteURI(),
-		ProtocolName: "sip", ProtocolVersion: "2.0",
+		ProtocolName: protocolName, ProtocolVersion: protocolVersion,
 		Protocol: map[string]any{
 			"headers": headerVars(headers, written(invite)), "requesturi": requestVars(uri), "media": vxml.Live(func() any { return mediaVars(invite, agreed()) }),
 		},
 		Redirect: redirects(headers),
 		AAI:      applicationData(uri, headers),
+		Members:  connectionVars(invite),
+	}
+}
+
+// connectionVars are what the Genesys platform adds to session.connection.
+func connectionVars(invite call.Identity) map[string]any {
+	headers, uri := invite.Headers(), invite.RequestURI()
+	vars := map[string]any{"callidref": invite.CallID()}
+	set := setter(vars)
+	set("uuid", gvp.Read(headers).CallUUID)
+	set("dn", uri.Params["dn"])
+	if d, ok := invite.(detailed); ok {
+		set("siplocaltag", d.LocalTag())
+	}
+	diverted(headers, set)
+	if v := jsonParam(uri, "ccxml"); v != nil {
+		vars["ccxml"] = v
+	}
+	return vars
+}
+
+// setter puts texts into a map, but for empty ones.
+func setter(into map[string]any) func(name, value string) {
+	return func(name, value string) {
+		if value != "" {
+			into[name] = value
+		}
 	}
 }
 
@@ -71,6 +98,12 @@ func mediaVars(invite call.Identity, agreed codec.Codec) []any {
 	}
 	return []any{map[string]any{"type": "audio", "direction": offer.Audio.Direction.String(), "format": formats}}
 }
+
+// What the calls of pages come by.
+const (
+	protocolName    = "sip"
+	protocolVersion = "2.0"
+)
 
 // eventRate is the clock of telephone-events (RFC 4733 section 2.1), Hz.
 const eventRate = 8000
@@ -166,15 +199,6 @@ func redirects(headers map[string][]string) []vxml.Redirect {
 	return out
 }
 
-// sessionVars are a call's session variables besides those of VoiceXML itself.
-func sessionVars(c *call.Call) map[string]any {
-	vars := genesys(c.Invite(), c.ID(), c.Overrides())
-	if _, ours := c.Invite().(*call.Placed); ours {
-		vars["connection.progress"] = vxml.Live(func() any { return progressVars(c) })
-	}
-	return vars
-}
-
 // progressVars is what is known of who has answered a call that the platform made;
 // null: it is not analysed.
 func progressVars(c *call.Call) any {
@@ -187,36 +211,26 @@ func progressVars(c *call.Call) any {
 	}
 }
 
-// genesys are the session variables of the Genesys platform; own is our name for
-// the call.
-func genesys(invite call.Identity, own string, overrides map[string]string) map[string]any {
-	headers, uri := invite.Headers(), invite.RequestURI()
+// genesysVars are session.com.genesyslab of a call; own is our name for it.
+func genesysVars(invite call.Identity, own string, overrides map[string]string) map[string]any {
+	headers := invite.Headers()
 	known := gvp.Read(headers)
 	vars := map[string]any{
-		"com.genesyslab.config":    texts(overrides),
-		"connection.callidref":     invite.CallID(),
-		"com.genesyslab.userdata":  userdata(headers, written(invite)),
-		"com.genesyslab.sessionid": cmp.Or(known.Session, own),
+		"config":    texts(overrides),
+		"userdata":  userdata(headers, written(invite)),
+		"sessionid": cmp.Or(known.Session, own),
 	}
-	set := func(name, value string) {
-		if value != "" {
-			vars[name] = value
-		}
+	if parent := first(headers["x-genesys-parent"]); parent != "" {
+		vars["instance"] = map[string]any{"parent": parent}
 	}
-	set("connection.uuid", known.CallUUID)
-	set("connection.dn", uri.Params["dn"])
-	set("com.genesyslab.instance.parent", first(headers["x-genesys-parent"]))
-	set("com.genesyslab.cs.username", first(headers["x-genesys-cs-username"]))
-	set("com.genesyslab.cs.password", first(headers["x-genesys-cs-password"]))
-	if d, ok := invite.(detailed); ok {
-		set("connection.siplocaltag", d.LocalTag())
+	cs := make(map[string]any)
+	setter(cs)("username", first(headers["x-genesys-cs-username"]))
+	setter(cs)("password", first(headers["x-genesys-cs-password"]))
+	if len(cs) > 0 {
+		vars["cs"] = cs
 	}
-	diverted(headers, set)
 	if len(known.SessionData) > 0 {
-		vars["com.genesyslab.sessiondata"] = list(known.SessionData)
-	}
-	if v := jsonParam(uri, "ccxml"); v != nil {
-		vars["connection.ccxml"] = v
+		vars["sessiondata"] = list(known.SessionData)
 	}
 	return vars
 }
@@ -242,11 +256,16 @@ func texts(options map[string]string) map[string]any {
 // properties are the VoiceXML properties among the options that were set for a call:
 // gvp.config.property.<name> has a value other than the platform's for it.
 func properties(overrides map[string]string) map[string]string {
-	set := map[string]string{}
+	var set map[string]string
 	for option, value := range overrides {
-		if name, ok := strings.CutPrefix(option, "property."); ok {
-			set[name] = value
+		name, ok := strings.CutPrefix(option, "property.")
+		if !ok {
+			continue
 		}
+		if set == nil {
+			set = make(map[string]string)
+		}
+		set[name] = value
 	}
 	return set
 }
@@ -259,9 +278,9 @@ func diverted(headers map[string][]string, set func(name, value string)) {
 		return
 	}
 	last, original := all[0], all[len(all)-1]
-	set("connection.rdnis", user(last.URI))
-	set("connection.ocn", user(original.URI))
-	set("connection.rreason", last.Params["reason"])
+	set("rdnis", user(last.URI))
+	set("ocn", user(original.URI))
+	set("rreason", last.Params["reason"])
 }
 
 // user is the user part of a URI.
@@ -334,21 +353,32 @@ func seconds(params map[string]string, name string) (*time.Duration, error) {
 	return &d, nil
 }
 
+// tellable are the session variables that the request for the first page may carry.
+func tellable(invite call.Identity, genesys map[string]any) map[string]any {
+	about := connectionVars(invite)
+	about["local"] = map[string]any{"uri": invite.LocalURI()}
+	about["remote"] = map[string]any{"uri": invite.RemoteURI()}
+	about["originator"] = invite.RemoteURI()
+	about["protocol"] = map[string]any{"name": protocolName, "version": protocolVersion}
+	return map[string]any{"connection": about, "com": map[string]any{"genesyslab": genesys}}
+}
+
+// at is what a path of names leads to; nil: nowhere.
+func at(in any, path string) any {
+	for name := range strings.SplitSeq(path, ".") {
+		members, _ := in.(map[string]any)
+		in = members[name]
+	}
+	return in
+}
+
 // tell puts session variables into the request for the first page: into its body if
 // it is posted, and otherwise into its address. Those that are no text, or that the
 // call does not have, are left out.
-func tell(names []string, invite call.Identity, start *vxml.Start) {
-	if len(names) == 0 {
-		return
-	}
-	known := map[string]any{
-		"connection.local.uri": invite.LocalURI(), "connection.remote.uri": invite.RemoteURI(), "connection.originator": invite.RemoteURI(),
-		"connection.protocol.name": "sip", "connection.protocol.version": "2.0",
-	}
-	maps.Copy(known, start.Vars)
+func tell(names []string, known map[string]any, start *vxml.Start) {
 	told := make(url.Values)
 	for _, name := range names {
-		if text, ok := known[strings.TrimPrefix(name, "session.")].(string); ok && text != "" {
+		if text, ok := at(known, strings.TrimPrefix(name, "session.")).(string); ok && text != "" {
 			told.Set(name, text)
 		}
 	}

@@ -55,7 +55,8 @@ func say(t *testing.T, i invite, expr string) string {
 	var out bytes.Buffer
 	caller := sim.New(strings.NewReader(""), &out)
 	in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: server.Client()})})
-	if _, err := in.Run(t.Context(), vxml.Start{URL: server.URL, Vars: genesys(i, "own", overridden), Properties: properties(overridden), Trace: caller.Trace}, listener{caller, i}); err != nil {
+	vars := []vxml.Variable{{Name: "com.genesyslab", Make: func() any { return genesysVars(i, "own", overridden) }}}
+	if _, err := in.Run(t.Context(), vxml.Start{URL: server.URL, Vars: vars, Properties: properties(overridden), Trace: caller.Trace}, listener{caller, i}); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(out.String(), "\n") {
@@ -74,7 +75,7 @@ func TestSessionVariables(t *testing.T) {
 			"voicexml": "http://web/a.vxml", "aai": `{"x":1,"y":true}`, "ccxml": "[7]", "dn": "7001", "foo": "bar",
 		}},
 		headers: map[string][]string{
-			"call-id": {"abc@host"}, "via": {"one", "two"}, "x-genesys-calluuid": {"U1"}, "x-genesys-customer": {"Ann B"},
+			"call-id": {"abc@host"}, "via": {"one", "two"}, "x-genesys-calluuid": {"U1"}, "x-genesys-customer": {"Ann B"}, "x-genesys-cs-username": {"cs"}, "x-genesys-parent": {"P1"},
 			"x-genesys-gvp-session-id": {"S1;gvp.rm.datanodes=1"}, "x-genesys-gvp-session-data": {"callsession=9;2;1"}, "privacy": {"none"}, "user-to-user": {"0431;encoding=hex"},
 			"history-info": {`<sip:first@a?Reason=SIP%3Bcause%3D302>;index=1, <sip:last@b?Privacy=history>;index=1.1;si=5`},
 			"diversion":    {`"B, C" <sip:222@b>;reason=no-answer`, `<sip:111@a>;reason=unconditional`},
@@ -114,6 +115,7 @@ func TestSessionVariables(t *testing.T) {
 		{"session.com.genesyslab.sessionid", "S1"},
 		{"session.com.genesyslab.userdata.Customer", "Ann B"},
 		{"session.com.genesyslab.sessiondata[0] + session.com.genesyslab.sessiondata.length", "callsession=93"},
+		{"session.com.genesyslab.cs.username + session.com.genesyslab.instance.parent + typeof session.com.genesyslab.cs.password", "csP1undefined"},
 		{"session.com.genesyslab.config['vrm.nsssessionxml']", "file:///x"},
 		{"session.com.genesyslab.userdata.customer", "Ann B"},
 		{"(function(){ session.connection.dn = 'x'; return session.connection.dn })()", "7001"},
@@ -162,8 +164,9 @@ func TestFirstFetch(t *testing.T) {
 
 func TestTell(t *testing.T) {
 	i := invite{headers: map[string][]string{"x-genesys-calluuid": {"U1"}}, uri: sip.URI{Params: map[string]string{"dn": "7001"}}}
-	names := []string{"session.connection.local.uri", "session.connection.uuid", "session.connection.dn", "session.connection.rdnis", "session.connection.protocol.sip.headers"}
-	const told = "session.connection.dn=7001&session.connection.local.uri=sip%3Adialog%40mcp&session.connection.uuid=U1"
+	names := []string{"session.connection.local.uri", "session.connection.uuid", "session.connection.dn", "session.connection.rdnis", "session.connection.protocol.sip.headers",
+		"session.com.genesyslab.sessionid", "session.com.genesyslab.config", "session.connection.local.uri.x"}
+	const told = "session.com.genesyslab.sessionid=own&session.connection.dn=7001&session.connection.local.uri=sip%3Adialog%40mcp&session.connection.uuid=U1"
 	tests := []struct {
 		name      string
 		names     []string
@@ -179,22 +182,10 @@ func TestTell(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.start.Vars = genesys(i, "own", nil)
-			tell(tt.names, i, &tt.start)
+			tell(tt.names, tellable(i, genesysVars(i, "own", nil)), &tt.start)
 			if tt.start.URL != tt.url || string(tt.start.Request.Body) != tt.body {
 				t.Errorf("%s with %q, want %s with %q", tt.start.URL, tt.start.Request.Body, tt.url, tt.body)
 			}
 		})
-	}
-}
-
-// BenchmarkStart makes ready what a session of a plain call starts with.
-func BenchmarkStart(b *testing.B) {
-	i := invite{headers: map[string][]string{"call-id": {"a@b"}, "via": {"SIP/2.0/UDP b"}}}
-	b.ReportAllocs()
-	for b.Loop() {
-		start := vxml.Start{URL: "http://web/a", Vars: genesys(i, "own", nil), Properties: properties(nil)}
-		start.Request, _ = firstFetch(nil)
-		tell(nil, i, &start)
 	}
 }

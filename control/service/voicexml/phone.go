@@ -186,7 +186,23 @@ func (p *phone) Disconnect(ctx context.Context, returned vxml.Namelist) error {
 }
 
 // Info implements vxml.Connection.
-func (p *phone) Info() vxml.ConnectionInfo { return info(p.call.Invite(), p.call.Codec) }
+func (p *phone) Info() vxml.ConnectionInfo {
+	about := info(p.call.Invite(), p.call.Codec)
+	if _, ours := p.call.Invite().(*call.Placed); ours {
+		about.Members["progress"] = vxml.Live(func() any { return progressVars(p.call) })
+	}
+	return about
+}
+
+// genesys is session.com.genesyslab of the call.
+func (p *phone) genesys() map[string]any {
+	return genesysVars(p.call.Invite(), p.call.ID(), p.call.Overrides())
+}
+
+// variables are the session variables besides those of the connection.
+func (p *phone) variables() []vxml.Variable {
+	return []vxml.Variable{{Name: "com.genesyslab", Make: func() any { return p.genesys() }}}
+}
 
 // trace logs what the page does, and shows it to who follows the call; what is
 // said and understood is logged where it happens. Keys are told once they are

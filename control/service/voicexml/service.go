@@ -90,10 +90,12 @@ func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]strin
 		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Warning: err.Error()}
 	}
 	start := vxml.Start{
-		URL: p.url, Request: request, Vars: sessionVars(c), Properties: properties(c.Overrides()), Logger: c.Log(), Trace: p.phone.trace,
+		URL: p.url, Request: request, Vars: p.phone.variables(), Properties: properties(c.Overrides()), Logger: c.Log(), Trace: p.phone.trace,
 		Steps: p.phone.steps(), Values: p.phone.inspected, Secrets: &p.phone.secrets,
 	}
-	tell(s.config.Tell, c.Invite(), &start)
+	if len(s.config.Tell) > 0 {
+		tell(s.config.Tell, tellable(c.Invite(), p.phone.genesys()), &start)
+	}
 	session, err := s.interpreter.Prepare(p.phone.witnessed(ctx), start, p.phone)
 	if err != nil {
 		return nil, &call.Refusal{
