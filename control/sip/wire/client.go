@@ -25,10 +25,9 @@ type Receiver interface {
 // ClientTx is a request that was sent, waiting for its answer.
 type ClientTx struct {
 	transaction
-	request  *sip.Request
-	receiver Receiver
-	ack      []byte // to the failure, once it came
-	left     Link   // over which the request went first, if it went once more over another
+	request *sip.Request
+	ack     []byte // to the failure, once it came
+	left    Link   // over which the request went first, if it went once more over another
 }
 
 // Request stamps a request and sends it over a link in a transaction of its own.
@@ -38,8 +37,8 @@ func (l *Layer) Request(req *sip.Request, link Link, r Receiver) (*ClientTx, err
 	if req.Method == sip.INVITE {
 		k = inviteClient
 	}
-	tx := &ClientTx{request: req, receiver: r}
-	tx.transaction = transaction{layer: l, kind: k, key: clientKey(req), link: link, state: birth(k), lost: r.Failed}
+	tx := &ClientTx{request: req}
+	tx.transaction = transaction{layer: l, kind: k, key: l.keys.client(req), link: link, state: birth(k), receiver: r}
 	if err := l.enterClient(tx); err != nil {
 		return nil, err
 	}

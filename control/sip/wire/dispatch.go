@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -81,8 +81,9 @@ func (l *Layer) refuse(req *sip.Request, bad *fault, from Link) {
 // ack belongs to the transaction of a refused INVITE if its branch says so, and
 // to the dialog otherwise.
 func (l *Layer) ack(req *sip.Request, from Link) {
+	key := l.keys.server(req, sip.INVITE)
 	l.mu.Lock()
-	tx := l.servers[serverKey(req, sip.INVITE)]
+	tx := l.servers[key]
 	l.mu.Unlock()
 	if tx == nil || tx.receive(req) {
 		l.core.Ack(req, from)
@@ -90,18 +91,21 @@ func (l *Layer) ack(req *sip.Request, from Link) {
 }
 
 func (l *Layer) serve(req *sip.Request, from Link) {
-	key := serverKey(req, req.Method)
+	key := l.keys.server(req, req.Method)
 	l.mu.Lock()
-	if old := l.servers[key]; old != nil {
-		l.mu.Unlock()
+	old, closed := l.servers[key], l.closed
+	response, answered := l.given[key]
+	l.mu.Unlock()
+	switch {
+	case old != nil:
 		old.receive(req)
 		return
-	}
-	if l.closed {
-		l.mu.Unlock()
+	case answered:
+		l.repeat(response, req, from)
+		return
+	case closed:
 		return
 	}
-	l.mu.Unlock()
 	if req.Method == sip.INVITE && l.turnAway(req, from, key) {
 		return
 	}
@@ -112,16 +116,24 @@ func (l *Layer) serve(req *sip.Request, from Link) {
 		return
 	}
 	l.servers[key] = tx.transaction
-	var cancelled *transaction
-	if req.Method == sip.CANCEL {
-		cancelled = l.servers[serverKey(req, sip.INVITE)]
-	}
 	l.mu.Unlock()
-	if cancelled != nil {
-		tx.Cancels = cancelled.unanswered()
-		tx.Late = tx.Cancels == nil
+	if req.Method == sip.CANCEL {
+		l.matchCancel(tx)
 	}
 	l.core.Request(tx)
+}
+
+// matchCancel finds what a CANCEL is about (RFC 3261 section 9.2).
+func (l *Layer) matchCancel(tx *ServerTx) {
+	key := l.keys.server(tx.Request, sip.INVITE)
+	l.mu.Lock()
+	invite := l.servers[key]
+	_, answered := l.given[key]
+	l.mu.Unlock()
+	if invite != nil {
+		tx.Cancels = invite.unanswered()
+	}
+	tx.Late = tx.Cancels == nil && (invite != nil || answered)
 }
 
 func (l *Layer) response(res *sip.Response) {
@@ -131,8 +143,9 @@ func (l *Layer) response(res *sip.Response) {
 	}
 	tidyParams(res.To().Params)
 	tidyParams(res.From().Params)
+	key := l.keys.client(res)
 	l.mu.Lock()
-	tx := l.clients[clientKey(res)]
+	tx := l.clients[key]
 	l.mu.Unlock()
 	if tx == nil {
 		l.core.Stray(res)
@@ -148,7 +161,7 @@ func (l *Layer) enterClient(tx *ClientTx) error {
 		return ErrClosed
 	}
 	if l.clients[tx.key] != nil {
-		return fmt.Errorf("branch %q is in use", tx.key)
+		return errors.New("the branch is in use")
 	}
 	l.clients[tx.key] = tx
 	return nil
@@ -158,10 +171,9 @@ func (l *Layer) enterClient(tx *ClientTx) error {
 func (l *Layer) forget(t *transaction) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch t.kind {
-	case inviteServer, otherServer:
+	if t.kind.server() {
 		delete(l.servers, t.key)
-	default:
+	} else {
 		delete(l.clients, t.key)
 	}
 }

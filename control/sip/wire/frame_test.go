@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"hash/maphash"
 	"reflect"
 	"testing"
 
@@ -45,7 +46,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte("CANCEL sip:a SIP/2.0\r\nv: SIP/2.0/TCP [::1]\r\nf: sip:a;tag=1\r\nt: sip:b\r\ni: c\r\nCSeq: 1 CANCEL\r\nl: 0\r\n\r\n"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h\r\nFrom: sip:a\r\nTo: sip:b\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nl: 0\r\n\r\n"))
 	f.Add([]byte("BYE sip:a SIP/2.0\r\nVia: ,,;=\r\nnonsense\r\n\r\n"))
-	parser := newParser()
+	parser, keys := newParser(), keys{maphash.MakeSeed()}
 	from := Link{carrier: &packet{addr: addrPort("192.0.2.1:5060")}, remote: addrPort("192.0.2.2:5061")}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if n, err := frame(data, 0, 1<<16); err == nil && (n <= 0 || n > len(data)) {
@@ -62,7 +63,7 @@ func FuzzReceive(f *testing.F) {
 		}
 		req, ok := msg.(*sip.Request)
 		if !ok {
-			clientKey(msg)
+			keys.client(msg)
 			return
 		}
 		if req.Via() == nil {
@@ -82,7 +83,7 @@ func FuzzReceive(f *testing.F) {
 			t.Fatalf("own answer to a good request does not parse: %v\n%s", err, answer)
 		}
 		if bad == nil {
-			serverKey(req, req.Method)
+			keys.server(req, req.Method)
 		}
 	})
 }

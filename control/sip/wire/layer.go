@@ -78,24 +78,32 @@ type Layer struct {
 	timing    timing
 	log       *slog.Logger
 	parser    parser
+	keys      keys
 	core      Core
 	packets   []*packet
 	listeners []listener
 	refused   refusals
-	trying    *delay.Line[*transaction] // INVITEs that are told 100 unless something else is
-	lingering *delay.Line[*transaction] // those that absorb stragglers
-	stopped   chan struct{}
-	readers   sync.WaitGroup
+	queues
+	stopped chan struct{}
+	readers sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
 	tables
 }
 
+// queues is what waits.
+type queues struct {
+	trying    *delay.Line[*transaction] // INVITEs that are told 100 unless something else is
+	lingering *delay.Line[*transaction] // those that absorb stragglers
+	retired   *delay.Line[txKey]        // those of which no more is left than an answer
+}
+
 // tables is what a Layer keeps under its lock.
 type tables struct {
-	servers map[string]*transaction
-	clients map[string]*ClientTx
+	servers map[txKey]*transaction
+	answers // of those that are no longer among the servers
+	clients map[txKey]*ClientTx
 	streams map[Target]*stream
 	dials   map[Target]*dial
 }
@@ -110,21 +118,26 @@ func Listen(cfg Config, specs []string) (*Layer, error) {
 		cfg.Idle = 10 * time.Minute
 	}
 	l := &Layer{
-		cfg:       cfg,
-		timing:    newTiming(cfg.T1),
-		log:       cfg.Log,
-		core:      cfg.Core,
-		parser:    newParser(),
-		refused:   refusals{tags: maphash.MakeSeed()},
-		trying:    delay.New(cfg.T1/5, (*transaction).slow),
-		lingering: delay.New(64*cfg.T1, (*transaction).lingered),
-		stopped:   make(chan struct{}),
+		cfg:     cfg,
+		timing:  newTiming(cfg.T1),
+		log:     cfg.Log,
+		core:    cfg.Core,
+		parser:  newParser(),
+		keys:    keys{maphash.MakeSeed()},
+		refused: refusals{tags: maphash.MakeSeed()},
+		stopped: make(chan struct{}),
 		tables: tables{
-			servers: map[string]*transaction{},
-			clients: map[string]*ClientTx{},
+			servers: map[txKey]*transaction{},
+			answers: answers{given: map[txKey][]byte{}},
+			clients: map[txKey]*ClientTx{},
 			streams: map[Target]*stream{},
 			dials:   map[Target]*dial{},
 		},
+	}
+	l.queues = queues{
+		trying:    delay.New(cfg.T1/5, (*transaction).slow),
+		lingering: delay.New(64*cfg.T1, (*transaction).lingered),
+		retired:   delay.New(64*cfg.T1, l.expire),
 	}
 	for _, spec := range specs {
 		if err := l.bind(spec); err != nil {
@@ -159,7 +172,8 @@ func (l *Layer) Close() {
 	}
 	l.closed = true
 	servers, clients := l.servers, l.clients
-	l.servers, l.clients = map[string]*transaction{}, map[string]*ClientTx{}
+	l.servers, l.clients = map[txKey]*transaction{}, map[txKey]*ClientTx{}
+	l.answers = answers{given: map[txKey][]byte{}}
 	l.mu.Unlock()
 	close(l.stopped)
 	for _, tx := range clients {
@@ -171,6 +185,7 @@ func (l *Layer) Close() {
 	}
 	l.trying.Stop()
 	l.lingering.Stop()
+	l.retired.Stop()
 	l.closeSockets()
 	l.readers.Wait()
 }
@@ -179,7 +194,7 @@ func (l *Layer) Close() {
 func (l *Layer) Transactions() (servers, clients int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.servers), len(l.clients)
+	return len(l.servers) + len(l.given), len(l.clients)
 }
 
 // Streams counts the open connections.

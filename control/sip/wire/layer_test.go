@@ -103,6 +103,35 @@ func TestRetransmittedRequestGetsTheLastResponse(t *testing.T) {
 	}
 }
 
+// What is left of an INVITE that was accepted over UDP: that it has been.
+func TestAcceptedInviteIsNotForgottenAtOnce(t *testing.T) {
+	l, core := startLayerWith(t, time.Hour)
+	p, c := peerOf(t, l, "udp")
+	invite := c.Request("INVITE")
+	p.Send(invite)
+	tx := <-core.requests
+	if err := tx.Respond(Reply(tx.Request, 200, "OK", "t")); err != nil {
+		t.Fatal(err)
+	}
+	ok := p.Expect("SIP/2.0 200")
+	p.Send(invite)
+	p.Send(c.Request("CANCEL"))
+	cancel := <-core.requests // and not the INVITE once more
+	if cancel.Request.Method != sip.CANCEL || cancel.Cancels != nil || !cancel.Late {
+		t.Errorf("%s is about %v, late: %v", cancel.Request.Method, cancel.Cancels, cancel.Late)
+	}
+	p.Send(c.Ack(ok))
+	if ack := <-core.acks; ack.Method != sip.ACK {
+		t.Error(ack.Method)
+	}
+	if err := tx.Respond(Reply(tx.Request, 200, "OK", "t")); err != nil {
+		t.Errorf("the 2xx once more: %v", err)
+	}
+	if again := p.Next(); again.String() != ok.String() {
+		t.Errorf("%s\n%s", ok, again)
+	}
+}
+
 // RFC 3261 section 17.2.1: 100 is for who would otherwise wait over 200 ms.
 func TestTryingIsSaidToWhomNothingElseIsSaid(t *testing.T) {
 	t.Run("in time", func(t *testing.T) {

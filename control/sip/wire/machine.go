@@ -22,6 +22,8 @@ const (
 	otherClient
 )
 
+func (k kind) server() bool { return k == inviteServer || k == otherServer }
+
 type state uint8
 
 const (

@@ -13,40 +13,35 @@ import (
 const maxRefusals = 1 << 16
 
 // refusals remembers for a while which INVITEs were turned away, by nothing but
-// a hash: one that comes again over UDP must not find room that others have left
+// their keys: one that comes again over UDP must not find room that others have left
 // meanwhile, for its caller may have heard the refusal.
 type refusals struct {
 	tags        maphash.Seed // of what they carry in To
 	mu          sync.Mutex
-	seed        maphash.Seed
-	now, before map[uint64]struct{}
+	now, before map[txKey]struct{}
 	turned      time.Time
 }
 
 // seen says whether a key was added within the last life or so.
-func (r *refusals) seen(key string, life time.Duration) bool {
+func (r *refusals) seen(key txKey, life time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.turnLocked(life)
-	h := maphash.String(r.seed, key)
-	_, now := r.now[h]
-	_, before := r.before[h]
+	_, now := r.now[key]
+	_, before := r.before[key]
 	return now || before
 }
 
-func (r *refusals) add(key string) {
+func (r *refusals) add(key txKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.now) < maxRefusals {
-		r.now[maphash.String(r.seed, key)] = struct{}{}
+		r.now[key] = struct{}{}
 	}
 }
 
 func (r *refusals) turnLocked(life time.Duration) {
 	now := time.Now()
-	if r.now == nil {
-		r.seed = maphash.MakeSeed()
-	}
 	if now.Sub(r.turned) < life && r.now != nil {
 		return
 	}
@@ -54,13 +49,13 @@ func (r *refusals) turnLocked(life time.Duration) {
 	if now.Sub(r.turned) >= 2*life {
 		r.before = nil
 	}
-	r.now, r.turned = map[uint64]struct{}{}, now
+	r.now, r.turned = map[txKey]struct{}{}, now
 }
 
 // turnAway refuses an INVITE that would begin a call if the core says so, without
 // a transaction: what is refused for want of capacity must cost none (RFC 3261
 // section 8.2.7). The tag of the response is the same each time.
-func (l *Layer) turnAway(req *sip.Request, from Link, key string) bool {
+func (l *Layer) turnAway(req *sip.Request, from Link, key txKey) bool {
 	if req.To().Params.Has("tag") {
 		return false
 	}
@@ -72,7 +67,7 @@ func (l *Layer) turnAway(req *sip.Request, from Link, key string) bool {
 	if !again && !from.Reliable() {
 		l.refused.add(key)
 	}
-	res.To().Params.Add("tag", strconv.FormatUint(maphash.String(l.refused.tags, key), 36))
+	res.To().Params.Add("tag", strconv.FormatUint(maphash.Comparable(l.refused.tags, key), 36))
 	link := replyLink(req, from)
 	if err := link.write(encode(res)); err != nil {
 		l.log.Debug("sip refusal not delivered", "to", link.remote, "error", err)

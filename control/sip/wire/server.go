@@ -20,20 +20,17 @@ type ServerTx struct {
 	Late    bool
 }
 
-func newServerTx(l *Layer, req *sip.Request, from Link, key string) *ServerTx {
+func newServerTx(l *Layer, req *sip.Request, from Link, key txKey) *ServerTx {
 	k := otherServer
 	if req.Method == sip.INVITE {
 		k = inviteServer
 	}
-	// What outlives the answer keeps no hold of the request.
-	kept, n := string(req.Method)+callID(req), len(req.Method)
-	lost := func(err error) {
-		l.log.Info("sip response not delivered", "method", kept[:n], "call_id", kept[n:], "error", err)
-	}
 	tx := &ServerTx{Request: req, From: from}
-	tx.transaction = &transaction{layer: l, kind: k, key: key, link: replyLink(req, from), state: birth(k), lost: lost, open: tx}
+	tx.transaction = &transaction{layer: l, kind: k, key: key, link: replyLink(req, from), name: nameOf(req), state: birth(k), open: tx}
 	return tx
 }
+
+func nameOf(req *sip.Request) name { return name{string(req.Method), callID(req)} }
 
 // Trying sends 100 Trying to an INVITE if no other response goes within T1/5, at
 // once when the INVITE comes again: whoever answers in less than 200 ms may leave
@@ -83,4 +80,64 @@ func (t *transaction) unanswered() *ServerTx {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.open
+}
+
+// answers are the final responses that are given once more when their requests come
+// again. They are kept together in large pieces of memory, of which the collector has
+// little to look after: at a thousand calls a second there are tens of thousands.
+type answers struct {
+	room  []byte // what the latest piece has left
+	given map[txKey][]byte
+}
+
+// roomOf is how large a piece is.
+const roomOf = 32 << 10
+
+// keep adds a response; an empty one only says that there was one.
+func (a *answers) keep(key txKey, response []byte) {
+	if cap(a.room)-len(a.room) < len(response) {
+		a.room = make([]byte, 0, max(roomOf, len(response)))
+	}
+	begin := len(a.room)
+	a.room = append(a.room, response...)
+	a.given[key] = a.room[begin:len(a.room):len(a.room)]
+}
+
+// retire leaves of a transaction over UDP what RFC 3261 section 17.2 still needs of it
+// for 64*T1: that there was one, and its response if that is to be repeated, which a
+// 2xx to INVITE is not (RFC 6026 section 7.1).
+func (l *Layer) retire(t *transaction) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.servers[t.key] != t {
+		return
+	}
+	delete(l.servers, t.key)
+	if t.state == accepted {
+		l.keep(t.key, nil)
+	} else {
+		l.keep(t.key, t.last)
+	}
+	l.retired.Add(t.key)
+}
+
+// expire forgets what retire has left.
+func (l *Layer) expire(key txKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.given, key)
+}
+
+// repeat answers a request that came again as it was answered before.
+func (l *Layer) repeat(response []byte, req *sip.Request, from Link) {
+	if len(response) == 0 {
+		return
+	}
+	if err := replyLink(req, from).write(response); err != nil {
+		l.undelivered(nameOf(req), err)
+	}
+}
+
+func (l *Layer) undelivered(request name, err error) {
+	l.log.Info("sip response not delivered", "method", request.method, "call_id", request.callID, "error", err)
 }

@@ -39,23 +39,29 @@ func (t timing) linger(k kind, s state, reliable bool) time.Duration {
 // transaction is the part that the server's and the client's side share: the
 // machine's state, its two timers and the bytes last sent.
 type transaction struct {
-	layer *Layer
-	kind  kind
-	key   string
-	link  Link
-	// lost is called, without the lock held, when fxFail comes from a timer or
-	// from the connection rather than from a call of the user's.
-	lost func(error)
+	layer    *Layer
+	kind     kind
+	key      txKey
+	link     Link
+	receiver Receiver // of what becomes of a request of ours
+	name              // of a request that came
 
-	mu       sync.Mutex
-	state    state
-	last     []byte
-	open     *ServerTx // a request that came, until its final response
+	mu    sync.Mutex
+	state state
+	last  []byte
+	open  *ServerTx // a request that came, until its final response
+	timers
+	unwatch func()
+}
+
+// name is what the log calls a request.
+type name struct{ method, callID string }
+
+type timers struct {
 	retry    *time.Timer
 	expire   *time.Timer
 	interval time.Duration
 	epoch    int // tells a timer that was replaced while it fired
-	unwatch  func()
 }
 
 // drive feeds the machine and does what concerns the wire and the timers. What
@@ -87,14 +93,18 @@ func (t *transaction) driveLocked(in input, msg []byte) (effect, bool, error) {
 	if st.do&(fxSend|fxResend) != 0 && t.last != nil {
 		err = t.link.write(t.last)
 	}
-	if t.state == terminated {
-		t.finishLocked()
-	}
+	do := st.do
 	if err != nil {
 		more, _, _ := t.driveLocked(inError, nil)
-		return st.do | more, true, err
+		do |= more
 	}
-	return st.do, true, nil
+	switch {
+	case st.to == terminated:
+		t.finishLocked()
+	case do&fxLinger != 0 && t.state != terminated:
+		t.lingerLocked()
+	}
+	return do, true, err
 }
 
 func (t *transaction) armLocked(do effect) {
@@ -109,19 +119,26 @@ func (t *transaction) armLocked(do effect) {
 	if do&fxSlow != 0 && !t.link.Reliable() {
 		t.retry = t.timer(t.retry, tm.t2, inRetry)
 	}
-	switch {
-	case do&fxGiveUp != 0:
+	if do&fxGiveUp != 0 {
 		t.expire = t.timer(t.expire, 64*tm.t1, inExpire)
-	case do&fxLinger != 0:
-		switch wait := tm.linger(t.kind, t.state, t.link.Reliable()); wait {
-		case 0:
-			t.state = terminated
-		case 64 * tm.t1:
-			t.layer.lingering.Add(t)
-		default:
-			t.expire = t.timer(t.expire, wait, inExpire)
-		}
 	}
+}
+
+// lingerLocked has a transaction stay for stragglers, or as little of it as will do.
+func (t *transaction) lingerLocked() {
+	tm, reliable := t.layer.timing, t.link.Reliable()
+	switch wait := tm.linger(t.kind, t.state, reliable); {
+	case wait == 0:
+		t.state = terminated
+		t.finishLocked()
+	case wait < 64*tm.t1:
+		t.expire = t.timer(t.expire, wait, inExpire)
+	case t.kind.server() && !reliable:
+		t.layer.retire(t)
+	default:
+		t.layer.lingering.Add(t)
+	}
+	t.last = nil
 }
 
 // ceiling is how slow retransmissions get: timer A alone doubles without end.
@@ -168,7 +185,7 @@ func (t *transaction) fire(in input, epoch int) {
 	if err != nil {
 		failure = err
 	}
-	if do&fxFail != 0 && t.lost != nil {
+	if do&fxFail != 0 {
 		t.lost(failure)
 	}
 }
@@ -176,9 +193,19 @@ func (t *transaction) fire(in input, epoch int) {
 // fail is what the connection calls when it is gone.
 func (t *transaction) fail(err error) {
 	do, _, _ := t.drive(inError, nil)
-	if do&fxFail != 0 && t.lost != nil {
+	if do&fxFail != 0 {
 		t.lost(err)
 	}
+}
+
+// lost is for a failure that comes from a timer or from the connection rather than
+// from a call of the user's. The lock is not held.
+func (t *transaction) lost(err error) {
+	if t.receiver != nil {
+		t.receiver.Failed(err)
+		return
+	}
+	t.layer.undelivered(t.name, err)
 }
 
 func (t *transaction) stopLocked() {
