@@ -74,8 +74,11 @@ func (n *Node) watcher() reporting.Watcher {
 	if n.spans != nil {
 		all = append(all, n.spans)
 	}
-	if len(all) == 0 {
+	switch len(all) {
+	case 0:
 		return nil
+	case 1:
+		return all[0]
 	}
 	return all
 }

@@ -31,8 +31,9 @@ const (
 // record. Its methods may be called from any goroutine, and of a nil Trail too,
 // which makes none.
 type Trail struct {
-	sink   func(Event)
-	traces bool // somebody wants steps
+	keep   func(Event) // makes one durable
+	traced bool        // steps are to be durable too
+	show   func(Event) // for who watches the call; nil: nobody does
 	start  time.Time
 
 	mu   sync.Mutex
@@ -65,7 +66,7 @@ func (t *Trail) Step(name Step, text string) {
 }
 
 // Traces tells whether anybody wants to know of steps.
-func (t *Trail) Traces() bool { return t != nil && t.traces }
+func (t *Trail) Traces() bool { return t != nil && (t.traced || t.show != nil) }
 
 // Transferred notes an attempt to connect the caller with somebody else, once it
 // is known what came of it.
@@ -130,7 +131,12 @@ func (t *Trail) event(kind Kind, name, text string) {
 		Sequence: t.n, Name: shorten(name, maxName), Text: shorten(text, maxText),
 	}
 	e.Kind, e.ID = kind, "" // who keeps it names it
-	t.sink(e)
+	if t.show != nil {
+		t.show(e)
+	}
+	if t.traced || kind != KindTrace {
+		t.keep(e)
+	}
 }
 
 // shorten cuts a text at a character's end.

@@ -115,3 +115,37 @@ func TestManyApplicationsAreCountedTogether(t *testing.T) {
 		t.Errorf("%d lines of %d calls", len(lines), total)
 	}
 }
+
+// seeing watches the calls of its own tenant.
+type seeing struct {
+	tenant string
+	seen   *[]string
+}
+
+func (s seeing) Begun(r *Record) func(Event) {
+	if r.Tenant != s.tenant {
+		return nil
+	}
+	return func(e Event) { *s.seen = append(*s.seen, e.Call+" "+e.Name) }
+}
+
+func (s seeing) Ended(*Record) {}
+
+// Steps are told while somebody watches the call, to each who does.
+func TestWatchersAreShownTheCallsThatTheyFollow(t *testing.T) {
+	var ours, theirs []string
+	r := openWith(t, t.TempDir(), Config{Interval: -1, Watcher: Watchers{
+		seeing{"ours", &ours}, seeing{"theirs", &theirs}, seeing{"ours", &theirs}}})
+	for _, tenant := range []string{"ours", "theirs", "nobody's"} {
+		rec := Begin("of-"+tenant, time.Now())
+		rec.Tenant = tenant
+		trail := r.Begin(rec)
+		trail.Step(StepBegun, "sip:ivr@h")
+		if trail.Traces() != (tenant != "nobody's") {
+			t.Errorf("a call of %s is traced: %v", tenant, trail.Traces())
+		}
+	}
+	if got := fmt.Sprint(ours, theirs); got != "[of-ours incall_begin] [of-ours incall_begin of-theirs incall_begin]" {
+		t.Error(got)
+	}
+}

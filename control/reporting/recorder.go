@@ -41,11 +41,12 @@ type Config struct {
 	Patience time.Duration
 }
 
-// Watcher is shown what becomes of calls. Its methods may be called at once from
-// many goroutines, must not block and keep nothing of a record after they return.
+// Watcher is shown what becomes of calls. Its methods, and what Begun returns, may be
+// called at once from many goroutines, must not block and keep nothing of a record
+// after they return.
 type Watcher interface {
-	Begun(r *Record)
-	Happened(e Event)
+	// Begun returns what the events of the call are to be shown to; nil: nothing.
+	Begun(r *Record) (happened func(Event))
 	Ended(r *Record)
 }
 
@@ -146,11 +147,11 @@ func (r *Recorder) Check(context.Context) error {
 func (r *Recorder) Begin(rec *Record) *Trail {
 	rec.Component = r.config.Component
 	r.roster.hold(rec)
+	t := &Trail{keep: r.event, traced: r.config.Trace, start: rec.StartedAt, head: rec.Head}
 	if r.config.Watcher != nil {
-		r.config.Watcher.Begun(rec)
+		t.show = r.config.Watcher.Begun(rec)
 	}
-	traces := r.config.Trace || r.config.Watcher != nil
-	return &Trail{sink: r.event, traces: traces, start: rec.StartedAt, head: rec.Head}
+	return t
 }
 
 // Serve counts a call whose application is known.
@@ -207,14 +208,9 @@ func (r *Recorder) await(ctx context.Context, p *parcel) error {
 
 // event takes an event from a trail.
 func (r *Recorder) event(e Event) {
-	if r.config.Watcher != nil {
-		r.config.Watcher.Happened(e)
-	}
 	to := r.billing
 	if e.Kind == KindTrace {
-		if to = r.rest; !r.config.Trace {
-			return
-		}
+		to = r.rest
 	}
 	e.ID, e.At = newID(), e.At.UTC()
 	b, err := encodeEvent(&e)

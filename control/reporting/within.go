@@ -21,16 +21,23 @@ func CallOf(ctx context.Context) string {
 type Watchers []Watcher
 
 // Begun implements Watcher.
-func (w Watchers) Begun(r *Record) {
+func (w Watchers) Begun(r *Record) func(Event) {
+	var all []func(Event)
 	for _, one := range w {
-		one.Begun(r)
+		if happened := one.Begun(r); happened != nil {
+			all = append(all, happened)
+		}
 	}
-}
-
-// Happened implements Watcher.
-func (w Watchers) Happened(e Event) {
-	for _, one := range w {
-		one.Happened(e)
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return func(e Event) {
+		for _, happened := range all {
+			happened(e)
+		}
 	}
 }
 

@@ -49,12 +49,13 @@ func TestBrowserDrawsTheConsole(t *testing.T) {
 	program := browser(t)
 	p := parts(t)
 	c := openWith(t, Config{Listen: "127.0.0.1:0"}, p)
+	happened := offered(p.Calls)
 	for i, e := range []struct{ name, text string }{
 		{string(reporting.StepSent), "200 OK"}, {string(reporting.StepReceived), "ACK"}, {"incall_begin", ""},
 		{string(reporting.StepFetched), "GET http://web/main.vxml: 200 in 3 ms, 812 bytes"}, {"form_enter", "not shown"}, {string(reporting.StepPromptPlay), `<img src=x onerror="document.title='owned'">`},
 		{string(reporting.StepSpeechSent), "RECOGNIZE 1"}, {string(reporting.StepSpeechReceived), "1 407 COMPLETE"}, {string(reporting.StepASRTrace), "match|0.90|sales"}, {string(reporting.StepReceived), "BYE"},
 	} {
-		p.Calls.Happened(reporting.Event{Call: "one", Name: e.name, Text: e.text, Offset: int64(i) * 900})
+		happened(reporting.Event{Call: "one", Name: e.name, Text: e.text, Offset: int64(i) * 900})
 	}
 	for i := range 10 {
 		p.Calls.Sampled("one", time.Now().Add(time.Duration(i)*time.Second), recent.Sample{Leg: "caller", Jitter: float64(i), MOS: 4.2, Received: 50, Sent: 50})

@@ -52,11 +52,17 @@ func parts(t *testing.T) Parts {
 		}
 	})
 	calls := &recent.Calls{}
+	offered(calls)
+	return Parts{Calls: calls, Engine: engine, SIP: []string{"tcp:127.0.0.1:5070"}, Log: log}
+}
+
+// offered begins a call.
+func offered(calls *recent.Calls) (happened func(reporting.Event)) {
 	r := reporting.Begin("one", time.Now())
 	r.Parties.Remote = `sip:<script>alert(1)</script>@h`
-	calls.Begun(r)
-	calls.Happened(reporting.Event{Call: "one", Name: string(reporting.StepReceived), Text: "INVITE"})
-	return Parts{Calls: calls, Engine: engine, SIP: []string{"tcp:127.0.0.1:5070"}, Log: log}
+	happened = calls.Begun(r)
+	happened(reporting.Event{Call: "one", Name: string(reporting.StepReceived), Text: "INVITE"})
+	return happened
 }
 
 func open(t *testing.T, cfg Config) *Console {

@@ -11,16 +11,16 @@ import (
 	"mcp/control/reporting"
 )
 
-// The bounds. An event is some 200 bytes, a sample 80: 200 calls hold 25 MB at the
-// very most, and 2 MB when they are ordinary.
+// The bounds. An event is some 50 bytes, 300 at most, a sample 80: 200 calls hold 35 MB
+// at the very most, and 1 MB when they are ordinary.
 const (
-	maxEnded    = 200  // calls that are over
-	maxLive     = 2000 // calls that are up; those beyond are not followed
-	maxEvents   = 400  // of one call; the first half and the latest are kept
-	usualEvents = 32   // room for those of a short call
-	maxSpare    = 64   // rooms for events that are kept for the next calls
-	maxSamples  = 600  // of one call; when there are more, every other one is dropped
-	maxText     = 300  // of one event
+	maxEnded   = 200  // calls that are over
+	maxLive    = 2000 // calls that are up; those beyond are not followed
+	maxEvents  = 400  // of one call; the first half and the latest are kept
+	usualRoom  = 1536 // octets for the events of a short call
+	maxSpare   = 64   // rooms for events that are kept for the next calls
+	maxSamples = 600  // of one call; when there are more, every other one is dropped
+	maxText    = 300  // of one event
 )
 
 // Call is one call.
@@ -66,38 +66,49 @@ type Details struct {
 	Samples []Sample `json:"samples"`
 }
 
+// known is a call as it is kept.
+type known struct {
+	Call
+	events    tape
+	samples   []Sample
+	forgotten bool
+}
+
 // Calls remembers. It implements reporting.Watcher; its zero value is ready, and it
 // is safe for concurrent use.
 type Calls struct {
 	mu     sync.Mutex
-	known  map[string]*Details
+	known  map[string]*known
 	ended  []string // the oldest first
 	beyond int      // calls that are up and are not followed
-	spare  [][]Event
+	spare  [][]byte
 }
 
 // Begun implements reporting.Watcher.
-func (c *Calls) Begun(r *reporting.Record) {
+func (c *Calls) Begun(r *reporting.Record) func(reporting.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil {
-		c.known = make(map[string]*Details)
+		c.known = make(map[string]*known)
 	}
 	if len(c.known)-len(c.ended) >= maxLive {
 		c.beyond++
-		return
+		return nil
 	}
-	c.known[r.ID] = &Details{Call: Call{
+	d := &known{Call: Call{
 		ID: r.ID, SIPCallID: r.SIPCallID, Session: r.Session, From: r.Parties.Remote, To: r.Parties.Local, Begun: r.StartedAt,
-	}, Events: c.roomLocked()}
+	}}
+	d.events.first.octets = c.roomLocked()
+	c.known[r.ID] = d
+	return func(e reporting.Event) { c.happened(d, e) }
 }
 
 // roomLocked is room for a call's events, of one that is forgotten if there is any;
 // c.mu is held.
-func (c *Calls) roomLocked() []Event {
+func (c *Calls) roomLocked() []byte {
 	last := len(c.spare) - 1
 	if last < 0 {
-		return make([]Event, 0, usualEvents)
+		return make([]byte, 0, usualRoom)
 	}
 	room := c.spare[last]
 	c.spare = c.spare[:last]
@@ -106,21 +117,22 @@ func (c *Calls) roomLocked() []Event {
 
 // forgetLocked lets go of the call that ended first; c.mu is held.
 func (c *Calls) forgetLocked() {
-	room := c.known[c.ended[0]].Events
+	d := c.known[c.ended[0]]
+	room := d.events.first.octets
+	d.events, d.forgotten = tape{}, true
 	delete(c.known, c.ended[0])
-	c.ended = slices.Delete(c.ended, 0, 1)
+	c.ended = c.ended[1:]
 	if len(c.spare) < maxSpare {
 		clear(room)
 		c.spare = append(c.spare, room[:0])
 	}
 }
 
-// Happened implements reporting.Watcher.
-func (c *Calls) Happened(e reporting.Event) {
+// happened takes an event of a call, which may come when the call is over.
+func (c *Calls) happened(d *known, e reporting.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d := c.known[e.Call]
-	if d == nil {
+	if d.forgotten {
 		return
 	}
 	if e.Application != "" {
@@ -130,11 +142,7 @@ func (c *Calls) Happened(e reporting.Event) {
 		at := e.At
 		d.Answered = &at
 	}
-	if len(d.Events) >= maxEvents {
-		d.Events = slices.Delete(d.Events, maxEvents/2, maxEvents/2+1)
-		d.Missed++
-	}
-	d.Events = append(d.Events, Event{Offset: e.Offset, Name: e.Name, Text: shorten(e.Text)})
+	d.events.add(e.Offset, e.Name, shorten(e.Text))
 }
 
 // Ended implements reporting.Watcher.
@@ -163,8 +171,8 @@ func (c *Calls) Sampled(call string, at time.Time, s Sample) {
 		return
 	}
 	s.Offset = at.Sub(d.Begun).Milliseconds()
-	if d.Samples = append(d.Samples, s); len(d.Samples) > maxSamples {
-		d.Samples = thinned(d.Samples)
+	if d.samples = append(d.samples, s); len(d.samples) > maxSamples {
+		d.samples = thinned(d.samples)
 	}
 }
 
@@ -221,9 +229,7 @@ func (c *Calls) Find(id string) (Details, bool) {
 	if d == nil {
 		return Details{}, false
 	}
-	found := *d
-	found.Events, found.Samples = slices.Clone(d.Events), slices.Clone(d.Samples)
-	return found, true
+	return Details{Call: d.Call, Events: d.events.all(), Missed: d.events.missed, Samples: slices.Clone(d.samples)}, true
 }
 
 // shorten cuts a text at a character's end.

@@ -1,6 +1,7 @@
 package recent
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,26 +10,25 @@ import (
 	"mcp/control/reporting"
 )
 
-// begin makes a call known.
-func begin(c *Calls, id string, at time.Time) *reporting.Record {
-	r := reporting.Begin(id, at)
+// begin makes a call known; happen is nil where it is not followed.
+func begin(c *Calls, id string, at time.Time) (r *reporting.Record, happen func(name, text string)) {
+	r = reporting.Begin(id, at)
 	r.Parties = reporting.Parties{Remote: "sip:ann@h", Local: "sip:ivr@h"}
-	c.Begun(r)
-	return r
-}
-
-func happen(c *Calls, call, name, text string) {
-	e := reporting.Event{Call: call, Name: name, Text: text, At: time.Now()}
-	c.Happened(e)
+	happened := c.Begun(r)
+	if happened == nil {
+		return r, nil
+	}
+	return r, func(name, text string) {
+		happened(reporting.Event{Call: id, Name: name, Text: text, At: time.Now(), Offset: time.Since(at).Milliseconds()})
+	}
 }
 
 func TestCallIsRemembered(t *testing.T) {
 	var c Calls
 	start := time.Now()
-	r := begin(&c, "one", start)
-	happen(&c, "one", "sip_received", "INVITE")
-	happen(&c, "one", "incall_begin", "")
-	happen(&c, "two", "incall_begin", "of a call that nobody knows")
+	r, happen := begin(&c, "one", start)
+	happen("sip_received", "INVITE")
+	happen("incall_begin", "")
 	c.Sampled("one", start.Add(time.Second), Sample{Leg: "caller", MOS: 4.3})
 	begin(&c, "later", start.Add(time.Second))
 	if list := c.List(); len(list) != 2 || list[0].ID != "later" || list[1].Answered == nil {
@@ -53,9 +53,9 @@ func TestCallIsRemembered(t *testing.T) {
 func TestBounds(t *testing.T) {
 	var c Calls
 	start := time.Now()
-	begin(&c, "long", start)
+	_, happen := begin(&c, "long", start)
 	for i := range 10 * maxEvents {
-		happen(&c, "long", fmt.Sprint(i), strings.Repeat("ä", maxText))
+		happen(fmt.Sprint(i), strings.Repeat("ä", maxText))
 		c.Sampled("long", start.Add(time.Duration(i)*time.Second), Sample{Leg: []string{"caller", "asr"}[i%2]})
 	}
 	d, _ := c.Find("long")
@@ -69,12 +69,14 @@ func TestBounds(t *testing.T) {
 		t.Errorf("%d samples from %d", len(d.Samples), d.Samples[0].Offset)
 	}
 	for i := range 3 * maxEnded {
-		r := begin(&c, fmt.Sprint(i), start)
+		r, _ := begin(&c, fmt.Sprint(i), start)
 		r.Finish(start, reporting.End{})
 		c.Ended(r)
 	}
 	for i := range 2 * maxLive {
-		begin(&c, fmt.Sprint("live", i), start)
+		if _, happen := begin(&c, fmt.Sprint("live", i), start); (happen != nil) != (i+1 < maxLive) { // long is up too
+			t.Errorf("call %d is followed: %v", i, happen != nil)
+		}
 	}
 	if n := len(c.List()); n != maxEnded+maxLive {
 		t.Errorf("%d calls are remembered", n)
@@ -96,26 +98,30 @@ func TestBounds(t *testing.T) {
 // A call takes the room of one that is forgotten, and nothing that was in it.
 func TestForgottenCallsLeaveTheirRoom(t *testing.T) {
 	var c Calls
+	var late []func(name, text string)
 	n := 0
 	life := func(events int) Details {
 		id := fmt.Sprint(n)
 		n++
-		r := begin(&c, id, time.Now())
+		r, happen := begin(&c, id, time.Now())
 		for range events {
-			happen(&c, id, "prompt", id)
+			happen("prompt", id)
 		}
 		d, _ := c.Find(id)
 		c.Ended(r)
+		late = append(late, happen)
 		return d
 	}
 	for range 2 * maxEnded {
-		life(2 * usualEvents)
+		life(usualRoom / 8)
 	}
+	late[0]("prompt", "of a call that is forgotten")
 	if d := life(1); len(d.Events) != 1 || d.Events[0].Text != d.ID {
 		t.Errorf("%+v", d.Events)
 	}
-	if room := c.roomLocked()[:usualEvents]; cap(room) < 2*usualEvents || room[0] != (Event{}) || room[usualEvents-1] != (Event{}) {
-		t.Errorf("room for %d events, first %+v", cap(room), room[0])
+	room := c.roomLocked()
+	if used := bytes.Trim(room[:cap(room)], "\x00"); cap(room) <= usualRoom || len(used) > 0 {
+		t.Errorf("room of %d octets, with %q in it", cap(room), used)
 	}
 	if len(c.spare) > maxSpare {
 		t.Errorf("%d rooms are kept", len(c.spare))
@@ -127,9 +133,9 @@ func BenchmarkCall(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		id := fmt.Sprint(i)
-		r := begin(&c, id, time.Now())
-		for range usualEvents + 8 {
-			happen(&c, id, "prompt", "text")
+		r, happen := begin(&c, id, time.Now())
+		for range 40 {
+			happen("prompt", "text")
 		}
 		c.Ended(r)
 	}

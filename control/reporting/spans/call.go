@@ -39,6 +39,7 @@ type call struct {
 	form    string // that the dialogue is in
 	engine  string // that listens
 	content bool
+	over    bool // nothing is added any more
 }
 
 // begin begins the trace of a call.
@@ -100,6 +101,9 @@ func (c *call) within(p part) trace.Span {
 func (c *call) happened(e reporting.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.over {
+		return
+	}
 	if e.Kind == reporting.KindCustom {
 		c.note(turn, e, c.contents(e.Text))
 		return
@@ -151,6 +155,7 @@ func (c *call) message(line string) attribute.KeyValue {
 func (c *call) end(r *reporting.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.over = true
 	for p := parts - 1; p > whole; p-- {
 		c.finish(p, r.EndedAt)
 	}

@@ -137,22 +137,16 @@ func (t *Tracer) context(r *reporting.Record) (context.Context, bool) {
 }
 
 // Begun implements reporting.Watcher.
-func (t *Tracer) Begun(r *reporting.Record) {
+func (t *Tracer) Begun(r *reporting.Record) func(reporting.Event) {
 	ctx, sampled := t.context(r)
 	if !sampled {
-		return
+		return nil
 	}
 	c := t.begin(ctx, r)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.calls[r.ID] = c
-}
-
-// Happened implements reporting.Watcher.
-func (t *Tracer) Happened(e reporting.Event) {
-	if c := t.find(e.Call); c != nil {
-		c.happened(e)
-	}
+	return c.happened
 }
 
 // Ended implements reporting.Watcher.

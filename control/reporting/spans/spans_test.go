@@ -73,13 +73,19 @@ func place(tr *Tracer, change func(*reporting.Record), steps []step) *reporting.
 	if change != nil {
 		change(r)
 	}
-	tr.Begun(r)
+	happened := tr.Begun(r)
 	for i, s := range steps {
-		tr.Happened(reporting.Event{Call: r.ID, Name: string(s.name), Text: s.text, At: r.StartedAt.Add(time.Duration(i+1) * time.Millisecond)})
+		if happened == nil {
+			break // it is not traced
+		}
+		happened(reporting.Event{Call: r.ID, Name: string(s.name), Text: s.text, At: r.StartedAt.Add(time.Duration(i+1) * time.Millisecond)})
 	}
 	r.Media = []reporting.Leg{{Name: "caller", Codec: "PCMU", Received: reporting.Received{MOS: 4.3}}}
 	r.Finish(r.StartedAt.Add(time.Second), reporting.End{Cause: reporting.HangUp, By: reporting.Caller, SIPStatus: 200})
 	tr.Ended(r)
+	if happened != nil {
+		happened(reporting.Event{Call: r.ID, Name: string(reporting.StepSelected), At: r.EndedAt}) // of a call that is over
+	}
 	return r
 }
 
@@ -150,7 +156,6 @@ func TestContentIsKeptOut(t *testing.T) {
 		c := &spanstest.Collector{}
 		tr := tracer(t, c, func(c *Config) { c.Content = content }, nil)
 		place(tr, nil, dialogue)
-		tr.Happened(reporting.Event{Call: "unknown", Name: "filling"}) // of a call that is over
 		if err := tr.Close(); err != nil {
 			t.Fatal(err)
 		}
