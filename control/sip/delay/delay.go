@@ -95,8 +95,14 @@ func (l *Line[T]) next() (value T, ok bool) {
 	*first = entry[T]{}
 	l.head++
 	if l.head > len(l.queue)/2 {
-		l.queue = append(l.queue[:0:0], l.queue[l.head:]...)
-		l.head = 0
+		l.tidyLocked()
 	}
 	return value, true
+}
+
+// tidyLocked moves what waits to the front, into the same room.
+func (l *Line[T]) tidyLocked() {
+	left := copy(l.queue, l.queue[l.head:])
+	clear(l.queue[left:])
+	l.queue, l.head = l.queue[:left], 0
 }
