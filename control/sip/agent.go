@@ -21,7 +21,9 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"mcp/control/sip/delay"
 	"mcp/control/sip/digest"
+	"mcp/control/sip/header"
 	"mcp/control/sip/hop"
 	"mcp/control/sip/wire"
 )
@@ -41,6 +43,25 @@ const (
 	supported  = "timer, 100rel, replaces, uui"
 	acceptable = "application/sdp, multipart/mixed, application/msml+xml, application/vnd.radisys.msml+xml, application/x-www-form-urlencoded, application/rs-metadata, application/rs-metadata+xml"
 )
+
+// about is what we say of ourselves, with the same headers in all messages.
+type about struct {
+	allow, supported sip.Header
+	userAgent        sip.Header // of a request; nil: we do not tell
+	server           sip.Header // of a response; nil: we do not tell
+	accepts          []string   // media types
+}
+
+func newAbout(userAgent string) about {
+	us := about{
+		allow: sip.NewHeader("Allow", allowed), supported: sip.NewHeader("Supported", supported),
+		accepts: header.Split(acceptable, ','),
+	}
+	if userAgent != "" {
+		us.userAgent, us.server = sip.NewHeader("User-Agent", userAgent), sip.NewHeader("Server", userAgent)
+	}
+	return us
+}
 
 // Config is how an Agent listens and presents itself.
 type Config struct {
@@ -91,12 +112,16 @@ type Handler interface {
 // Agent is one SIP user agent.
 type Agent struct {
 	cfg    Config
+	about  about
 	log    *slog.Logger
 	wire   *wire.Layer
 	routes *hop.List
-	calls  sync.WaitGroup
-	ctx    context.Context // what calls run under
-	stop   context.CancelFunc
+	// unacked are answers that are resent, for the first time, unless they have been
+	// acknowledged: hardly any.
+	unacked *delay.Line[*acceptance]
+	calls   sync.WaitGroup
+	ctx     context.Context // what calls run under
+	stop    context.CancelFunc
 
 	mu       sync.Mutex
 	handler  Handler // nil before Serve
@@ -134,7 +159,7 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 		cfg.FailOver = 8 * cfg.T1
 	}
 	a := &Agent{
-		cfg: cfg, log: log, routes: hop.New(cfg.Routes),
+		cfg: cfg, about: newAbout(cfg.UserAgent), log: log, routes: hop.New(cfg.Routes), unacked: delay.New(cfg.T1, (*acceptance).resend),
 		dialogs: map[dialogID]*Dialog{}, offers: map[offerID]*Dialog{},
 	}
 	layer, err := wire.Listen(wire.Config{
@@ -172,6 +197,7 @@ func (a *Agent) Serve(ctx context.Context, h Handler) error {
 	a.drain()
 	a.wire.Close()
 	a.calls.Wait()
+	a.unacked.Stop()
 	return nil
 }
 
@@ -260,4 +286,5 @@ func (a *Agent) goCall(f func()) bool {
 func (a *Agent) Close() {
 	a.stop()
 	a.wire.Close()
+	a.unacked.Stop()
 }

@@ -14,12 +14,12 @@ import (
 // acceptance is a 2xx of ours to an INVITE, resent until its ACK comes, over
 // TCP too (RFC 3261 section 13.3.1.4).
 type acceptance struct {
+	dialog  *Dialog
 	tx      *wire.ServerTx
-	content Content
 	delayed bool // the offer is ours, the ACK has the answer
 
 	res   *sip.Response
-	timer *time.Timer
+	timer *time.Timer // nil until it has been resent
 	wait  time.Duration
 	spent time.Duration
 	done  chan struct{}
@@ -27,7 +27,9 @@ type acceptance struct {
 }
 
 func (p *acceptance) settle(err error) {
-	p.timer.Stop()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 	p.err = err
 	close(p.done)
 }
@@ -52,26 +54,25 @@ func (d *Dialog) AnswerWith(ctx context.Context, c Content) error {
 	if err := d.awaitPrack(ctx); err != nil {
 		return err
 	}
-	return d.accept(ctx, acceptance{tx: d.tx, content: c, delayed: sdpOf(d.tx.Request) == nil})
+	return d.accept(ctx, d.tx, c, sdpOf(d.tx.Request) == nil)
 }
 
-func (d *Dialog) accept(ctx context.Context, p acceptance) error {
-	a := &p
-	a.done = make(chan struct{})
-	a.wait = d.agent.cfg.T1
-	a.res = d.reply(a.tx.Request, 200, "OK")
-	d.addContact(a.res, a.tx.From)
-	a.res.AppendHeader(sip.NewHeader("Allow", allowed))
-	a.res.AppendHeader(sip.NewHeader("Supported", supported))
-	d.agree(a.tx.Request, a.res, sdpIn(a.content))
-	a.content.put(a.res)
+// accept accepts an INVITE; delayed says that it had no offer.
+func (d *Dialog) accept(ctx context.Context, tx *wire.ServerTx, c Content, delayed bool) error {
+	a := &acceptance{dialog: d, tx: tx, delayed: delayed, wait: d.agent.cfg.T1, done: make(chan struct{})}
+	a.res = d.reply(tx.Request, 200, "OK")
+	d.addContact(a.res, tx.From)
+	a.res.AppendHeader(d.agent.about.allow)
+	a.res.AppendHeader(d.agent.about.supported)
+	d.agree(tx.Request, a.res, sdpIn(c))
+	c.put(a.res)
 	if !d.begin(a) {
-		if a.tx != d.tx { // a re-INVITE that the dialog's end did not see waiting
-			_ = d.respond(a.tx, 487, "")
+		if tx != d.tx { // a re-INVITE that the dialog's end did not see waiting
+			_ = d.respond(tx, 487, "")
 		}
 		return d.tooLate()
 	}
-	if err := a.tx.Respond(a.res); err != nil {
+	if err := tx.Respond(a.res); err != nil {
 		d.log().Info("sip answer not sent", "error", err)
 	}
 	select {
@@ -101,13 +102,13 @@ func (d *Dialog) begin(p *acceptance) bool {
 		return false
 	}
 	d.unacked = p
-	p.timer = time.AfterFunc(p.wait, func() { d.resend(p) })
+	d.agent.unacked.Add(p)
 	return true
 }
 
 // resend repeats a 2xx at T1, 2*T1, ... up to every T2, for 64*T1 altogether.
-func (d *Dialog) resend(p *acceptance) {
-	t1 := d.agent.cfg.T1
+func (p *acceptance) resend() {
+	d, t1 := p.dialog, p.dialog.agent.cfg.T1
 	d.mu.Lock()
 	if d.unacked != p {
 		d.mu.Unlock()
@@ -122,7 +123,7 @@ func (d *Dialog) resend(p *acceptance) {
 		return
 	}
 	p.wait = min(2*p.wait, 8*t1, 64*t1-p.spent)
-	p.timer.Reset(p.wait)
+	p.timer = time.AfterFunc(p.wait, p.resend)
 	d.mu.Unlock()
 	if err := p.tx.Respond(p.res); err != nil {
 		d.log().Debug("sip answer not resent", "error", err)

@@ -147,7 +147,7 @@ func (d *Dialog) changed(res *sip.Response, offer []byte) []byte {
 		d.sdp = sdp
 	}
 	if contact := res.Contact(); contact != nil && contact.Address.Host != "" {
-		d.far.target = *contact.Address.Clone()
+		d.far.target = contact.Address.Clone()
 	}
 	return sdp
 }

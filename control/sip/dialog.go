@@ -67,11 +67,11 @@ type pending struct {
 }
 
 // farEnd is what a dialog knows of the other side (RFC 3261 section 12.1). It shares
-// what is in its URIs with the messages that they came in.
+// headers and URIs, which are not changed, with the messages that they came in.
 type farEnd struct {
-	local     sip.FromHeader
-	remote    sip.ToHeader
-	target    sip.Uri
+	local     *sip.FromHeader
+	remote    *sip.ToHeader
+	target    *sip.Uri
 	routes    []sip.Uri
 	link      wire.Link
 	unwatch   func()
@@ -91,16 +91,17 @@ func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
 		done:    make(chan struct{}),
 		sdp:     sdpOf(req),
 	}
+	local := sip.FromHeader(*req.To())
+	local.Params = append(slices.Clip(local.Params), sip.HeaderKV{K: "tag", V: d.id.local})
 	d.far = farEnd{
-		local:     sip.FromHeader(*req.To()),
-		remote:    sip.ToHeader(*req.From()),
-		target:    req.Contact().Address,
+		local:     &local,
+		remote:    (*sip.ToHeader)(req.From()),
+		target:    &req.Contact().Address,
 		routes:    recordedRoutes(req),
 		link:      tx.From,
 		remoteSeq: req.CSeq().SeqNo,
 		localSeq:  1,
 	}
-	d.far.local.Params = append(slices.Clip(d.far.local.Params), sip.HeaderKV{K: "tag", V: d.id.local})
 	return d
 }
 
@@ -116,9 +117,9 @@ func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link)
 		sdp:     sdpOf(res),
 	}
 	d.far = farEnd{
-		local:    *sip.HeaderClone(req.From()).(*sip.FromHeader),
-		remote:   *sip.HeaderClone(res.To()).(*sip.ToHeader),
-		target:   *req.Recipient.Clone(),
+		local:    sip.HeaderClone(req.From()).(*sip.FromHeader),
+		remote:   sip.HeaderClone(res.To()).(*sip.ToHeader),
+		target:   req.Recipient.Clone(),
 		link:     link,
 		localSeq: req.CSeq().SeqNo,
 	}
@@ -130,7 +131,7 @@ func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link)
 // route set is the recorded one in reverse (section 12.1.2).
 func (f *farEnd) learn(res *sip.Response) {
 	if contact := res.Contact(); contact != nil && contact.Address.Host != "" {
-		f.target = *contact.Address.Clone()
+		f.target = contact.Address.Clone()
 	}
 	f.routes = recordedRoutes(res)
 	slices.Reverse(f.routes)

@@ -163,7 +163,7 @@ func (r *Reinvite) Accept(ctx context.Context, sdp []byte) error {
 	if r.tx.Request.Method == sip.UPDATE {
 		return r.dialog.update(r, sdp)
 	}
-	return r.dialog.accept(ctx, acceptance{tx: r.tx, content: Content{Body: sdp}, delayed: r.Offer == nil})
+	return r.dialog.accept(ctx, r.tx, Content{Body: sdp}, r.Offer == nil)
 }
 
 // Parts are the bodies of the request, the offer among them.

@@ -129,7 +129,7 @@ func (a *Agent) refused(tx *wire.ServerTx) bool {
 	req := tx.Request
 	switch {
 	case !methodAllowed(req.Method):
-		a.answer(tx, 405, "", sip.NewHeader("Allow", allowed))
+		a.answer(tx, 405, "", a.about.allow)
 	case !schemeKnown(req.Recipient.Scheme):
 		a.answer(tx, 416, "Unsupported URI Scheme")
 	default:
@@ -237,7 +237,7 @@ func (a *Agent) acceptable(tx *wire.ServerTx) bool {
 			return false
 		}
 		for _, p := range parts {
-			known = known && (p.Optional() || slices.ContainsFunc(header.Split(acceptable, ','), p.Is))
+			known = known && (slices.ContainsFunc(a.about.accepts, p.Is) || p.Optional())
 		}
 	}
 	if !known {
@@ -287,10 +287,10 @@ func (a *Agent) capabilities(tx *wire.ServerTx, g Gate) {
 	a.addContact(res, tx.From)
 	addHeaders(res, headers)
 	a.respond(tx, res,
-		sip.NewHeader("Allow", allowed),
+		a.about.allow,
 		sip.NewHeader("Accept", acceptable),
 		sip.NewHeader("Accept-Encoding", "identity"),
-		sip.NewHeader("Supported", supported))
+		a.about.supported)
 }
 
 // merged has what both maps have; the second counts.
@@ -322,16 +322,16 @@ func (a *Agent) respond(tx *wire.ServerTx, res *sip.Response, headers ...sip.Hea
 // reply makes a response that says who we are.
 func (a *Agent) reply(req *sip.Request, status int, reason, tag string) *sip.Response {
 	res := wire.Reply(req, status, reason, tag)
-	if a.cfg.UserAgent != "" {
-		res.AppendHeader(sip.NewHeader("Server", a.cfg.UserAgent))
+	if a.about.server != nil {
+		res.AppendHeader(a.about.server)
 	}
 	return res
 }
 
 // sign says who we are.
 func (a *Agent) sign(req *sip.Request) {
-	if a.cfg.UserAgent != "" {
-		req.AppendHeader(sip.NewHeader("User-Agent", a.cfg.UserAgent))
+	if a.about.userAgent != nil {
+		req.AppendHeader(a.about.userAgent)
 	}
 }
 

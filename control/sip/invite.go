@@ -259,8 +259,8 @@ func (a *Agent) newInvite(out Outgoing) (*sip.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.AppendHeader(sip.NewHeader("Allow", allowed))
-	req.AppendHeader(sip.NewHeader("Supported", supported))
+	req.AppendHeader(a.about.allow)
+	req.AppendHeader(a.about.supported)
 	a.sign(req)
 	Content{Type: out.OfferType, Body: out.Offer}.put(req)
 	return req, nil

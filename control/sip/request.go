@@ -202,11 +202,11 @@ func (d *Dialog) compose(ctx context.Context, cseq sip.CSeqHeader) (*sip.Request
 // request lays out a request along the route set, and says which URI is its
 // next hop (RFC 3261 section 12.2.1.1).
 func (f *farEnd) request(method sip.RequestMethod) (*sip.Request, sip.Uri) {
-	target, routes, hop := f.target, f.routes, f.target
+	target, routes, hop := *f.target, f.routes, *f.target
 	if len(routes) > 0 {
 		hop = routes[0]
 		if !hop.UriParams.Has("lr") { // a strict router
-			target, routes = routes[0], append(append([]sip.Uri{}, routes[1:]...), f.target)
+			target, routes = routes[0], append(append([]sip.Uri{}, routes[1:]...), *f.target)
 		}
 	}
 	target.Headers = nil
@@ -216,8 +216,8 @@ func (f *farEnd) request(method sip.RequestMethod) (*sip.Request, sip.Uri) {
 	}
 	maxForwards := sip.MaxForwardsHeader(70)
 	req.AppendHeader(&maxForwards)
-	req.AppendHeader(sip.HeaderClone(&f.local))
-	req.AppendHeader(sip.HeaderClone(&f.remote))
+	req.AppendHeader(sip.HeaderClone(f.local))
+	req.AppendHeader(sip.HeaderClone(f.remote))
 	return req, hop
 }
 

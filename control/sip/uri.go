@@ -186,19 +186,26 @@ func partsOf(msg message) []header.Part {
 	if len(msg.Body()) == 0 {
 		return nil
 	}
-	kind := "application/sdp" // a response that forgot to say
-	if h := msg.ContentType(); h != nil {
-		kind = string(*h)
-	}
-	parts, err := header.Parts(kind, firstOf(msg.Headers(), "content-disposition"), msg.Body())
+	parts, err := header.Parts(contentType(msg), firstOf(msg.Headers(), "content-disposition"), msg.Body())
 	if err != nil {
 		return nil
 	}
 	return parts
 }
 
+// contentType is that of a message's body.
+func contentType(msg message) string {
+	if h := msg.ContentType(); h != nil {
+		return string(*h)
+	}
+	return "application/sdp" // from one that forgot to say
+}
+
 // sdpOf is the message's session description, nil when it has none.
 func sdpOf(msg message) []byte {
+	if body := msg.Body(); len(body) > 0 && isSDP(contentType(msg)) {
+		return body
+	}
 	for _, p := range partsOf(msg) {
 		if p.Is("application/sdp") && len(p.Body) > 0 {
 			return p.Body

@@ -140,7 +140,7 @@ func (d *Dialog) retarget(req *sip.Request) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.far.target = *contact.Address.Clone()
+	d.far.target = contact.Address.Clone()
 }
 
 func (d *Dialog) informed(tx *wire.ServerTx) {
