@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"mcp/control/media/dtmf"
 	"mcp/control/sip"
@@ -58,7 +57,7 @@ func (c *Call) pressed(info *sip.Info) {
 	status := 200
 	if key, err := dtmf.ParseInfo(string(info.Body)); err != nil {
 		status = 400
-	} else if !c.caller.leg.Signalled(key, time.Now()) {
+	} else if !c.caller.leg.Signalled(key) {
 		c.log.Debug("key in an INFO is not taken: telephone-event is agreed on")
 	}
 	c.beside(func() { c.warn("answer INFO", info.Respond(status)) })

@@ -16,7 +16,6 @@ import (
 // Digit is one DTMF key press.
 type Digit struct {
 	Key byte // 0-9, *, #, A-D
-	At  time.Time
 }
 
 // ErrNoEvents says that the far end takes no telephone-event packets any more.
@@ -83,7 +82,7 @@ type keyEar struct {
 }
 
 // overhearKeys takes a packet of audio in which there may be keys.
-func (l *Leg) overhearKeys(s *legState, payload []byte, at time.Time) {
+func (l *Leg) overhearKeys(s *legState, payload []byte) {
 	e := l.ear
 	if e == nil || !e.codec.Same(s.codec) {
 		d, err := codec.NewDecoder(s.codec)
@@ -99,7 +98,7 @@ func (l *Leg) overhearKeys(s *legState, payload []byte, at time.Time) {
 	}
 	e.narrow = e.convert.Append(e.narrow[:0], e.pcm)
 	l.keys = e.keys.Append(l.keys[:0], e.narrow)
-	l.deliver(at)
+	l.deliver()
 }
 
 // keyScript plays key presses.
@@ -116,25 +115,25 @@ func (s keyScript) frame(n int, to *legState) (Payload, bool, error) {
 }
 
 // event takes a telephone-event packet.
-func (l *Leg) event(payload []byte, at time.Time) {
+func (l *Leg) event(payload []byte) {
 	l.keys = l.detector.Packet(l.keys[:0], l.header.SSRC, l.header.Timestamp, payload)
-	l.deliver(at)
+	l.deliver()
 }
 
 // Signalled hands on a key of which the far end tells by signalling. False: it has
 // agreed to telephone-event, and a far end that tells of a key by both means one.
-func (l *Leg) Signalled(key byte, at time.Time) bool {
+func (l *Leg) Signalled(key byte) bool {
 	if s := l.state.Load(); s == nil || s.far.Events >= 0 {
 		return false
 	}
-	l.press(Digit{Key: key, At: at})
+	l.press(Digit{Key: key})
 	return true
 }
 
 // deliver hands on the keys that were found.
-func (l *Leg) deliver(at time.Time) {
+func (l *Leg) deliver() {
 	for _, key := range l.keys {
-		l.press(Digit{Key: key, At: at})
+		l.press(Digit{Key: key})
 	}
 }
 

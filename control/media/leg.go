@@ -137,7 +137,7 @@ func (l *Leg) RTP(packet []byte, at time.Time) {
 	}
 	payload := unpadded(&l.header, packet[n:])
 	if s.far.Events >= 0 && int(l.header.PayloadType) == s.far.Events {
-		l.event(payload, at)
+		l.event(payload)
 		return
 	}
 	if s.far.Noise != 0 && l.header.PayloadType == s.far.Noise {
@@ -151,7 +151,7 @@ func (l *Leg) RTP(packet []byte, at time.Time) {
 // hear takes audio to all who hear it through userspace.
 func (l *Leg) hear(s *legState, payload []byte, at time.Time) {
 	if l.hearsKeys(s) {
-		l.overhearKeys(s, payload, at)
+		l.overhearKeys(s, payload)
 	}
 	l.overhear(s, payload, at)
 	l.pass(s, payload)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -15,29 +16,76 @@ import (
 // BenchmarkCall is what a call costs in media, without its packets: a leg is opened,
 // connected, played to twice and closed.
 func BenchmarkCall(b *testing.B) {
-	h := newHost(b)
-	n := neighbor(b, h, "10.9.1")
-	engine, err := media.NewEngine(media.Config{PortMin: 20000, PortMax: 21000}, h.plane(b), slog.New(slog.DiscardHandler))
-	must(b, err)
-	defer engine.Close()
-	agreed := media.FarEnd{
-		RTP: netip.AddrPortFrom(n.Addr, 4000), Events: 101, ClockRate: 8000, Ptime: 20 * time.Millisecond, Send: true, Receive: true,
-	}
-	clip, err := media.NewClip(make([]int16, 80000), codec.PCMU)
-	must(b, err)
+	c := newCalls(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		session := engine.NewSession("call")
-		leg, err := session.OpenLeg("caller", n.Local)
-		must(b, err)
-		must(b, leg.Connect(agreed, codec.PCMU))
+		session, leg := c.begin(b)
 		for range 2 {
-			p, err := session.Play(leg, clip)
+			p, err := session.Play(leg, c.clip)
 			must(b, err)
 			p.Stop()
 		}
 		session.Close()
 	}
+}
+
+// BenchmarkCallUp is what a call that hears a clip keeps in the heap.
+func BenchmarkCallUp(b *testing.B) {
+	c := newCalls(b)
+	sessions := make([]*media.Session, 0, 400)
+	for b.Loop() {
+		before := heap()
+		for range cap(sessions) {
+			session, leg := c.begin(b)
+			_, err := session.Play(leg, c.clip)
+			must(b, err)
+			sessions = append(sessions, session)
+		}
+		b.ReportMetric(float64(heap()-before)/float64(len(sessions)), "live-B/call")
+		for _, session := range sessions {
+			session.Close()
+		}
+		sessions = sessions[:0]
+	}
+}
+
+// heap is how much of it is in use.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// calls are those of one engine with the same far end.
+type calls struct {
+	engine *media.Engine
+	local  netip.Addr
+	agreed media.FarEnd
+	clip   *media.Clip
+}
+
+func newCalls(b *testing.B) *calls {
+	h := newHost(b)
+	n := neighbor(b, h, "10.9.1")
+	engine, err := media.NewEngine(media.Config{PortMin: 20000, PortMax: 21000}, h.plane(b), slog.New(slog.DiscardHandler))
+	must(b, err)
+	b.Cleanup(func() { must(b, engine.Close()) })
+	clip, err := media.NewClip(make([]int16, 80000), codec.PCMU)
+	must(b, err)
+	return &calls{engine: engine, local: n.Local, clip: clip, agreed: media.FarEnd{
+		RTP: netip.AddrPortFrom(n.Addr, 4000), Events: 101, ClockRate: 8000, Ptime: 20 * time.Millisecond, Send: true, Receive: true,
+	}}
+}
+
+// begin opens and connects a call's leg.
+func (c *calls) begin(b *testing.B) (*media.Session, *media.Leg) {
+	session := c.engine.NewSession("call")
+	leg, err := session.OpenLeg("caller", c.local)
+	must(b, err)
+	must(b, leg.HearKeys(true))
+	must(b, leg.Connect(c.agreed, codec.PCMU))
+	return session, leg
 }
 
 // BenchmarkKey is what a key press costs, of thirteen packets: its begin is told at
