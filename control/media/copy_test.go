@@ -83,7 +83,7 @@ func TestWhatALegHearsIsCopied(t *testing.T) {
 func TestACopyOfOpusIsMuted(t *testing.T) {
 	s := newStudio(t)
 	_, r := s.connected("recording", codec.PCMU)
-	to := s.session.legs["recording"]
+	to := s.session.legLocked("recording")
 	e, err := codec.NewEncoder(codec.Opus)
 	s.must(err)
 	payload, err := e.Encode(nil, make([]int16, 320))

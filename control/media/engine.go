@@ -78,10 +78,7 @@ func NewEngine(c Config, plane Plane, log *slog.Logger) (*Engine, error) {
 
 // NewSession begins the media of a call; id is for the log.
 func (e *Engine) NewSession(id string) *Session {
-	return &Session{
-		engine: e, log: e.log.With("call", id), call: id, cname: newCNAME(),
-		legs: map[string]*Leg{}, playing: map[string]*Playback{}, fed: map[string]*feed{}, applied: Plan{},
-	}
+	return &Session{engine: e, call: id, cname: newCNAME()}
 }
 
 // Clock paces what userspace does with audio: conferences, recorders.

@@ -3,7 +3,6 @@ package media
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -115,15 +114,15 @@ func (k *Link) Close() error {
 func (s *Session) nourish(f *feed) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over || s.legs[f.leg.name] != f.leg {
+	if !s.hasLocked(f.leg) {
 		return ErrClosed
 	}
-	if s.fed[f.leg.name] != nil {
+	if f.leg.fed != nil {
 		return ErrFed
 	}
-	s.fed[f.leg.name] = f
+	f.leg.fed = f
 	if err := s.applyLocked(); err != nil {
-		delete(s.fed, f.leg.name)
+		f.leg.fed = nil
 		return err
 	}
 	return nil
@@ -134,10 +133,10 @@ func (s *Session) starve(f *feed) error {
 	f.paused.Store(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.fed[f.leg.name] != f {
+	if f.leg.fed != f {
 		return nil
 	}
-	delete(s.fed, f.leg.name)
+	f.leg.fed = nil
 	return s.applyLocked()
 }
 
@@ -149,7 +148,7 @@ func (s *Session) relink(f *feed, on bool) error {
 		s.links = slices.DeleteFunc(s.links, func(o *feed) bool { return o == f })
 		return s.applyLocked()
 	}
-	if s.over || s.legs[f.from.name] != f.from {
+	if !s.hasLocked(f.from) {
 		return ErrClosed
 	}
 	s.links = append(s.links, f)
@@ -180,9 +179,9 @@ func (s *Session) linkLocked(g *Graph) {
 	}
 }
 
-// legLocked finds a leg of a rule: one of the session's own, or another's.
-func (s *Session) legLocked(name string) *Leg {
-	if l := s.legs[name]; l != nil {
+// reachLocked finds a leg of a rule: one of the session's own, or another's.
+func (s *Session) reachLocked(name string) *Leg {
+	if l := s.legLocked(name); l != nil {
 		return l
 	}
 	for _, f := range s.links {
@@ -195,16 +194,18 @@ func (s *Session) legLocked(name string) *Leg {
 
 // pauseLocked lets clips interrupt feeds, and tells whose plans depend on them.
 func (s *Session) pauseLocked() {
-	for name, f := range s.fed {
-		f.paused.Store(s.playing[name] != nil)
+	for _, l := range s.legs {
+		if l.fed != nil {
+			l.fed.paused.Store(l.playing != nil)
+		}
 	}
 }
 
 // resound has the sessions plan anew that are heard by a leg of this one: its
 // codec is another, or a clip has begun or ended. It is called without the lock.
-func (s *Session) resound(name string) {
+func (s *Session) resound(l *Leg) {
 	s.mu.Lock()
-	f := s.fed[name]
+	f := l.fed
 	s.mu.Unlock()
 	if f == nil || f.from == nil {
 		return
@@ -213,18 +214,22 @@ func (s *Session) resound(name string) {
 	other.mu.Lock()
 	defer other.mu.Unlock()
 	if err := other.applyLocked(); err != nil {
-		other.log.Error("route to a leg of another call", "leg", f.from.name, "error", err)
+		other.log().Error("route to a leg of another call", "leg", f.from.name, "error", err)
 	}
 }
 
 // detach ends the links and feeds of one leg, or with nil of all.
 func (s *Session) detach(l *Leg) error {
 	s.mu.Lock()
-	links := slices.Clone(s.links)
-	feeds := slices.Collect(maps.Values(s.fed))
+	feeds := slices.Clone(s.links)
+	for _, o := range s.legs {
+		if o.fed != nil {
+			feeds = append(feeds, o.fed)
+		}
+	}
 	s.mu.Unlock()
 	var errs []error
-	for _, f := range append(links, feeds...) {
+	for _, f := range feeds {
 		if l != nil && f.leg != l && f.from != l {
 			continue
 		}

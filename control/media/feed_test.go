@@ -106,8 +106,8 @@ func TestALinkEndsWithEitherSession(t *testing.T) {
 		if first == "sink" {
 			c.wantRoute(t, nil, false, 2)
 		}
-		if len(s.session.links) != 0 || len(far.session.fed) != 0 {
-			t.Errorf("%s first: %d links, %d feeds are left", first, len(s.session.links), len(far.session.fed))
+		if len(s.session.links) != 0 || callee.fed != nil {
+			t.Errorf("%s first: %d links are left, and the feed %v", first, len(s.session.links), callee.fed)
 		}
 	}
 }

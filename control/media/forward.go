@@ -187,7 +187,7 @@ func (l *Leg) pass(s *legState, payload []byte) {
 	}
 	for _, f := range *targets {
 		if err := f.forward(packet{payload, ticks, h.Marker || jump}, &l.passage.buf); err != nil {
-			l.session.log.Debug("forward audio", "from", l.name, "to", f.to.name, "error", err)
+			l.session.log().Debug("forward audio", "from", l.name, "to", f.to.name, "error", err)
 		}
 	}
 }
@@ -291,7 +291,7 @@ func (c *copier) Audio(h Heard) {
 		return
 	}
 	if err := c.send(h, as, packet{h.Payload, ticks, h.Marker || jump || c.skipped}); err != nil {
-		c.to.session.log.Debug("copy audio", "to", c.to.name, "error", err)
+		c.to.session.log().Debug("copy audio", "to", c.to.name, "error", err)
 	}
 }
 

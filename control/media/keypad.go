@@ -143,6 +143,6 @@ func (l *Leg) press(d Digit) {
 		l.session.engine.tally.digits.Add(1)
 	default:
 		l.session.engine.tally.lostDigits.Add(1)
-		l.session.log.Warn("DTMF digit lost: nobody reads them", "leg", l.name)
+		l.session.log().Warn("DTMF digit lost: nobody reads them", "leg", l.name)
 	}
 }

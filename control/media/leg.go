@@ -36,8 +36,8 @@ type Leg struct {
 	taps, monitors taps // who listens to what it says, and to what it hears
 
 	inBand atomic.Bool // keys are wanted that are in the audio
-	aside  atomic.Bool // it only takes a copy
 
+	duty
 	carriage
 	reception
 }
@@ -227,10 +227,10 @@ func (l *Leg) Keyed(p srtp.Profile, err error) {
 	l.secured.Store(&secured{p, err})
 	l.session.engine.tally.count(err)
 	if err == nil {
-		l.session.log.Info("audio is protected", "leg", l.name, "profile", p)
+		l.session.log().Info("audio is protected", "leg", l.name, "profile", p)
 		return
 	}
-	l.session.log.Warn("audio cannot be protected", "leg", l.name, "error", err)
+	l.session.log().Warn("audio cannot be protected", "leg", l.name, "error", err)
 	l.session.engine.vigil.insecure(l, err)
 }
 
@@ -269,7 +269,7 @@ func (l *Leg) ExpectHandshake() error {
 	s := l.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over || s.legs[l.name] != l {
+	if !s.hasLocked(l) {
 		return ErrClosed
 	}
 	if err := s.homeLocked(l, FarEnd{Secure: &srtp.Agreement{}}); err != nil {
@@ -291,16 +291,15 @@ func placeOf(s LegStats) *Place {
 // played goes on packet by packet.
 func (s *Session) moveLocked(l *Leg, next *carrier) error {
 	var errs []error
-	for name, rule := range s.applied {
-		if rule.Relay != l.name {
+	for _, o := range s.legs {
+		if o.applied.Relay != l.name {
 			continue
 		}
-		rule.Relay = ""
-		s.applied[name] = rule
-		errs = append(errs, s.legs[name].carrier.Load().Route(Route{Copy: rule.copied()}))
+		o.applied.Relay = ""
+		errs = append(errs, o.carrier.Load().Route(Route{Copy: o.applied.copied()}))
 	}
-	delete(s.applied, l.name)
-	if b := s.playing[l.name]; b != nil {
+	l.applied = Rule{}
+	if b := l.playing; b != nil {
 		s.engine.reclaim(b)
 	}
 	before, err := l.carrier.Load().Close()

@@ -252,7 +252,7 @@ func (p *Playback) entrust(to Player, done func(error)) bool {
 	r.Done = done
 	voice, err := to.Play(p.leg.carrier.Load().PlaneLeg, r)
 	if err != nil {
-		p.leg.session.log.Debug("played packet by packet", "leg", p.leg.name, "reason", err)
+		p.leg.session.log().Debug("played packet by packet", "leg", p.leg.name, "reason", err)
 		return false
 	}
 	p.mu.Lock()

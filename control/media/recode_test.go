@@ -78,7 +78,7 @@ func TestAClipFollowsTheCodec(t *testing.T) {
 	for _, to := range []codec.Codec{codec.PCMA, codec.G722, codec.Opus} {
 		s := newStudio(t)
 		_, p := s.connected("caller", to)
-		leg := s.session.legs["caller"]
+		leg := s.session.legLocked("caller")
 		clip, err := NewClip(tone.PCM(8000, tone.Part{Hz: []float64{440}, Level: -10, For: time.Second}), codec.PCMU)
 		s.must(err)
 		script := scriptOf(clip)

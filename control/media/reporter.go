@@ -112,7 +112,7 @@ func (l *Leg) report(last bool) {
 	c.over = last
 	stats, err := l.carrier.Load().Stats()
 	if err != nil {
-		l.session.log.Debug("report", "leg", l.name, "error", err)
+		l.session.log().Debug("report", "leg", l.name, "error", err)
 		return
 	}
 	packet, err := c.reports.Compound(streamsOf(stats, state.far.ClockRate), time.Now(), last)
@@ -120,7 +120,7 @@ func (l *Leg) report(last bool) {
 		err = l.carrier.Load().SendRTCP(packet)
 	}
 	if err != nil {
-		l.session.log.Debug("report", "leg", l.name, "error", err)
+		l.session.log().Debug("report", "leg", l.name, "error", err)
 	}
 }
 
@@ -143,7 +143,7 @@ func (l *Leg) RTCP(packet []byte, at time.Time) {
 	l.control.mu.Lock()
 	defer l.control.mu.Unlock()
 	if err := l.control.reports.Take(packet, state.far.ClockRate, at); err != nil {
-		l.session.log.Debug("far end's report", "leg", l.name, "error", err)
+		l.session.log().Debug("far end's report", "leg", l.name, "error", err)
 	}
 }
 

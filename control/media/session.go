@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcp/control/media/clock"
@@ -21,20 +21,23 @@ import (
 // Session is one call's media: its legs and the graph between them.
 type Session struct {
 	engine *Engine
-	log    *slog.Logger
 	call   string
 	cname  string // of all its streams, in RTCP
 
-	mu      sync.Mutex
-	legs    map[string]*Leg
-	order   []string // of the legs' opening
-	edges   []Edge
-	playing map[string]*Playback
-	fed     map[string]*feed // what legs hear from outside, by name
-	links   []*feed          // legs of other sessions that hear legs of this one
-	applied Plan
-	closed  []Summary // legs that have ended; complete when over
-	over    bool
+	mu     sync.Mutex // guards what follows, and what its legs do for it
+	legs   []*Leg     // those that are open, in the order of their opening
+	edges  []Edge
+	links  []*feed   // legs of other sessions that hear legs of this one
+	closed []Summary // legs that have ended; complete when over
+	over   bool
+}
+
+// duty is what a leg does for its session, whose lock guards it.
+type duty struct {
+	playing *Playback // nil: nothing is played
+	fed     *feed     // what it hears from outside; nil: nothing
+	applied Rule
+	aside   atomic.Bool // it only takes a copy; without the lock
 }
 
 // Summary is what a leg carried in its life.
@@ -58,6 +61,22 @@ var ErrClosed = errors.New("media session is closed")
 // maxTries bounds how many ports are tried when others hold them.
 const maxTries = 16
 
+// log says whose the session is.
+func (s *Session) log() *slog.Logger { return s.engine.log.With("call", s.call) }
+
+// hasLocked tells whether a leg of the session is open.
+func (s *Session) hasLocked(l *Leg) bool { return !s.over && slices.Contains(s.legs, l) }
+
+// legLocked finds an open leg of the session; nil: there is none of that name.
+func (s *Session) legLocked(name string) *Leg {
+	for _, l := range s.legs {
+		if l.name == name {
+			return l
+		}
+	}
+	return nil
+}
+
 // Clock paces what userspace does with the session's audio.
 func (s *Session) Clock() *clock.Clock { return s.engine.clock }
 
@@ -69,15 +88,14 @@ func (s *Session) OpenLeg(name string, local netip.Addr) (*Leg, error) {
 	if s.over {
 		return nil, ErrClosed
 	}
-	if s.legs[name] != nil {
+	if s.legLocked(name) != nil {
 		return nil, fmt.Errorf("open leg %s: there is one of that name", name)
 	}
 	l := &Leg{name: name, session: s, digits: make(chan Digit, digitQueue)}
 	if err := s.engine.place(l, local); err != nil {
 		return nil, fmt.Errorf("open leg %s: %w", name, err)
 	}
-	s.legs[name] = l
-	s.order = append(s.order, name)
+	s.legs = append(s.legs, l)
 	return l, nil
 }
 
@@ -116,7 +134,7 @@ func (e *Engine) place(l *Leg, local netip.Addr) error {
 func (s *Session) connect(l *Leg, state *legState) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over || s.legs[l.name] != l {
+	if !s.hasLocked(l) {
 		return ErrClosed
 	}
 	if err := s.engine.check(state.far, l.local.Addr()); err != nil {
@@ -135,7 +153,7 @@ func (s *Session) connect(l *Leg, state *legState) error {
 		return fmt.Errorf("connect leg %s: %w", l.name, err)
 	}
 	l.state.Store(state)
-	if b := s.playing[l.name]; b != nil {
+	if b := l.playing; b != nil {
 		b.agree(state)
 	}
 	return s.applyLocked()
@@ -144,7 +162,7 @@ func (s *Session) connect(l *Leg, state *legState) error {
 // connectAndTell connects a leg, and has those who are heard there follow.
 func (s *Session) connectAndTell(l *Leg, state *legState) error {
 	err := s.connect(l, state)
-	s.resound(l.name)
+	s.resound(l)
 	return err
 }
 
@@ -153,7 +171,7 @@ func (s *Session) Join(from, to *Leg) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	edge := Edge{from.name, to.name}
-	if s.over || s.legs[from.name] != from || s.legs[to.name] != to {
+	if !s.hasLocked(from) || !s.hasLocked(to) {
 		return ErrClosed
 	}
 	if slices.Contains(s.edges, edge) {
@@ -216,16 +234,15 @@ func (s *Session) press(to *Leg, keys string) (*Playback, error) {
 // perform lets a playback have its leg for itself.
 func (s *Session) perform(b *Playback) (*Playback, error) {
 	s.mu.Lock()
-	name := b.leg.name
-	if s.over || s.legs[name] != b.leg {
+	if !s.hasLocked(b.leg) {
 		s.mu.Unlock()
 		return nil, ErrClosed
 	}
-	before := s.playing[name]
-	s.playing[name] = b
+	before := b.leg.playing
+	b.leg.playing = b
 	err := s.applyLocked()
 	s.mu.Unlock()
-	s.resound(name)
+	s.resound(b.leg)
 	if before != nil {
 		before.Stop()
 	}
@@ -241,7 +258,7 @@ func (s *Session) perform(b *Playback) (*Playback, error) {
 func (s *Session) agreedSince(b *Playback, state *legState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := b.leg.state.Load(); now != state && s.playing[b.leg.name] == b {
+	if now := b.leg.state.Load(); now != state && b.leg.playing == b {
 		b.agree(now)
 	}
 }
@@ -249,34 +266,32 @@ func (s *Session) agreedSince(b *Playback, state *legState) {
 // played gives the leg back to whom it was joined to.
 func (s *Session) played(b *Playback) {
 	s.mu.Lock()
-	if s.playing[b.leg.name] != b {
+	if b.leg.playing != b {
 		s.mu.Unlock()
 		return
 	}
-	delete(s.playing, b.leg.name)
+	b.leg.playing = nil
 	err := s.applyLocked()
 	s.mu.Unlock()
 	if err != nil {
-		s.log.Error("restore routes after a clip", "leg", b.leg.name, "error", err)
+		s.log().Error("restore routes after a clip", "leg", b.leg.name, "error", err)
 	}
-	s.resound(b.leg.name)
+	s.resound(b.leg)
 }
 
 func (s *Session) graphLocked() Graph {
 	g := Graph{Legs: make(map[string]codec.Codec, len(s.legs)), Edges: s.edges}
-	for name, l := range s.legs {
-		g.Legs[name] = l.spoken()
-		mark(&g.Tapped, name, l.isTapped())
-		mark(&g.Monitored, name, len(l.monitors.all()) > 0)
-		mark(&g.Fed, name, s.fed[name] != nil)
-		mark(&g.Aside, name, l.aside.Load())
-		mark(&g.Apart, name, l.carrier.Load().apart)
-		mark(&g.Hushed, name, l.hushes())
+	for _, l := range s.legs {
+		g.Legs[l.name] = l.spoken()
+		mark(&g.Tapped, l.name, l.isTapped())
+		mark(&g.Monitored, l.name, len(l.monitors.all()) > 0)
+		mark(&g.Playing, l.name, l.playing != nil)
+		mark(&g.Fed, l.name, l.fed != nil)
+		mark(&g.Aside, l.name, l.aside.Load())
+		mark(&g.Apart, l.name, l.carrier.Load().apart)
+		mark(&g.Hushed, l.name, l.hushes())
 	}
 	s.linkLocked(&g)
-	for name := range s.playing {
-		mark(&g.Playing, name, true)
-	}
 	return g
 }
 
@@ -313,14 +328,15 @@ func (s *Session) applyLocked() error {
 	if err != nil {
 		return err
 	}
-	for name, l := range s.legs {
-		if plan[name].Equal(s.applied[name]) {
+	for _, l := range s.legs {
+		rule := plan[l.name]
+		if rule.Equal(l.applied) {
 			continue
 		}
-		if err := s.routeLocked(l, plan[name]); err != nil {
-			return fmt.Errorf("route leg %s: %w", name, err)
+		if err := s.routeLocked(l, rule); err != nil {
+			return fmt.Errorf("route leg %s: %w", l.name, err)
 		}
-		s.applied[name] = plan[name]
+		l.applied = rule
 	}
 	return nil
 }
@@ -328,7 +344,7 @@ func (s *Session) applyLocked() error {
 func (s *Session) routeLocked(l *Leg, r Rule) error {
 	var targets []*forwarder
 	for _, f := range r.Forward {
-		target, err := newForwarder(s.legLocked(f.To), f)
+		target, err := newForwarder(s.reachLocked(f.To), f)
 		if err != nil {
 			return err
 		}
@@ -338,7 +354,7 @@ func (s *Session) routeLocked(l *Leg, r Rule) error {
 	route := Route{Copy: r.copied()}
 	l.relayed.Store(nil)
 	if r.Relay != "" {
-		to := s.legLocked(r.Relay)
+		to := s.reachLocked(r.Relay)
 		l.relayed.Store(to)
 		route.To = to.carrier.Load().PlaneLeg
 	}
@@ -347,29 +363,28 @@ func (s *Session) routeLocked(l *Leg, r Rule) error {
 
 func (s *Session) closeLeg(l *Leg) error {
 	s.mu.Lock()
-	playing := s.playing[l.name]
+	playing := l.playing
 	s.mu.Unlock()
-	if playing != nil && playing.leg == l {
+	if playing != nil {
 		playing.Stop()
 	}
 	detached := s.detach(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.legs[l.name] != l {
+	if !slices.Contains(s.legs, l) {
 		return nil
 	}
 	s.edges = slices.DeleteFunc(s.edges, func(e Edge) bool { return e.From == l.name || e.To == l.name })
 	err := s.applyLocked()
+	s.legs = slices.DeleteFunc(s.legs, func(o *Leg) bool { return o == l })
 	return errors.Join(detached, err, s.endLocked(l))
 }
 
 // endLocked ends a leg and keeps what it carried.
 func (s *Session) endLocked(l *Leg) error {
-	delete(s.legs, l.name)
-	delete(s.applied, l.name)
 	summary, err := s.engine.release(l)
 	if n := summary.Stats.Dropped[overrun]; n > 0 {
-		s.log.Warn("packets lost, perhaps keys among them: the platform was too slow", "leg", l.name, "packets", n)
+		s.log().Warn("packets lost, perhaps keys among them: the platform was too slow", "leg", l.name, "packets", n)
 	}
 	s.closed = append(s.closed, summary)
 	return err
@@ -380,24 +395,26 @@ func (s *Session) endLocked(l *Leg) error {
 func (s *Session) Close() []Summary {
 	s.mu.Lock()
 	s.over = true
-	playing := slices.Collect(maps.Values(s.playing))
+	var playing []*Playback
+	for _, l := range s.legs {
+		if l.playing != nil {
+			playing = append(playing, l.playing)
+		}
+	}
 	s.mu.Unlock()
 	for _, b := range playing {
 		b.Stop()
 	}
 	if err := s.detach(nil); err != nil {
-		s.log.Error("end links to other calls", "error", err)
+		s.log().Error("end links to other calls", "error", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range s.order {
-		l := s.legs[name]
-		if l == nil {
-			continue
-		}
+	for _, l := range s.legs {
 		if err := s.endLocked(l); err != nil {
-			s.log.Error("close leg", "leg", name, "error", err)
+			s.log().Error("close leg", "leg", l.name, "error", err)
 		}
 	}
+	s.legs = nil
 	return s.closed
 }

@@ -67,7 +67,7 @@ func (t *Tap) Close() error {
 	place.put(slices.DeleteFunc(slices.Clone(place.all()), func(o *Tap) bool { return o == t }))
 	err := s.applyLocked()
 	s.mu.Unlock()
-	s.resound(t.leg.name)
+	s.resound(t.leg)
 	place.calling.Lock() // whoever is being called has returned by then
 	defer place.calling.Unlock()
 	return err
@@ -76,7 +76,7 @@ func (t *Tap) Close() error {
 // listen puts a tap in its place.
 func (s *Session) listen(t *Tap) (*Tap, error) {
 	s.mu.Lock()
-	if s.over || s.legs[t.leg.name] != t.leg {
+	if !s.hasLocked(t.leg) {
 		s.mu.Unlock()
 		return nil, ErrClosed
 	}
@@ -84,7 +84,7 @@ func (s *Session) listen(t *Tap) (*Tap, error) {
 	place.put(append(slices.Clone(place.all()), t))
 	err := s.applyLocked()
 	s.mu.Unlock()
-	s.resound(t.leg.name)
+	s.resound(t.leg)
 	return t, err
 }
 
@@ -241,7 +241,7 @@ func (h *hush) Tick() {
 	}
 	payload, err := h.voice.Frame()
 	if err != nil {
-		l.session.log.Error("comfort noise cannot be made", "leg", l.name, "codec", s.codec.Name, "error", err)
+		l.session.log().Error("comfort noise cannot be made", "leg", l.name, "codec", s.codec.Name, "error", err)
 		h.end()
 		return
 	}
