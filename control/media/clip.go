@@ -89,18 +89,17 @@ func suits(is, spoken codec.Codec) bool { return is.Same(spoken) || isLaw(is) &&
 // clipScript plays a clip frame by frame.
 type clipScript struct {
 	clip *Clip
-	size int    // octets in a frame
-	buf  []byte // nil: the plane plays it, so far
-	code recoder
+	size int      // octets in a frame
+	buf  []byte   // nil: the plane plays it, so far
+	code *recoder // the same
 }
 
 // newClipScript also tells how long a frame is, to a far end that wants span.
 func newClipScript(c *Clip, span time.Duration) (*clipScript, time.Duration) {
 	if c.packets != nil {
-		return &clipScript{clip: c, code: recoder{from: c.codec}}, frame
+		return &clipScript{clip: c}, frame
 	}
-	size := octets(span)
-	return &clipScript{clip: c, size: size, code: recoder{from: c.codec}}, span
+	return &clipScript{clip: c, size: octets(span)}, span
 }
 
 // octets are those of a span in codecs of an octet a sample.
@@ -116,6 +115,9 @@ func (s *clipScript) frames() int {
 // frame is the n-th, the last filled up with silence. Should the far end speak
 // another codec by now, it is transcoded.
 func (s *clipScript) frame(n int, to *legState) (Payload, bool, error) {
+	if s.code == nil {
+		s.code = &recoder{from: s.clip.codec}
+	}
 	if s.clip.packets != nil {
 		return s.code.payload(s.clip.packets[n], frame, to)
 	}

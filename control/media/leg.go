@@ -56,7 +56,7 @@ type reception struct {
 	keys      []byte
 	ear       *keyEar // nil: none is needed so far
 	passage   passage
-	hush      hush
+	hush      *hush // nil: the far end has never been silent so
 }
 
 // legState is what Connect said last.
@@ -170,7 +170,7 @@ func unpadded(h *rtp.Header, payload []byte) []byte {
 type carrier struct {
 	PlaneLeg
 	apart  bool
-	before LegStats // of those that carried the leg earlier
+	before *LegStats // of those that carried the leg earlier; nil: none did
 }
 
 // Stats is what the leg has carried in its life.
@@ -186,14 +186,14 @@ func (c *carrier) Close() (LegStats, error) {
 }
 
 func (c *carrier) sum(s LegStats) LegStats {
-	if c.before.Dropped == nil {
+	if c.before == nil {
 		return s
 	}
 	s.Dropped = maps.Clone(s.Dropped)
 	if s.Dropped == nil {
 		s.Dropped = map[string]uint64{}
 	}
-	s.add(c.before)
+	s.add(*c.before)
 	s.RxBytes += c.before.RxBytes
 	s.TxBytes += c.before.TxBytes
 	s.RxLost += c.before.RxLost
@@ -303,10 +303,7 @@ func (s *Session) moveLocked(l *Leg, next *carrier) error {
 		s.engine.reclaim(b)
 	}
 	before, err := l.carrier.Load().Close()
-	next.before = before
-	if next.before.Dropped == nil {
-		next.before.Dropped = map[string]uint64{}
-	}
+	next.before = &before
 	l.carrier.Store(next)
 	return errors.Join(append(errs, err)...)
 }

@@ -216,7 +216,7 @@ func TestComfortNoiseDoesNotAllocate(t *testing.T) {
 	s.must(err)
 	far := &speaker{leg: at}
 	far.hush(50)
-	s.engine.clock.Remove(&caller.hush) // the test ticks
+	s.engine.clock.Remove(caller.hush) // the test ticks
 	if n := testing.AllocsPerRun(100, caller.hush.Tick); n != 0 {
 		t.Errorf("%g allocations a frame", n)
 	}

@@ -99,7 +99,7 @@ func (t *Tap) place() *taps {
 type taps struct {
 	list    atomic.Pointer[[]*Tap]
 	calling sync.Mutex // held while they are called; guards what follows
-	sent    Heard      // of those monitored: the latest that the platform made itself
+	sent    *Heard     // of those monitored: the latest that the platform made itself; nil: nothing yet
 }
 
 func (t *taps) put(all []*Tap) { t.list.Store(&all) }
@@ -128,13 +128,16 @@ func (t *taps) said(agreed *legState, p Payload) {
 	t.calling.Lock()
 	defer t.calling.Unlock()
 	now := time.Now()
-	if p.Marker && !t.sent.At.IsZero() {
+	if t.sent == nil {
+		t.sent = &Heard{At: now}
+	}
+	if p.Marker {
 		t.sent.Timestamp += uint32(max(0, now.Sub(t.sent.At)) * time.Duration(agreed.codec.ClockRate) / time.Second)
 	}
 	t.sent.Codec, t.sent.Payload, t.sent.Marker, t.sent.At = agreed.codec, p.Data, p.Marker, now
 	t.sent.Sequence++
 	for _, tap := range t.all() {
-		tap.to.Audio(t.sent)
+		tap.to.Audio(*t.sent)
 	}
 	t.sent.Timestamp += p.Samples
 	t.sent.Payload = nil
@@ -174,7 +177,10 @@ type hush struct {
 
 // quiet takes a packet of comfort noise.
 func (l *Leg) quiet(s *legState, payload []byte) {
-	h := &l.hush
+	if l.hush == nil {
+		l.hush = &hush{leg: l}
+	}
+	h := l.hush
 	d, ok := noise.Parse(payload)
 	if !ok || h.state != nil && h.follows(&l.header) < 0 {
 		return
@@ -192,10 +198,7 @@ func (l *Leg) quiet(s *legState, payload []byte) {
 		h.next.SequenceNumber += h.shift
 		h.next.Marker, h.next.PayloadType = false, s.far.PayloadType
 	}
-	h.last = l.header.SequenceNumber
-	if h.state = s; h.leg == nil {
-		h.leg = l
-	}
+	h.last, h.state = l.header.SequenceNumber, s
 	l.session.engine.clock.Add(h)
 }
 
@@ -210,6 +213,9 @@ func (h *hush) follows(p *rtp.Header) int16 {
 // heard ends the hush, unless a packet has been overtaken by what began it, and
 // numbers the packet as one of those that are heard.
 func (h *hush) heard(p *rtp.Header) {
+	if h == nil {
+		return
+	}
 	if h.state != nil && h.follows(p) > 0 {
 		h.end()
 	}
@@ -218,7 +224,7 @@ func (h *hush) heard(p *rtp.Header) {
 
 // end ends the hush: the far end's numbers go on where those of the noise are.
 func (h *hush) end() {
-	if h.state == nil {
+	if h == nil || h.state == nil {
 		return
 	}
 	h.state = nil
