@@ -22,8 +22,9 @@ const cacheSize = 8192
 
 // Cache holds compiled programs; it is shared by all machines.
 type Cache struct {
-	mu       sync.Mutex
-	programs map[key]*program
+	mu        sync.Mutex
+	programs  map[key]*program
+	outermost lineage // which all others are within
 
 	observed atomic.Int64 // scripts that run for longer
 	stuck    atomic.Int64 // scripts given up that still run

@@ -75,6 +75,7 @@ func (m *Machine) call(ctx context.Context, src Source, f func() (goja.Value, er
 		return m.try(src, f)
 	}
 	m.busy = true
+	m.engine() // here, since it is interrupted from here
 	done := make(chan outcome, 1)
 	go func() {
 		deepen()

@@ -104,15 +104,15 @@ func (s *Scope) plainly(src Source, p plain) goja.Value {
 	m := s.machine
 	switch {
 	case p.literal != nil:
-		return m.vm.ToValue(p.literal)
+		return unowned(p.literal)
 	case p.path == nil || m.implicit:
 		return nil
 	}
 	owner := s.Find(p.path[0])
-	if owner == nil || owner.fixed != nil {
+	if owner == nil || owner.vars.fixed != nil {
 		return nil
 	}
-	v, err := m.try(src, func() (goja.Value, error) { return member(owner.object, p.path), nil })
+	v, err := m.try(src, func() (goja.Value, error) { return member(owner.vars, p.path), nil })
 	if err != nil {
 		return nil
 	}
@@ -120,8 +120,8 @@ func (s *Scope) plainly(src Source, p plain) goja.Value {
 }
 
 // member is what a path leads to, nil where it leads nowhere.
-func member(o *goja.Object, path []string) goja.Value {
-	v := o.Get(path[0])
+func member(vars *variables, path []string) goja.Value {
+	v := vars.get(path[0])
 	for _, name := range path[1:] {
 		inner, ok := v.(*goja.Object)
 		if !ok {

@@ -18,18 +18,32 @@ type Scope struct {
 	machine *Machine
 	name    string
 	parent  *Scope
-	object  *goja.Object
-	chain   *lineage
-	fixed   *constants        // of a read-only scope
+	vars    *variables
+	chain   *lineage          // nil: no script has been run in it
 	told    map[string]string // by Changed, of its variables
 }
 
-// lineage is the names of a chain of scopes, the outermost first. Those within the same
-// outermost scope are made once.
+// lineage is the names of a chain of scopes, the outermost first. All sessions have the
+// same few, which the cache keeps.
 type lineage struct {
 	names  string // the compiled function's parameters
 	depth  int
 	within map[string]*lineage
+}
+
+// lineage is that of the chain that ends with s.
+func (s *Scope) lineage() *lineage {
+	if s.chain == nil {
+		c := s.machine.cache
+		outer := &c.outermost
+		if s.parent != nil {
+			outer = s.parent.lineage()
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		s.chain = outer.add(s.name)
+	}
+	return s.chain
 }
 
 // add is the lineage of a scope within.
@@ -52,23 +66,22 @@ func (c *lineage) add(name string) *lineage {
 // NewScope opens a scope within parent, which is nil for the session scope. Name
 // is what the page may call the scope by, or empty for an anonymous one.
 func (m *Machine) NewScope(parent *Scope, name string) *Scope {
-	return m.adopt(parent, name, m.vm.CreateObject(nil))
-}
-
-func (m *Machine) adopt(parent *Scope, name string, object *goja.Object) *Scope {
-	outer := &lineage{}
-	if parent != nil {
-		outer = parent.chain
+	var s struct { // which are never one without the other
+		Scope
+		variables
 	}
-	return &Scope{machine: m, name: name, parent: parent, object: object, chain: outer.add(name)}
+	s.Scope = Scope{machine: m, name: name, parent: parent, vars: &s.variables}
+	return &s.Scope
 }
 
 // Alias opens a scope that is s itself under another name: in an application
 // root document "document" is "application".
-func (s *Scope) Alias(name string) *Scope { return s.machine.adopt(s, name, s.object) }
+func (s *Scope) Alias(name string) *Scope {
+	return &Scope{machine: s.machine, name: name, parent: s, vars: s.vars}
+}
 
 func (m *Machine) freezer() (goja.Callable, error) {
-	object, _ := m.vm.Get("Object").(*goja.Object)
+	object, _ := m.engine().Get("Object").(*goja.Object)
 	call, ok := goja.AssertFunction(object.Get("freeze"))
 	if !ok {
 		return nil, errors.New("freeze: the engine has no Object.freeze")
@@ -107,13 +120,18 @@ func deep(o *goja.Object, freeze goja.Callable, done map[*goja.Object]bool) erro
 
 // args are the scope objects, outermost first, and the innermost once more as $scope.
 func (s *Scope) args() []goja.Value {
-	out := make([]goja.Value, s.chain.depth+1)
-	out[s.chain.depth] = s.object
+	n := s.lineage().depth
+	out := make([]goja.Value, n+1)
+	out[n] = s.object()
 	for ; s != nil; s = s.parent {
-		out[s.chain.depth-1] = s.object
+		n--
+		out[n] = s.object()
 	}
 	return out
 }
+
+// object is the scope as scripts see it.
+func (s *Scope) object() *goja.Object { return s.vars.seen(s.machine) }
 
 func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *program, error) {
 	m := s.machine
@@ -123,14 +141,14 @@ func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *progr
 	if len(src.Text) > m.limits.Size {
 		return nil, nil, &Error{Source: src, Message: m.limits.oversize()}
 	}
-	id := key{chain: s.chain.names, kind: k, text: src.Text}
+	id := key{chain: s.lineage().names, kind: k, text: src.Text}
 	p, err := m.cache.program(id, src, m.limits.Work)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, name := range p.vars {
 		if !s.own(name) {
-			if err := s.object.Set(name, goja.Undefined()); err != nil {
+			if err := s.vars.set(m, name, goja.Undefined()); err != nil {
 				return nil, nil, m.fault(src, err)
 			}
 		}
@@ -147,7 +165,7 @@ func (s *Scope) run(ctx context.Context, k kind, src Source) (goja.Value, *progr
 		if err != nil {
 			return nil, err
 		}
-		return f(s.object, s.args()...)
+		return f(s.object(), s.args()...)
 	})
 	s.hint(err)
 	return v, p, err
@@ -170,7 +188,7 @@ func (s *Scope) hint(err error) {
 func (s *Scope) meant(name string) string {
 	var names []string
 	for ; s != nil && s.machine.lost == nil; s = s.parent {
-		names = append(append(names, s.object.Keys()...), s.name)
+		names = append(append(names, s.vars.names()...), s.name)
 	}
 	if meant := spelling.Meant(name, names); meant != "" {
 		return fmt.Sprintf(": did you mean %q?", meant)
@@ -189,7 +207,7 @@ func (m *Machine) function(id key, p *program) (goja.Callable, error) {
 			return nil, err
 		}
 	}
-	v, err := m.vm.RunProgram(p.code)
+	v, err := m.engine().RunProgram(p.code)
 	if err == nil && p.evals {
 		v, err = m.evaluating(v)
 	}
@@ -199,6 +217,9 @@ func (m *Machine) function(id key, p *program) (goja.Callable, error) {
 	f, ok := goja.AssertFunction(v)
 	if !ok {
 		return nil, fmt.Errorf("compiled script is not a function")
+	}
+	if m.compiled == nil {
+		m.compiled = make(map[key]goja.Callable)
 	}
 	m.compiled[id] = f
 	return f, nil
@@ -217,30 +238,25 @@ func (s *Scope) Run(ctx context.Context, src Source) error {
 	return err
 }
 
-// own tells whether this very scope declares name. Scope objects have no prototype.
-func (s *Scope) own(name string) bool {
-	if s.fixed != nil {
-		return s.fixed.Has(name)
-	}
-	return s.machine.lost == nil && s.object.Get(name) != nil
-}
+// own tells whether this very scope declares name.
+func (s *Scope) own(name string) bool { return s.machine.lost == nil && s.vars.has(name) }
 
 // Declare sets a variable of this very scope, making it when needed.
 func (s *Scope) Declare(name string, v Value) error {
 	if s.machine.lost != nil {
 		return s.machine.lost
 	}
-	return s.object.Set(name, v.raw())
+	return s.vars.set(s.machine, name, v.raw())
 }
 
 // Changed calls tell for each variable of this very scope whose value write makes a text
 // of that is not the one it was when tell was last called for it. Functions are left out,
 // and variables that have had no value yet.
 func (s *Scope) Changed(write func(Value) string, tell func(name string, v Value, text string)) {
-	if s.machine.lost != nil || s.parent != nil && s.parent.object == s.object {
+	if s.machine.lost != nil || s.parent != nil && s.parent.vars == s.vars {
 		return
 	}
-	for _, name := range s.object.Keys() {
+	for _, name := range s.vars.names() {
 		v := s.Get(name)
 		before, known := s.told[name]
 		if _, calls := goja.AssertFunction(v.raw()); calls || v.Undefined() && !known {
@@ -264,7 +280,7 @@ func (s *Scope) Get(name string) Value {
 	if s.machine.lost != nil {
 		return Value{goja.Undefined(), s.machine}
 	}
-	v := s.object.Get(name)
+	v := s.vars.get(name)
 	if v == nil {
 		v = goja.Undefined()
 	}
@@ -316,13 +332,13 @@ func (s *Scope) Assign(ctx context.Context, target string, value Value) error {
 	switch {
 	case owner == nil:
 		return &Error{Source: src, Message: "the variable is not declared" + cmp.Or(s.meant(first), ": declare it with <var>")}
-	case owner.fixed != nil:
+	case owner.vars.fixed != nil:
 		return &Error{Source: src, Message: "session variables are read-only"}
 	case !dotted && !indexed:
-		return owner.object.Set(first, value.raw())
+		return owner.vars.set(s.machine, first, value.raw())
 	}
 	holder := s.machine.NewScope(s, "")
-	if err := holder.object.Set("$value", value.raw()); err != nil {
+	if err := holder.Declare("$value", value); err != nil {
 		return err
 	}
 	_, _, err := holder.run(ctx, assignment, Source{Text: target + " = $value"})

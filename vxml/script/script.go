@@ -77,7 +77,7 @@ type Source struct {
 
 // Machine runs the scripts of one session.
 type Machine struct {
-	vm     *goja.Runtime
+	vm     *goja.Runtime // nil: nothing has needed the engine
 	cache  *Cache
 	limits Limits
 	// compiled holds this machine's function objects of the cache's programs.
@@ -99,15 +99,18 @@ type Machine struct {
 
 // NewMachine makes a machine that shares compiled programs through cache.
 func NewMachine(limits Limits, cache *Cache) *Machine {
-	m := &Machine{
-		vm:       goja.New(),
-		cache:    cache,
-		limits:   limits.WithDefaults(),
-		compiled: make(map[key]goja.Callable),
+	return &Machine{cache: cache, limits: limits.WithDefaults()}
+}
+
+// engine is the machine's, which is made when it is first needed: many sessions end
+// before they have run a script.
+func (m *Machine) engine() *goja.Runtime {
+	if m.vm == nil {
+		m.vm = goja.New()
+		m.vm.SetMaxCallStackSize(m.limits.Depth)
+		m.vm.SetParserOptions(parser.WithDisableSourceMaps)
 	}
-	m.vm.SetMaxCallStackSize(m.limits.Depth)
-	m.vm.SetParserOptions(parser.WithDisableSourceMaps)
-	return m
+	return m.vm
 }
 
 func (m *Machine) fault(src Source, err error) error {

@@ -27,7 +27,7 @@ func (m *Machine) Interpret(ctx context.Context, t *grammar.Tree) (Value, error)
 }
 
 func (m *Machine) interpret(t *grammar.Tree) (goja.Value, error) {
-	r := &ruleRun{machine: m, tree: t, rules: m.vm.NewObject(), meta: m.vm.NewObject()}
+	r := &ruleRun{machine: m, tree: t, rules: m.engine().NewObject(), meta: m.engine().NewObject()}
 	if t.Format == grammar.Literals {
 		return r.literals()
 	}
@@ -215,7 +215,7 @@ func (r *ruleRun) untagged() (goja.Value, error) {
 		return nil, err
 	}
 	if r.latest == nil {
-		return r.machine.vm.ToValue(r.tree.Text()), nil
+		return unowned(r.tree.Text()), nil
 	}
 	return r.latest, nil
 }
@@ -224,7 +224,7 @@ func (r *ruleRun) untagged() (goja.Value, error) {
 func (r *ruleRun) literals() (goja.Value, error) {
 	for i := len(r.tree.Nodes) - 1; i >= 0; i-- {
 		if tag := r.tree.Nodes[i].Tag; tag != nil {
-			return r.machine.vm.ToValue(strings.TrimSpace(*tag)), nil
+			return unowned(strings.TrimSpace(*tag)), nil
 		}
 	}
 	return r.untagged()

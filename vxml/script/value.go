@@ -38,7 +38,7 @@ func (v Value) Int() int {
 	if !v.IsObject() {
 		return int(v.raw().ToInteger())
 	}
-	return int(v.guard(func() goja.Value { return v.vm().ToValue(v.raw().ToInteger()) }).ToInteger())
+	return int(v.guard(func() goja.Value { return unowned(v.raw().ToInteger()) }).ToInteger())
 }
 
 // guard runs a conversion or access, which may be the page's own code when v is
@@ -60,6 +60,10 @@ func (v Value) guard(f func() goja.Value) goja.Value {
 }
 
 func (v Value) vm() *goja.Runtime { return v.machine.vm }
+
+// unowned makes a value that has no members, and so belongs to no engine: of who makes
+// it ToValue asks nothing then.
+func unowned(x any) goja.Value { return (*goja.Runtime)(nil).ToValue(x) }
 
 // IsObject tells whether v is an object: not a string, number, boolean, null or undefined.
 func (v Value) IsObject() bool {
@@ -84,7 +88,7 @@ func (v Value) Get(name string) Value {
 // Has tells whether an object value has a property.
 func (v Value) Has(name string) bool {
 	return v.IsObject() && v.guard(func() goja.Value {
-		return v.vm().ToValue(v.v.(*goja.Object).Get(name) != nil)
+		return unowned(v.v.(*goja.Object).Get(name) != nil)
 	}).ToBoolean()
 }
 
@@ -137,7 +141,7 @@ func (v Value) Brief(limit int, conceal func(string) string) string {
 	w := &brevity{limit: limit, conceal: conceal, machine: v.machine}
 	out := v.guard(func() goja.Value {
 		w.value(v.raw(), 0)
-		return v.vm().ToValue(w.b.String())
+		return unowned(w.b.String())
 	})
 	if !v.IsObject() {
 		return w.b.String()
@@ -272,14 +276,14 @@ func (w *brevity) member(o *goja.Object, name string, depth int) {
 // described is what an object says of its own property.
 func (m *Machine) described(o *goja.Object, name string) (*goja.Object, error) {
 	if m.describe == nil {
-		object, _ := m.vm.Get("Object").(*goja.Object)
+		object, _ := m.engine().Get("Object").(*goja.Object)
 		describe, ok := goja.AssertFunction(object.Get("getOwnPropertyDescriptor"))
 		if !ok {
 			return nil, errors.New("the engine describes no properties")
 		}
 		m.describe = describe
 	}
-	v, err := m.describe(goja.Undefined(), o, m.vm.ToValue(name))
+	v, err := m.describe(goja.Undefined(), o, unowned(name))
 	d, _ := v.(*goja.Object)
 	return d, err
 }
@@ -301,17 +305,19 @@ func (m *Machine) Value(x any) Value {
 		return x
 	case nil:
 		return Value{goja.Null(), m}
+	case string, bool, int, int64, float64:
+		return Value{unowned(x), m}
 	case Labelled:
 		v := m.Value(x.Members)
-		text := m.vm.ToValue(func() string { return x.Text })
+		text := m.engine().ToValue(func() string { return x.Text })
 		_ = v.v.(*goja.Object).DefineDataProperty("toString", text, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 		return v
 	case map[string]any:
-		o := m.vm.NewObject()
+		o := m.engine().NewObject()
 		for k, e := range x {
 			// A fresh plain object accepts every property.
 			if live, ok := e.(Live); ok {
-				get := m.vm.ToValue(func() goja.Value { return m.Value(live()).raw() })
+				get := m.engine().ToValue(func() goja.Value { return m.Value(live()).raw() })
 				_ = o.DefineAccessorProperty(k, get, nil, goja.FLAG_TRUE, goja.FLAG_TRUE)
 				continue
 			}
@@ -319,7 +325,7 @@ func (m *Machine) Value(x any) Value {
 		}
 		return Value{o, m}
 	case map[string]string:
-		o := m.vm.NewObject()
+		o := m.engine().NewObject()
 		for k, e := range x {
 			_ = o.Set(k, e)
 		}
@@ -329,9 +335,9 @@ func (m *Machine) Value(x any) Value {
 		for i, e := range x {
 			items[i] = m.Value(e).raw()
 		}
-		return Value{m.vm.NewArray(items...), m}
+		return Value{m.engine().NewArray(items...), m}
 	}
-	return Value{m.vm.ToValue(x), m}
+	return Value{m.engine().ToValue(x), m}
 }
 
 // Member is a property of an object, and its value in plain Go.
@@ -342,7 +348,7 @@ type Member struct {
 
 // Object makes an object of the members.
 func (m *Machine) Object(members ...Member) Value {
-	o := m.vm.NewObject()
+	o := m.engine().NewObject()
 	m.add(o, members)
 	return Value{o, m}
 }
@@ -360,7 +366,7 @@ func (m *Machine) Array(values []Value, members ...Member) Value {
 	for i, v := range values {
 		items[i] = v.raw()
 	}
-	list := m.vm.NewArray(items...)
+	list := m.engine().NewArray(items...)
 	m.add(list, members)
 	return Value{list, m}
 }

@@ -54,3 +54,35 @@ func TestReadOnly(t *testing.T) {
 		})
 	}
 }
+
+// Variables are the same whether or not the engine has seen them, and in the order in
+// which they were made; what needs no script does without the engine.
+func TestVariables(t *testing.T) {
+	for _, many := range []int{0, 1, maxListed - 1, maxListed, maxListed + 1} {
+		m := NewMachine(Limits{}, NewCache())
+		outer := m.NewScope(nil, "application")
+		s := m.NewScope(outer.Alias("document"), "dialog")
+		var want []string
+		for i := range many {
+			name := string(rune('z' - i))
+			want = append(want, name)
+			if err := errors.Join(outer.Declare(name, m.Value("?")), outer.Declare(name, m.Value(i))); err != nil {
+				t.Fatal(err)
+			}
+			v, err := s.Eval(context.Background(), Source{Text: name})
+			if err != nil || v.Int() != i {
+				t.Errorf("%s of %d variables is %s, %v", name, many, v, err)
+			}
+		}
+		if m.vm != nil && many <= maxListed {
+			t.Errorf("%d variables that no script has seen needed the engine", many)
+		}
+		if got := outer.vars.names(); strings.Join(got, "") != strings.Join(want, "") {
+			t.Errorf("listed are %v", got)
+		}
+		err := outer.Run(context.Background(), Source{Text: "var late = Object.keys(application).join('')"})
+		if got := s.parent.Get("late").String(); err != nil || got != strings.Join(want, "")+"late" {
+			t.Errorf("a script has seen %q, %v", got, err)
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package script
+
+import (
+	"slices"
+
+	"github.com/dop251/goja"
+)
+
+// variables are those of a scope. They are a list until the engine has to see them, which
+// most scopes live without, or until they are many.
+type variables struct {
+	list   []variable
+	fixed  *constants   // of a read-only scope, instead
+	object *goja.Object // nil: the engine has not had to see them
+}
+
+type variable struct {
+	name  string
+	value goja.Value
+}
+
+// maxListed is how many variables are a list.
+const maxListed = 8
+
+// get is the value of a variable, nil where there is none.
+func (v *variables) get(name string) goja.Value {
+	switch {
+	case v.object != nil: // which has no prototype
+		return v.object.Get(name)
+	case v.fixed != nil:
+		return v.fixed.Get(name)
+	}
+	for i := range v.list {
+		if v.list[i].name == name {
+			return v.list[i].value
+		}
+	}
+	return nil
+}
+
+// has tells whether there is such a variable.
+func (v *variables) has(name string) bool {
+	if v.fixed != nil {
+		return v.fixed.Has(name)
+	}
+	return v.get(name) != nil
+}
+
+// set gives a variable its value, and makes it when needed.
+func (v *variables) set(m *Machine, name string, value goja.Value) error {
+	for i := range v.list {
+		if v.list[i].name == name {
+			v.list[i].value = value
+			return nil
+		}
+	}
+	if v.object != nil || v.fixed != nil || len(v.list) == maxListed {
+		return v.seen(m).Set(name, value)
+	}
+	if v.list == nil {
+		v.list = make([]variable, 0, 2)
+	}
+	v.list = append(v.list, variable{name, value})
+	return nil
+}
+
+// names are those of the variables, in order.
+func (v *variables) names() []string {
+	switch {
+	case v.object != nil:
+		return v.object.Keys()
+	case v.fixed != nil:
+		return v.fixed.Keys()
+	}
+	out := make([]string, len(v.list))
+	for i := range v.list {
+		out[i] = v.list[i].name
+	}
+	return out
+}
+
+// seen are the variables as the object that scripts see. It has no prototype, since
+// nothing stands outside a scope but the next.
+func (v *variables) seen(m *Machine) *goja.Object {
+	switch {
+	case v.object != nil:
+	case v.fixed != nil:
+		v.object = m.engine().NewDynamicObject(v.fixed)
+		_ = v.object.SetPrototype(nil) // this cannot fail on a fresh object, nor can what follows
+	default:
+		v.object = m.engine().CreateObject(nil)
+		for _, one := range v.list {
+			_ = v.object.Set(one.name, one.value)
+		}
+		v.list = nil
+	}
+	return v.object
+}
+
+// NewReadOnly opens an outermost scope whose variables are those named. What a
+// variable is gets made when it is first read. Pages can neither declare nor change
+// variables of the scope, nor change any object in them.
+func (m *Machine) NewReadOnly(name string, variables []string, make func(name string) (Value, error)) *Scope {
+	s := m.NewScope(nil, name)
+	s.vars.fixed = &constants{machine: m, names: variables, make: make}
+	return s
+}
+
+// constants are the variables of a read-only scope.
+type constants struct {
+	machine *Machine
+	names   []string
+	make    func(name string) (Value, error)
+	made    map[string]goja.Value
+}
+
+// Get implements goja.DynamicObject, as do those below.
+func (c *constants) Get(name string) goja.Value {
+	if !c.Has(name) {
+		return nil
+	}
+	if v, ok := c.made[name]; ok {
+		return v
+	}
+	made, err := c.make(name)
+	v := made.raw()
+	if o, ok := v.(*goja.Object); ok && err == nil {
+		err = c.machine.freeze(o)
+	}
+	if err != nil {
+		panic(c.machine.engine().NewGoError(err))
+	}
+	if c.made == nil {
+		c.made = make(map[string]goja.Value)
+	}
+	c.made[name] = v
+	return v
+}
+
+func (c *constants) Has(name string) bool        { return slices.Contains(c.names, name) }
+func (c *constants) Set(string, goja.Value) bool { return false }
+func (c *constants) Delete(name string) bool     { return !c.Has(name) }
+func (c *constants) Keys() []string              { return c.names }
