@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
+	"maps"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/script"
@@ -18,33 +18,40 @@ func (s *session) handle(ctx context.Context, event *Event) error {
 	if event.Matches("error") {
 		level = slog.LevelWarn // the author of the page will want to know
 	}
-	s.log.Log(ctx, level, "event thrown", "event", event.Name, "message", event.Message, "page", s.stage.url())
+	if s.log.Enabled(ctx, level) {
+		s.log.Log(ctx, level, "event thrown", "event", event.Name, "message", event.Message, "page", s.stage.url())
+	}
 	if s.dialog != nil {
 		s.dialog.count(event.Name)
 		s.dialog.reprompt = false
 	}
-	h, err := s.handler(ctx, event)
-	switch {
-	case err != nil:
-		return err
-	case h == nil:
-		err = s.unhandled(event)
-	default:
-		err = s.anonymously(func(scope *script.Scope) error {
-			if err := s.announce(scope, event); err != nil {
-				return semantic(ctx, h.Pos, err)
-			}
-			defer s.adopt(h)()
-			s.step(HandlerEntered, event.Name)
-			defer s.step(HandlerLeft, event.Name)
-			return s.all(ctx, h.Body)
-		})
-		if s.in.defaults.provides(h) {
-			err = s.byDefault(event, err)
+	err := s.anonymously(func(scope *script.Scope) error {
+		if err := s.announce(scope, event); err != nil {
+			return err
 		}
-	}
+		h, err := s.handler(ctx, event)
+		switch {
+		case err != nil:
+			return err
+		case h == nil:
+			return s.unhandled(event)
+		}
+		return s.handleBy(ctx, h, event)
+	})
 	if s.dialog != nil {
 		s.dialog.silent = !s.dialog.reprompt
+	}
+	return err
+}
+
+// handleBy runs a handler where its variables are in force.
+func (s *session) handleBy(ctx context.Context, h *doc.Catch, event *Event) error {
+	defer s.adopt(h)()
+	s.step(HandlerEntered, event.Name)
+	err := s.all(ctx, h.Body)
+	s.step(HandlerLeft, event.Name)
+	if s.in.defaults.provides(h) {
+		return s.byDefault(event, err)
 	}
 	return err
 }
@@ -73,46 +80,44 @@ func (s *session) announce(scope *script.Scope, event *Event) error {
 // handler selects among the handlers of the item, the dialog, the document, the
 // application root and the platform, in that order: those that match, whose count is reached
 // and whose condition holds; of these, those of the highest count; of these, the
-// first. Nil means that there is none.
+// first. Nil means that there is none. It is called where the handler's variables are
+// in force.
 func (s *session) handler(ctx context.Context, event *Event) (*doc.Catch, error) {
 	var best *doc.Catch
-	err := s.anonymously(func(scope *script.Scope) error {
-		if err := s.announce(scope, event); err != nil {
-			return err
-		}
-		for _, h := range s.handlers() {
+	for _, place := range s.handlers() {
+		for _, h := range place {
 			count := s.reached(h, event)
 			if count < h.Count || best != nil && h.Count <= best.Count {
 				continue
 			}
 			ok, err := s.holds(ctx, h.Pos, h.Cond)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if ok {
 				best = h
 			}
 		}
-		return nil
-	})
-	return best, err
+	}
+	return best, nil
 }
 
-func (s *session) handlers() []*doc.Catch {
-	var all []*doc.Catch
+// handlers are those in force, the innermost first.
+func (s *session) handlers() (places [5][]*doc.Catch) {
 	if d := s.dialog; d != nil {
 		if d.item != nil {
-			all = append(all, d.item.Base().Catches...)
+			places[0] = d.item.Base().Catches
 		}
-		all = append(all, d.form.Catches...)
+		places[1] = d.form.Catches
 	}
 	if s.stage.page != nil {
-		all = append(all, s.stage.page.Catches...)
+		places[2] = s.stage.page.Catches
 	}
 	if s.stage.rootPage != nil && s.stage.rootPage != s.stage.page {
-		all = append(all, s.stage.rootPage.Catches...)
+		places[3] = s.stage.rootPage.Catches
 	}
-	return append(all, s.in.defaults.page.Catches...)
+	places[4] = s.in.defaults.page.Catches
+	return places
 }
 
 // reached is how often the name by which h catches the event has been thrown;
@@ -131,19 +136,22 @@ func (s *session) reached(h *doc.Catch, event *Event) int {
 	return most
 }
 
+// thrown is an event that was, while an item was visited or, with no name, none.
+type thrown struct{ item, event string }
+
 // count counts an event for the item visited, by its name and by every prefix
 // that a handler may catch it by.
 func (d *dialog) count(name string) {
 	if d.events == nil {
-		return
+		d.events = make(map[thrown]int)
 	}
-	d.events[d.at("")]++
+	d.events[d.thrown("")]++
 	for i, r := range name {
 		if r == '.' {
-			d.events[d.at(name[:i])]++
+			d.events[d.thrown(name[:i])]++
 		}
 	}
-	d.events[d.at(name)]++
+	d.events[d.thrown(name)]++
 }
 
 // counted is how often the event was thrown, at least once: it just was.
@@ -151,24 +159,20 @@ func (d *dialog) counted(name string) int {
 	if d == nil || name == "." {
 		return 1
 	}
-	return max(1, d.events[d.at(name)])
+	return max(1, d.events[d.thrown(name)])
 }
 
-// at is the key of the item visited and an event.
-func (d *dialog) at(event string) string {
+// thrown is an event of the item visited.
+func (d *dialog) thrown(event string) thrown {
 	if d.item == nil {
-		return "\x00" + event
+		return thrown{event: event}
 	}
-	return d.item.Base().Name + "\x00" + event
+	return thrown{d.item.Base().Name, event}
 }
 
 // forget resets the event counters of an item.
 func (d *dialog) forget(item string) {
-	for key := range d.events {
-		if strings.HasPrefix(key, item+"\x00") {
-			delete(d.events, key)
-		}
-	}
+	maps.DeleteFunc(d.events, func(t thrown, _ int) bool { return t.item == item })
 }
 
 // unhandled is the last resort: neither a page nor the platform's defaults page handles the event.
@@ -178,7 +182,7 @@ func (s *session) unhandled(event *Event) error {
 }
 
 // finished is the end of a session by the platform's own handler of an event.
-func (s *session) finished(event *Event) error {
+func (s *session) finished(event *Event) *exited {
 	switch {
 	case event.Name == "exit":
 		return &exited{end: Exited}
@@ -191,12 +195,11 @@ func (s *session) finished(event *Event) error {
 // byDefault runs a handler of the platform's defaults page, whose <exit> is the
 // platform's and not the application's.
 func (s *session) byDefault(event *Event, err error) error {
-	var left *exited
-	if !errors.As(err, &left) {
+	if _, left := errors.AsType[*exited](err); !left {
 		return err
 	}
 	ended := s.finished(event)
-	if errors.As(ended, &left) && left.end == Errored {
+	if ended.end == Errored {
 		return s.unhandled(event)
 	}
 	return ended

@@ -23,10 +23,10 @@ type waiting struct {
 	playback  Playback // nil when nothing is being played
 	listening Listening
 	events    <-chan ListenEvent // nil when nobody listens
-	timer     Timer
-	speaking  bool            // the caller has begun to speak
-	messages  <-chan *Message // nil when they are of no interest
-	rest      []Prompt        // to play after the present ones
+	timer     Timer              // nil: it has not run yet
+	speaking  bool               // the caller has begun to speak
+	messages  <-chan *Message    // nil when they are of no interest
+	rest      []Prompt           // to play after the present ones
 }
 
 // backstop is how much later than the recognizer, whose timer it is, the interpreter
@@ -48,7 +48,6 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 		w.messages = m.Messages()
 	}
 	defer s.discreet()()
-	w.timer = s.clock.NewTimer()
 	defer w.close()
 	s.queue.mark = mark{}
 	w.rest = s.queue.take()
@@ -240,8 +239,23 @@ func (w *waiting) quiet() {
 		limit += backstop
 	}
 	if !w.keypad.Begun() && !w.speaking {
-		w.timer.Reset(limit)
+		w.startTimer(limit)
 		w.s.trace(TraceEvent{Waiting, w.expected()})
+	}
+}
+
+// startTimer has something happen after a time: nobody has said anything, or no key was pressed.
+func (w *waiting) startTimer(after time.Duration) {
+	if w.timer == nil {
+		w.timer = w.s.clock.NewTimer()
+	}
+	w.timer.Reset(after)
+}
+
+// stopTimer has it not happen.
+func (w *waiting) stopTimer() {
+	if w.timer != nil {
+		w.timer.Stop()
 	}
 }
 
@@ -265,6 +279,10 @@ func (w *waiting) next(ctx context.Context) (in *input, done bool, err error) {
 	var played <-chan struct{}
 	if w.playback != nil {
 		played = w.playback.Done()
+	}
+	var silent <-chan time.Time
+	if w.timer != nil {
+		silent = w.timer.C()
 	}
 	select {
 	case <-ctx.Done():
@@ -290,7 +308,7 @@ func (w *waiting) next(ctx context.Context) (in *input, done bool, err error) {
 			return nil, true, err
 		}
 		return nil, true, &Event{Name: "externalmessage", Message: m.Content}
-	case <-w.timer.C():
+	case <-silent:
 		return w.expired()
 	}
 }
@@ -323,7 +341,7 @@ func (w *waiting) press(key string) (*input, bool, error) {
 	if v.Decided {
 		return w.decide()
 	}
-	w.timer.Reset(v.Wait)
+	w.startTimer(v.Wait)
 	w.s.trace(TraceEvent{Typing, w.s.private(w.keypad.Keys())})
 	return nil, false, nil
 }
@@ -383,7 +401,7 @@ func (w *waiting) heard(ctx context.Context, e ListenEvent, ok bool) (*input, bo
 	}
 	if _, started := e.(SpeechStarted); started {
 		w.speaking = true
-		w.timer.Stop()
+		w.stopTimer()
 		if !w.hotword {
 			w.hush()
 		}
@@ -446,7 +464,7 @@ func (w *waiting) deaf() {
 func (w *waiting) close() {
 	w.hush()
 	w.deaf()
-	w.timer.Stop()
+	w.stopTimer()
 	w.s.queue.drop()
 }
 

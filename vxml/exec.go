@@ -381,6 +381,9 @@ func (s *session) namelist(ctx context.Context, pos doc.Pos, names []string) (ma
 
 // returns evaluates a namelist for those outside.
 func (s *session) returns(ctx context.Context, pos doc.Pos, names []string) (Namelist, error) {
+	if len(names) == 0 {
+		return Namelist{}, nil
+	}
 	values, err := s.namelist(ctx, pos, names)
 	if err != nil {
 		return Namelist{}, err

@@ -20,7 +20,7 @@ type dialog struct {
 	inner    *script.Scope  // anonymous scope of what is being executed, or nil
 	item     doc.Item       // being visited, or nil
 	prompts  map[string]int // how often each item has been prompted
-	events   map[string]int // how often each event was thrown, by item
+	events   map[thrown]int // how often
 	filled   map[string]bool
 	next     string            // of <goto nextitem>
 	computed map[string]string // properties of the dialog that are expressions
@@ -33,10 +33,7 @@ type dialog struct {
 
 // open begins a visit.
 func (s *session) open(form *doc.Form) {
-	s.dialog = &dialog{
-		form: form, scope: s.machine.NewScope(s.stage.document, "dialog"),
-		prompts: make(map[string]int), events: make(map[string]int), filled: make(map[string]bool),
-	}
+	s.dialog = &dialog{form: form, scope: s.machine.NewScope(s.stage.document, "dialog")}
 }
 
 func (d *dialog) properties(set *property.Set) *property.Set {
@@ -131,13 +128,12 @@ func (s *session) changes() {
 // the dialog goes on (nil) or is left.
 func (s *session) settle(ctx context.Context, err error) error {
 	for err != nil {
-		var jump *jumped
-		event := asEvent(err)
-		switch {
-		case errors.As(err, &jump):
+		if jump, ok := errors.AsType[*jumped](err); ok {
 			s.dialog.next = jump.item
 			return nil
-		case event == nil:
+		}
+		event := asEvent(err)
+		if event == nil {
 			return err
 		}
 		err = s.handle(ctx, event)
@@ -306,6 +302,9 @@ func (s *session) process(ctx context.Context, item doc.Item, v visit) error {
 
 // fill gives an input item its value.
 func (s *session) fill(name string, v script.Value) error {
+	if s.dialog.filled == nil {
+		s.dialog.filled = make(map[string]bool)
+	}
 	s.dialog.filled[name] = true
 	s.keepSecret(name, v)
 	s.trace(TraceEvent{Filled, name + " = " + s.private(v.JSON())})

@@ -309,11 +309,8 @@ func asEvent(err error) *Event {
 	if err == nil {
 		return nil
 	}
-	var e *Event
-	if errors.As(err, &e) {
-		return e
-	}
-	return nil
+	e, _ := errors.AsType[*Event](err)
+	return e
 }
 
 // subdialog runs a dialog in an execution context of its own and returns its
@@ -344,8 +341,8 @@ func (s *session) subdialog(ctx context.Context, item *doc.Subdialog) (script.Va
 // given is what a subdialog came back with. One that runs out of items exits
 // the session, as any dialog does.
 func (s *session) given(err error) (script.Value, error) {
-	var back *returned
-	if !errors.As(err, &back) {
+	back, ok := errors.AsType[*returned](err)
+	if !ok {
 		return script.Value{}, err
 	}
 	if back.event != nil {

@@ -215,8 +215,9 @@ func (s *session) link(ctx context.Context, a *active, g *grammar.Grammar, start
 		}
 		return grammarEvent(err)
 	}
-	a.linked = linked
-	a.speech.Phrases = linked.Phrases
+	if a.linked = linked; a.mode == grammar.Voice {
+		a.speech.Phrases = linked.Phrases
+	}
 	return nil
 }
 
@@ -248,8 +249,8 @@ func (s *session) external(ctx context.Context, g *doc.Grammar) (source, string,
 
 // located adds to an event's message the element that it comes from.
 func located(pos doc.Pos, err error) error {
-	var event *Event
-	if !errors.As(err, &event) {
+	event := asEvent(err)
+	if event == nil {
 		return err
 	}
 	return &Event{Name: event.Name, Message: pos.String() + ": " + event.Message}

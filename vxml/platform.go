@@ -282,7 +282,8 @@ func (e *Event) Error() string {
 // name and "." catch everything.
 func (e *Event) Matches(name string) bool {
 	name = strings.TrimSuffix(name, ".")
-	return name == "" || e.Name == name || strings.HasPrefix(e.Name, name+".")
+	rest, ok := strings.CutPrefix(e.Name, name)
+	return ok && (name == "" || rest == "" || rest[0] == '.')
 }
 
 // What not every platform can do is an interface of its own. A platform that

@@ -47,6 +47,9 @@ func (q *queue) take() []Prompt {
 // whose condition holds, the ones of the highest count not above the item's counter.
 func (s *session) prompt(ctx context.Context, item *doc.Common) error {
 	d := s.dialog
+	if d.prompts == nil {
+		d.prompts = make(map[string]int)
+	}
 	d.prompts[item.Name]++
 	var eligible []*doc.Prompt
 	best := 0

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -34,35 +33,6 @@ type session struct {
 	ending
 	budget
 	witness
-}
-
-// witness tells others what happens, but for what is private.
-type witness struct {
-	log     *slog.Logger
-	trace   func(TraceEvent)
-	teller  func(Step)  // nil: nobody asks
-	values  func() bool // nil: nobody asks for variables
-	hushed  bool        // the caller has given something in private since variables were told of
-	secrets *secrecy.Secrets
-}
-
-// step tells of a step.
-func (w *witness) step(kind StepKind, text string) {
-	if w.teller != nil {
-		w.teller(Step{kind, w.secrets.Conceal(text)})
-	}
-}
-
-// visit tells of a step that goes to an address, which is private behind its path.
-func (w *witness) visit(kind StepKind, url string, err error) {
-	if w.teller == nil {
-		return
-	}
-	text, _, _ := strings.Cut(url, "?")
-	if event := asEvent(err); event != nil {
-		text += " " + event.Name
-	}
-	w.step(kind, text)
 }
 
 // ending is how the session is about to end.
@@ -292,21 +262,23 @@ func (s *session) converse(ctx context.Context, move *moved) error {
 		if err == nil {
 			err = s.interpret(ctx, move.input)
 		}
-		if !errors.As(err, &move) {
+		next, ok := errors.AsType[*moved](err)
+		if !ok {
 			return err
 		}
+		move = next
 	}
 }
 
 // outcome tells how the session ended. Prompts still queued are played first.
 func (s *session) outcome(ctx context.Context, err error) (Outcome, error) {
 	out := Outcome{End: Exited, Pages: s.pages, Event: s.last}
-	var left *exited
-	var back *returned
+	left, exits := errors.AsType[*exited](err)
+	_, returns := errors.AsType[*returned](err)
 	switch {
-	case errors.As(err, &left):
+	case exits:
 		out.End, out.Namelist, out.Result, out.ByPage = left.end, left.Namelist, left.result, left.byPage
-	case errors.As(err, &back):
+	case returns:
 		err = &Event{Name: "error.semantic", Message: "<return> outside a subdialog"}
 		s.last = asEvent(err)
 		out.End, out.Event = Errored, s.last
@@ -401,14 +373,16 @@ func (s *session) initialize(ctx context.Context, init []doc.Action) error {
 // describe makes the session scope (VoiceXML 2.0 section 5.1.4). Few pages read
 // what is in it, so that each variable is put together when one does.
 func (s *session) describe(vars []Variable) {
-	names := []string{"connection"}
-	for _, v := range vars {
-		if first := v.first(); !slices.Contains(names, first) {
-			names = append(names, first)
+	s.root = s.machine.NewReadOnly("session", func() []string {
+		names := []string{"connection"}
+		for _, v := range vars {
+			if first := v.first(); !slices.Contains(names, first) {
+				names = append(names, first)
+			}
 		}
-	}
-	slices.Sort(names)
-	s.root = s.machine.NewReadOnly("session", names, func(name string) (script.Value, error) { return s.known(name, vars) })
+		slices.Sort(names)
+		return names
+	}, func(name string) (script.Value, error) { return s.known(name, vars) })
 }
 
 // known is a variable of the session scope.

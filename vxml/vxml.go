@@ -277,8 +277,44 @@ func (s *Session) Run(ctx context.Context) (Outcome, error) {
 	return s.session.outcome(ctx, s.session.converse(ctx, s.first))
 }
 
+// witness tells others what happens, but for what is private.
+type witness struct {
+	log     *slog.Logger
+	tracer  func(TraceEvent) // nil: nobody asks
+	teller  func(Step)       // likewise
+	values  func() bool      // nil: nobody asks for variables
+	hushed  bool             // the caller has given something in private since variables were told of
+	secrets *secrecy.Secrets
+}
+
+// trace tells of what a transcript has.
+func (w *witness) trace(e TraceEvent) {
+	if w.tracer != nil {
+		w.tracer(TraceEvent{e.Kind, w.secrets.Conceal(e.Text)})
+	}
+}
+
+// step tells of a step.
+func (w *witness) step(kind StepKind, text string) {
+	if w.teller != nil {
+		w.teller(Step{kind, w.secrets.Conceal(text)})
+	}
+}
+
+// visit tells of a step that goes to an address, which is private behind its path.
+func (w *witness) visit(kind StepKind, url string, err error) {
+	if w.teller == nil {
+		return
+	}
+	text, _, _ := strings.Cut(url, "?")
+	if event := asEvent(err); event != nil {
+		text += " " + event.Name
+	}
+	w.step(kind, text)
+}
+
 func (in *Interpreter) witness(start Start) witness {
-	w := witness{log: start.Logger, secrets: start.Secrets}
+	w := witness{log: start.Logger, tracer: start.Trace, teller: start.Steps, values: start.Values, secrets: start.Secrets}
 	if w.secrets == nil {
 		w.secrets = &secrecy.Secrets{}
 	}
@@ -286,12 +322,6 @@ func (in *Interpreter) witness(start Start) witness {
 		w.log = in.log
 	}
 	w.log = w.secrets.Logger(w.log)
-	w.trace = func(e TraceEvent) {
-		if start.Trace != nil {
-			start.Trace(TraceEvent{e.Kind, w.secrets.Conceal(e.Text)})
-		}
-	}
-	w.teller, w.values = start.Steps, start.Values
 	return w
 }
 

@@ -115,7 +115,7 @@ func (s *Set) Bool(name string) bool { return s.Get(name) == "true" }
 
 // Lists tells whether a list property, such as inputmodes, names word.
 func (s *Set) Lists(name, word string) bool {
-	for _, w := range strings.Fields(s.Get(name)) {
+	for w := range strings.FieldsSeq(s.Get(name)) {
 		if w == word {
 			return true
 		}

@@ -83,8 +83,8 @@ func (m *Machine) evaluating(made goja.Value) (goja.Value, error) {
 	}
 	m.keepEval()
 	if !m.vetting {
-		g := &guards{vm: m.vm, machine: m}
-		err := g.prototype("Number").DefineDataProperty(vet, m.vm.ToValue(g.vet), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
+		g := &guards{vm: m.engine(), machine: m}
+		err := g.prototype("Number").DefineDataProperty(vet, m.engine().ToValue(g.vet), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 		if err != nil {
 			return nil, fmt.Errorf("look at what is handed to eval: %w", err)
 		}
@@ -96,7 +96,7 @@ func (m *Machine) evaluating(made goja.Value) (goja.Value, error) {
 // keepEval keeps the engine's own eval, since its place is taken when it is guarded.
 func (m *Machine) keepEval() {
 	if m.eval == nil {
-		m.eval = m.vm.Get("eval")
+		m.eval = m.engine().Get("eval")
 	}
 }
 

@@ -34,7 +34,7 @@ func (m *Machine) guard(wanted reach) {
 		return
 	}
 	m.guarded |= wanted
-	g := &guards{vm: m.vm, machine: m}
+	g := &guards{vm: m.engine(), machine: m}
 	for _, group := range []struct {
 		of    reach
 		guard func()

@@ -14,7 +14,7 @@ var olderProgram = goja.MustCompile("older.js", olderText, true)
 
 // age gives the engine what is older. Few scripts need that, and it takes time.
 func (m *Machine) age() error {
-	v, err := m.vm.RunProgram(olderProgram)
+	v, err := m.engine().RunProgram(olderProgram)
 	if err != nil {
 		return fmt.Errorf("older.js: %w", err)
 	}
@@ -30,19 +30,19 @@ func (m *Machine) age() error {
 
 // remember lets pages read what the last regular expression matched: RegExp.$1.
 func (m *Machine) remember() error {
-	of, ok := m.vm.Get("RegExp").(*goja.Object)
+	of, ok := m.engine().Get("RegExp").(*goja.Object)
 	if !ok {
 		return nil
 	}
 	part := func(at func(*goja.Object) string) goja.Value {
-		return m.vm.ToValue(func() goja.Value {
+		return m.engine().ToValue(func() goja.Value {
 			if m.matched == nil {
-				return m.vm.ToValue("")
+				return m.engine().ToValue("")
 			}
 			if v := m.matched.Get(at(m.matched)); v != nil && !goja.IsUndefined(v) {
 				return v
 			}
-			return m.vm.ToValue("")
+			return m.engine().ToValue("")
 		})
 	}
 	parts := map[string]goja.Value{

@@ -47,9 +47,9 @@ func (m *Machine) interpret(t *grammar.Tree) (goja.Value, error) {
 	if err := r.bind(p.refers); err != nil {
 		return nil, err
 	}
-	return f(goja.Undefined(), r.rules, r.meta, m.vm.ToValue(func(goja.FunctionCall) goja.Value {
+	return f(goja.Undefined(), r.rules, r.meta, m.engine().ToValue(func(goja.FunctionCall) goja.Value {
 		if err := r.advance(); err != nil {
-			panic(m.vm.NewGoError(err))
+			panic(m.engine().NewGoError(err))
 		}
 		return goja.Undefined()
 	}))
@@ -170,7 +170,7 @@ func (r *ruleRun) bind(refers references) error {
 
 // reading is what SISR 1.0 section 3.3.3 has meta say of a rule.
 func (m *Machine) reading(text string) goja.Value {
-	o := m.vm.NewObject()
+	o := m.engine().NewObject()
 	// A fresh plain object accepts every property.
 	_ = o.Set("text", text)
 	_ = o.Set("score", 1)

@@ -97,19 +97,21 @@ func (v *variables) seen(m *Machine) *goja.Object {
 	return v.object
 }
 
-// NewReadOnly opens an outermost scope whose variables are those named. What a
-// variable is gets made when it is first read. Pages can neither declare nor change
-// variables of the scope, nor change any object in them.
-func (m *Machine) NewReadOnly(name string, variables []string, make func(name string) (Value, error)) *Scope {
+// NewReadOnly opens an outermost scope whose variables are those that list names, which
+// is called once, when a script first asks. What a variable is gets made when it is first
+// read. Pages can neither declare nor change variables of the scope, nor change any object
+// in them.
+func (m *Machine) NewReadOnly(name string, list func() []string, make func(name string) (Value, error)) *Scope {
 	s := m.NewScope(nil, name)
-	s.vars.fixed = &constants{machine: m, names: variables, make: make}
+	s.vars.fixed = &constants{machine: m, list: list, make: make}
 	return s
 }
 
 // constants are the variables of a read-only scope.
 type constants struct {
 	machine *Machine
-	names   []string
+	list    func() []string
+	names   []string // nil: nobody has asked
 	make    func(name string) (Value, error)
 	made    map[string]goja.Value
 }
@@ -137,7 +139,13 @@ func (c *constants) Get(name string) goja.Value {
 	return v
 }
 
-func (c *constants) Has(name string) bool        { return slices.Contains(c.names, name) }
+func (c *constants) Has(name string) bool        { return slices.Contains(c.Keys(), name) }
 func (c *constants) Set(string, goja.Value) bool { return false }
 func (c *constants) Delete(name string) bool     { return !c.Has(name) }
-func (c *constants) Keys() []string              { return c.names }
+
+func (c *constants) Keys() []string {
+	if c.names == nil {
+		c.names = c.list()
+	}
+	return c.names
+}

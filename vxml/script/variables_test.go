@@ -27,7 +27,7 @@ func TestReadOnly(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m, made := NewMachine(Limits{}, NewCache()), 0
-			scope := m.NewScope(m.NewReadOnly("session", []string{"a", "broken"}, func(name string) (Value, error) {
+			scope := m.NewScope(m.NewReadOnly("session", func() []string { return []string{"a", "broken"} }, func(name string) (Value, error) {
 				made++
 				if name == "broken" {
 					return Value{}, errors.New("nothing there")
@@ -83,6 +83,22 @@ func TestVariables(t *testing.T) {
 		err := outer.Run(context.Background(), Source{Text: "var late = Object.keys(application).join('')"})
 		if got := s.parent.Get("late").String(); err != nil || got != strings.Join(want, "")+"late" {
 			t.Errorf("a script has seen %q, %v", got, err)
+		}
+	}
+}
+
+// Whatever a session evaluates first finds the engine.
+func TestFirst(t *testing.T) {
+	for _, expr := range []string{
+		"1", "'long'.length", "a.length", "a.b", "-a", "a + 'x'", "a ? 1 : 2", "[1].concat(2).length", "eval('1')", "'x'.substr(0)", "/x/.test('x') && RegExp.$1", "{b: 1}.b",
+	} {
+		m := NewMachine(Limits{}, NewCache())
+		s := m.NewScope(nil, "s")
+		if err := s.Declare("a", m.Value("text")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Eval(context.Background(), Source{Text: expr}); err != nil {
+			t.Errorf("%s: %v", expr, err)
 		}
 	}
 }
