@@ -85,10 +85,13 @@ type presser struct {
 	keys chan<- vxml.Digit
 }
 
-func (p *presser) Happened(e reporting.Event) {
-	p.Calls.Happened(e)
-	if e.Name == string(reporting.StepPromptPlay) {
-		p.keys <- vxml.Digit{Key: '1'}
+func (p *presser) Begun(r *reporting.Record) func(reporting.Event) {
+	shown := p.Calls.Begun(r)
+	return func(e reporting.Event) {
+		shown(e)
+		if e.Name == string(reporting.StepPromptPlay) {
+			p.keys <- vxml.Digit{Key: '1'}
+		}
 	}
 }
 
