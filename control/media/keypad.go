@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"mcp/control/media/codec"
@@ -138,11 +139,62 @@ func (l *Leg) deliver() {
 }
 
 func (l *Leg) press(d Digit) {
-	select {
-	case l.digits <- d:
+	if l.pressed.put(d) {
 		l.session.engine.tally.digits.Add(1)
+		return
+	}
+	l.session.engine.tally.lostDigits.Add(1)
+	l.session.log().Warn("DTMF digit lost: nobody reads them", "leg", l.name)
+}
+
+// digitQueue is how many digits wait for a reader; a caller cannot press more
+// before somebody looks.
+const digitQueue = 64
+
+// presses are the keys that a far end has pressed, on their way to who wants them.
+type presses struct {
+	waiting chan Digit
+
+	mu   sync.Mutex
+	take func(Digit) bool // nil: they wait
+}
+
+// put is false when there is no room.
+func (p *presses) put(d Digit) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.take != nil {
+		return p.take(d)
+	}
+	select {
+	case p.waiting <- d:
+		return true
 	default:
-		l.session.engine.tally.lostDigits.Add(1)
-		l.session.log().Warn("DTMF digit lost: nobody reads them", "leg", l.name)
+		return false
+	}
+}
+
+// Digits delivers DTMF (RFC 4733), each key press once, when it begins.
+func (l *Leg) Digits() <-chan Digit { return l.pressed.waiting }
+
+// TakeDigits hands f what Digits would deliver, what waits already first, until the
+// function it returns is called. F is not called twice at once, must not block, and is
+// false when it has no room.
+func (l *Leg) TakeDigits(f func(Digit) bool) (stop func()) {
+	p := &l.pressed
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.waiting) > 0 {
+		select {
+		case d := <-p.waiting:
+			f(d)
+		default: // another reads them
+		}
+	}
+	p.take = f
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.take = nil
 	}
 }

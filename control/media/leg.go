@@ -16,17 +16,13 @@ import (
 	"mcp/control/media/srtp"
 )
 
-// digitQueue is how many digits wait for a reader; a caller cannot press more
-// before somebody looks.
-const digitQueue = 64
-
 // Leg is one RTP session of a call with one far end.
 type Leg struct {
 	name    string
 	session *Session
 	local   netip.AddrPort
 	ssrc    uint32 // of the stream towards the far end
-	digits  chan Digit
+	pressed presses
 	control control
 
 	state   atomic.Pointer[legState]     // what is agreed with the far end
@@ -85,9 +81,6 @@ func (l *Leg) Name() string { return l.name }
 
 // Local is where the far end is to send RTP.
 func (l *Leg) Local() netip.AddrPort { return l.local }
-
-// Digits delivers DTMF (RFC 4733), each key press once, when it begins.
-func (l *Leg) Digits() <-chan Digit { return l.digits }
 
 // Connect sets or replaces what was agreed with the far end.
 func (l *Leg) Connect(far FarEnd, spoken codec.Codec) error {

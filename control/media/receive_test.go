@@ -83,6 +83,39 @@ func TestDigitsThatNobodyReadsDoNotBlock(t *testing.T) {
 	}
 }
 
+// Who takes keys gets those that waited, and those that come, in order; when it stops
+// they wait again.
+func TestTakeDigits(t *testing.T) {
+	s := newStudio(t)
+	l, p := s.connected("caller", codec.PCMU)
+	v := voice{to: p}
+	press := func(key byte) {
+		v.event(key, true)
+		v.Timestamp += 1600
+	}
+	press(1)
+	press(2)
+	var taken []byte
+	stop := l.TakeDigits(func(d Digit) bool {
+		if len(taken) == 4 {
+			return false
+		}
+		taken = append(taken, d.Key)
+		return true
+	})
+	press(3)
+	press(4)
+	press(5)
+	stop()
+	press(6)
+	if string(taken) != "1234" || len(l.Digits()) != 1 || (<-l.Digits()).Key != '6' {
+		t.Errorf("%s were taken", taken)
+	}
+	if n, lost := s.engine.tally.digits.Load(), s.engine.tally.lostDigits.Load(); n != 5 || lost != 1 {
+		t.Errorf("%d digits, %d lost", n, lost)
+	}
+}
+
 func TestWhatIsNoEventIsNoDigit(t *testing.T) {
 	s := newStudio(t)
 	l, p := s.open("caller")

@@ -12,6 +12,7 @@ import (
 	"mcp/control/call"
 	"mcp/control/call/voice"
 	"mcp/control/logline"
+	"mcp/control/media"
 	"mcp/control/service/voicexml/callrec"
 	"mcp/control/service/voicexml/live"
 	"mcp/control/sip"
@@ -35,15 +36,16 @@ type phone struct {
 	entered bool         // a page
 	mail
 	witness
-	tasks sync.WaitGroup // playbacks, recognitions, the digit pump
+	tasks sync.WaitGroup // playbacks, recognitions, messages on their way
 
 	speaking, hearing queue
 }
 
 // mail is the messages from whoever controls the call.
 type mail struct {
-	infos   chan *sip.Info     // not answered yet
-	letters chan *vxml.Message // for the page
+	mu      sync.Mutex
+	over    bool               // nobody takes any more
+	waiting chan *vxml.Message // for the page; nil: none has come, and nobody has asked
 }
 
 // witness tells others what happens, without what the caller gave in private.
@@ -72,32 +74,21 @@ func (q *queue) after(done chan struct{}) <-chan struct{} {
 }
 
 func (s *Service) newPhone(c *call.Call) *phone {
-	p := &phone{
-		service: s, call: c, digits: make(chan vxml.Digit, 64),
-		mail: mail{make(chan *sip.Info, maxMessages), make(chan *vxml.Message, maxMessages)},
-	}
+	p := &phone{service: s, call: c, digits: make(chan vxml.Digit, keysWaiting)}
 	p.log = p.secrets.Logger(c.Log())
 	p.voices = voice.New(c, voice.Parts{Engines: s.config.Speech, Clips: s.clips, Step: p.step, Log: p.log})
 	return p
 }
 
-// pump hands the leg's digits on until the dialogue is over.
-func (p *phone) pump(over <-chan struct{}) {
-	for {
-		select {
-		case d := <-p.call.Caller().Digits():
-			p.voices.Press(d.Key)
-			p.overhearer.press(d)
-			select {
-			case p.digits <- vxml.Digit{Key: d.Key}:
-			case <-over:
-				return
-			}
-		case info := <-p.infos:
-			p.deliver(info)
-		case <-over:
-			return
-		}
+// press takes a key that the caller presses; false: too many wait.
+func (p *phone) press(d media.Digit) bool {
+	p.voices.Press(d.Key)
+	p.overhearer.press(d)
+	select {
+	case p.digits <- vxml.Digit{Key: d.Key}:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -105,21 +96,47 @@ func (p *phone) pump(over <-chan struct{}) {
 const maxMessages = 32
 
 // deliver gives the page a message that came as an INFO; one for which there is no
-// room is refused.
-func (p *phone) deliver(info *sip.Info) {
+// room is refused. False: there is no page any more.
+func (p *phone) deliver(info *sip.Info) bool {
+	p.mail.mu.Lock()
+	defer p.mail.mu.Unlock()
+	if p.mail.over {
+		return false
+	}
 	status := 200
 	select {
-	case p.letters <- &vxml.Message{ContentType: info.ContentType, Content: string(info.Body), SourceType: "sip"}:
+	case p.mail.lettersLocked() <- &vxml.Message{ContentType: info.ContentType, Content: string(info.Body), SourceType: "sip"}:
 	default:
 		status = 480
 	}
-	if err := info.Respond(status); err != nil {
-		p.log.Warn("answer INFO", "error", err)
+	p.tasks.Go(func() {
+		if err := info.Respond(status); err != nil {
+			p.log.Warn("answer INFO", "error", err)
+		}
+	})
+	return true
+}
+
+func (m *mail) lettersLocked() chan *vxml.Message {
+	if m.waiting == nil {
+		m.waiting = make(chan *vxml.Message, maxMessages)
 	}
+	return m.waiting
+}
+
+// end has no more messages taken.
+func (m *mail) end() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.over = true
 }
 
 // Messages implements vxml.Messenger.
-func (p *phone) Messages() <-chan *vxml.Message { return p.letters }
+func (p *phone) Messages() <-chan *vxml.Message {
+	p.mail.mu.Lock()
+	defer p.mail.mu.Unlock()
+	return p.mail.lettersLocked()
+}
 
 // Send implements vxml.Messenger: a message is an INFO within the call.
 func (p *phone) Send(ctx context.Context, m vxml.Message) error {
@@ -145,6 +162,7 @@ func (p *phone) Reason() string { return p.call.Reason() }
 
 // close ends what is still playing or listening and returns the speech session.
 func (p *phone) close() {
+	p.mail.end()
 	p.tasks.Wait()
 	p.tape.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
@@ -153,7 +171,7 @@ func (p *phone) close() {
 	p.voices.Close(ctx)
 }
 
-// keysWaiting is how many keys whoever overhears them may be behind.
+// keysWaiting is how many keys the page, and whoever overhears them, may be behind.
 const keysWaiting = 64
 
 // forgetKeys takes from the page what engines have taken: it is not meant for its

@@ -120,21 +120,12 @@ func (p *program) Application() string { return p.url }
 // Heard implements call.Listener: an INFO is a message for the page.
 func (p *program) Heard(ev sip.Event) bool {
 	info, ok := ev.(*sip.Info)
-	if !ok {
-		return false
-	}
-	select {
-	case p.phone.infos <- info:
-		return true
-	default:
-		return false
-	}
+	return ok && p.phone.deliver(info)
 }
 
 // Run implements call.Program.
 func (p *program) Run(ctx context.Context) call.Ending {
-	over := make(chan struct{})
-	p.phone.tasks.Go(func() { p.phone.pump(over) })
+	deaf := p.phone.call.Caller().TakeDigits(p.phone.press)
 	p.phone.shown = p.phone.begin(p.url)
 	stop := p.phone.assisted(ctx)
 	p.phone.pace.begin(time.Now())
@@ -142,7 +133,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	p.phone.shown.End(string(outcome.End))
 	p.phone.step(reporting.StepAppEnded, string(outcome.End))
 	stop()
-	close(over)
+	deaf()
 	p.phone.close()
 	var last sip.Content
 	if outcome.ByPage {
