@@ -42,7 +42,7 @@ const (
 type rig struct {
 	testing.TB
 	ns, far        *bpftest.NetNS
-	end            *bpftest.End // the plane's
+	end, farEnd    *bpftest.End // the plane's, and the other
 	plane          *bpf.Plane
 	player         *Player
 	local, farAddr netip.Addr
@@ -67,10 +67,10 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	}
 	r.local, r.farAddr = netip.MustParseAddr(local), netip.MustParseAddr(far)
 	r.end = &bpftest.End{NS: r.ns, Name: "plane", Addrs: []string{local + bits}}
-	farEnd := &bpftest.End{NS: r.far, Name: "far", Addrs: []string{far + bits}, GRO: true}
-	bpftest.Connect(t, r.end, farEnd)
+	r.farEnd = &bpftest.End{NS: r.far, Name: "far", Addrs: []string{far + bits}, GRO: true}
+	bpftest.Connect(t, r.end, r.farEnd)
 	if !o.unknown {
-		r.must(r.end.Neighbor(far, farEnd.MAC))
+		r.must(r.end.Neighbor(far, r.farEnd.MAC))
 	}
 	dir := bpftest.BPFFS(t) + "/plane"
 	r.must(r.ns.Do(func() (err error) {
