@@ -13,8 +13,8 @@ const (
 	// spareRows is room for rows that are not full: five lengths of packets have 160.
 	spareRows = 256
 	// together is how many streams may be due in a tick while others are left free. So
-	// many packets take a fraction of it.
-	together = 256
+	// many packets take half of it at most, and to begin a run as long as 60 of them.
+	together = 512
 )
 
 // memory is what the player shares with its pacer and the program.

@@ -25,6 +25,8 @@ const (
 	// is kept from it, and reliefShare that one's share.
 	reliefLag   = uint64(250 * time.Microsecond)
 	reliefShare = 1 // half of the time
+	// reliefLook is how long it looks whether the pacer is at work: many packets take long.
+	reliefLook = uint64(50 * time.Microsecond)
 )
 
 // pacer has what is due sent, each millisecond. It works on memory that it shares
@@ -140,6 +142,9 @@ func (p *pacer) catchUp(now uint64) error {
 	}
 	for at := p.turn(); at.tick() <= target; at = p.turn() {
 		if at.left() > 0 {
+			if p.isServed(at) {
+				continue
+			}
 			if err := p.serve(at); err != nil {
 				return err
 			}
@@ -155,6 +160,15 @@ func (p *pacer) catchUp(now uint64) error {
 	}
 	p.skip(target)
 	return nil
+}
+
+// isServed tells one that comes later whether who comes first is at work on a turn.
+func (p *pacer) isServed(t turn) bool {
+	if p.lag == 0 {
+		return false
+	}
+	p.bell.rest(reliefLook)
+	return p.turn() != t
 }
 
 // putOff has all that follows be due so many ticks later.

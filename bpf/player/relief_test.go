@@ -145,3 +145,26 @@ func TestAProcessThatWasStoppedGoesOn(t *testing.T) {
 		t.Error("what was due was not put off")
 	}
 }
+
+// A pacer that is at work on many packets is left alone, and is not once it stands still.
+func TestAPacerAtWorkIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	bell, err := newBell()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bell.close()
+	pace := &playerPace{Turn: uint64(turnOf(1, 0, 100))}
+	second := &pacer{pace: pace, bell: bell, lag: reliefLag}
+	before := second.turn()
+	if second.isServed(before) {
+		t.Error("it stands still")
+	}
+	atomic.AddUint64(&pace.Turn, ^uint64(0)) // a packet left meanwhile
+	if !second.isServed(before) {
+		t.Error("it is at work")
+	}
+	if first := (&pacer{pace: pace, bell: bell}); first.isServed(before) {
+		t.Error("who comes first waits for nobody")
+	}
+}
