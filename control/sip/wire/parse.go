@@ -83,10 +83,10 @@ func (p parser) plain(data []byte) sip.Message {
 		return nil
 	}
 	line, rest := cutLine(string(data[:end+2]))
-	msg := startLine(line)
+	msg, u := startLine(line), new(usual)
 	for msg != nil && rest != "" {
 		line, rest = cutLine(rest)
-		h := p.header(line)
+		h := p.header(line, u)
 		if h == nil {
 			return nil
 		}
@@ -118,7 +118,7 @@ func cutLine(text string) (line, rest string) {
 
 func startLine(line string) sip.Message {
 	first, rest, _ := strings.Cut(line, " ")
-	second, third, _ := strings.Cut(rest, " ")
+	second, third, whole := strings.Cut(rest, " ")
 	if third == "SIP/2.0" {
 		req := sip.NewRequest(sip.RequestMethod(strings.ToUpper(first)), sip.Uri{})
 		if err := sip.ParseUri(second, &req.Recipient); err != nil || req.Recipient.Wildcard {
@@ -127,20 +127,24 @@ func startLine(line string) sip.Message {
 		return req
 	}
 	status, err := strconv.ParseUint(second, 10, 16)
-	if first != "SIP/2.0" || err != nil || strings.HasPrefix(strings.ToUpper(third), "SIP") {
+	if first != "SIP/2.0" || !whole || err != nil || strings.HasPrefix(strings.ToUpper(third), "SIP") {
 		return nil
 	}
 	return sip.NewResponse(int(status), third)
 }
 
 // header reads a line with one header in it; nil: it has none, or more.
-func (p parser) header(line string) sip.Header {
+func (p parser) header(line string, u *usual) sip.Header {
 	name, value, ok := strings.Cut(line, ":")
 	if !ok || name == "" || name[0] == ' ' || name[0] == '\t' {
 		return nil
 	}
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-	read := p.headers[sip.HeaderToLower(name)]
+	lower := sip.HeaderToLower(name)
+	if h := u.read(lower, value); h != nil {
+		return h
+	}
+	read := p.headers[lower]
 	if read == nil {
 		return sip.NewHeader(name, value)
 	}
@@ -149,6 +153,107 @@ func (p parser) header(line string) sip.Header {
 		return nil
 	}
 	return h
+}
+
+// usual are the headers that every message has, made at once, with room for their
+// usual parameters, those that we add to a Via among them.
+type usual struct {
+	via    sip.ViaHeader
+	from   sip.FromHeader
+	to     sip.ToHeader
+	callID sip.CallIDHeader
+	cseq   sip.CSeqHeader
+	params [6]sip.HeaderKV
+}
+
+// read reads a header that is the first of its kind and as plain as it usually is, as
+// the library would; nil: that must.
+func (u *usual) read(name, value string) sip.Header {
+	switch {
+	case name == "via" && u.via.Host == "" && u.readVia(value):
+		return &u.via
+	case name == "from" && u.from.Address.Host == "":
+		if readParty(value, (*party)(&u.from), u.params[4:4:5]) {
+			return &u.from
+		}
+	case name == "to" && u.to.Address.Host == "":
+		if readParty(value, (*party)(&u.to), u.params[5:5:6]) {
+			return &u.to
+		}
+	case name == "call-id" && u.callID == "" && value != "":
+		u.callID = sip.CallIDHeader(value)
+		return &u.callID
+	case name == "cseq" && u.cseq.MethodName == "":
+		number, method, _ := strings.Cut(value, " ")
+		if n, err := strconv.ParseUint(number, 10, 31); err == nil && method != "" {
+			u.cseq = sip.CSeqHeader{SeqNo: uint32(n), MethodName: sip.RequestMethod(method)}
+			return &u.cseq
+		}
+	}
+	return nil
+}
+
+func (u *usual) readVia(value string) bool {
+	protocol, rest, _ := strings.Cut(value, " ")
+	transport, ours := strings.CutPrefix(protocol, "SIP/2.0/")
+	sentBy, tail := rest, ""
+	if end := strings.IndexByte(rest, ';'); end >= 0 {
+		sentBy, tail = rest[:end], rest[end:]
+	}
+	host, port, given := strings.Cut(sentBy, ":")
+	var number uint64
+	var err error
+	if given {
+		number, err = strconv.ParseUint(port, 10, 31)
+	}
+	if !ours || err != nil || !isWord(transport) || !isWord(host) {
+		return false
+	}
+	params, plain := plainParams(tail, u.params[0:0:4])
+	if plain {
+		u.via = sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: transport, Host: host, Port: int(number), Params: params}
+	}
+	return plain
+}
+
+// isWord tells whether a text has none of what ends or surrounds others in a Via.
+func isWord(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == '[' || r == ',' })
+}
+
+// party is a From or a To.
+type party sip.FromHeader
+
+// readParty reads a URI in brackets, perhaps after a name without quotes.
+func readParty(value string, p *party, room sip.HeaderParams) bool {
+	name, rest, _ := strings.Cut(value, "<")
+	address, tail, closed := strings.Cut(rest, ">")
+	params, plain := plainParams(tail, room)
+	if !closed || !plain || strings.ContainsAny(name, `";`) {
+		return false
+	}
+	*p = party{DisplayName: strings.TrimSpace(name), Params: params}
+	return sip.ParseUri(address, &p.Address) == nil && p.Address.Host != "" && !p.Address.Wildcard
+}
+
+// plainParams reads parameters that are all different, have neither quotes nor space,
+// and values if they have an equals sign.
+func plainParams(text string, room sip.HeaderParams) (sip.HeaderParams, bool) {
+	if text == "" {
+		return nil, true
+	}
+	all, ours := strings.CutPrefix(text, ";")
+	if !ours || strings.ContainsAny(all, " \t\",") || strings.TrimSpace(all) != all {
+		return nil, false
+	}
+	for param := range strings.SplitSeq(all, ";") {
+		name, value, given := strings.Cut(param, "=")
+		if name == "" || given && value == "" || strings.Contains(value, "=") || room.Has(name) {
+			return nil, false
+		}
+		room = append(room, sip.HeaderKV{K: name, V: value})
+	}
+	return room, true
 }
 
 // salvage reads what headers it can of a request that does not parse, for no
