@@ -115,11 +115,8 @@ func (l *Leg) report(last bool) {
 		l.session.log().Debug("report", "leg", l.name, "error", err)
 		return
 	}
-	packet, err := c.reports.Compound(streamsOf(stats, state.far.ClockRate), time.Now(), last)
-	if err == nil {
-		err = l.carrier.Load().SendRTCP(packet)
-	}
-	if err != nil {
+	packet := c.reports.Compound(streamsOf(stats, state.far.ClockRate), time.Now(), last)
+	if err := l.carrier.Load().SendRTCP(packet); err != nil {
 		l.session.log().Debug("report", "leg", l.name, "error", err)
 	}
 }

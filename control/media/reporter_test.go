@@ -75,10 +75,9 @@ func TestFarEndsReport(t *testing.T) {
 			s.Error("there is a report already")
 		}
 		there := report.NewSession(77, "there")
-		packet, err := there.Compound(report.Streams{
+		packet := there.Compound(report.Streams{
 			Rate: 8000, Received: 10, Source: report.Source{SSRC: p.config.SSRC, Highest: 12, Lost: 2, Jitter: 16},
 		}, time.Now(), false)
-		s.must(err)
 		l.RTCP(packet, time.Now())
 		l.RTCP([]byte{0x80}, time.Now())
 		if far, ok := l.FarReport(); !ok || far.Lost != 2 || far.Jitter != 2*time.Millisecond {

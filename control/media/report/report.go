@@ -3,6 +3,7 @@
 package report
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -57,62 +58,97 @@ type Session struct {
 	far      Far
 }
 
-// NewSession begins the reports of a stream. The CNAME says which sessions are
-// of one participant (RFC 7022).
+// NewSession begins the reports of a stream. The CNAME, of 255 octets at most, says
+// which sessions are of one participant (RFC 7022).
 func NewSession(ssrc uint32, cname string) *Session {
 	return &Session{ssrc: ssrc, cname: cname, idle: 2}
 }
 
 // Compound makes the packet that is due now; the last one says good-bye.
-func (r *Session) Compound(s Streams, now time.Time, last bool) ([]byte, error) {
-	packets := []rtcp.Packet{r.report(s, now), rtcp.NewCNAMESourceDescription(r.ssrc, r.cname)}
+func (r *Session) Compound(s Streams, now time.Time, last bool) []byte {
+	b := make([]byte, 0, mostOctets+len(r.cname))
+	b = r.appendReport(b, s, now)
+	b = appendName(b, r.ssrc, r.cname)
 	if last {
-		packets = append(packets, &rtcp.Goodbye{Sources: []uint32{r.ssrc}})
+		b = appendHeader(b, 1, rtcp.TypeGoodbye, 4)
+		b = binary.BigEndian.AppendUint32(b, r.ssrc)
 	}
-	b, err := rtcp.Marshal(packets)
-	if err != nil {
-		return nil, fmt.Errorf("make RTCP: %w", err)
-	}
-	return b, nil
+	return b
 }
 
-// report is a sender's if anything was sent since the report before the last
-// one, and a receiver's otherwise (RFC 3550 section 6.4).
-func (r *Session) report(s Streams, now time.Time) rtcp.Packet {
-	blocks := r.blocks(s, now)
+// mostOctets is what there is of a compound packet at most beside the name: a
+// sender's report with one block, the description's frame and a good-bye.
+const mostOctets = 28 + blockLength + 14 + 8
+
+// blockLength is that of a report block (RFC 3550 section 6.4.1).
+const blockLength = 24
+
+// appendHeader begins a packet that has so many parts, and octets after the header
+// (RFC 3550 section 6.4.1).
+func appendHeader(b []byte, parts int, kind rtcp.PacketType, length int) []byte {
+	b = append(b, 0x80|uint8(parts), uint8(kind))
+	return binary.BigEndian.AppendUint16(b, uint16(length/4))
+}
+
+// appendReport appends a sender's if anything was sent since the report before the
+// last one, and a receiver's otherwise (RFC 3550 section 6.4).
+func (r *Session) appendReport(b []byte, s Streams, now time.Time) []byte {
+	blocks := 0
+	if s.Received != r.received { // something came since the last report
+		blocks = 1
+	}
 	r.idle++
 	if s.SentPackets != r.sent {
 		r.sent, r.idle = s.SentPackets, 0
 	}
 	if r.idle > 1 {
-		return &rtcp.ReceiverReport{SSRC: r.ssrc, Reports: blocks}
+		b = appendHeader(b, blocks, rtcp.TypeReceiverReport, 4+blocks*blockLength)
+		b = binary.BigEndian.AppendUint32(b, r.ssrc)
+	} else {
+		b = appendHeader(b, blocks, rtcp.TypeSenderReport, 24+blocks*blockLength)
+		b = binary.BigEndian.AppendUint32(b, r.ssrc)
+		b = binary.BigEndian.AppendUint64(b, ntp(now))
+		b = binary.BigEndian.AppendUint32(b, s.Timestamp+ticks(now.Sub(s.SentAt), s.Rate))
+		b = binary.BigEndian.AppendUint32(b, uint32(s.SentPackets))
+		b = binary.BigEndian.AppendUint32(b, uint32(s.SentOctets))
 	}
-	return &rtcp.SenderReport{
-		SSRC: r.ssrc, NTPTime: ntp(now), RTPTime: s.Timestamp + ticks(now.Sub(s.SentAt), s.Rate),
-		PacketCount: uint32(s.SentPackets), OctetCount: uint32(s.SentOctets), Reports: blocks,
+	if blocks > 0 {
+		b = r.appendBlock(b, s.Source, now)
+		r.received, r.source = s.Received, s.Source
 	}
+	return b
 }
 
-// blocks has one for the source if anything came of it since the last report.
-func (r *Session) blocks(s Streams, now time.Time) []rtcp.ReceptionReport {
-	if s.Received == r.received {
-		return nil
-	}
-	b := rtcp.ReceptionReport{
-		SSRC: s.Source.SSRC, TotalLost: uint32(min(max(s.Source.Lost, 0), 0x7fffff)),
-		LastSequenceNumber: s.Source.Highest, Jitter: s.Source.Jitter,
-	}
-	if r.source.SSRC == s.Source.SSRC && r.received > 0 {
-		expected, lost := s.Source.Highest-r.source.Highest, s.Source.Lost-r.source.Lost
+// appendBlock appends what came of the source that there is at present.
+func (r *Session) appendBlock(b []byte, is Source, now time.Time) []byte {
+	var fraction uint8
+	if r.source.SSRC == is.SSRC && r.received > 0 {
+		expected, lost := is.Highest-r.source.Highest, is.Lost-r.source.Lost
 		if expected > 0 && lost > 0 {
-			b.FractionLost = uint8(min(lost*256/int64(expected), 255))
+			fraction = uint8(min(lost*256/int64(expected), 255))
 		}
 	}
-	if r.remote == s.Source.SSRC && !r.remoteAt.IsZero() {
-		b.LastSenderReport, b.Delay = r.remoteTS, ticks(now.Sub(r.remoteAt), 1<<16)
+	var told, delay uint32
+	if r.remote == is.SSRC && !r.remoteAt.IsZero() {
+		told, delay = r.remoteTS, ticks(now.Sub(r.remoteAt), 1<<16)
 	}
-	r.received, r.source = s.Received, s.Source
-	return []rtcp.ReceptionReport{b}
+	b = binary.BigEndian.AppendUint32(b, is.SSRC)
+	b = binary.BigEndian.AppendUint32(b, uint32(fraction)<<24|uint32(min(max(is.Lost, 0), 0x7fffff)))
+	b = binary.BigEndian.AppendUint32(b, is.Highest)
+	b = binary.BigEndian.AppendUint32(b, is.Jitter)
+	b = binary.BigEndian.AppendUint32(b, told)
+	return binary.BigEndian.AppendUint32(b, delay)
+}
+
+// appendName appends a source description of the name alone (RFC 3550 section 6.5):
+// its list ends with one to four octets of zero, so that the packet has whole words.
+func appendName(b []byte, ssrc uint32, name string) []byte {
+	zeros := 4 - (2+len(name))%4
+	b = appendHeader(b, 1, rtcp.TypeSourceDescription, 4+2+len(name)+zeros)
+	b = binary.BigEndian.AppendUint32(b, ssrc)
+	b = append(b, uint8(rtcp.SDESCNAME), uint8(len(name)))
+	b = append(b, name...)
+	return append(b, make([]byte, zeros)...)
 }
 
 // Take reads a compound packet of the far end.

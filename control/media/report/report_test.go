@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,13 +12,13 @@ import (
 
 func compound(t *testing.T, r *Session, s Streams, now time.Time, last bool) []rtcp.Packet {
 	t.Helper()
-	b, err := r.Compound(s, now, last)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := r.Compound(s, now, last)
 	packets, err := rtcp.Unmarshal(b)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if same, err := rtcp.Marshal(packets); err != nil || !bytes.Equal(same, b) {
+		t.Errorf("%x, the library writes %x, %v", b, same, err)
 	}
 	if err := rtcp.CompoundPacket(packets).Validate(); err != nil {
 		t.Error(err)
@@ -95,32 +97,29 @@ func TestReportBlocks(t *testing.T) {
 func TestTwoSidesMeasureTheRoundTrip(t *testing.T) {
 	here, there := NewSession(1, "here"), NewSession(2, "there")
 	now := time.Unix(1e9, 123456789)
-	take := func(r *Session, b []byte, err error) {
+	take := func(r *Session, b []byte) {
 		t.Helper()
-		if err == nil {
-			err = r.Take(b, 8000, now)
-		}
-		if err != nil {
+		if err := r.Take(b, 8000, now); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b, err := here.Compound(Streams{Rate: 8000, SentPackets: 5, SentAt: now}, now, false)
+	b := here.Compound(Streams{Rate: 8000, SentPackets: 5, SentAt: now}, now, false)
 	now = now.Add(40 * time.Millisecond)
-	take(there, b, err)
+	take(there, b)
 	if _, ok := there.Far(); ok {
 		t.Error("nothing was told of the other stream")
 	}
 	now = now.Add(3 * time.Second)
-	b, err = there.Compound(Streams{Rate: 8000, Received: 5, Source: Source{SSRC: 1, Highest: 5, Lost: 2, Jitter: 80}}, now, false)
+	b = there.Compound(Streams{Rate: 8000, Received: 5, Source: Source{SSRC: 1, Highest: 5, Lost: 2, Jitter: 80}}, now, false)
 	now = now.Add(60 * time.Millisecond)
-	take(here, b, err)
+	take(here, b)
 	far, ok := here.Far()
 	if !ok || (far.RoundTrip-100*time.Millisecond).Abs() > time.Millisecond || far.Lost != 2 || far.Jitter != 10*time.Millisecond || far.At != now {
 		t.Errorf("%+v", far)
 	}
 	// A report about somebody else's stream is none of ours.
-	b, err = there.Compound(Streams{Rate: 8000, Received: 6, Source: Source{SSRC: 3, Lost: 9}}, now, true)
-	take(here, b, err)
+	b = there.Compound(Streams{Rate: 8000, Received: 6, Source: Source{SSRC: 3, Lost: 9}}, now, true)
+	take(here, b)
 	if far, _ := here.Far(); far.Lost != 2 {
 		t.Errorf("%+v", far)
 	}
@@ -128,11 +127,7 @@ func TestTwoSidesMeasureTheRoundTrip(t *testing.T) {
 
 func FuzzTake(f *testing.F) {
 	r := NewSession(7, "me")
-	b, err := r.Compound(Streams{Rate: 8000, Received: 1, Source: Source{SSRC: 7}, SentPackets: 1}, time.Unix(1e9, 0), true)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b)
+	f.Add(r.Compound(Streams{Rate: 8000, Received: 1, Source: Source{SSRC: 7}, SentPackets: 1}, time.Unix(1e9, 0), true))
 	f.Add([]byte{0x81, 201, 0, 1})
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		r := NewSession(7, "me")
@@ -143,4 +138,29 @@ func FuzzTake(f *testing.F) {
 			t.Errorf("%+v", far)
 		}
 	})
+}
+
+// Names of every length end on a whole word, and what was written last is no longer than
+// there is room for.
+func TestNamesOfEveryLength(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for n := range 256 {
+		r := NewSession(7, strings.Repeat("x", n))
+		s := Streams{Rate: 8000, Received: 1, Source: Source{SSRC: 9}, SentPackets: 1}
+		compound(t, r, s, now, true)
+		if room := mostOctets + n; cap(NewSession(7, r.cname).Compound(s, now, true)) != room {
+			t.Errorf("a name of %d octets: no room for it in %d", n, room)
+		}
+	}
+}
+
+func BenchmarkCompound(b *testing.B) {
+	r := NewSession(7, "of sixteen octets")
+	s := Streams{Rate: 8000, Received: 1, Source: Source{SSRC: 9}, SentPackets: 1}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Received++
+		s.SentPackets++
+		r.Compound(s, time.Unix(1e9, 0), true)
+	}
 }
