@@ -24,7 +24,7 @@ type LegStats struct {
 	TxPackets, TxBytes uint64
 	TxRelayed          uint64 // of those, relayed from other legs
 	RTCP               uint64
-	Dropped            map[string]uint64 // by reason
+	Dropped            map[string]uint64 // by reason; nil: none was
 	Source             Source
 	Tx                 Place // the latest packet that left; the zero value: none has
 }
@@ -77,9 +77,9 @@ func statsOf(e *relayLeg, clock ktime.Clock) LegStats {
 	return s
 }
 
-// drops lists the reasons that occurred.
+// drops lists the reasons that occurred; nil: none did.
 func drops(c *relayLegCounts) map[string]uint64 {
-	all := map[string]uint64{}
+	var all map[string]uint64
 	for _, of := range [...]struct {
 		reason string
 		n      uint64
@@ -89,9 +89,13 @@ func drops(c *relayLegCounts) map[string]uint64 {
 		{"held", c.DropHeld}, {"muted", c.DropMuted}, {"unlatched", c.DropUnlatched}, {"late", c.DropLate},
 		{"no_leg", c.DropNoLeg}, {"too_long", c.DropTooLong}, {"overrun", c.DropOverrun},
 	} {
-		if of.n > 0 {
-			all[of.reason] = of.n
+		if of.n == 0 {
+			continue
 		}
+		if all == nil {
+			all = make(map[string]uint64)
+		}
+		all[of.reason] = of.n
 	}
 	return all
 }
