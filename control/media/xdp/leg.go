@@ -12,14 +12,13 @@ import (
 )
 
 // leg implements media.PlaneLeg. The kernel takes a leg's whole configuration
-// at once, so it is kept here and changed in parts.
+// at once, which is changed in parts here.
 type leg struct {
 	plane    *Plane
 	kernel   *bpf.Leg
 	receiver media.Receiver
 
-	mu     sync.Mutex // guards what follows
-	config bpf.LegConfig
+	configuring sync.Mutex // held from when the configuration is read until it is changed
 }
 
 var _ media.PlaneLeg = (*leg)(nil)
@@ -72,17 +71,13 @@ func (l *leg) Route(r media.Route) error {
 
 // configure applies a change, or keeps everything as it was.
 func (l *leg) configure(change func(*bpf.LegConfig) error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	next := l.config
+	l.configuring.Lock()
+	defer l.configuring.Unlock()
+	next := l.kernel.Config()
 	if err := change(&next); err != nil {
 		return err
 	}
-	if err := l.kernel.Configure(next); err != nil {
-		return err
-	}
-	l.config = next
-	return nil
+	return l.kernel.Configure(next)
 }
 
 // Send sends one packet as the next of the leg's stream.
