@@ -46,6 +46,8 @@ type Player interface {
 type PlayOptions struct {
 	From   time.Duration // where it begins
 	Repeat int           // how often more, from its beginning; negative: until it is stopped
+	// Ended is told once, after Done, what Err tells; it must not block. Nil: nobody.
+	Ended func(error)
 }
 
 // Recording is what a Player is to play, and to whom.
@@ -88,6 +90,7 @@ type Playback struct {
 
 	mu sync.Mutex // guards what follows
 	progress
+	then   func(error)
 	failed int   // frames in a row
 	voice  Voice // that plays it; nil: the pacer does
 	ended  bool
@@ -112,7 +115,7 @@ func newPlayback(leg *Leg, s script, span time.Duration) *Playback {
 
 // as has a clip played with options.
 func (p *Playback) as(o PlayOptions) *Playback {
-	p.next, p.repeat = p.frameAt(o.From), o.Repeat
+	p.next, p.repeat, p.then = p.frameAt(o.From), o.Repeat, o.Ended
 	return p
 }
 
@@ -209,6 +212,9 @@ func (p *Playback) finish(err error) {
 	}
 	p.leg.session.played(p)
 	close(p.done)
+	if p.then != nil {
+		p.then(err)
+	}
 }
 
 // recording is what is played as a leg is to hear it from now on; false: a plane cannot

@@ -64,6 +64,33 @@ func TestFramesLeaveOnTime(t *testing.T) {
 	})
 }
 
+// Whoever asks to be told of the end is told once, after Done and before Stop returns.
+func TestEndIsTold(t *testing.T) {
+	timed(t, func(s *studio) {
+		l, _ := s.connected("caller", codec.PCMU)
+		for _, stopped := range []bool{false, true} {
+			var told []error
+			var b *Playback
+			over := make(chan struct{})
+			b, err := s.session.PlayWith(l, ramp(s.TB, 800, codec.PCMU), PlayOptions{Ended: func(err error) {
+				<-b.Done()
+				told = append(told, err)
+				close(over)
+			}})
+			s.must(err)
+			if stopped {
+				b.Stop()
+				b.Stop()
+			} else {
+				<-over
+			}
+			if len(told) != 1 || told[0] != nil {
+				s.Errorf("stopped %v: told %v", stopped, told)
+			}
+		}
+	})
+}
+
 func TestFramesAreAsLongAsTheFarEndWants(t *testing.T) {
 	for _, ptime := range []time.Duration{10, 30, 60, 0} {
 		timed(t, func(s *studio) {

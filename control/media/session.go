@@ -247,6 +247,7 @@ func (s *Session) perform(b *Playback) (*Playback, error) {
 		before.Stop()
 	}
 	if err != nil {
+		b.then = nil // who asked is told here
 		b.finish(err)
 		return nil, err
 	}

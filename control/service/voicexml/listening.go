@@ -56,7 +56,7 @@ func (p *phone) Listen(ctx context.Context, req vxml.ListenRequest) (vxml.Listen
 		defer close(done)
 		defer close(l.events)
 		defer stop()
-		<-before
+		before.await()
 		if req.Record {
 			l.record(format)
 		}

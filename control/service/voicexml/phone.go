@@ -60,17 +60,30 @@ type witness struct {
 // queue lets what the page begins next wait for what it has stopped: a stopped
 // synthesis or recognition lasts until its server has said so, and a session
 // does one of each at a time. Only the interpreter's goroutine uses it.
-type queue struct{ last chan struct{} }
+type queue struct{ last turn }
 
 // after makes done the last in the queue and returns what comes before it.
-func (q *queue) after(done chan struct{}) <-chan struct{} {
-	before := q.last
-	q.last = done
-	if before == nil {
-		before = make(chan struct{})
-		close(before)
-	}
+func (q *queue) after(done chan struct{}) (before turn) {
+	before, q.last = q.last, done
 	return before
+}
+
+// turn comes when what is before in the queue has ended.
+type turn <-chan struct{} // nil: nothing is
+
+func (t turn) await() {
+	if t != nil {
+		<-t
+	}
+}
+
+func (t turn) over() bool {
+	select {
+	case <-t:
+		return true
+	default:
+		return t == nil
+	}
 }
 
 func (s *Service) newPhone(c *call.Call) *phone {

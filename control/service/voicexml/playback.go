@@ -21,16 +21,27 @@ import (
 // playback plays prompts one after the other: speech through the synthesizer,
 // recordings through the player.
 type playback struct {
-	phone *phone
-	stop  context.CancelFunc
-	done  chan struct{}
+	phone  *phone
+	before turn
+	done   chan struct{}
+
+	// What is played next; of who plays.
+	prompts         []vxml.Prompt
+	prompt, segment int
 
 	mu      sync.Mutex
+	cancel  context.CancelFunc // of a segment that a goroutine waits for; nil: there is none
+	playing *media.Playback    // nil: no recording is
+	speaker *voice.Voice       // that speaks; nil: none has
 	err     error
-	speaker *voice.Voice // that speaks; nil: none has
-	mark    string       // the last <mark> that was reached; "": none
-	marked  time.Time
-	ended   time.Time
+	passage
+}
+
+// passage is how far the caller has heard it.
+type passage struct {
+	mark   string // the last <mark> that was reached; "": none
+	marked time.Time
+	ended  time.Time // zero: it goes on
 }
 
 var _ vxml.Marked = (*playback)(nil)
@@ -54,21 +65,22 @@ func (b *playback) reached(mark string) {
 	}
 }
 
-// Play implements vxml.Speaker.
+// Play implements vxml.Speaker. A recording that is at hand begins before it returns, and
+// nobody waits for its end; what else there is takes a goroutine.
 func (p *phone) Play(ctx context.Context, prompts []vxml.Prompt) (vxml.Playback, error) {
-	ctx, stop := context.WithCancel(ctx)
-	b := &playback{phone: p, stop: stop, done: make(chan struct{})}
-	before := p.speaking.after(b.done)
-	p.tasks.Go(func() {
-		stack.Deepen()
-		defer close(b.done)
-		defer stop()
-		defer giveUp(prompts)
-		<-before
-		b.finish(b.run(ctx, prompts))
-	})
+	b := &playback{phone: p, prompts: prompts, done: make(chan struct{})}
+	b.before = p.speaking.after(b.done)
+	p.tasks.Add(1) // until it is over
+	if len(prompts[0].Segments) > 0 && atHand(prompts[0].Segments[0]) && b.before.over() {
+		b.goOn(ctx)
+	} else {
+		b.goOnBeside(ctx)
+	}
 	return b, nil
 }
+
+// atHand tells whether a segment is a recording that is there as a whole.
+func atHand(s vxml.Segment) bool { return s.Audio != nil && s.Audio.Stream == nil }
 
 func (b *playback) Done() <-chan struct{} { return b.done }
 
@@ -80,11 +92,16 @@ func (b *playback) Err() error {
 
 // Stop silences the caller's ear at once; the server is told beside.
 func (b *playback) Stop() {
-	b.stop()
 	b.mu.Lock()
 	b.endLocked()
-	speaker := b.speaker
+	cancel, playing, speaker := b.cancel, b.playing, b.speaker
 	b.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	if playing != nil {
+		playing.Stop()
+	}
 	if speaker != nil {
 		speaker.Silence()
 	}
@@ -98,14 +115,24 @@ func (b *playback) entrust(v *voice.Voice) {
 	b.phone.voices.Hear(v)
 }
 
-func (b *playback) finish(err error) {
+// over ends it.
+func (b *playback) over(err error) {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
+	giveUp(b.prompts)
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.err = err
 	b.endLocked()
+	b.mu.Unlock()
+	close(b.done)
+	b.phone.tasks.Done()
+}
+
+// broken ends it within a prompt.
+func (b *playback) broken(err error) {
+	b.phone.step(reporting.StepPromptStop, reason(err))
+	b.over(err)
 }
 
 func (b *playback) endLocked() {
@@ -114,21 +141,120 @@ func (b *playback) endLocked() {
 	}
 }
 
-func (b *playback) run(ctx context.Context, prompts []vxml.Prompt) error {
-	for _, prompt := range prompts {
-		if err := ctx.Err(); err != nil {
-			return err
+// goOn plays what is left, or up to the next recording at hand, at whose end it is
+// called again.
+func (b *playback) goOn(ctx context.Context) {
+	for ; b.prompt < len(b.prompts); b.prompt, b.segment = b.prompt+1, 0 {
+		prompt := b.prompts[b.prompt]
+		if b.segment == 0 {
+			if err := b.stopped(ctx); err != nil {
+				b.over(err)
+				return
+			}
+			b.phone.step(reporting.StepPromptStart, prompt.Language)
 		}
-		b.phone.step(reporting.StepPromptStart, prompt.Language)
-		for _, segment := range prompt.Segments {
-			if err := b.segment(ctx, prompt, segment); err != nil {
-				b.phone.step(reporting.StepPromptStop, reason(err))
-				return err
+		for b.segment < len(prompt.Segments) {
+			s := prompt.Segments[b.segment]
+			b.segment++
+			lasts, err := b.play(ctx, prompt, s)
+			if err != nil {
+				b.broken(err)
+			}
+			if err != nil || lasts {
+				return
 			}
 		}
 		b.phone.step(reporting.StepPromptEnd, "")
 	}
+	b.over(nil)
+}
+
+// goOnBeside does so on a goroutine, once what came before has ended.
+func (b *playback) goOnBeside(ctx context.Context) {
+	b.phone.tasks.Go(func() {
+		stack.Deepen()
+		b.before.await()
+		b.goOn(ctx)
+	})
+}
+
+// stopped is why nothing more is to be played; nil: there is no reason.
+func (b *playback) stopped(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.ended.IsZero() {
+		return context.Canceled
+	}
+	return ctx.Err()
+}
+
+// play plays a segment; true: it has begun, and heard is told of its end.
+func (b *playback) play(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) (lasts bool, err error) {
+	if atHand(s) {
+		return true, b.clip(ctx, s.Audio)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b.mu.Lock()
+	b.cancel = cancel
+	b.mu.Unlock()
+	if err := b.stopped(ctx); err != nil {
+		return false, err
+	}
+	if s.Audio != nil {
+		return false, b.stream(ctx, s.Audio)
+	}
+	return false, b.speak(ctx, prompt, s)
+}
+
+// clip begins to play a recording that is at hand.
+func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
+	if err := b.stopped(ctx); err != nil {
+		return err
+	}
+	clip, err := b.phone.service.clips.Get(a.MediaType, a.Data, b.phone.call.Codec())
+	if err != nil {
+		return badFetch(a, err)
+	}
+	b.mu.Lock() // until it is told of: its end may be near
+	defer b.mu.Unlock()
+	if !b.ended.IsZero() {
+		return context.Canceled
+	}
+	b.playing, err = b.phone.call.Media().PlayWith(b.phone.call.Caller(), clip, media.PlayOptions{
+		Ended: func(err error) { b.heard(ctx, unheard(a, err)) },
+	})
+	if err != nil {
+		return unheard(a, err)
+	}
+	b.tell(a)
 	return nil
+}
+
+// heard goes on after a recording that was at hand.
+func (b *playback) heard(ctx context.Context, err error) {
+	b.mu.Lock()
+	b.playing = nil
+	stopped := !b.ended.IsZero()
+	b.mu.Unlock()
+	switch {
+	case stopped:
+		b.broken(context.Canceled)
+	case err != nil:
+		b.broken(err)
+	case b.segment == len(b.prompts[b.prompt].Segments) && b.prompt == len(b.prompts)-1:
+		b.goOn(ctx) // to its end
+	default:
+		b.goOnBeside(ctx)
+	}
+}
+
+// tell tells of a recording that begins.
+func (b *playback) tell(a *vxml.Audio) {
+	b.phone.pace.played(time.Now())
+	b.phone.note("said", "audio", a.URI)
+	b.phone.step(reporting.StepPromptType, "audio")
+	b.phone.step(reporting.StepPromptPlay, withoutQuery(a.URI))
 }
 
 // reason is why a prompt was not played to its end.
@@ -140,25 +266,13 @@ func reason(err error) string {
 	return "interrupted"
 }
 
-func (b *playback) segment(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if s.Audio != nil {
-		return b.clip(ctx, s.Audio)
-	}
-	return b.speak(ctx, prompt, s)
-}
-
-func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
-	playing, err := b.begin(ctx, a)
+// stream plays what arrives of a recording.
+func (b *playback) stream(ctx context.Context, a *vxml.Audio) error {
+	playing, err := b.beginStream(ctx, a)
 	if err != nil {
 		return err
 	}
-	b.phone.pace.played(time.Now())
-	b.phone.note("said", "audio", a.URI)
-	b.phone.step(reporting.StepPromptType, "audio")
-	b.phone.step(reporting.StepPromptPlay, withoutQuery(a.URI))
+	b.tell(a)
 	select {
 	case <-playing.Done():
 		return unheard(a, playing.Err())
@@ -169,17 +283,7 @@ func (b *playback) clip(ctx context.Context, a *vxml.Audio) error {
 	}
 }
 
-// begin begins to play a recording, or what has arrived of it.
-func (b *playback) begin(ctx context.Context, a *vxml.Audio) (*media.Playback, error) {
-	to, caller := b.phone.call.Media(), b.phone.call.Caller()
-	if a.Stream == nil {
-		clip, err := b.phone.service.clips.Get(a.MediaType, a.Data, b.phone.call.Codec())
-		if err != nil {
-			return nil, badFetch(a, err)
-		}
-		playing, err := to.Play(caller, clip)
-		return playing, unheard(a, err)
-	}
+func (b *playback) beginStream(ctx context.Context, a *vxml.Audio) (*media.Playback, error) {
 	defer context.AfterFunc(ctx, func() { a.Stream.Close() })()
 	from, err := audiofile.NewReader(a.MediaType, a.Stream.Reader())
 	if ctx.Err() != nil {
@@ -188,7 +292,7 @@ func (b *playback) begin(ctx context.Context, a *vxml.Audio) (*media.Playback, e
 	if err != nil {
 		return nil, badFetch(a, err)
 	}
-	playing, err := to.PlaySupply(caller, from)
+	playing, err := b.phone.call.Media().PlaySupply(b.phone.call.Caller(), from)
 	return playing, unheard(a, err)
 }
 
