@@ -4,7 +4,9 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"mcp/vxml"
@@ -13,10 +15,18 @@ import (
 
 // waited is a caller who hangs up while the application waits for a key, on a platform
 // that, as a telephone's, is told of all that happens.
-type waited struct{ hungUp chan struct{} }
+type waited struct {
+	hungUp chan struct{}
+	hasty  bool          // hangs up at once
+	waits  chan struct{} // closed when something is played
+}
 
 func (w *waited) Play(context.Context, []vxml.Prompt) (vxml.Playback, error) {
-	close(w.hungUp)
+	if w.hasty {
+		close(w.hungUp)
+	} else {
+		close(w.waits)
+	}
 	return &cut{done: make(chan struct{})}, nil
 }
 
@@ -50,9 +60,9 @@ func (s kept) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// A session of a cached page with one field and one prompt, whose caller hangs up while
-// it waits: what most calls are of a platform that is overrun.
-func BenchmarkHangUp(b *testing.B) {
+// simple is an interpreter of a page with one field and one prompt, in its cache, and how
+// its sessions start.
+func simple() (*vxml.Interpreter, vxml.Start) {
 	in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: &http.Client{Transport: kept{
 		"/a.vxml": vxmlPage(`<property name="inputmodes" value="dtmf"/><form><field name="digit">
 			<grammar mode="dtmf" version="1.0" root="d"><rule id="d"><one-of><item>1</item><item>2</item></one-of></rule></grammar>
@@ -62,13 +72,45 @@ func BenchmarkHangUp(b *testing.B) {
 	vars := []vxml.Variable{
 		{Name: "com.genesyslab", Make: func() any { return map[string]any{} }}, {Name: "connection.callidref", Make: func() any { return "1@there" }},
 	}
+	return in, vxml.Start{URL: "http://site/a.vxml", Vars: vars, Trace: func(vxml.TraceEvent) {}, Steps: func(vxml.Step) {}}
+}
+
+// A session whose caller hangs up while it waits: what most calls are of a platform that
+// is overrun.
+func BenchmarkHangUp(b *testing.B) {
+	in, start := simple()
 	b.ReportAllocs()
 	for b.Loop() {
-		out, err := in.Run(b.Context(), vxml.Start{
-			URL: "http://site/a.vxml", Vars: vars, Trace: func(vxml.TraceEvent) {}, Steps: func(vxml.Step) {},
-		}, &waited{make(chan struct{})})
+		out, err := in.Run(b.Context(), start, &waited{hungUp: make(chan struct{}), hasty: true})
 		if err != nil || out.End != vxml.HungUp {
 			b.Fatal(out, err)
 		}
 	}
+}
+
+// Sessions that wait: what each keeps meanwhile, but for its goroutine's stack.
+func BenchmarkWaiting(b *testing.B) {
+	in, start := simple()
+	hungUp, all := make(chan struct{}), sync.WaitGroup{}
+	inUse := func() float64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	const sessions = 2000
+	before := inUse()
+	for range sessions {
+		w := &waited{hungUp: hungUp, waits: make(chan struct{})}
+		all.Go(func() {
+			if out, err := in.Run(context.Background(), start, w); err != nil || out.End != vxml.HungUp {
+				b.Error(out, err)
+			}
+		})
+		<-w.waits
+	}
+	b.ReportMetric((inUse()-before)/sessions, "B/session")
+	close(hungUp)
+	all.Wait()
 }

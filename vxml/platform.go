@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"mcp/vxml/fetch"
 	"mcp/vxml/property"
 	"mcp/vxml/script"
+	"mcp/vxml/ssml"
 )
 
 // Platform is the world as a VoiceXML session sees it: something that can be
@@ -48,7 +48,7 @@ type Marked interface {
 
 // Prompt is one <prompt>, its expressions evaluated.
 type Prompt struct {
-	Segments   []Segment
+	Segments   []Segment // other sessions have the same: not to be changed
 	BargeIn    bool
 	BargeType  string // "speech" or "hotword"
 	Language   string // xml:lang in force
@@ -56,26 +56,12 @@ type Prompt struct {
 }
 
 // Segment is a piece of a prompt: either speech or a recorded audio clip.
-// Exactly one of SSML and Audio is set.
-type Segment struct {
-	// SSML is a complete SSML 1.0 document (<speak>…</speak>).
-	SSML string
-	// Text is the plain text of SSML, for logs and the simulator.
-	Text string
-	// Audio is what <audio> named, already fetched.
-	Audio *Audio
-}
+type Segment = ssml.Segment
 
 // Audio is a fetched recording. When a fetch fails the interpreter renders the
-// alternate content of <audio> instead, as VoiceXML 2.0 section 4.1.3 says.
-type Audio struct {
-	URI       string
-	MediaType string // as the server said it, parameters included
-	Data      []byte
-	// Stream is a recording that still arrives, without Data; only a Streamer is given
-	// any. Who plays it closes it; so does the end of the session.
-	Stream *fetch.Stream
-}
+// alternate content of <audio> instead, as VoiceXML 2.0 section 4.1.3 says. Only a
+// Streamer is given one that still arrives, which the end of the session closes too.
+type Audio = ssml.Clip
 
 // Streamer is a Platform that plays recordings while they arrive.
 type Streamer interface {

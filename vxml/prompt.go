@@ -86,13 +86,13 @@ func (s *session) say(ctx context.Context, p *doc.Prompt) error {
 }
 
 func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
-	language := p.Language
-	if language == "" {
-		language = doc.DefaultLanguage
-	}
-	segments, err := ssml.Render(ctx, ssml.Prompt{Content: p.Content, Language: language}, &promptEnv{s: s, pos: p.Pos})
-	if err != nil {
-		return err
+	segments := p.Constant
+	if segments == nil {
+		var err error
+		segments, err = ssml.Render(ctx, ssml.Prompt{Content: p.Content, Language: p.Language}, &promptEnv{s: s, pos: p.Pos})
+		if err != nil {
+			return err
+		}
 	}
 	if d, err := property.ParseDuration(p.Timeout); err == nil {
 		s.queue.timeout = d
@@ -104,20 +104,13 @@ func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
 	}
 	set := s.properties()
 	out := Prompt{
-		BargeIn: set.Bool("bargein"), BargeType: set.Get("bargeintype"), Language: language, Properties: set,
+		Segments: segments, BargeIn: set.Bool("bargein"), BargeType: set.Get("bargeintype"), Language: p.Language, Properties: set,
 	}
 	if p.BargeIn != "" {
 		out.BargeIn = p.BargeIn == "true"
 	}
 	if p.BargeInType != "" {
 		out.BargeType = p.BargeInType
-	}
-	for _, seg := range segments {
-		one := Segment{SSML: seg.SSML, Text: seg.Text}
-		if seg.Clip != nil {
-			one.Audio = &Audio{URI: seg.Clip.URI, MediaType: seg.Clip.MediaType, Data: seg.Clip.Data, Stream: seg.Clip.Stream}
-		}
-		out.Segments = append(out.Segments, one)
 	}
 	if s.teller != nil {
 		s.step(Queued, out.Text())

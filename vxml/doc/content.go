@@ -1,6 +1,7 @@
 package doc
 
 import (
+	"cmp"
 	"strings"
 
 	"mcp/vxml/property"
@@ -58,22 +59,26 @@ func (c *compiler) each(n *xmltree.Node, f func(child *xmltree.Node, run []*xmlt
 }
 
 func (c *compiler) bare(parent *xmltree.Node, run []*xmltree.Node) *Prompt {
-	p := &Prompt{Pos: c.pos(parent), Count: 1, Content: c.content(run), Language: c.language}
+	p := &Prompt{Pos: c.pos(parent), Count: 1}
 	p.Line = run[0].Line
+	p.says(c.content(run), c.language)
 	return p
+}
+
+// says gives a prompt its content.
+func (p *Prompt) says(content []ssml.Node, language string) {
+	p.Content, p.Language = content, cmp.Or(language, DefaultLanguage)
+	p.Constant = ssml.Constant(ssml.Prompt{Content: p.Content, Language: p.Language})
 }
 
 func (c *compiler) prompt(n *xmltree.Node) *Prompt {
 	p := &Prompt{
 		Pos: c.pos(n), Cond: n.Attr("cond"), Count: c.count(n), Timeout: n.Attr("timeout"),
-		BargeIn: n.Attr("bargein"), BargeInType: n.Attr("bargeintype"), Language: c.language,
-		Content: c.content(n.Children),
+		BargeIn: n.Attr("bargein"), BargeInType: n.Attr("bargeintype"),
 	}
+	p.says(c.content(n.Children), cmp.Or(n.Attr("xml:lang"), c.language))
 	if p.BargeIn != "" {
 		c.boolean(n, "bargein")
-	}
-	if lang := n.Attr("xml:lang"); lang != "" {
-		p.Language = lang
 	}
 	if base := n.Attr("xml:base"); base != "" {
 		p.Base = c.resolve(n, base)

@@ -227,12 +227,13 @@ type Filled struct {
 type Prompt struct {
 	Pos
 	Content     []ssml.Node
+	Constant    []ssml.Segment // what Content comes to, if it is always the same; else nil
 	Cond        string
 	Count       int
 	Timeout     string
 	BargeIn     string
 	BargeInType string
-	Language    string
+	Language    string // never empty
 }
 
 // Grammar is <grammar>, a builtin one, or one made of a choice's text.

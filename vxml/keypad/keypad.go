@@ -14,7 +14,8 @@ type Keypad struct {
 	termchar    string
 	interdigit  time.Duration
 	termination time.Duration
-	matchers    []*grammar.Matcher
+	grammars    []*grammar.Linked
+	matchers    []*grammar.Matcher // of them; none before the first key
 	keys        []string
 }
 
@@ -27,19 +28,16 @@ type Verdict struct {
 
 // New makes a keypad for the grammars, the ones that take precedence first.
 func New(grammars []*grammar.Linked, set *property.Set) *Keypad {
-	k := &Keypad{
+	return &Keypad{
+		grammars:    grammars,
 		termchar:    set.Get("termchar"),
 		interdigit:  set.Duration("interdigittimeout"),
 		termination: set.Duration("termtimeout"),
 	}
-	for _, g := range grammars {
-		k.matchers = append(k.matchers, g.NewMatcher())
-	}
-	return k
 }
 
 // Deaf tells whether no key can match anything.
-func (k *Keypad) Deaf() bool { return len(k.matchers) == 0 }
+func (k *Keypad) Deaf() bool { return len(k.grammars) == 0 }
 
 // Begun tells whether a key has been taken.
 func (k *Keypad) Begun() bool { return len(k.keys) > 0 }
@@ -47,6 +45,9 @@ func (k *Keypad) Begun() bool { return len(k.keys) > 0 }
 // Press takes a key. The terminating key ends the input, unless a grammar has
 // use for it.
 func (k *Keypad) Press(key string) Verdict {
+	if k.matchers == nil {
+		k.begin()
+	}
 	if key == k.termchar && !k.accepts(key) {
 		return Verdict{Decided: true}
 	}
@@ -69,6 +70,13 @@ func (k *Keypad) Press(key string) Verdict {
 		return Verdict{Wait: k.termination}
 	}
 	return Verdict{Decided: true}
+}
+
+func (k *Keypad) begin() {
+	k.matchers = make([]*grammar.Matcher, len(k.grammars))
+	for i, g := range k.grammars {
+		k.matchers[i] = g.NewMatcher()
+	}
 }
 
 func (k *Keypad) accepts(key string) bool {

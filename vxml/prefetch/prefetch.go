@@ -25,9 +25,12 @@ type Reader struct {
 // Start cancels the jobs of the page before and begins those of a new one.
 func (r *Reader) Start(ctx context.Context, jobs []Job) {
 	r.cancel()
-	if len(jobs) == 0 {
-		return
+	if len(jobs) > 0 {
+		r.begin(ctx, jobs)
 	}
+}
+
+func (r *Reader) begin(ctx context.Context, jobs []Job) {
 	ctx, r.stop = context.WithCancel(ctx)
 	queue := make(chan Job, MaxJobs)
 	for _, job := range jobs[:min(len(jobs), MaxJobs)] {

@@ -31,22 +31,52 @@ type Env interface {
 // Clip is a fetched recording.
 type Clip struct {
 	URI       string
-	MediaType string
+	MediaType string // as the server said it, parameters included
 	Data      []byte
-	Stream    *fetch.Stream // still arrives; nil: Data is all of it
+	// Stream is a recording that still arrives, without Data. Who plays it closes it.
+	Stream *fetch.Stream
 }
 
-// Segment is either a complete SSML document, with its plain text, or a clip.
+// Segment is a piece of a prompt: either speech or a recorded audio clip.
+// Exactly one of SSML and Audio is set.
 type Segment struct {
+	// SSML is a complete SSML 1.0 document (<speak>…</speak>).
 	SSML string
+	// Text is the plain text of SSML, for logs and the simulator.
 	Text string
-	Clip *Clip
+	// Audio is what <audio> named, already fetched.
+	Audio *Clip
 }
 
 // Prompt is what is rendered.
 type Prompt struct {
 	Content  []Node
 	Language string
+}
+
+// Constant renders a prompt that says the same whenever it is said: one of text and
+// elements alone. Of any other it is nil.
+func Constant(p Prompt) []Segment {
+	if !constant(p.Content) {
+		return nil
+	}
+	out, _ := Render(context.Background(), p, nil) // what would fail is not there
+	return out
+}
+
+func constant(nodes []Node) bool {
+	for _, n := range nodes {
+		switch n := n.(type) {
+		case Text:
+		case *Element:
+			if !constant(n.Content) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // Render evaluates a prompt into segments, in order.
@@ -158,7 +188,7 @@ func (r *renderer) audio(ctx context.Context, a *Audio) error {
 		return err
 	}
 	r.flush()
-	r.out = append(r.out, Segment{Clip: clip})
+	r.out = append(r.out, Segment{Audio: clip})
 	return nil
 }
 

@@ -67,8 +67,8 @@ func TestRender(t *testing.T) {
 			}
 			var got []string
 			for _, s := range segments {
-				if s.Clip != nil {
-					got = append(got, s.Clip.URI)
+				if s.Audio != nil {
+					got = append(got, s.Audio.URI)
 					continue
 				}
 				if _, err := xmltree.Parse([]byte(s.SSML)); err != nil {
@@ -142,8 +142,47 @@ func render(t *testing.T, content string) {
 		return
 	}
 	for _, s := range segments {
-		if _, err := xmltree.Parse([]byte(s.SSML)); s.Clip == nil && err != nil {
+		if _, err := xmltree.Parse([]byte(s.SSML)); s.Audio == nil && err != nil {
 			t.Errorf("%s: %v", s.SSML, err)
 		}
+	}
+}
+
+// What is constant says what it does when it is rendered anew; anything left open is not.
+func TestConstant(t *testing.T) {
+	tests := []struct {
+		name, content string
+		constant      bool
+	}{
+		{"text", "Hello &amp; welcome.", true},
+		{"markup", `One <s>two</s> <break time="1s"/><sub alias="three">3</sub>`, true},
+		{"silence", " ", false},
+		{"a value", "You said <value expr='a'/>.", false},
+		{"a value within", "<p><value expr='a'/></p>", false},
+		{"a recording", "<audio src='a.wav'>hello</audio>", false},
+		{"a mark", "<mark name='a'/>", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			root, err := xmltree.Parse([]byte("<prompt>" + tt.content + "</prompt>"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			nodes, err := Parse(root.Children)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := Prompt{Content: nodes, Language: "en-GB"}
+			got := Constant(p)
+			if (got != nil) != tt.constant {
+				t.Fatalf("it is %v", got)
+			}
+			if !tt.constant {
+				return
+			}
+			if want, err := Render(t.Context(), p, nil); err != nil || len(want) != len(got) || got[0] != want[0] {
+				t.Errorf("%v, but rendered it is %v, %v", got, want, err)
+			}
+		})
 	}
 }
