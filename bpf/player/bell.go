@@ -9,8 +9,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"mcp/bpf/ktime"
 )
 
 // bell is what the pacer sleeps by: until a time, exactly, or until it is rung, or
@@ -44,14 +42,14 @@ func (b *bell) ring() {
 	_, _ = unix.Write(b.fd, one[:])
 }
 
-// wait may return early. Ended: nobody needs the sleeper any more.
-func (b *bell) wait(until uint64, forever bool) (ended bool, err error) {
+// wait waits for so many ns, and may return early. Ended: nobody needs the sleeper any more.
+func (b *bell) wait(ns uint64, forever bool) (ended bool, err error) {
 	var timeout uintptr
 	enter := b.enter
-	if now := ktime.Now(); forever {
+	if forever {
 		enter = unix.Syscall6 // the runtime's watch over its threads sleeps, too
 	} else {
-		b.until = unix.NsecToTimespec(int64(max(until, now) - now))
+		b.until = unix.NsecToTimespec(int64(ns))
 		timeout = uintptr(unsafe.Pointer(&b.until))
 	}
 	b.waits = [2]unix.PollFd{{Fd: int32(b.fd), Events: unix.POLLIN}, {Fd: int32(b.life), Events: unix.POLLIN}}
@@ -72,8 +70,8 @@ func (b *bell) wait(until uint64, forever bool) (ended bool, err error) {
 
 // pause waits, rung or not. False: nobody needs the sleeper any more.
 func (b *bell) pause(d time.Duration) bool {
-	for until := ktime.Now() + uint64(d); ktime.Now() < until; {
-		if ended, err := b.wait(until, false); ended {
+	for until := time.Now().Add(d); time.Until(until) > 0; {
+		if ended, err := b.wait(uint64(max(0, time.Until(until))), false); ended {
 			return false
 		} else if err != nil {
 			time.Sleep(d)

@@ -135,13 +135,14 @@ type testRun struct {
 // are due.
 type runner struct {
 	pace  *playerPace
+	clock ktime.Clock
 	enter systemCall
 	run   testRun
 	frame [1500]byte // what live frames begin as
 }
 
 func newRunner(program int, pace *playerPace, enter systemCall) *runner {
-	r := &runner{pace: pace, enter: enter, run: testRun{program: uint32(program), flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES}}
+	r := &runner{pace: pace, clock: ktime.New(), enter: enter, run: testRun{program: uint32(program), flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES}}
 	r.run.dataIn = uint64(uintptr(unsafe.Pointer(&r.frame)))
 	return r
 }
@@ -150,7 +151,7 @@ func newRunner(program int, pace *playerPace, enter systemCall) *runner {
 // interrupted, or find that another one was quicker.
 func (r *runner) send(t turn) error {
 	r.run.repeat = t.left()
-	atomic.StoreUint64(&r.pace.NowNs, ktime.Now())
+	atomic.StoreUint64(&r.pace.NowNs, r.clock.Now())
 	r.run.sizeIn = r.pace.FrameLength
 	_, _, failed := r.enter(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&r.run)), unsafe.Sizeof(r.run), 0, 0, 0)
 	runtime.KeepAlive(r)

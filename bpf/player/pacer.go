@@ -34,6 +34,7 @@ const (
 // packet is sent by who comes first.
 type pacer struct {
 	pace   *playerPace
+	clock  ktime.Clock
 	slots  []playerSlot
 	send   func(turn) error // a packet of each stream that is left of a turn
 	bell   *bell            // wakes it
@@ -49,14 +50,15 @@ type pacer struct {
 func (p *pacer) run() error {
 	for {
 		p.wakeAt(asleep)
-		if err := p.catchUp(ktime.Now()); err != nil {
+		if err := p.catchUp(p.clock.Now()); err != nil {
 			return err
 		}
 		next, any := p.next()
 		p.wakeAt(next)
-		before := ktime.Now()
-		ended, err := p.bell.wait(p.time(next), !any)
-		now := ktime.Now()
+		before := p.clock.Now()
+		due := p.time(next)
+		ended, err := p.bell.wait(max(due, before)-before, !any)
+		now := p.clock.Now()
 		p.owed -= min(p.owed, now-before)
 		if ended || err != nil {
 			return err
@@ -181,14 +183,14 @@ func (p *pacer) putOff(ticks uint64) {
 
 // serve sends what is left of a turn, and rests.
 func (p *pacer) serve(t turn) error {
-	begin, reported := ktime.Now(), atomic.LoadUint32(&p.pace.Reported)
+	begin, reported := p.clock.Now(), atomic.LoadUint32(&p.pace.Reported)
 	if err := p.send(t); err != nil {
 		return err
 	}
 	if atomic.LoadUint32(&p.pace.Reported) != reported {
 		p.news.ring()
 	}
-	now := ktime.Now()
+	now := p.clock.Now()
 	atomic.AddUint64(&p.pace.BusyNs, now-begin)
 	if now > p.time(t.tick()+1)-p.lag && p.missed != t.tick() {
 		p.missed = t.tick()

@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"mcp/bpf/ktime"
 )
 
 const (
@@ -184,7 +186,7 @@ func insist(run func() error, pause func(time.Duration) bool, tell func(error)) 
 
 func (p *Player) pacerHere() *pacer {
 	m := p.out.memory()
-	return &pacer{pace: m.pace, slots: m.slots, send: p.out.send, bell: p.pacing.bell, news: p.pacing.news, share: share}
+	return &pacer{pace: m.pace, clock: p.plane.Clock(), slots: m.slots, send: p.out.send, bell: p.pacing.bell, news: p.pacing.news, share: share}
 }
 
 // start starts a process where the plane is, which goes before all else in any of its
@@ -290,7 +292,7 @@ func inheritedPacers() ([]*pacer, error) {
 	}
 	shared := &valuesOf[playerPace](pace)[0]
 	first := &pacer{
-		pace: shared, slots: valuesOf[playerSlot](slots), send: newRunner(programFile, shared, unix.RawSyscall6).send,
+		pace: shared, clock: ktime.New(), slots: valuesOf[playerSlot](slots), send: newRunner(programFile, shared, unix.RawSyscall6).send,
 		bell: &bell{fd: bellFile, enter: unix.RawSyscall6}, news: &bell{fd: newsFile}, share: share,
 	}
 	if runtime.NumCPU() == 1 {

@@ -170,7 +170,7 @@ func TestThePacerRests(t *testing.T) {
 	}
 	defer news.close()
 	slots := make([]playerSlot, playerSlotLayoutSLOTS)
-	p := &pacer{pace: &playerPace{BeginNs: ktime.Now() - uint64(100*tick)}, slots: slots, bell: news, news: news, share: share}
+	p := &pacer{pace: &playerPace{BeginNs: ktime.Now() - uint64(100*tick)}, clock: ktime.New(), slots: slots, bell: news, news: news, share: share}
 	p.skip(90)
 	p.pace.Streams[shortest] = 1
 	for i := range shortest {

@@ -56,7 +56,7 @@ func TestAPacerIsRelieved(t *testing.T) {
 	}
 	all := &speaker{pace: pace, said: make(map[said]int)}
 	stuck, release := make(chan struct{}), make(chan struct{})
-	first := &pacer{pace: pace, slots: slots, bell: news, news: news, share: share}
+	first := &pacer{pace: pace, clock: ktime.New(), slots: slots, bell: news, news: news, share: share}
 	first.send = func(turn) error {
 		all.take()
 		close(stuck)
