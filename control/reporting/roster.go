@@ -1,6 +1,7 @@
 package reporting
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,19 +39,21 @@ type roster struct {
 	journal *Journal
 	log     *slog.Logger
 	began   time.Time
-	queue   chan note
+	pad     *pad
 	stop    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
 
-	state        // of run's goroutine
-	written int  // bytes since the last rewriting
-	size    int  // bytes of that
-	stale   bool // a note could not be written
-	started bool // this process has left its mark
+	// The rest is of run's goroutine.
+	up      map[string][]byte // the calls' latest notes, encoded: there may be many, for long
+	ended   journal.Position  // as of state
+	written int               // bytes since the last rewriting
+	size    int               // bytes of that
+	stale   bool              // a note could not be written
+	started bool              // this process has left its mark
 }
 
-// state is what a roster's notes come to.
+// state is what the notes of an earlier process come to.
 type state struct {
 	up map[string]note
 	// ended is how far in the journal of calls the ends of all calls are noted.
@@ -89,13 +92,16 @@ func openRoster(dir string, calls *Journal, log *slog.Logger) (*roster, []*Recor
 		return nil, nil, err
 	}
 	r := &roster{
-		journal: j, log: log, began: time.Now(), queue: make(chan note, laneRoom),
+		journal: j, log: log, began: time.Now(), pad: newPad(), up: map[string][]byte{},
 		stop: make(chan struct{}), stopped: make(chan struct{}), stale: true,
 	}
-	var left []*Record
-	r.state, left = r.recall()
-	if left = r.unrecorded(calls, left); len(left) > 0 {
+	s, left := r.recall()
+	if left = s.unrecorded(calls, left); len(left) > 0 {
 		log.Warn("calls were up when the platform died: their records are closed", "calls", len(left))
+	}
+	r.ended = s.ended
+	for id, n := range s.up {
+		r.up[id] = encodeNote(&n)
 	}
 	go r.run()
 	return r, left, nil
@@ -168,12 +174,12 @@ func (s *state) interrupt(alive note) (closed []*Record) {
 
 // unrecorded are those of the calls whose records are not in the journal of calls:
 // the others had ended, and there was no time to note it.
-func (r *roster) unrecorded(calls *Journal, closed []*Record) []*Record {
+func (s *state) unrecorded(calls *Journal, closed []*Record) []*Record {
 	if len(closed) == 0 {
 		return nil
 	}
 	known := map[string]bool{}
-	for e, err := range calls.Read(r.ended) {
+	for e, err := range calls.Read(s.ended) {
 		var h Head
 		if err == nil && json.Unmarshal(e.Data, &h) == nil && h.Kind == KindCall {
 			known[h.ID] = true
@@ -181,7 +187,7 @@ func (r *roster) unrecorded(calls *Journal, closed []*Record) []*Record {
 	}
 	return slices.DeleteFunc(closed, func(rec *Record) bool {
 		if known[rec.ID] {
-			delete(r.up, rec.ID)
+			delete(s.up, rec.ID)
 		}
 		return known[rec.ID]
 	})
@@ -196,119 +202,115 @@ func (r *roster) note() note {
 // hold notes a call that has begun, or was answered. While the disk hangs it
 // forgets calls rather than let them wait.
 func (r *roster) hold(rec *Record) {
-	n, c := r.note(), forStorage(rec)
-	n.Call, n.Started = &c, rec.StartedAt.Sub(r.began).Milliseconds()
+	e := entry{note: r.note(), call: forStorage(rec)}
+	e.note.Started = rec.StartedAt.Sub(r.began).Milliseconds()
 	if rec.AnsweredAt != nil {
-		n.Answered = rec.AnsweredAt.Sub(r.began).Milliseconds()
+		e.note.Answered = rec.AnsweredAt.Sub(r.began).Milliseconds()
 	}
-	select {
-	case r.queue <- n:
-	default:
-	}
+	r.pad.put(&e)
 }
 
 // release notes calls whose records are durable, at or after a position.
 func (r *roster) release(calls []string, at journal.Position) {
-	n := r.note()
-	n.Ended, n.From = calls, &at
-	select {
-	case r.queue <- n:
-	case <-r.stopped:
-	}
+	e := entry{note: r.note()}
+	e.note.Ended, e.note.From = calls, &at
+	r.pad.put(&e)
 }
 
 func (r *roster) run() {
 	defer close(r.stopped)
 	life := time.NewTicker(lifeInterval)
 	defer life.Stop()
-	r.write(nil)
+	r.rewrite()
+	var notes page
 	writes := spacing{apart: rosterInterval}
 	for {
 		select {
-		case n := <-r.queue:
+		case <-r.pad.some:
 			writes.wait(r.stop)
-			r.carry(n)
+			notes = r.pad.take(notes.wiped())
+			r.write(&notes)
 		case <-life.C:
 			if r.stale || len(r.up) > 0 {
-				r.write([]note{r.note()})
+				r.pad.put(&entry{note: r.note()})
 			}
 		case <-r.stop:
-			for len(r.queue) > 0 {
-				r.write(r.gather(<-r.queue))
-			}
+			r.pad.close()
+			notes = r.pad.take(page{})
+			r.write(&notes)
 			r.rewrite()
 			return
 		}
 	}
 }
 
-// carry writes a note and what waits behind it, but for less than a write can take: that
-// shares the next, so that however many come none waits for long.
-func (r *roster) carry(first note) {
-	r.write(r.gather(first))
-	for len(r.queue) >= maxTogether {
-		r.write(r.gather(<-r.queue))
+// write notes what has happened, however much: what shares a write is bounded. What
+// cannot be written is in the state, and so in what is written anew when it can be.
+func (r *roster) write(p *page) {
+	for some := range slices.Chunk(p.entries, maxTogether) {
+		leaveOutPast(some)
+		all := make([][]byte, 0, len(some))
+		for i := range some {
+			if some[i].past {
+				continue
+			}
+			b, err := p.encode(&some[i])
+			if err != nil {
+				r.log.Warn("a call that is up cannot be noted", "call", some[i].call.ID, "error", err)
+				continue
+			}
+			r.apply(&some[i], b)
+			all = append(all, b)
+		}
+		if r.stale || r.written > max(rosterRewrite, 4*r.size) {
+			r.rewrite()
+			continue
+		}
+		size, err := r.append(all)
+		r.written += size
+		r.stale = err != nil
 	}
 }
 
-func (r *roster) gather(first note) []note {
-	batch := []note{first}
-	for len(batch) < maxTogether {
-		select {
-		case n := <-r.queue:
-			batch = append(batch, n)
-		default:
-			return batch
-		}
+// apply does to what is up what a note says, whose JSON is b.
+func (r *roster) apply(e *entry, b []byte) {
+	if e.call.ID != "" {
+		r.up[e.call.ID] = bytes.Clone(b)
 	}
-	return batch
+	for _, id := range e.note.Ended {
+		delete(r.up, id)
+	}
+	if e.note.From != nil {
+		r.ended = *e.note.From
+	}
 }
 
-// write notes what has happened. What cannot be written is in the state, and so
-// in what is written anew when it can be.
-func (r *roster) write(batch []note) {
-	for _, n := range batch {
-		r.apply(n)
-	}
-	if r.stale || r.written > max(rosterRewrite, 4*r.size) {
-		r.rewrite()
-		return
-	}
-	size, err := r.append(latest(batch))
-	r.written += size
-	r.stale = err != nil
-}
-
-// latest leaves out what a later note of the batch says again: most calls are
-// answered by the time that it is noted that they have begun.
-func latest(batch []note) []note {
-	at := map[string]int{}
-	for i, n := range batch {
-		if n.Call != nil {
-			at[n.Call.ID] = i
+// leaveOutPast marks what a later note says again: most calls are answered by the time
+// that it is noted that they have begun.
+func leaveOutPast(entries []entry) {
+	latest := make(map[string]*entry, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		if e.call.ID == "" {
+			continue
 		}
-	}
-	kept := make([]note, 0, len(batch))
-	for i, n := range batch {
-		if n.Call == nil || at[n.Call.ID] == i {
-			kept = append(kept, n)
+		if before := latest[e.call.ID]; before != nil {
+			before.past = true
 		}
+		latest[e.call.ID] = e
 	}
-	return kept
 }
 
 // rewrite writes the whole state and lets go of what was before it.
 func (r *roster) rewrite() {
 	before := r.journal.End()
-	begin, end := r.note(), r.note()
-	begin.Mark, end.Mark, end.From = markBegin, markEnd, &r.ended
-	notes := append(append([]note{begin}, slices.Collect(maps.Values(r.up))...), end)
+	entries := make([][]byte, 0, len(r.up)+3)
 	if !r.started {
-		start := r.note()
-		start.Mark = markStart
-		notes = slices.Insert(notes, 0, start)
+		entries = append(entries, r.mark(markStart, nil))
 	}
-	size, err := r.append(notes)
+	entries = append(entries, r.mark(markBegin, nil))
+	entries = slices.AppendSeq(entries, maps.Values(r.up))
+	size, err := r.append(append(entries, r.mark(markEnd, &r.ended)))
 	if r.stale = err != nil; r.stale {
 		return
 	}
@@ -318,23 +320,26 @@ func (r *roster) rewrite() {
 	}
 }
 
-func (r *roster) append(notes []note) (size int, err error) {
-	e := encoder{b: make([]byte, 0, len(notes)*usualRecord/2)}
-	ends := make([]int, len(notes))
-	for i := range notes {
-		e.note(&notes[i])
-		ends[i] = len(e.b)
-	}
-	all, err := e.result()
-	if err != nil {
-		return 0, fmt.Errorf("note calls that are up: %w", err)
-	}
-	entries, begin := make([][]byte, len(notes)), 0
-	for i, end := range ends {
-		entries[i], begin = all[begin:end], end
-	}
+// mark is a mark of now, encoded.
+func (r *roster) mark(mark string, ended *journal.Position) []byte {
+	n := r.note()
+	n.Mark, n.From = mark, ended
+	return encodeNote(&n)
+}
+
+// encodeNote is the JSON of a note that is sure to have one: a mark, or one that was read.
+func encodeNote(n *note) []byte {
+	var e encoder
+	e.note(n)
+	return e.b
+}
+
+func (r *roster) append(entries [][]byte) (size int, err error) {
 	_, err = r.journal.Append(context.Background(), entries...)
-	return len(all), err
+	for _, e := range entries {
+		size += len(e)
+	}
+	return size, err
 }
 
 // drain writes what is still waiting and takes no more. It is idempotent.

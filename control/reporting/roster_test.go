@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcp/control/reporting/journal"
@@ -208,9 +210,9 @@ func TestRosterOutlivesItsDisk(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := &roster{journal: j, log: slog.New(slog.DiscardHandler), began: time.Now(), state: state{up: map[string]note{}}}
-	r.write([]note{up("a", 0, 1), up("b", 0, 1)})
-	r.write([]note{noted(3, note{Ended: []string{"b"}})})
+	r := &roster{journal: j, log: slog.New(slog.DiscardHandler), began: time.Now(), up: map[string][]byte{}}
+	r.write(paged(up("a", 0, 1), up("b", 0, 1)))
+	r.write(paged(noted(3, note{Ended: []string{"b"}})))
 	if !r.stale || len(r.up) != 1 {
 		t.Errorf("stale %t, up %d", r.stale, len(r.up))
 	}
@@ -219,10 +221,66 @@ func TestRosterOutlivesItsDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.journal.Close()
-	r.write([]note{noted(4, note{})})
+	r.write(paged(noted(4, note{})))
 	again := &roster{journal: r.journal, log: r.log}
 	if s, left := again.recall(); r.stale || len(left) != 1 || len(s.up) != 1 || left[0].ID != "a" {
 		t.Errorf("stale %t, left %v", r.stale, left)
+	}
+}
+
+func paged(notes ...note) *page {
+	var p page
+	for _, n := range notes {
+		l := entry{note: n}
+		if n.Call != nil {
+			l.call, l.note.Call = *n.Call, nil
+		}
+		p.entries = append(p.entries, l)
+	}
+	return &p
+}
+
+// A note that cannot be encoded spoils none beside it, and a page that is used again
+// has nothing of what was on it.
+func TestPageHasWhatCouldBeEncoded(t *testing.T) {
+	a, bad, b := up("a", 0, 1), up("bad", 0, 1), up("b", 0, 1)
+	bad.Call.Media = []Leg{{Received: Received{Jitter: math.NaN()}}}
+	p := paged(a, bad, b)
+	for i, want := range []note{a, {}, b} {
+		switch got, err := p.encode(&p.entries[i]); {
+		case want.Call == nil && err == nil:
+			t.Error("a jitter that is no number was encoded")
+		case want.Call != nil && string(got) != string(encodeNote(&want)):
+			t.Errorf("%s, %v", got, err)
+		}
+	}
+	if again := p.wiped(); len(again.entries)+len(again.json.b) > 0 || again.entries[:1][0].call.ID != "" {
+		t.Errorf("%+v", again.entries[:1])
+	}
+}
+
+// While the roster is not written, beginnings beyond the bound are left out, and ends
+// wait until there is room or nothing is written any more.
+func TestFullPad(t *testing.T) {
+	begin, end := entry{call: *Begin("a", noon)}, entry{note: note{Ended: []string{"a"}}}
+	for name, relieve := range map[string]func(p *pad){"written": func(p *pad) { p.take(page{}) }, "over": (*pad).close} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPad()
+			for range laneRoom + 1 {
+				p.put(&begin)
+			}
+			if len(p.page.entries) != laneRoom {
+				t.Errorf("%s: %d notes are waiting", name, len(p.page.entries))
+			}
+			done := make(chan struct{}, 1)
+			go func() { p.put(&end); done <- struct{}{} }()
+			synctest.Wait()
+			if len(done) > 0 {
+				t.Errorf("%s: an end did not wait for room", name)
+			}
+			relieve(p)
+			<-done
+		})
 	}
 }
 
@@ -234,18 +292,13 @@ func TestManyNotesWaitForNoInterval(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	r := &roster{
-		journal: j, log: slog.New(slog.DiscardHandler), began: time.Now(),
-		queue: make(chan note, calls), state: state{up: map[string]note{}},
-	}
+	r := &roster{journal: j, log: slog.New(slog.DiscardHandler), began: time.Now(), pad: newPad(), up: map[string][]byte{}}
 	for i := range calls {
 		r.hold(Begin(fmt.Sprint(i), time.Now()))
 	}
-	r.carry(<-r.queue)
-	if n := len(r.queue); n >= maxTogether {
-		t.Errorf("%d calls are not noted", n)
-	}
-	if n := r.noted(""); n < calls-maxTogether {
+	all := r.pad.take(page{})
+	r.write(&all)
+	if n := r.noted(""); n != calls {
 		t.Errorf("%d calls are noted", n)
 	}
 }

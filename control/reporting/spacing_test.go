@@ -37,15 +37,12 @@ func TestLaterNotesStandForEarlierOnes(t *testing.T) {
 	offered := func(id string) note { return up(id, 1, 0) }
 	answered := func(id string) note { return up(id, 1, 2) }
 	ended := func(ids ...string) note { return note{Ended: ids} }
-	batch := []note{offered("a"), offered("b"), answered("a"), ended("c"), ended("a")}
-	got := latest(batch)
-	want := []note{batch[1], batch[2], batch[3], batch[4]}
-	if len(got) != len(want) {
-		t.Fatalf("%d notes are left, want %d", len(got), len(want))
-	}
-	for i := range want {
-		if got[i].Call != want[i].Call || len(got[i].Ended) != len(want[i].Ended) {
-			t.Errorf("note %d is %+v, want %+v", i, got[i], want[i])
+	notes := []note{offered("a"), offered("b"), answered("a"), ended("c"), ended("a")}
+	lines := paged(notes...).entries
+	leaveOutPast(lines)
+	for i, l := range lines {
+		if l.past != (i == 0) {
+			t.Errorf("note %d is left out: %v", i, l.past)
 		}
 	}
 }
