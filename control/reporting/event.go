@@ -31,10 +31,9 @@ const (
 // record. Its methods may be called from any goroutine, and of a nil Trail too,
 // which makes none.
 type Trail struct {
-	keep   func(Event) // makes one durable
-	traced bool        // steps are to be durable too
-	show   func(Event) // for who watches the call; nil: nobody does
-	start  time.Time
+	recorder *Recorder
+	show     func(Event) // for who watches the call; nil: nobody does
+	start    time.Time
 
 	mu   sync.Mutex
 	head Head
@@ -66,7 +65,7 @@ func (t *Trail) Step(name Step, text string) {
 }
 
 // Traces tells whether anybody wants to know of steps.
-func (t *Trail) Traces() bool { return t != nil && (t.traced || t.show != nil) }
+func (t *Trail) Traces() bool { return t != nil && (t.recorder.config.Trace || t.show != nil) }
 
 // Transferred notes an attempt to connect the caller with somebody else, once it
 // is known what came of it.
@@ -134,8 +133,8 @@ func (t *Trail) event(kind Kind, name, text string) {
 	if t.show != nil {
 		t.show(e)
 	}
-	if t.traced || kind != KindTrace {
-		t.keep(e)
+	if kind != KindTrace || t.recorder.config.Trace {
+		t.recorder.keep(e)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 // metrics tell how records fare. Labels come from closed sets.
 type metrics struct {
 	written *prometheus.CounterVec
+	calls   prometheus.Counter // of written: each call counts there
 	lost    *prometheus.CounterVec
 	failed  prometheus.Counter
 	durable prometheus.Histogram
@@ -48,6 +49,7 @@ func newMetrics(r *Recorder) *metrics {
 		m.written.WithLabelValues(string(k))
 		m.lost.WithLabelValues(string(k))
 	}
+	m.calls = m.written.WithLabelValues(string(KindCall))
 	return m
 }
 

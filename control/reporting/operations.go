@@ -65,7 +65,7 @@ type tally struct {
 	mu    sync.Mutex
 	from  time.Time
 	lines map[line]*count
-	up    map[string]line // calls that go on
+	up    map[string]*count // of the calls that go on
 }
 
 // line is what reports are divided by.
@@ -98,30 +98,30 @@ func (w *waits) add(l *Latency) {
 const maxLines = 1000
 
 func newTally(at time.Time) *tally {
-	return &tally{from: at, lines: map[line]*count{}, up: map[string]line{}}
+	return &tally{from: at, lines: map[line]*count{}, up: map[string]*count{}}
 }
 
 // lineLocked is the count of a line; t.mu is held.
-func (t *tally) lineLocked(l line) (*count, line) {
+func (t *tally) lineLocked(l line) *count {
 	if c := t.lines[l]; c != nil {
-		return c, l
+		return c
 	}
 	if len(t.lines) >= maxLines {
 		if l = (line{}); t.lines[l] != nil {
-			return t.lines[l], l
+			return t.lines[l]
 		}
 	}
 	c := &count{report: Operations{Causes: map[Cause]int{}}}
 	t.lines[l] = c
-	return c, l
+	return c
 }
 
 // begin counts a call whose application is known.
 func (t *tally) begin(r *Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c, l := t.lineLocked(lineOf(r.Head))
-	t.up[r.ID] = l
+	c := t.lineLocked(lineOf(r.Head))
+	t.up[r.ID] = c
 	c.report.Arrived++
 	c.active++
 	c.report.Peak = max(c.report.Peak, c.active)
@@ -131,15 +131,12 @@ func (t *tally) begin(r *Record) {
 func (t *tally) end(r *Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l, known := t.up[r.ID]
-	if !known {
-		l = lineOf(r.Head)
-	}
-	c, _ := t.lineLocked(l)
-	if known {
+	c := t.up[r.ID]
+	if c != nil {
 		c.active--
 		delete(t.up, r.ID)
 	} else {
+		c = t.lineLocked(lineOf(r.Head))
 		c.report.Arrived++
 	}
 	c.add(r)
@@ -186,10 +183,11 @@ func (t *tally) report(now time.Time) (out []Operations) {
 		r.Head = Head{Schema: Schema, Kind: KindOperations, ID: newID(), Tenant: l.tenant, Profile: l.profile, Application: l.application}
 		r.From, r.To, r.Interval = t.from.UTC(), now.UTC(), now.Sub(t.from).Milliseconds()
 		out = append(out, r)
-		delete(t.lines, l)
-		if c.active > 0 {
-			t.lines[l] = &count{active: c.active, report: Operations{Peak: c.active, Causes: map[Cause]int{}}}
+		if c.active == 0 {
+			delete(t.lines, l)
+			continue
 		}
+		*c = count{active: c.active, report: Operations{Peak: c.active, Causes: map[Cause]int{}}}
 	}
 	t.from = now
 	return out

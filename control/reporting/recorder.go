@@ -147,7 +147,7 @@ func (r *Recorder) Check(context.Context) error {
 func (r *Recorder) Begin(rec *Record) *Trail {
 	rec.Component = r.config.Component
 	r.roster.hold(rec)
-	t := &Trail{keep: r.event, traced: r.config.Trace, start: rec.StartedAt, head: rec.Head}
+	t := &Trail{recorder: r, start: rec.StartedAt, head: rec.Head}
 	if r.config.Watcher != nil {
 		t.show = r.config.Watcher.Begun(rec)
 	}
@@ -186,7 +186,7 @@ func (r *Recorder) Record(ctx context.Context, rec *Record) error {
 		r.metrics.failed.Inc()
 		return fmt.Errorf("record call %s: %w", rec.ID, err)
 	}
-	r.metrics.written.WithLabelValues(string(KindCall)).Inc()
+	r.metrics.calls.Inc()
 	r.metrics.durable.Observe(time.Since(start).Seconds())
 	return nil
 }
@@ -206,8 +206,8 @@ func (r *Recorder) await(ctx context.Context, p *parcel) error {
 	}
 }
 
-// event takes an event from a trail.
-func (r *Recorder) event(e Event) {
+// keep takes an event from a trail.
+func (r *Recorder) keep(e Event) {
 	to := r.billing
 	if e.Kind == KindTrace {
 		to = r.rest
