@@ -46,6 +46,7 @@ func (l *Layer) unframed(data []byte, from Link, why error) {
 	if why == errTooLarge {
 		bad = &fault{513, "Message Too Large"}
 	}
+	stampVia(req, from.remote)
 	l.refuse(req, bad, from)
 }
 

@@ -82,13 +82,17 @@ func replyLink(req *sip.Request, from Link) Link {
 // section 18.2.1, RFC 3581 section 4).
 func stampVia(req *sip.Request, from netip.AddrPort) {
 	via := req.Via()
-	source := from.Addr().String()
+	host := strings.Trim(via.Host, "[]")
+	source := host
+	if said, err := netip.ParseAddr(host); err != nil || said != from.Addr() || !said.Is4() {
+		source = from.Addr().String()
+	}
 	if via.Params.Has("rport") {
 		via.Params.Add("rport", portString(from))
 		via.Params.Add("received", source)
 		return
 	}
-	if strings.Trim(via.Host, "[]") != source {
+	if host != source {
 		via.Params.Add("received", source)
 	}
 }
