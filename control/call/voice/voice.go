@@ -51,7 +51,7 @@ func (v *Voice) Use(ctx context.Context) (speech.Session, error) {
 
 func (v *Voice) openLocked(ctx context.Context) (err error) {
 	if v.engine.Attached != nil {
-		v.session, err = v.engine.Attached.Attach(ctx, v.of.line)
+		v.session, err = v.engine.Attached.Attach(ctx, v.of.Line())
 		return err
 	}
 	return v.openLegLocked(ctx)

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"time"
 
 	"mcp/control/call"
 	"mcp/control/reporting"
@@ -36,19 +37,14 @@ type Voices struct {
 
 	call  *call.Call
 	parts Parts
-	line  *Line
 	keys  keys
 
 	mu   sync.Mutex
-	open map[string]*Voice
+	open map[string]*Voice // nil: none has been asked for
 }
 
 // New makes them; nothing is opened yet.
-func New(c *call.Call, p Parts) *Voices {
-	v := &Voices{call: c, parts: p, open: map[string]*Voice{}}
-	v.line = &Line{voices: v}
-	return v
-}
+func New(c *call.Call, p Parts) *Voices { return &Voices{call: c, parts: p} }
 
 // Speaker is the voice that speaks, of the engine named or else the default.
 func (v *Voices) Speaker(named string) (*Voice, error) { return v.get(named, v.parts.Engines.TTS) }
@@ -63,6 +59,9 @@ func (v *Voices) get(named, otherwise string) (*Voice, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.open == nil {
+		v.open = make(map[string]*Voice)
+	}
 	if v.open[name] == nil {
 		v.open[name] = &Voice{name: name, engine: engine, of: v}
 	}
@@ -94,7 +93,7 @@ func (v *Voices) Silence() {
 
 // Line is the call as engines have it whose audio travels over a connection of their
 // own.
-func (v *Voices) Line() *Line { return v.line }
+func (v *Voices) Line() *Line { return &Line{v} }
 
 // Press hands a key to the engines that take keys.
 func (v *Voices) Press(key byte) { v.keys.press(key) }
@@ -102,10 +101,16 @@ func (v *Voices) Press(key byte) { v.keys.press(key) }
 // TakenKeys is how many keys engines have taken since it was asked last.
 func (v *Voices) TakenKeys() int { return v.keys.forget() }
 
-// Close ends the sessions that are open.
-func (v *Voices) Close(ctx context.Context) {
+// Close ends the sessions that are open. Their servers are told for so long at most.
+func (v *Voices) Close(patience time.Duration) {
+	all := v.all()
+	if len(all) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	var closing sync.WaitGroup
-	for _, one := range v.all() {
+	for _, one := range all {
 		closing.Go(func() { one.close(ctx) })
 	}
 	closing.Wait()

@@ -164,11 +164,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 const endSpeech = 5 * time.Second
 
 // silence ends the call's sessions with speech engines.
-func (p *program) silence() {
-	ctx, cancel := context.WithTimeout(context.Background(), endSpeech)
-	defer cancel()
-	p.voices.Close(ctx)
-}
+func (p *program) silence() { p.voices.Close(endSpeech) }
 
 // obey takes requests until the call is over.
 func (p *program) obey(ctx context.Context) {

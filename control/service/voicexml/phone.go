@@ -178,10 +178,8 @@ func (p *phone) close() {
 	p.mail.end()
 	p.tasks.Wait()
 	p.tape.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), tellServer)
-	defer cancel()
 	p.helping.dismiss()
-	p.voices.Close(ctx)
+	p.voices.Close(tellServer)
 }
 
 // keysWaiting is how many keys the page, and whoever overhears them, may be behind.
