@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -203,6 +204,39 @@ func TestUserThatDoesNotListenIsNotFlooded(t *testing.T) {
 	}
 	if events != eventSlots+1 {
 		t.Errorf("%d events; the BYE must be among them", events)
+	}
+}
+
+// Who is notified hears what came before, what comes then, and that the dialog is over.
+func TestNotifiedUserHearsAll(t *testing.T) {
+	_, d, p, c := established(t, "tcp")
+	p.Send(c.Request("INFO"))
+	for len(d.Events()) == 0 {
+		runtime.Gosched()
+	}
+	heard := make(chan Event, 8)
+	d.Notify(func(ev Event) { heard <- ev })
+	p.Send(c.Request("INFO"))
+	for range 2 {
+		info, ok := (<-heard).(*Info)
+		if !ok {
+			t.Fatal("no INFO")
+		}
+		if err := info.Respond(200); err != nil {
+			t.Error(err)
+		}
+		p.Expect("SIP/2.0 200")
+	}
+	hangUp(p, c)
+	if bye, ok := (<-heard).(ByeReceived); !ok {
+		t.Errorf("%T, want the BYE", bye)
+	}
+	if last := <-heard; last != nil {
+		t.Errorf("%T, want the end", last)
+	}
+	d.Notify(func(ev Event) { heard <- ev })
+	if again := <-heard; again != nil {
+		t.Errorf("%T of a dialog that is over", again)
 	}
 }
 
