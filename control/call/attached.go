@@ -13,7 +13,7 @@ import (
 
 // attached is what a Resource Manager or SIP Server sent along with a call, for its
 // record and its log; nil: nothing.
-func (s *Server) attached(log *slog.Logger, known genesys.Call, headers map[string][]string, uri sip.URI) *reporting.Attached {
+func (s *Server) attached(log *slog.Logger, known genesys.Call, headers header.Fields, uri sip.URI) *reporting.Attached {
 	taken, refused := genesys.Overrides(uri.Params, s.config.Overrides)
 	if len(refused) > 0 {
 		log.Warn("options not overridden, for calls.overrides does not name them", "options", refused)
@@ -48,8 +48,8 @@ func presentable(data map[string]string) map[string]string {
 // userToUser is what the caller's side says to the application (RFC 7433), unless
 // the caller wants headers that could tell of the user kept private (RFC 3323 section
 // 4.2): then only the application learns it.
-func userToUser(headers map[string][]string) []string {
-	for _, value := range headers["privacy"] {
+func userToUser(headers header.Fields) []string {
+	for _, value := range header.Values(headers, "privacy") {
 		for _, what := range header.Split(strings.ToLower(value), ';') {
 			if what == "header" || what == "user" {
 				return nil
@@ -57,7 +57,7 @@ func userToUser(headers map[string][]string) []string {
 		}
 	}
 	var said []string
-	for _, u := range header.ParseUUI(headers[strings.ToLower(header.UUIHeader)]) {
+	for _, u := range header.ParseUUI(header.Values(headers, header.UUIHeader)) {
 		said = append(said, u.Text())
 	}
 	return said

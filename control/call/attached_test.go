@@ -11,6 +11,7 @@ import (
 	"mcp/control/reporting"
 	"mcp/control/sip"
 	"mcp/control/sip/genesys"
+	"mcp/control/sip/header/headertest"
 )
 
 // What the Resource Manager sends along is in the log and the record, and nothing
@@ -18,11 +19,11 @@ import (
 func TestAttached(t *testing.T) {
 	var text bytes.Buffer
 	s := &Server{config: Config{Overrides: []string{"property.*", "vrm.nsssessionxml"}}}
-	headers := map[string][]string{
-		"x-genesys-calluuid": {"U1"}, "x-genesys-gvp-session-data": {"callsession=9;2"},
-		"x-genesys-customer": {"Ann"}, "x-genesys-cs-password": {"s3cret"}, "user-to-user": {"0430303131;encoding=hex", "x"},
-		"x-genesys-rm-application-dbid": {"105"}, "x-iscc-cofid": {"location=x;cofid=9"},
-	}
+	headers := headertest.Fields(
+		"x-genesys-calluuid", "U1", "x-genesys-gvp-session-data", "callsession=9;2",
+		"x-genesys-customer", "Ann", "x-genesys-cs-password", "s3cret", "user-to-user", "0430303131;encoding=hex", "user-to-user", "x",
+		"x-genesys-rm-application-dbid", "105", "x-iscc-cofid", "location=x;cofid=9",
+	)
 	got := s.attached(slog.New(slog.NewTextHandler(&text, nil)), genesys.Read(headers), headers, sip.URI{Params: map[string]string{
 		"gvp.config.property.timeout": "17s", "gvp.config.VRM.NSSsessionXML": "file:///x", "gvp.config.log.level": "debug", "voicexml": "http://web", "dn": "7001",
 	}})
@@ -74,7 +75,7 @@ func TestUserToUserIsPrivate(t *testing.T) {
 	for privacy, want := range map[string][]string{
 		"": {"x"}, "none": {"x"}, "id": {"x"}, "history": {"x"}, "header": nil, "id; User;critical": nil,
 	} {
-		if got := userToUser(map[string][]string{"user-to-user": {"x"}, "privacy": {privacy}}); !reflect.DeepEqual(got, want) {
+		if got := userToUser(headertest.Fields("user-to-user", "x", "privacy", privacy)); !reflect.DeepEqual(got, want) {
 			t.Errorf("Privacy %q: %q", privacy, got)
 		}
 	}
@@ -104,7 +105,7 @@ func TestOverridesReachServiceAndRecord(t *testing.T) {
 // of its log.
 func TestNamesOfTheCall(t *testing.T) {
 	var text bytes.Buffer
-	known := genesys.Read(map[string][]string{genesys.SessionHeader: {"A1B2;gvp.rm.datanodes=2|1"}, genesys.CallUUIDHeader: {"U1"}})
+	known := genesys.Read(headertest.Fields(genesys.SessionHeader, "A1B2;gvp.rm.datanodes=2|1", genesys.CallUUIDHeader, "U1"))
 	slog.New(slog.NewTextHandler(&text, nil)).With(identifiers("id", "sip", known)...).Info("x")
 	if !strings.HasSuffix(text.String(), "call=id sip_call_id=sip gvp_session=A1B2 call_uuid=U1\n") {
 		t.Errorf("the log has %s", text.String())

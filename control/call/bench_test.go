@@ -10,6 +10,7 @@ import (
 	"mcp/control/media/mediatest"
 	"mcp/control/reporting"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 )
 
 // incoming is the dialog of a caller who hangs up once the service runs.
@@ -25,7 +26,7 @@ func (d *incoming) RemoteURI() string { return "sip:caller@192.0.2.2" }
 func (d *incoming) RequestURI() sip.URI {
 	return sip.URI{Scheme: "sip", User: "ivr", Host: "192.0.2.1"}
 }
-func (d *incoming) Headers() map[string][]string         { return nil }
+func (d *incoming) Headers() header.Fields               { return nil }
 func (d *incoming) RemoteSDP() []byte                    { return d.offer }
 func (d *incoming) LocalHost() netip.Addr                { return loopback }
 func (d *incoming) RemoteHost() netip.Addr               { return loopback }

@@ -37,7 +37,7 @@ type Identity interface {
 	LocalURI() string
 	RemoteURI() string
 	RequestURI() sip.URI
-	Headers() map[string][]string // names in lower case
+	Headers() header.Fields
 }
 
 // Signalling ends, answers and follows a dialog.

@@ -322,7 +322,7 @@ func (p *Placed) RequestURI() sip.URI {
 }
 
 // Headers implements Identity: those of the answer.
-func (p *Placed) Headers() map[string][]string {
+func (p *Placed) Headers() header.Fields {
 	if d := p.current(); d != nil {
 		return d.Headers()
 	}

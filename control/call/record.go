@@ -15,6 +15,7 @@ import (
 	"mcp/control/reporting"
 	"mcp/control/sip"
 	"mcp/control/sip/genesys"
+	"mcp/control/sip/header"
 )
 
 // facts gathers what the call's record will say. The first thing that ends a
@@ -25,11 +26,11 @@ type facts struct {
 	reasons []reporting.Reason // of the far end that hung up
 }
 
-func (f *facts) begin(id string, d Dialog, known genesys.Call, headers map[string][]string) {
+func (f *facts) begin(id string, d Dialog, known genesys.Call, headers header.Fields) {
 	f.record = reporting.Begin(id, time.Now())
 	f.record.SIPCallID = d.CallID()
 	f.record.Session, f.record.Profile = known.Session, known.Profile
-	f.record.Tenant = cmp.Or(known.Tenant, first(headers, "gvp-tenant-id"), d.RequestURI().Params["gvp-tenant-id"])
+	f.record.Tenant = cmp.Or(known.Tenant, strings.TrimSpace(header.First(headers, "gvp-tenant-id")), d.RequestURI().Params["gvp-tenant-id"])
 	f.record.Parties = reporting.Parties{
 		Local: d.LocalURI(), Remote: d.RemoteURI(), Request: requestURI(d.RequestURI()),
 		DNIS: userPart(d.LocalURI()), ANI: userPart(d.RemoteURI()),
@@ -260,14 +261,6 @@ func (f *facts) byeReason() map[string]string {
 		return nil
 	}
 	return map[string]string{"Reason": `Q.850;cause=102;text="media timeout"`}
-}
-
-// first is the first value of a header; "": there is none.
-func first(headers map[string][]string, name string) string {
-	for _, v := range headers[name] {
-		return strings.TrimSpace(v)
-	}
-	return ""
 }
 
 // userPart is the number, or name, in a SIP URI.

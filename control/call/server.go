@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"mcp/control/sdp"
 	"mcp/control/sip"
 	"mcp/control/sip/genesys"
+	"mcp/control/sip/header"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -164,7 +166,7 @@ func (s *Server) newCall(d Dialog) *Call {
 	}
 	c.life.gone, c.life.steps = make(chan struct{}), make(chan func(), 1)
 	c.life.facts.begin(id, d, known, headers)
-	c.life.facts.record.Parent = first(headers, s.config.ParentHeader)
+	c.life.facts.record.Parent = strings.TrimSpace(header.First(headers, s.config.ParentHeader))
 	c.life.facts.record.Attached = s.attached(c.log, known, headers, d.RequestURI())
 	return c
 }

@@ -18,7 +18,7 @@ type Dialog struct {
 	agent    *Agent
 	id       dialogID
 	invite   *sip.Request   // theirs or ours
-	opening  *opening       // with which the far end opened the dialog: its INVITE or its 2xx
+	opening  message        // with which the far end opened the dialog: its INVITE or its 2xx
 	tx       *wire.ServerTx // of the INVITE that came; nil when we placed it
 	replaces *Dialog        // which its INVITE asked to replace; nil: none
 	done     chan struct{}
@@ -38,20 +38,6 @@ type message interface {
 	sip.Message
 	Headers() []sip.Header
 	ContentType() *sip.ContentTypeHeader
-}
-
-// opening is the message that opened a dialog, and its headers, which many ask for.
-type opening struct {
-	message
-	once sync.Once
-	all  map[string][]string
-}
-
-func openedBy(m message) *opening { return &opening{message: m} }
-
-func (o *opening) headers() map[string][]string {
-	o.once.Do(func() { o.all = headersOf(o.Headers()) })
-	return o.all
 }
 
 // pending is what a dialog still waits for.
@@ -86,7 +72,7 @@ func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
 		agent:   a,
 		id:      dialogID{string(*req.CallID()), sip.GenerateTagN(16), tagOf(req.From().Params)},
 		invite:  req,
-		opening: openedBy(req),
+		opening: req,
 		tx:      tx,
 		done:    make(chan struct{}),
 		sdp:     sdpOf(req),
@@ -111,7 +97,7 @@ func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link)
 		agent:   a,
 		id:      dialogID{string(*req.CallID()), tagOf(req.From().Params), tagOf(res.To().Params)},
 		invite:  req,
-		opening: openedBy(res),
+		opening: res,
 		done:    make(chan struct{}),
 		phase:   early,
 		sdp:     sdpOf(res),
@@ -146,7 +132,7 @@ func (d *Dialog) confirm(res *sip.Response) bool {
 	if !ok {
 		return false
 	}
-	d.phase, d.opening = p, openedBy(res)
+	d.phase, d.opening = p, res
 	d.far.learn(res)
 	if sdp := sdpOf(res); sdp != nil {
 		d.sdp = sdp
@@ -208,10 +194,10 @@ func (d *Dialog) RequestURI() URI { return d.names().request }
 // Header returns one header's values from the message with which the far end
 // opened the dialog: its INVITE, or its 2xx. The name's case does not matter,
 // nor whether the message abbreviated it.
-func (d *Dialog) Header(name string) []string { return valuesOf(d.opening.Headers(), name) }
+func (d *Dialog) Header(name string) []string { return header.Values(d.opening.Headers(), name) }
 
-// Headers returns all of them, under lower-case names. They must not be changed.
-func (d *Dialog) Headers() map[string][]string { return d.opening.headers() }
+// Headers are all of them.
+func (d *Dialog) Headers() header.Fields { return fieldsOf(d.opening.Headers()) }
 
 // Parts are the bodies of the message with which the far end opened the dialog,
 // the session description among them.
@@ -220,9 +206,6 @@ func (d *Dialog) Parts() []header.Part { return partsOf(d.opening) }
 // Replaces is the call that the caller wants this one to take the place of (RFC
 // 3891); nil: none. Whoever answers this one is to end that one.
 func (d *Dialog) Replaces() *Dialog { return d.replaces }
-
-// HeaderNames maps the names in lower case to the names as the INVITE had them.
-func (d *Dialog) HeaderNames() map[string]string { return namesOf(d.opening.Headers()) }
 
 // RemoteSDP is the far end's latest offer or answer; nil while a delayed offer
 // is not answered.

@@ -206,7 +206,7 @@ func (a *Agent) authentic(tx *wire.ServerTx) bool {
 		return true
 	}
 	req, now, late := tx.Request, time.Now(), false
-	for _, value := range valuesOf(req.Headers(), "authorization") {
+	for _, value := range header.Values(req.Headers(), "authorization") {
 		r := digest.Request{Method: string(req.Method), URI: req.Recipient.String(), Body: req.Body()}
 		user, stale := a.cfg.Callers.Verify(value, r, now)
 		if user != "" {
@@ -229,9 +229,9 @@ func (a *Agent) acceptable(tx *wire.ServerTx) bool {
 	if len(req.Body()) == 0 {
 		return true
 	}
-	known := len(valuesOf(req.Headers(), "content-encoding")) == 0 && req.ContentType() != nil
+	known := len(header.Values(req.Headers(), "content-encoding")) == 0 && req.ContentType() != nil
 	if known {
-		parts, err := header.Parts(string(*req.ContentType()), firstOf(req.Headers(), "content-disposition"), req.Body())
+		parts, err := header.Parts(string(*req.ContentType()), header.First(req.Headers(), "content-disposition"), req.Body())
 		if err != nil {
 			a.answer(tx, 400, "Malformed multipart body")
 			return false
@@ -269,7 +269,7 @@ func (a *Agent) cancel(tx *wire.ServerTx) {
 		return
 	}
 	a.respond(tx, d.reply(req, 200, "OK"))
-	d.end(mvCancel, Cancelled{Reasons: valuesOf(req.Headers(), "reason")})
+	d.end(mvCancel, Cancelled{Reasons: header.Values(req.Headers(), "reason")})
 }
 
 // capabilities answers OPTIONS as the gate would an INVITE (RFC 3261 section 11.2).

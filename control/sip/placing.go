@@ -266,7 +266,7 @@ func (p *placing) settled(ctx context.Context, o outcome) (*Dialog, error) {
 		local = p.answered
 	}
 	p.mu.Unlock()
-	if res, ok := d.opening.message.(*sip.Response); ok {
+	if res, ok := d.opening.(*sip.Response); ok {
 		d.agreed(res, local)
 	}
 	return d, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"mcp/control/sip/header"
 	"mcp/control/sip/wire"
 )
 
@@ -145,7 +146,7 @@ func (d *Dialog) resendProvisional(r *reliable) {
 
 // pracked takes the far end's PRACK.
 func (d *Dialog) pracked(tx *wire.ServerTx) {
-	seq, cseq, ok := parseRAck(firstOf(tx.Request.Headers(), "rack"))
+	seq, cseq, ok := parseRAck(header.First(tx.Request.Headers(), "rack"))
 	d.mu.Lock()
 	r := d.unpracked
 	if !ok || r == nil || r.seq != seq || d.invite.CSeq().SeqNo != cseq {
@@ -180,7 +181,7 @@ func (d *Dialog) heard(res *sip.Response) bool {
 	var seq uint64
 	if hasOption(res.Headers(), "Require", "100rel") {
 		var err error
-		if seq, err = strconv.ParseUint(firstOf(res.Headers(), "rseq"), 10, 32); err != nil || seq == 0 {
+		if seq, err = strconv.ParseUint(header.First(res.Headers(), "rseq"), 10, 32); err != nil || seq == 0 {
 			return false
 		}
 	}
@@ -203,7 +204,7 @@ func (p *placing) prack(d *Dialog, res *sip.Response) {
 	ctx, cancel := context.WithTimeout(d.agent.ctx, 64*d.agent.cfg.T1)
 	defer cancel()
 	c := Content{Headers: map[string]string{
-		"RAck": fmt.Sprintf("%s %d INVITE", firstOf(res.Headers(), "rseq"), p.req.CSeq().SeqNo),
+		"RAck": fmt.Sprintf("%s %d INVITE", header.First(res.Headers(), "rseq"), p.req.CSeq().SeqNo),
 	}}
 	if sdp := sdpOf(res); sdp != nil && len(p.out.Offer) == 0 {
 		answer, err := p.answer(sdp)

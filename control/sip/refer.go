@@ -107,7 +107,7 @@ func (d *Dialog) referOnce(ctx context.Context, req *sip.Request, link wire.Link
 		d.unsubscribe(s)
 		return nil, nil, fmt.Errorf("REFER: %w", err)
 	}
-	if !res.IsSuccess() || strings.EqualFold(firstOf(res.Headers(), "refer-sub"), "false") { // RFC 4488
+	if !res.IsSuccess() || strings.EqualFold(header.First(res.Headers(), "refer-sub"), "false") { // RFC 4488
 		d.unsubscribe(s)
 	}
 	return s, res, nil
@@ -164,7 +164,7 @@ func (d *Dialog) unsubscribe(s *Subscription) {
 // notified takes the far end's NOTIFY.
 func (d *Dialog) notified(tx *wire.ServerTx) {
 	req := tx.Request
-	event := header.ParseValue(firstOf(req.Headers(), "event"))
+	event := header.ParseValue(header.First(req.Headers(), "event"))
 	if !strings.EqualFold(event.Text, "refer") {
 		d.agent.respond(tx, d.reply(req, 489, "Bad Event"))
 		return
@@ -178,7 +178,7 @@ func (d *Dialog) notified(tx *wire.ServerTx) {
 	if ok {
 		s.note(Note{Status: status, Reason: reason})
 	}
-	state := header.ParseValue(firstOf(req.Headers(), "subscription-state"))
+	state := header.ParseValue(header.First(req.Headers(), "subscription-state"))
 	if strings.EqualFold(state.Text, "terminated") || ok && status >= 200 {
 		d.unsubscribe(s)
 	}
@@ -286,7 +286,7 @@ func (r *Referral) Reject(status int, reason string) error {
 // referredTo takes the far end's REFER.
 func (d *Dialog) referredTo(tx *wire.ServerTx) {
 	req := tx.Request
-	values := valuesOf(req.Headers(), "refer-to")
+	values := header.Values(req.Headers(), "refer-to")
 	var to header.Party
 	ok := len(values) == 1
 	if ok {
@@ -297,7 +297,7 @@ func (d *Dialog) referredTo(tx *wire.ServerTx) {
 		return
 	}
 	r := &Referral{To: to, Headers: headersOf(req.Headers()), dialog: d, tx: tx}
-	r.quiet = strings.EqualFold(firstOf(req.Headers(), "refer-sub"), "false")
+	r.quiet = strings.EqualFold(header.First(req.Headers(), "refer-sub"), "false")
 	if !d.offer(tx, r) {
 		d.agent.respond(tx, d.reply(req, 503, reasonFor(503)))
 	}
@@ -307,7 +307,7 @@ func (d *Dialog) referredTo(tx *wire.ServerTx) {
 // status of the refusal if that cannot be (RFC 3891 section 3); 0, nil when it
 // replaces none.
 func (a *Agent) replaced(req *sip.Request) (*Dialog, int) {
-	values := valuesOf(req.Headers(), "replaces")
+	values := header.Values(req.Headers(), "replaces")
 	if len(values) == 0 {
 		return nil, 0
 	}

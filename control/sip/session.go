@@ -35,7 +35,7 @@ type session struct {
 
 // interval reads a Session-Expires or Min-SE header; zero when there is none.
 func interval(headers []sip.Header, name string) (time.Duration, header.Value) {
-	for _, value := range valuesOf(headers, name) {
+	for _, value := range header.Values(headers, name) {
 		v := header.ParseValue(value)
 		if seconds, err := strconv.ParseUint(v.Text, 10, 31); err == nil {
 			return time.Duration(seconds) * time.Second, v
@@ -93,7 +93,7 @@ func (d *Dialog) agreed(res *sip.Response, local []byte) {
 // it or not, and a re-INVITE does for all.
 func takesUpdate(headers []sip.Header) bool {
 	var methods []string
-	for _, value := range valuesOf(headers, "allow") {
+	for _, value := range header.Values(headers, "allow") {
 		methods = append(methods, header.Split(value, ',')...)
 	}
 	return slices.Contains(methods, "UPDATE")

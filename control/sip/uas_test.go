@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"mcp/control/sip/header"
 	"mcp/control/sip/siptest"
 )
 
@@ -66,7 +67,7 @@ func checkFacts(t *testing.T, d *Dialog, c *siptest.Call) {
 	if v := d.Header("x-genesys-calluuid"); len(v) != 1 || v[0] != "abc" {
 		t.Errorf("X-Genesys-CallUUID %q", v)
 	}
-	if v := d.Headers()["subject"]; len(v) != 1 || v[0] != "hello" {
+	if v := header.Values(d.Headers(), "subject"); len(v) != 1 || v[0] != "hello" {
 		t.Errorf("Subject, abbreviated, %q", v)
 	}
 	if !contains(d.RemoteURI(), "caller@") || !contains(d.LocalURI(), "ivr@") {

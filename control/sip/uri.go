@@ -58,15 +58,6 @@ func unescape(s string) string {
 	return s
 }
 
-// longNames are the headers that RFC 3261 section 7.3.3 and its extensions
-// allow to be abbreviated.
-var longNames = map[string]string{
-	"a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition",
-	"e": "content-encoding", "f": "from", "i": "call-id", "j": "reject-contact", "k": "supported",
-	"l": "content-length", "m": "contact", "n": "identity-info", "o": "event", "r": "refer-to",
-	"s": "subject", "t": "to", "u": "allow-events", "v": "via", "x": "session-expires", "y": "identity",
-}
-
 // headersOf collects the headers of a message under their full names in lower
 // case, values in the order in which they came.
 func headersOf(headers []sip.Header) map[string][]string {
@@ -84,52 +75,16 @@ func headersOf(headers []sip.Header) map[string][]string {
 	return all
 }
 
-// namesOf maps the full names in lower case to the names as they were written.
-func namesOf(headers []sip.Header) map[string]string {
-	names := make(map[string]string, len(headers))
-	for _, h := range headers {
-		names[headerName(h)] = h.Name()
+// fieldsOf are the headers of a message for those who do not know the library's.
+func fieldsOf(headers []sip.Header) header.Fields {
+	fields := make(header.Fields, len(headers))
+	for i, h := range headers {
+		fields[i] = h
 	}
-	return names
+	return fields
 }
 
-func headerName(h sip.Header) string {
-	name := sip.HeaderToLower(h.Name())
-	if long, ok := longNames[name]; ok {
-		return long
-	}
-	return name
-}
-
-// valuesOf returns the values of one header, however its name was written.
-func valuesOf(headers []sip.Header, name string) []string {
-	var values []string
-	for _, h := range headers {
-		if isNamed(h, name) {
-			values = append(values, h.Value())
-		}
-	}
-	return values
-}
-
-// firstOf is the first value of one header, "" when there is none.
-func firstOf(headers []sip.Header, name string) string {
-	for _, h := range headers {
-		if isNamed(h, name) {
-			return h.Value()
-		}
-	}
-	return ""
-}
-
-// isNamed says whether a header has a name, or is an abbreviation of it.
-func isNamed(h sip.Header, name string) bool {
-	written := h.Name()
-	if len(written) == 1 {
-		return strings.EqualFold(longNames[strings.ToLower(written)], name)
-	}
-	return strings.EqualFold(written, name)
-}
+func headerName(h sip.Header) string { return header.FullName(sip.HeaderToLower(h.Name())) }
 
 // singular are the headers that a message has once and that are the agent's to
 // write.
@@ -186,7 +141,7 @@ func partsOf(msg message) []header.Part {
 	if len(msg.Body()) == 0 {
 		return nil
 	}
-	parts, err := header.Parts(contentType(msg), firstOf(msg.Headers(), "content-disposition"), msg.Body())
+	parts, err := header.Parts(contentType(msg), header.First(msg.Headers(), "content-disposition"), msg.Body())
 	if err != nil {
 		return nil
 	}
@@ -217,7 +172,7 @@ func sdpOf(msg message) []byte {
 // options are the option tags in a header that lists them, in lower case.
 func options(headers []sip.Header, name string) []string {
 	var tags []string
-	for _, value := range valuesOf(headers, name) {
+	for _, value := range header.Values(headers, name) {
 		for _, tag := range header.Split(value, ',') {
 			tags = append(tags, strings.ToLower(tag))
 		}

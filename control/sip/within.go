@@ -6,6 +6,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"mcp/control/sip/header"
 	"mcp/control/sip/wire"
 )
 
@@ -81,7 +82,7 @@ func (d *Dialog) inOrder(req *sip.Request) bool {
 // and is right all the same.
 func (d *Dialog) hungUp(tx *wire.ServerTx) {
 	d.agent.respond(tx, d.reply(tx.Request, 200, "OK"))
-	said := ByeReceived{Body: tx.Request.Body(), Reasons: valuesOf(tx.Request.Headers(), "reason")}
+	said := ByeReceived{Body: tx.Request.Body(), Reasons: header.Values(tx.Request.Headers(), "reason")}
 	if kind := tx.Request.ContentType(); kind != nil {
 		said.ContentType = kind.Value()
 	}

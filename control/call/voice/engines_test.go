@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"mcp/control/sip/header"
+	"mcp/control/sip/header/headertest"
 	"mcp/speech"
 )
 
@@ -38,13 +40,13 @@ func TestApplicationsChooseTheirEngines(t *testing.T) {
 
 func TestTenant(t *testing.T) {
 	tests := []struct {
-		headers map[string][]string
+		headers header.Fields
 		params  map[string]string
 		want    string
 	}{
 		{nil, map[string]string{"gvp-tenant-id": "t1"}, "t1"},
-		{map[string][]string{"gvp-tenant-id": {"t2"}}, nil, "t2"},
-		{map[string][]string{"x-genesys-gvp-session-id": {"S1;gvp.rm.datanodes=1;gvp.rm.tenant-id=1.102_IVR"}}, nil, "1.102_IVR"},
+		{headertest.Fields("gvp-tenant-id", "t2"), nil, "t2"},
+		{headertest.Fields("x-genesys-gvp-session-id", "S1;gvp.rm.datanodes=1;gvp.rm.tenant-id=1.102_IVR"), nil, "1.102_IVR"},
 		{nil, nil, ""},
 	}
 	for _, tt := range tests {

@@ -13,6 +13,7 @@ import (
 	"mcp/control/media/codec"
 	"mcp/control/media/intake"
 	gvp "mcp/control/sip/genesys"
+	"mcp/control/sip/header"
 	"mcp/speech"
 )
 
@@ -48,13 +49,13 @@ func session(invite call.Identity, otherwise string) string {
 
 // tenant is whose call it is, as the resource manager says: in the Request-URI, in
 // a header of that name, or in the session's.
-func tenant(headers map[string][]string, params map[string]string) string {
+func tenant(headers header.Fields, params map[string]string) string {
 	const name = "gvp-tenant-id"
 	if id := params[name]; id != "" {
 		return id
 	}
-	if ids := headers[name]; len(ids) > 0 && ids[0] != "" {
-		return ids[0]
+	if id := header.First(headers, name); id != "" {
+		return id
 	}
 	return gvp.Read(headers).Tenant
 }

@@ -95,8 +95,8 @@ func (l *link) headers() map[string]string {
 	h := map[string]string{}
 	recorded := l.session.call.Invite().Headers()
 	for known, name := range passedOn {
-		if values := recorded[known]; len(values) > 0 {
-			h[name] = values[0]
+		if value := header.First(recorded, known); value != "" {
+			h[name] = value
 		}
 	}
 	if !l.session.client.config.Plain {

@@ -15,6 +15,7 @@ import (
 	"mcp/control/media"
 	"mcp/control/reporting"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
 )
 
 // session is a call that is recorded. It implements call.Recording and
@@ -53,7 +54,7 @@ func newSession(c *Client, recorded *call.Call) *session {
 	}
 	s.facts = facts{
 		name: callName{recorded.ID(), invite.CallID()}, session: encodeID(id), streams: [2]string{newID(), newID()},
-		sip: invite.Headers()["session-id"], begun: now,
+		sip: header.Values(invite.Headers(), "session-id"), begun: now,
 		people: []*person{
 			{id: newID(), aor: invite.RemoteURI(), caller: true, since: now},
 			{id: newID(), aor: invite.LocalURI(), since: now},

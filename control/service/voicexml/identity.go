@@ -27,8 +27,6 @@ import (
 
 // detailed is an INVITE that remembers what few ask for.
 type detailed interface {
-	// HeaderNames maps names in lower case to names as written.
-	HeaderNames() map[string]string
 	// LocalTag is our tag in the dialog.
 	LocalTag() string
 }
@@ -43,7 +41,7 @@ func info(invite call.Identity, agreed func() codec.Codec) vxml.ConnectionInfo {
 		LocalURI: invite.LocalURI(), RemoteURI: invite.RemoteURI(),
 		ProtocolName: protocolName, ProtocolVersion: protocolVersion,
 		Protocol: map[string]any{
-			"headers": headerVars(headers, written(invite)), "requesturi": requestVars(uri), "media": vxml.Live(func() any { return mediaVars(invite, agreed()) }),
+			"headers": headerVars(headers), "requesturi": requestVars(uri), "media": vxml.Live(func() any { return mediaVars(invite, agreed()) }),
 		},
 		Redirect: redirects(headers),
 		AAI:      applicationData(uri, headers),
@@ -108,25 +106,16 @@ const (
 // eventRate is the clock of telephone-events (RFC 4733 section 2.1), Hz.
 const eventRate = 8000
 
-func written(invite call.Identity) map[string]string {
-	if d, ok := invite.(detailed); ok {
-		return d.HeaderNames()
-	}
-	return nil
-}
-
 // headerVars are the INVITE's headers, each a text, by their names in lower case,
 // and under originalcase by their names as written.
-func headerVars(headers map[string][]string, names map[string]string) map[string]any {
+func headerVars(headers header.Fields) map[string]any {
 	out, original := make(map[string]any), make(map[string]any)
-	for name, values := range headers {
-		text := strings.Join(values, ", ")
-		out[name] = text
-		if as := names[name]; as != "" {
-			original[as] = text
-		} else {
-			original[name] = text
+	for _, field := range headers {
+		name, text := header.FullName(field.Name()), field.Value()
+		if before, again := out[name]; again {
+			text = before.(string) + ", " + text
 		}
+		out[name], original[field.Name()] = text, text
 	}
 	out["originalcase"] = original
 	return out
@@ -149,11 +138,11 @@ func requestVars(uri sip.URI) vxml.Labelled {
 
 // applicationData is what another application tells ours: the Request-URI's parameter
 // (RFC 5552 section 2.4), or else what came as User-to-User (RFC 7433).
-func applicationData(uri sip.URI, headers map[string][]string) any {
+func applicationData(uri sip.URI, headers header.Fields) any {
 	if v := jsonParam(uri, "aai"); v != nil {
 		return v
 	}
-	if said := header.ParseUUI(headers[strings.ToLower(header.UUIHeader)]); len(said) > 0 {
+	if said := header.ParseUUI(header.Values(headers, header.UUIHeader)); len(said) > 0 {
 		return jsonValue(said[0].Text())
 	}
 	return nil
@@ -178,10 +167,10 @@ func jsonValue(text string) any {
 
 // redirects reads History-Info (RFC 7044), the last entry first, or else Diversion,
 // whose order that is already (RFC 5806 section 4).
-func redirects(headers map[string][]string) []vxml.Redirect {
-	private := strings.Contains(strings.ToLower(strings.Join(headers["privacy"], ";")), "history")
+func redirects(headers header.Fields) []vxml.Redirect {
+	private := strings.Contains(strings.ToLower(strings.Join(header.Values(headers, "privacy"), ";")), "history")
 	var out []vxml.Redirect
-	for _, p := range slices.Backward(header.ParseParties(headers["history-info"])) {
+	for _, p := range slices.Backward(header.ParseParties(header.Values(headers, "history-info"))) {
 		out = append(out, vxml.Redirect{
 			URI: p.URI, SI: p.Params["si"], Reason: p.Header("Reason"),
 			PI: private || strings.Contains(strings.ToLower(p.Header("Privacy")), "history"),
@@ -190,7 +179,7 @@ func redirects(headers map[string][]string) []vxml.Redirect {
 	if out != nil {
 		return out
 	}
-	for _, p := range header.ParseParties(headers["diversion"]) {
+	for _, p := range header.ParseParties(header.Values(headers, "diversion")) {
 		privacy := strings.ToLower(p.Params["privacy"])
 		out = append(out, vxml.Redirect{
 			URI: p.URI, SI: p.Params["screen"], Reason: p.Params["reason"], PI: private || privacy != "" && privacy != "off",
@@ -217,15 +206,15 @@ func genesysVars(invite call.Identity, own string, overrides map[string]string) 
 	known := gvp.Read(headers)
 	vars := map[string]any{
 		"config":    texts(overrides),
-		"userdata":  userdata(headers, written(invite)),
+		"userdata":  userdata(headers),
 		"sessionid": cmp.Or(known.Session, own),
 	}
-	if parent := first(headers["x-genesys-parent"]); parent != "" {
+	if parent := header.First(headers, "x-genesys-parent"); parent != "" {
 		vars["instance"] = map[string]any{"parent": parent}
 	}
 	cs := make(map[string]any)
-	setter(cs)("username", first(headers["x-genesys-cs-username"]))
-	setter(cs)("password", first(headers["x-genesys-cs-password"]))
+	setter(cs)("username", header.First(headers, "x-genesys-cs-username"))
+	setter(cs)("password", header.First(headers, "x-genesys-cs-password"))
 	if len(cs) > 0 {
 		vars["cs"] = cs
 	}
@@ -272,8 +261,8 @@ func properties(overrides map[string]string) map[string]string {
 
 // diverted names the number first called, the one that sent the call on, and why
 // (the Diversion header of RFC 5806, the last diversion first).
-func diverted(headers map[string][]string, set func(name, value string)) {
-	all := header.ParseParties(headers["diversion"])
+func diverted(headers header.Fields, set func(name, value string)) {
+	all := header.ParseParties(header.Values(headers, "diversion"))
 	if len(all) == 0 {
 		return
 	}
@@ -291,26 +280,15 @@ func user(uri string) string {
 	return part
 }
 
-func first(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[0]
-}
-
 // userdata is the data that came with the call in headers of their own, by names
 // as written and in lower case.
-func userdata(headers map[string][]string, names map[string]string) map[string]any {
+func userdata(headers header.Fields) map[string]any {
 	const prefix = "x-genesys-"
 	data := make(map[string]any)
-	for name, values := range headers {
-		key, ok := strings.CutPrefix(name, prefix)
-		if !ok || len(values) == 0 {
-			continue
-		}
-		data[key] = values[0]
-		if as := names[name]; len(as) == len(name) {
-			data[as[len(prefix):]] = values[0]
+	for field := range headers.Beginning(prefix) {
+		as := field.Name()[len(prefix):]
+		if _, again := data[strings.ToLower(as)]; !again {
+			data[strings.ToLower(as)], data[as] = field.Value(), field.Value()
 		}
 	}
 	return data

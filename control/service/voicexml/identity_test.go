@@ -8,6 +8,8 @@ import (
 
 	"mcp/control/media/codec"
 	"mcp/control/sip"
+	"mcp/control/sip/header"
+	"mcp/control/sip/header/headertest"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
 	"mcp/vxml/sim"
@@ -18,19 +20,17 @@ import (
 // invite is an INVITE made of words.
 type invite struct {
 	uri     sip.URI
-	headers map[string][]string
-	names   map[string]string
+	headers header.Fields
 	sdp     string
 }
 
-func (i invite) CallID() string                 { return "abc@host" }
-func (i invite) LocalURI() string               { return "sip:dialog@mcp" }
-func (i invite) RemoteURI() string              { return "sip:ann@sbc" }
-func (i invite) RequestURI() sip.URI            { return i.uri }
-func (i invite) Headers() map[string][]string   { return i.headers }
-func (i invite) HeaderNames() map[string]string { return i.names }
-func (i invite) RemoteSDP() []byte              { return []byte(i.sdp) }
-func (i invite) LocalTag() string               { return "tag1" }
+func (i invite) CallID() string         { return "abc@host" }
+func (i invite) LocalURI() string       { return "sip:dialog@mcp" }
+func (i invite) RemoteURI() string      { return "sip:ann@sbc" }
+func (i invite) RequestURI() sip.URI    { return i.uri }
+func (i invite) Headers() header.Fields { return i.headers }
+func (i invite) RemoteSDP() []byte      { return []byte(i.sdp) }
+func (i invite) LocalTag() string       { return "tag1" }
 
 // listener is a simulated caller whose INVITE says more.
 type listener struct {
@@ -74,15 +74,14 @@ func TestSessionVariables(t *testing.T) {
 		uri: sip.URI{Text: `sip:dialog@mcp;voicexml=http://web/a.vxml;aai={"x":1,"y":true}`, Params: map[string]string{
 			"voicexml": "http://web/a.vxml", "aai": `{"x":1,"y":true}`, "ccxml": "[7]", "dn": "7001", "foo": "bar",
 		}},
-		headers: map[string][]string{
-			"call-id": {"abc@host"}, "via": {"one", "two"}, "x-genesys-calluuid": {"U1"}, "x-genesys-customer": {"Ann B"}, "x-genesys-cs-username": {"cs"}, "x-genesys-parent": {"P1"},
-			"x-genesys-gvp-session-id": {"S1;gvp.rm.datanodes=1"}, "x-genesys-gvp-session-data": {"callsession=9;2;1"}, "privacy": {"none"}, "user-to-user": {"0431;encoding=hex"},
-			"history-info": {`<sip:first@a?Reason=SIP%3Bcause%3D302>;index=1, <sip:last@b?Privacy=history>;index=1.1;si=5`},
-			"diversion":    {`"B, C" <sip:222@b>;reason=no-answer`, `<sip:111@a>;reason=unconditional`},
-		},
+		headers: headertest.Fields(
+			"Call-ID", "abc@host", "via", "one", "via", "two", "x-genesys-calluuid", "U1", "X-Genesys-Customer", "Ann B", "x-genesys-cs-username", "cs", "x-genesys-parent", "P1",
+			"x-genesys-gvp-session-id", "S1;gvp.rm.datanodes=1", "x-genesys-gvp-session-data", "callsession=9;2;1", "privacy", "none", "user-to-user", "0431;encoding=hex",
+			"history-info", `<sip:first@a?Reason=SIP%3Bcause%3D302>;index=1, <sip:last@b?Privacy=history>;index=1.1;si=5`,
+			"diversion", `"B, C" <sip:222@b>;reason=no-answer`, "diversion", `<sip:111@a>;reason=unconditional`,
+		),
 		sdp: "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8 101\r\n" +
 			"a=rtpmap:101 telephone-event/8000\r\na=sendonly\r\n",
-		names: map[string]string{"x-genesys-customer": "X-Genesys-Customer", "call-id": "Call-ID"},
 	}
 	tests := []struct{ expr, want string }{
 		{"session.connection.local.uri", "sip:dialog@mcp"},
@@ -126,19 +125,19 @@ func TestSessionVariables(t *testing.T) {
 		}
 	}
 	for value, want := range map[string]string{"04416e6e;encoding=hex": "Ann", `"{\"x\":7}"`: "", "plain": "plain"} {
-		told := invite{headers: map[string][]string{"user-to-user": {value}}}
+		told := invite{headers: headertest.Fields("user-to-user", value)}
 		if got := say(t, told, "typeof session.connection.aai == 'object' ? '' : session.connection.aai"); got != want {
 			t.Errorf("User-to-User %s is %q, want %q", value, got, want)
 		}
 	}
-	moved := invite{headers: map[string][]string{"diversion": {`"B, C" <sip:222@b>;reason=no-answer;screen=yes, <sip:111@a>;privacy=full;reason=unconditional`}}}
+	moved := invite{headers: headertest.Fields("diversion", `"B, C" <sip:222@b>;reason=no-answer;screen=yes, <sip:111@a>;privacy=full;reason=unconditional`)}
 	const entry = "(function(r){ return r.uri + ' ' + r.pi + ' ' + r.si + ' ' + r.reason })"
 	for at, want := range []string{"sip:222@b false yes no-answer", "sip:111@a true undefined unconditional"} {
 		if got := say(t, moved, fmt.Sprintf("%s(session.connection.redirect[%d])", entry, at)); got != want {
 			t.Errorf("without History-Info redirection %d is %q, want %q", at, got, want)
 		}
 	}
-	bare := invite{headers: map[string][]string{}}
+	bare := invite{headers: headertest.Fields()}
 	for expr, want := range map[string]string{
 		"session.com.genesyslab.sessionid": "own", "typeof session.connection.redirect": "undefined",
 		"session.connection.protocol.sip.media.length": "0", "typeof session.connection.aai": "undefined", "typeof session.connection.dn": "undefined",
@@ -163,7 +162,7 @@ func TestFirstFetch(t *testing.T) {
 }
 
 func TestTell(t *testing.T) {
-	i := invite{headers: map[string][]string{"x-genesys-calluuid": {"U1"}}, uri: sip.URI{Params: map[string]string{"dn": "7001"}}}
+	i := invite{headers: headertest.Fields("x-genesys-calluuid", "U1"), uri: sip.URI{Params: map[string]string{"dn": "7001"}}}
 	names := []string{"session.connection.local.uri", "session.connection.uuid", "session.connection.dn", "session.connection.rdnis", "session.connection.protocol.sip.headers",
 		"session.com.genesyslab.sessionid", "session.com.genesyslab.config", "session.connection.local.uri.x"}
 	const told = "session.com.genesyslab.sessionid=own&session.connection.dn=7001&session.connection.local.uri=sip%3Adialog%40mcp&session.connection.uuid=U1"

@@ -17,6 +17,7 @@ import (
 	"mcp/control/sdp"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
+	"mcp/control/sip/header/headertest"
 )
 
 // dialled is the dialog of a call that is up until its caller hangs up.
@@ -100,7 +101,7 @@ func lend(tb testing.TB, watcher reporting.Watcher, playing chan<- media.Recordi
 		Addr: netip.AddrPortFrom(loopback, 9), Codecs: []sdp.Codec{{Name: "PCMU", ClockRate: 8000}}, Events: 101,
 		Ptime: 20 * time.Millisecond, Direction: sdp.SendRecv, SessionID: 1, Version: 1,
 	})
-	headers := map[string][]string{"call-id": {"abc@host"}, "via": {"SIP/2.0/UDP h"}, "from": {"<sip:ann@sbc>;tag=1"}, "cseq": {"1 INVITE"}}
+	headers := headertest.Fields("Call-ID", "abc@host", "Via", "SIP/2.0/UDP h", "From", "<sip:ann@sbc>;tag=1", "CSeq", "1 INVITE")
 	d := dialled{invite{headers: headers, sdp: string(offer)}}
 	var served sync.WaitGroup
 	served.Go(func() { server.Serve(context.Background(), d) })

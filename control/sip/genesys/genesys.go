@@ -43,30 +43,37 @@ type Call struct {
 	UserData map[string]string
 }
 
-// Read takes it from the headers of an INVITE, whose names are in lower case.
-func Read(headers map[string][]string) Call {
+// Read takes it from the headers of an INVITE.
+func Read(headers header.Fields) Call {
 	var session header.Value
-	if text := first(headers[SessionHeader]); text != "" {
+	if text := header.First(headers, SessionHeader); text != "" {
 		session = header.ParseValue(text)
 	}
 	c := Call{
 		Session:  session.Text,
 		Tenant:   session.Params["gvp.rm.tenant-id"],
-		CallUUID: strings.TrimSpace(first(headers[CallUUIDHeader])),
-		DBID:     strings.TrimSpace(first(headers[ProfileHeader])),
-		Transfer: strings.TrimSpace(first(headers[TransferHeader])),
+		CallUUID: strings.TrimSpace(header.First(headers, CallUUIDHeader)),
+		DBID:     strings.TrimSpace(header.First(headers, ProfileHeader)),
+		Transfer: strings.TrimSpace(header.First(headers, TransferHeader)),
 	}
-	c.Profile = cmp.Or(strings.TrimSpace(first(headers[OverrideHeader])), c.DBID)
-	if data := first(headers[SessionDataHeader]); data != "" {
+	c.Profile = cmp.Or(strings.TrimSpace(header.First(headers, OverrideHeader)), c.DBID)
+	if data := header.First(headers, SessionDataHeader); data != "" {
 		c.SessionData = strings.Split(data, ";")
 	}
-	for name, values := range headers {
-		if key, ok := strings.CutPrefix(name, Prefix); ok && key != "" && !meant(name) {
-			if c.UserData == nil {
-				c.UserData = map[string]string{}
-			}
-			c.UserData[key] = strings.Join(values, ", ")
+	for field := range headers.Beginning(Prefix) {
+		name := strings.ToLower(field.Name())
+		key := name[len(Prefix):]
+		if key == "" || meant(name) {
+			continue
 		}
+		if c.UserData == nil {
+			c.UserData = map[string]string{}
+		}
+		value := field.Value()
+		if before, again := c.UserData[key]; again {
+			value = before + ", " + value
+		}
+		c.UserData[key] = value
 	}
 	return c
 }
@@ -78,13 +85,6 @@ func meant(name string) bool {
 		return true
 	}
 	return false
-}
-
-func first(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[0]
 }
 
 // Overrides are the options that a Request-URI's parameters override, by

@@ -3,20 +3,22 @@ package genesys
 import (
 	"reflect"
 	"testing"
+
+	"mcp/control/sip/header/headertest"
 )
 
 // The headers are as the product's Resource Manager sends them.
 func TestRead(t *testing.T) {
-	got := Read(map[string][]string{
-		"x-genesys-gvp-session-id":      {"A1B2-C3;gvp.rm.datanodes=2|1;gvp.rm.tenant-id=1.102_IVRAppDefault;gvp.rm.cti-call=1"},
-		"x-genesys-gvp-session-data":    {"callsession=A1B2-C3;2;1;;;;Environment/ccid;IVRAppDefault"},
-		"x-genesys-calluuid":            {"00QP5G2JDS"},
-		"x-genesys-rm-application-dbid": {"105"},
-		"x-genesys-customer":            {"gold"},
-		"x-iscc-cofid":                  {"location=x;cofid=9"},
-		"x-genesys-":                    {"nameless"},
-		"x-other":                       {"y"},
-	})
+	got := Read(headertest.Fields(
+		"x-genesys-gvp-session-id", "A1B2-C3;gvp.rm.datanodes=2|1;gvp.rm.tenant-id=1.102_IVRAppDefault;gvp.rm.cti-call=1",
+		"x-genesys-gvp-session-data", "callsession=A1B2-C3;2;1;;;;Environment/ccid;IVRAppDefault",
+		"x-genesys-calluuid", "00QP5G2JDS",
+		"x-genesys-rm-application-dbid", "105",
+		"x-genesys-customer", "gold",
+		"x-iscc-cofid", "location=x;cofid=9",
+		"x-genesys-", "nameless",
+		"x-other", "y",
+	))
 	want := Call{
 		Session: "A1B2-C3", Tenant: "1.102_IVRAppDefault", CallUUID: "00QP5G2JDS", Profile: "105", DBID: "105",
 		Transfer:    "location=x;cofid=9",
@@ -26,7 +28,7 @@ func TestRead(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
-	chosen := Read(map[string][]string{"x-genesys-rm-application-dbid": {"105"}, "x-genesys-gsw-ivr-profile-id": {"117"}})
+	chosen := Read(headertest.Fields("x-genesys-rm-application-dbid", "105", "x-genesys-gsw-ivr-profile-id", "117"))
 	if chosen.Profile != "117" || chosen.DBID != "105" || chosen.UserData["gsw-ivr-profile-id"] != "117" {
 		t.Errorf("with a profile of SIP Server's: %+v", chosen)
 	}
