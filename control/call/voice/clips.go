@@ -18,8 +18,9 @@ const maxClips = 1000
 type Clips struct {
 	seed maphash.Seed
 
-	mu    sync.Mutex
-	byKey map[clipKey]*media.Clip
+	mu     sync.Mutex // guards what follows
+	byKey  map[clipKey]*media.Clip
+	coming map[clipKey]func() (*media.Clip, error) // wait for what is being decoded
 }
 
 // clipKey is what a recording is known by: the memory it is in, its content, whose hash
@@ -35,11 +36,11 @@ type clipKey struct {
 
 // NewClips makes an empty one.
 func NewClips() *Clips {
-	return &Clips{seed: maphash.MakeSeed(), byKey: map[clipKey]*media.Clip{}}
+	return &Clips{seed: maphash.MakeSeed(), byKey: map[clipKey]*media.Clip{}, coming: map[clipKey]func() (*media.Clip, error){}}
 }
 
-// Get returns the clip of a recording, decoding it when it is new. The data must not
-// be changed afterwards.
+// Get returns the clip of a recording, decoding it when it is new: once, however many
+// ask for it at that moment. The data must not be changed afterwards.
 func (c *Clips) Get(mediaType string, data []byte, spoken codec.Codec) (*media.Clip, error) {
 	same := clipKey{length: len(data), mediaType: mediaType, codec: spoken.Name}
 	if len(data) > 0 {
@@ -50,16 +51,41 @@ func (c *Clips) Get(mediaType string, data []byte, spoken codec.Codec) (*media.C
 	}
 	alike := same
 	alike.memory, alike.content = weak.Pointer[byte]{}, maphash.Bytes(c.seed, data)
-	clip := c.find(alike)
-	if clip == nil {
-		var err error
-		if clip, err = media.DecodeClip(mediaType, data, spoken); err != nil {
-			return nil, err
-		}
-		c.keep(alike, clip)
+	clip, err := c.share(alike, func() (*media.Clip, error) { return media.DecodeClip(mediaType, data, spoken) })
+	if err != nil {
+		return nil, err
 	}
 	c.keep(same, clip)
 	return clip, nil
+}
+
+// share finds a clip, or makes it: the first who asks does, and the others wait. One that
+// could not be made is tried again by who asks later.
+func (c *Clips) share(k clipKey, decode func() (*media.Clip, error)) (*media.Clip, error) {
+	c.mu.Lock()
+	clip, wait := c.byKey[k], c.coming[k]
+	if clip == nil && wait == nil {
+		wait = sync.OnceValues(func() (clip *media.Clip, err error) {
+			defer func() { c.came(k, clip) }()
+			return decode()
+		})
+		c.coming[k] = wait
+	}
+	c.mu.Unlock()
+	if clip != nil {
+		return clip, nil
+	}
+	return wait()
+}
+
+// came keeps what was being made; nil: it could not be.
+func (c *Clips) came(k clipKey, clip *media.Clip) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.coming, k)
+	if clip != nil {
+		c.keepLocked(k, clip)
+	}
 }
 
 // said is the key of what an engine calls by a name of its own.
@@ -73,11 +99,15 @@ func (c *Clips) find(k clipKey) *media.Clip {
 	return c.byKey[k]
 }
 
-// keep makes room by dropping an arbitrary clip: the cache serves the few
-// recordings that every call plays, and those come back at once.
 func (c *Clips) keep(k clipKey, clip *media.Clip) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.keepLocked(k, clip)
+}
+
+// keepLocked makes room by dropping an arbitrary clip: the cache serves the few
+// recordings that every call plays, and those come back at once.
+func (c *Clips) keepLocked(k clipKey, clip *media.Clip) {
 	if len(c.byKey) >= maxClips {
 		for old := range c.byKey {
 			delete(c.byKey, old)
