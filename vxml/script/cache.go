@@ -48,6 +48,7 @@ const (
 	statements
 	assignment
 	semantics
+	tag // one, which is only looked at
 )
 
 type program struct {
@@ -55,6 +56,7 @@ type program struct {
 	trait             // what is to be guarded, and whether it may give objects code that runs by itself
 	plain  plain      // what an expression comes to, where that is plain
 	refers references // of the tags of a rule
+	sets   *setting   // what a tag does; nil: more than that
 	evals  bool       // it calls eval, and its code makes it from that
 	vars   []string   // declared by statements with var, let, const, class or function
 }
@@ -86,7 +88,7 @@ func (c *Cache) program(k key, src Source, work int) (*program, error) {
 func compile(k key, src Source, work int) (*program, error) {
 	p := &program{}
 	tree, err := p.read(k, src, work)
-	if err == nil {
+	if err == nil && k.kind != tag {
 		err = p.compile(tree, k)
 	}
 	if err != nil {
@@ -115,6 +117,12 @@ func (p *program) read(k key, src Source, work int) (*ast.Program, error) {
 		// The text is a complete function expression of its own.
 		p.refers = referencesOf(k.text)
 		return parse(src.Name, "("+k.text+")", inlineWork)
+	case tag:
+		tree, err := parse(src.Name, k.text, inlineWork)
+		if err == nil {
+			p.sets = settingOf(tree)
+		}
+		return tree, err
 	case assignment:
 		return parse(src.Name, k.text, inlineWork)
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dop251/goja"
+
 	"mcp/vxml/grammar"
 	"mcp/vxml/vxmltest"
 	"mcp/vxml/xmltree"
@@ -273,6 +275,77 @@ func TestBuiltinMeanings(t *testing.T) {
 	}
 }
 
+// What tags come to without the engine is what it makes of them, and what they could
+// mean otherwise is left to it.
+func TestSimply(t *testing.T) {
+	const c = `<rule id="c"><one-of><item>red<tag>out='#f00'</tag></item><item>blue</item></one-of></rule>`
+	rule := func(content string) string { return `<rule id="r">` + content + `</rule>` + c }
+	const script, literals = `tag-format="semantics/1.0"`, `tag-format="semantics/1.0-literals"`
+	tests := []struct {
+		name, attrs, rules, text string
+		simple                   bool
+	}{
+		{"a literal", script, rule(`a<tag>out = "x"; // why</tag>`), "a", true},
+		{"a truth", script, rule(`a<tag>out=true</tag>`), "a", true},
+		{"a number", script, rule(`a<tag>out=1.5</tag>`), "a", true},
+		{"no tag", script, rule(`<ruleref uri="#c"/>`), "blue", true},
+		{"what a rule means", script, rule(`<ruleref uri="#c"/><tag>out=rules.c</tag>`), "red", true},
+		{"its latest meaning", script, rule(`<tag>out=""</tag><item repeat="1-"><ruleref uri="#c"/><tag>out+=rules.c</tag></item>`), "red blue red", true},
+		{"the last literal", literals, rule(`a<tag> x </tag><ruleref uri="#c"/><tag> y z </tag>`), "a red", true},
+		{"literals without one", literals, rule(`<ruleref uri="#c"/>`), "blue", true},
+		{"more to an object", script, rule(`a<tag>out+="x"</tag>`), "a", false},
+		{"a number to a text", script, rule(`<tag>out="x"</tag>a<tag>out+=1</tag>`), "a", false},
+		{"a rule that has not come", script, rule(`<tag>out=rules.c</tag><ruleref uri="#c"/>`), "red", false},
+		{"nothing set", script, rule(`a<tag>"x"</tag>`), "a", false},
+		{"a member", script, rule(`a<tag>out.x="y"</tag>`), "a", false},
+		{"another variable", script, rule(`a<tag>x="y"</tag>`), "a", false},
+		{"a rule's member", script, rule(`<ruleref uri="#c"/><tag>out=rules.c.length</tag>`), "red", false},
+		{"a header", script, `<tag>var n=1</tag>` + rule(`a<tag>out="x"</tag>`), "a", false},
+		{"no format", "", rule(`a<tag>out="x"</tag>`), "a", false},
+		{"a long text", script, rule(`<tag>out=""</tag>a<item repeat="100"><tag>out+="` + strings.Repeat("x", 50) + `"</tag>b</item>`), "a" + strings.Repeat(" b", 100), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g, err := grammar.Parse([]byte(`<grammar xmlns="`+grammar.Namespace+`" version="1.0" xml:lang="en" root="r" `+tt.attrs+`>`+tt.rules+`</grammar>`), grammar.Defaults{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := grammar.Link(t.Context(), g, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree := l.Match(tt.text)
+			if tree == nil {
+				t.Fatal("no match")
+			}
+			sameSimply(t, tree, NewCache())
+			m := NewMachine(Limits{}, NewCache())
+			if _, err := m.Interpret(t.Context(), tree); err == nil && (m.vm == nil) != tt.simple {
+				t.Errorf("without the engine: %t, want %t", m.vm == nil, tt.simple)
+			}
+			aged := NewMachine(Limits{}, NewCache())
+			aged.implicit = true
+			if _, err := aged.Interpret(t.Context(), tree); err == nil && aged.vm == nil {
+				t.Error("objects may have code of their own, and nobody ran it")
+			}
+		})
+	}
+}
+
+// sameSimply fails the test when the engine makes something else of a parse.
+func sameSimply(t *testing.T, tree *grammar.Tree, cache *Cache) {
+	t.Helper()
+	m := NewMachine(Limits{}, cache)
+	got, ok := m.simply(tree)
+	if !ok {
+		return
+	}
+	v, err := m.call(t.Context(), Source{}, func() (goja.Value, error) { return m.interpret(tree) })
+	if want := (Value{v, m}).JSON(); err != nil || m.Value(got).JSON() != want {
+		t.Errorf("simply means %v, want %s, %v", got, want, err)
+	}
+}
+
 // FuzzTags interprets tags of every format: a fault is an error, never more.
 func FuzzTags(f *testing.F) {
 	for _, tag := range []string{"out.x = rules.latest()", "out=meta.current().text", "crimson", "}", "$.x=1", "this.y"} {
@@ -292,6 +365,7 @@ func FuzzTags(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tag string, format int) {
 		tree := &grammar.Tree{Rule: "r", Format: grammar.TagFormat(uint(format) % 3), Nodes: []grammar.Node{{Token: "a"}, {Tag: &tag}}}
 		vxmltest.Within(t, func() {
+			sameSimply(t, tree, cache)
 			m := NewMachine(Limits{Time: 20 * time.Millisecond}, cache)
 			if v, err := m.Interpret(context.Background(), tree); err == nil {
 				_ = v.JSON()

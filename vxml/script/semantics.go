@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/token"
 
 	"mcp/vxml/grammar"
 )
@@ -19,6 +21,11 @@ import (
 func (m *Machine) Interpret(ctx context.Context, t *grammar.Tree) (Value, error) {
 	if t.Format == grammar.Unstated && !t.Tagged() {
 		return m.Value(t.Text()), nil
+	}
+	if m.lost == nil && !m.implicit {
+		if v, ok := m.simply(t); ok {
+			return m.Value(v), nil
+		}
 	}
 	v, err := m.call(ctx, Source{Text: "grammar rule " + t.Rule}, func() (goja.Value, error) {
 		return m.interpret(t)
@@ -228,4 +235,101 @@ func (r *ruleRun) literals() (goja.Value, error) {
 		}
 	}
 	return r.untagged()
+}
+
+// Most tags set out to a literal, or add one, or what a rule means, to what it is. What
+// they come to needs no engine, as long as no script has given objects code of their own.
+
+// setting is such a tag.
+type setting struct {
+	adds    bool
+	literal any    // string, bool, int64 or float64; nil: it is what a rule means
+	rule    string // which
+}
+
+// maxSimple bounds the text, in bytes, that tags put together without limits.
+const maxSimple = 4 << 10
+
+// settingOf is the setting that a tag is, or nil.
+func settingOf(tag *ast.Program) *setting {
+	e, _ := single(tag)
+	set, ok := e.(*ast.AssignExpression)
+	if !ok || set.Operator != token.ASSIGN && set.Operator != token.PLUS {
+		return nil
+	}
+	if out, ok := set.Left.(*ast.Identifier); !ok || out.Name != "out" {
+		return nil
+	}
+	to := &setting{adds: set.Operator == token.PLUS, literal: literal(set.Right)}
+	if names, ok := path(set.Right); ok && len(names) == 2 && names[0] == "rules" && names[1] != "__proto__" {
+		to.rule = names[1]
+	}
+	if to.literal == nil && to.rule == "" {
+		return nil
+	}
+	return to
+}
+
+// simply is what a parse means, in plain Go; false: its tags have to be run to know.
+func (m *Machine) simply(t *grammar.Tree) (any, bool) {
+	run := simpleRun{machine: m}
+	for _, n := range t.Nodes {
+		if n.Rule != nil && !run.enter(n.Rule) || n.Tag != nil && !run.tag(t, *n.Tag) {
+			return nil, false
+		}
+	}
+	switch {
+	case run.tagged && t.Format == grammar.Literals:
+		return strings.TrimSpace(run.last), true
+	case run.tagged:
+		return run.out, run.out != nil
+	case run.latest != nil:
+		return run.latest, true
+	}
+	return t.Text(), true
+}
+
+// simpleRun interprets one rule of a parse whose tags are settings.
+type simpleRun struct {
+	machine *Machine
+	out     any            // nil: no tag has set it
+	latest  any            // that a rule within means; nil: there is none
+	means   map[string]any // the rules within, by name; nil: there is none
+	tagged  bool
+	last    string // tag
+}
+
+func (r *simpleRun) enter(t *grammar.Tree) (ok bool) {
+	if r.means == nil {
+		r.means = make(map[string]any)
+	}
+	r.latest, ok = r.machine.simply(t)
+	r.means[t.Rule] = r.latest
+	return ok
+}
+
+// tag takes in a tag of the rule t; false: it is no setting, or none that could be.
+func (r *simpleRun) tag(t *grammar.Tree, text string) bool {
+	r.tagged, r.last = true, text
+	if t.Format != grammar.Script || len(t.Header) > 0 {
+		return t.Format == grammar.Literals
+	}
+	p, err := r.machine.cache.program(key{kind: tag, text: text}, Source{Text: text}, inlineWork)
+	if err != nil || p.sets == nil {
+		return false
+	}
+	value := p.sets.literal
+	if value == nil {
+		value = r.means[p.sets.rule]
+	}
+	if p.sets.adds {
+		before, ok1 := r.out.(string)
+		more, ok2 := value.(string)
+		if !ok1 || !ok2 || len(before)+len(more) > maxSimple {
+			return false
+		}
+		value = before + more
+	}
+	r.out = value
+	return value != nil
 }
