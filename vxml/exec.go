@@ -333,7 +333,7 @@ func (s *session) clear(ctx context.Context, a *doc.Clear) error {
 			}
 			continue
 		}
-		delete(s.dialog.prompts, name)
+		s.dialog.prompts.forget(name)
 		s.dialog.forget(name)
 		if err := s.dialog.scope.Declare(name, script.Value{}); err != nil {
 			return semantic(ctx, a.Pos, err)

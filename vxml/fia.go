@@ -19,7 +19,7 @@ type dialog struct {
 	scope    *script.Scope
 	inner    *script.Scope  // anonymous scope of what is being executed, or nil
 	item     doc.Item       // being visited, or nil
-	prompts  map[string]int // how often each item has been prompted
+	prompts  asked          // how often each item has been prompted
 	events   map[thrown]int // how often
 	filled   map[string]bool
 	next     string            // of <goto nextitem>

@@ -2,6 +2,7 @@ package vxml
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,18 +44,39 @@ func (q *queue) take() []Prompt {
 	return out
 }
 
+// asked is how often items of a form have been prompted, those that have.
+type asked []prompted
+
+type prompted struct {
+	item  string
+	count int
+}
+
+// again counts that an item is prompted once more.
+func (a *asked) again(item string) int {
+	for i := range *a {
+		if p := &(*a)[i]; p.item == item {
+			p.count++
+			return p.count
+		}
+	}
+	*a = append(*a, prompted{item, 1})
+	return 1
+}
+
+func (a *asked) forget(item string) {
+	*a = slices.DeleteFunc(*a, func(p prompted) bool { return p.item == item })
+}
+
 // prompt queues the prompts of an item that are due (section 4.1.6): of those
 // whose condition holds, the ones of the highest count not above the item's counter.
 func (s *session) prompt(ctx context.Context, item *doc.Common) error {
 	d := s.dialog
-	if d.prompts == nil {
-		d.prompts = make(map[string]int)
-	}
-	d.prompts[item.Name]++
+	count := d.prompts.again(item.Name)
 	var eligible []*doc.Prompt
 	best := 0
 	for _, p := range item.Prompts {
-		if p.Count > d.prompts[item.Name] {
+		if p.Count > count {
 			continue
 		}
 		ok, err := s.holds(ctx, p.Pos, p.Cond)

@@ -79,8 +79,13 @@ func (s *Secrets) none() bool {
 	return len(s.all) == 0
 }
 
-// Logger writes to what l writes to, without the secrets.
-func (s *Secrets) Logger(l *slog.Logger) *slog.Logger { return slog.New(handler{l.Handler(), s}) }
+// Logger writes to what l writes to, without the secrets: l, where it does already.
+func (s *Secrets) Logger(l *slog.Logger) *slog.Logger {
+	if h, ok := l.Handler().(handler); ok && h.secrets == s {
+		return l
+	}
+	return slog.New(handler{l.Handler(), s})
+}
 
 // handler is a slog.Handler that conceals.
 type handler struct {

@@ -90,7 +90,7 @@ func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]strin
 		return nil, &call.Refusal{Status: 400, Reason: "Bad Request", Warning: err.Error()}
 	}
 	start := vxml.Start{
-		URL: p.url, Request: request, Vars: p.phone.variables(), Properties: properties(c.Overrides()), Logger: c.Log(), Trace: p.phone.trace,
+		URL: p.url, Request: request, Vars: p.phone.variables(), Properties: properties(c.Overrides()), Logger: p.phone.log, Trace: p.phone.trace,
 		Steps: p.phone.steps(), Values: p.phone.inspected, Secrets: &p.phone.secrets,
 	}
 	if len(s.config.Tell) > 0 {
