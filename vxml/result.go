@@ -240,17 +240,20 @@ func (s *session) remember(ctx context.Context, in *input) (script.Value, error)
 }
 
 // publish sets application.lastresult$: an array of results that reads as the
-// best of them, too.
+// best of them, too. Few pages read it.
 func (s *session) publish(in *input, meanings []script.Value) error {
-	results := make([]script.Value, len(meanings))
-	var best []script.Member
-	for i, v := range meanings {
-		members := s.shadow(in, in.alternatives[i], v)
-		if results[i] = s.machine.Object(members...); i == 0 {
-			best = members
+	m := s.queue.mark
+	return s.stage.app.DeclareLater("lastresult$", func() script.Value {
+		results := make([]script.Value, len(meanings))
+		var best []script.Member
+		for i, v := range meanings {
+			members := shadow(in, i, v, m)
+			if results[i] = s.machine.Object(members...); i == 0 {
+				best = members
+			}
 		}
-	}
-	return s.stage.app.Declare("lastresult$", s.machine.Array(results, best...))
+		return s.machine.Array(results, best...)
+	})
 }
 
 // forget is the other end of application.lastresult$: it is undefined from the
@@ -258,13 +261,14 @@ func (s *session) publish(in *input, meanings []script.Value) error {
 // is a result (VoiceXML 2.0 section 5.1.5).
 func (s *session) forget() error { return s.stage.app.Declare("lastresult$", script.Value{}) }
 
-// shadow is an alternative as pages see it.
-func (s *session) shadow(in *input, a alternative, meaning script.Value) []script.Member {
+// shadow is the i-th alternative as pages see it, after the prompts in which mark m was reached.
+func shadow(in *input, i int, meaning script.Value, m mark) []script.Member {
+	a := in.alternatives[i]
 	out := []script.Member{
 		{Name: "confidence", Value: a.confidence}, {Name: "utterance", Value: a.utterance},
 		{Name: "inputmode", Value: a.mode}, {Name: "interpretation", Value: meaning},
 	}
-	if m := s.queue.mark; m.name != "" {
+	if m.name != "" {
 		out = append(out, script.Member{Name: "markname", Value: m.name}, script.Member{Name: "marktime", Value: m.ago.Milliseconds()})
 	}
 	if in.recorded != nil { // VoiceXML 2.1 section 7
@@ -277,7 +281,7 @@ func (s *session) shadow(in *input, a alternative, meaning script.Value) []scrip
 // fillField gives a field the result of its own grammar (section 3.1.6.2): the
 // member that its slot names, or the whole.
 func (s *session) fillField(ctx context.Context, f *doc.Field, in *input, v script.Value) error {
-	if err := s.setField(ctx, f, s.machine.Object(s.shadow(in, in.alternatives[0], v)...), slot(v, f.Slot, v)); err != nil {
+	if err := s.setField(ctx, f, s.shadowed(in, v), slot(v, f.Slot, v)); err != nil {
 		return err
 	}
 	return s.runFilled(ctx)
@@ -294,14 +298,20 @@ func slot(v script.Value, name string, otherwise script.Value) script.Value {
 	return v
 }
 
-func (s *session) setField(ctx context.Context, f *doc.Field, shadow, v script.Value) error {
+// shadowed makes the shadow variable of a field that the best alternative fills.
+func (s *session) shadowed(in *input, meaning script.Value) func() script.Value {
+	m := s.queue.mark
+	return func() script.Value { return s.machine.Object(shadow(in, 0, meaning, m)...) }
+}
+
+func (s *session) setField(ctx context.Context, f *doc.Field, shadow func() script.Value, v script.Value) error {
 	if err := s.fill(f.Name, v); err != nil {
 		return semantic(ctx, f.Pos, err)
 	}
 	if !f.Visible {
 		return nil
 	}
-	return semantic(ctx, f.Pos, s.dialog.scope.Declare(f.Name+"$", shadow))
+	return semantic(ctx, f.Pos, s.dialog.scope.DeclareLater(f.Name+"$", shadow))
 }
 
 // fillForm gives every field the member of a form-level result that its slot
@@ -317,7 +327,7 @@ func (s *session) fillForm(ctx context.Context, in *input, v script.Value) error
 		if member.Undefined() {
 			continue
 		}
-		if err := s.setField(ctx, f, s.machine.Object(s.shadow(in, in.alternatives[0], v)...), member); err != nil {
+		if err := s.setField(ctx, f, s.shadowed(in, v), member); err != nil {
 			return err
 		}
 	}

@@ -249,6 +249,14 @@ func (s *Scope) Declare(name string, v Value) error {
 	return s.vars.set(s.machine, name, v.raw())
 }
 
+// DeclareLater does so with what is made when somebody first asks for it.
+func (s *Scope) DeclareLater(name string, make func() Value) error {
+	if s.machine.lost != nil {
+		return s.machine.lost
+	}
+	return s.vars.put(s.machine, variable{name, func() goja.Value { return make().raw() }})
+}
+
 // Changed calls tell for each variable of this very scope whose value write makes a text
 // of that is not the one it was when tell was last called for it. Functions are left out,
 // and variables that have had no value yet.

@@ -16,7 +16,15 @@ type variables struct {
 
 type variable struct {
 	name  string
-	value goja.Value
+	value any // a goja.Value, or the func() goja.Value that makes it when somebody asks
+}
+
+func (v *variable) known() goja.Value {
+	if make, ok := v.value.(func() goja.Value); ok {
+		v.value = make()
+	}
+	value, _ := v.value.(goja.Value)
+	return value
 }
 
 // maxListed is how many variables are a list.
@@ -32,7 +40,7 @@ func (v *variables) get(name string) goja.Value {
 	}
 	for i := range v.list {
 		if v.list[i].name == name {
-			return v.list[i].value
+			return v.list[i].known()
 		}
 	}
 	return nil
@@ -40,27 +48,34 @@ func (v *variables) get(name string) goja.Value {
 
 // has tells whether there is such a variable.
 func (v *variables) has(name string) bool {
-	if v.fixed != nil {
+	switch {
+	case v.fixed != nil:
 		return v.fixed.Has(name)
+	case v.object != nil:
+		return v.object.Get(name) != nil
 	}
-	return v.get(name) != nil
+	return slices.ContainsFunc(v.list, func(one variable) bool { return one.name == name })
 }
 
 // set gives a variable its value, and makes it when needed.
 func (v *variables) set(m *Machine, name string, value goja.Value) error {
+	return v.put(m, variable{name, value})
+}
+
+func (v *variables) put(m *Machine, one variable) error {
 	for i := range v.list {
-		if v.list[i].name == name {
-			v.list[i].value = value
+		if v.list[i].name == one.name {
+			v.list[i] = one
 			return nil
 		}
 	}
 	if v.object != nil || v.fixed != nil || len(v.list) == maxListed {
-		return v.seen(m).Set(name, value)
+		return v.seen(m).Set(one.name, one.known())
 	}
 	if v.list == nil {
 		v.list = make([]variable, 0, 2)
 	}
-	v.list = append(v.list, variable{name, value})
+	v.list = append(v.list, one)
 	return nil
 }
 
@@ -90,7 +105,7 @@ func (v *variables) seen(m *Machine) *goja.Object {
 	default:
 		v.object = m.engine().CreateObject(nil)
 		for _, one := range v.list {
-			_ = v.object.Set(one.name, one.value)
+			_ = v.object.Set(one.name, one.known())
 		}
 		v.list = nil
 	}

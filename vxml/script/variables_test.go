@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -100,5 +101,53 @@ func TestFirst(t *testing.T) {
 		if _, err := s.Eval(context.Background(), Source{Text: expr}); err != nil {
 			t.Errorf("%s: %v", expr, err)
 		}
+	}
+}
+
+// What is declared for later is made when somebody first asks for it, once.
+func TestDeclareLater(t *testing.T) {
+	tests := []struct {
+		name string
+		use  func(s *Scope) (string, error)
+		want string
+		made int
+	}{
+		{"nobody asks", func(s *Scope) (string, error) { return s.Find("x").Name(), nil }, "application", 0},
+		{"it is read", func(s *Scope) (string, error) { return s.Get("x").String(), nil }, "made", 1},
+		{"it is read by name", func(s *Scope) (string, error) {
+			v, err := s.Eval(context.Background(), Source{Text: "application.x"})
+			return v.String(), err
+		}, "made", 1},
+		{"a script reads it twice", func(s *Scope) (string, error) {
+			v, err := s.Eval(context.Background(), Source{Text: "(function() { return x + x })()"})
+			return v.String() + s.Get("x").String(), err
+		}, "mademademade", 1},
+		{"it is declared anew", func(s *Scope) (string, error) {
+			err := s.Declare("x", s.machine.Value("new"))
+			return s.Get("x").String(), err
+		}, "new", 0},
+		{"there are many", func(s *Scope) (string, error) {
+			for i := range maxListed {
+				if err := s.Declare(fmt.Sprintf("n%d", i), Value{}); err != nil {
+					return "", err
+				}
+			}
+			return s.Get("x").String(), s.DeclareLater("y", func() Value { return s.Get("x") })
+		}, "made", 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := NewMachine(Limits{}, NewCache())
+			s := m.NewScope(nil, "application")
+			made := 0
+			err := s.DeclareLater("x", func() Value { made++; return m.Value("made") })
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := tt.use(s)
+			if got != tt.want || made != tt.made || err != nil {
+				t.Errorf("%q, made %d times, %v; want %q, %d times", got, made, err, tt.want, tt.made)
+			}
+		})
 	}
 }
