@@ -102,6 +102,10 @@ func (m *Matcher) event(e event) *event {
 
 // Feed takes the next token and tells the state it leads to.
 func (m *Matcher) Feed(token string) State {
+	if n := len(m.threads); m.pending == nil { // most inputs can go on in as many ways as they begin in
+		both := make([]thread, 2*n)
+		m.pending, m.room = both[:0:n], both[n:n]
+	}
 	for i := len(m.threads) - 1; i >= 0; i-- {
 		t := m.threads[i]
 		in := &t.rule.code[t.pc]
