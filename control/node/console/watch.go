@@ -164,7 +164,7 @@ func (c *Console) look(now time.Time) int {
 	look := Look{At: now, Calls: up, Legs: len(views)}
 	before := c.before
 	c.calls = calls
-	c.before, c.legs, c.dropped = make(map[netip.AddrPort]media.LegStats, len(views)), c.legs[:0:0], map[string]uint64{}
+	c.before, c.legs, c.dropped = make(map[netip.AddrPort]media.LegStats, len(views)), make([]Leg, 0, len(views)), map[string]uint64{}
 	var came, lost float64
 	for _, v := range views {
 		c.before[v.Local] = v.Stats

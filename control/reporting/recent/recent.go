@@ -208,8 +208,8 @@ func (c *Calls) List() []Call {
 // Live lists the calls that are up, the latest first, and says how many there are with
 // those that are not followed.
 func (c *Calls) Live() (calls []Call, total int) {
-	calls = []Call{}
 	c.mu.Lock()
+	calls = make([]Call, 0, len(c.known))
 	for _, d := range c.known {
 		if d.Ended == nil {
 			calls = append(calls, d.Call)
