@@ -13,7 +13,9 @@ func (l *Layer) datagram(data []byte, from Link) {
 	}
 	msg, bad, err := l.parser.parse(data)
 	if err != nil {
-		l.log.Warn("sip message dropped", "from", from.remote, "bytes", len(data), "error", err)
+		if l.garbage.Add(1) == 1 { // who sends garbage sends much: watch counts the rest
+			l.log.Warn("sip message dropped", "from", from.remote, "bytes", len(data), "error", err)
+		}
 		return
 	}
 	switch m := msg.(type) {

@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -84,12 +85,18 @@ type Layer struct {
 	listeners []listener
 	refused   refusals
 	queues
-	stopped chan struct{}
-	readers sync.WaitGroup
+	reading
 
 	mu     sync.Mutex
 	closed bool
 	tables
+}
+
+// reading is what the readers of all sockets share.
+type reading struct {
+	stopped chan struct{}
+	readers sync.WaitGroup
+	garbage atomic.Uint64 // messages that could not be read, since watch last looked
 }
 
 // queues is what waits.
@@ -125,7 +132,7 @@ func Listen(cfg Config, specs []string) (*Layer, error) {
 		parser:  newParser(),
 		keys:    keys{maphash.MakeSeed()},
 		refused: refusals{tags: maphash.MakeSeed()},
-		stopped: make(chan struct{}),
+		reading: reading{stopped: make(chan struct{})},
 		tables: tables{
 			servers: map[txKey]*transaction{},
 			answers: answers{given: map[txKey][]byte{}},
@@ -153,9 +160,7 @@ func (l *Layer) Start() {
 	for _, p := range l.packets {
 		l.readers.Go(p.read)
 	}
-	if len(l.packets) > 0 {
-		l.readers.Go(l.watchLoss)
-	}
+	l.readers.Go(l.watch)
 	for _, ln := range l.listeners {
 		l.readers.Go(func() { l.accept(ln) })
 	}

@@ -63,8 +63,9 @@ func (p *packet) read() {
 	}
 }
 
-// lossLook is how often it is looked whether messages were lost: each 10 s, in T1.
-const lossLook = 20
+// look is how often it is looked whether messages were lost or could not be read: each
+// 10 s, in T1.
+const look = 20
 
 // Lost counts the datagrams that the kernel has dropped since the start because those
 // before them were not read yet.
@@ -77,12 +78,15 @@ func (l *Layer) Lost() (lost uint64) {
 	return lost
 }
 
-// watchLoss warns of lost datagrams until the layer closes.
-func (l *Layer) watchLoss() {
-	for before := uint64(0); l.pause(lossLook * l.timing.t1); {
+// watch warns of messages that were lost or could not be read until the layer closes.
+func (l *Layer) watch() {
+	for before := uint64(0); l.pause(look * l.timing.t1); {
 		if lost := l.Lost(); lost > before {
 			l.log.Warn("sip messages lost, which came faster than they were read", "lost", lost-before, "all", lost)
 			before = lost
+		}
+		if n := l.garbage.Swap(0); n > 1 {
+			l.log.Warn("sip messages dropped, which could not be read", "messages", n)
 		}
 	}
 }

@@ -94,6 +94,32 @@ func TestLostDatagramsAreTold(t *testing.T) {
 	}
 }
 
+// A flood of garbage takes two lines of the log each ten seconds.
+func TestGarbageIsToldOnce(t *testing.T) {
+	log := make(lines, 1000)
+	l, err := Listen(Config{T1: 10 * time.Millisecond, MaxMessage: 1 << 16, Log: slog.New(slog.NewTextHandler(log, nil))},
+		[]string{"udp:127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	for range 500 {
+		l.datagram([]byte("INVITE nonsense"), Link{remote: addrPort("192.0.2.1:5060")})
+	}
+	if line := <-log; !strings.Contains(line, "level=WARN") || !strings.Contains(line, "from=192.0.2.1:5060") || len(log) > 0 {
+		t.Errorf("%d more than %s", len(log), line)
+	}
+	l.Start()
+	select {
+	case line := <-log:
+		if !strings.Contains(line, "level=WARN") || !strings.Contains(line, "messages=500") {
+			t.Error(line)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the others are not told")
+	}
+}
+
 func BenchmarkHost(b *testing.B) {
 	link := Link{carrier: &packet{addr: addrPort("0.0.0.0:5070")}, remote: addrPort("127.0.0.1:5060")}
 	b.Run("remembered", func(b *testing.B) {
