@@ -29,6 +29,9 @@ type Peer struct {
 	to      net.Addr       // UDP: where Send goes
 	inbox   chan Message
 	reader  sync.WaitGroup
+
+	mu           sync.Mutex // guards what follows
+	acknowledged map[string]bool
 }
 
 // Dial makes a peer that speaks to an address over "tcp" or "udp". It is closed
@@ -137,7 +140,33 @@ func (p *Peer) Raw(data string) {
 // Send sends a message.
 func (p *Peer) Send(m Message) {
 	p.t.Helper()
+	if strings.HasPrefix(m.Start, "ACK ") {
+		p.acknowledge(m)
+	}
 	p.Raw(m.String())
+}
+
+func (p *Peer) acknowledge(ack Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.acknowledged == nil {
+		p.acknowledged = map[string]bool{}
+	}
+	p.acknowledged[exchange(ack)] = true
+}
+
+// stray tells whether a message is the answer to an INVITE, sent again before its
+// ACK had arrived, as it is where that took longer than T1.
+func (p *Peer) stray(m Message) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return m.Status() >= 200 && strings.HasSuffix(m.Get("CSeq"), " INVITE") && p.acknowledged[exchange(m)]
+}
+
+// exchange is what an INVITE's final responses and their ACK have in common.
+func exchange(m Message) string {
+	number, _, _ := strings.Cut(m.Get("CSeq"), " ")
+	return m.Get("Call-ID") + " " + m.Get("To") + " " + number
 }
 
 // Next returns the next message, and fails the test if none comes.
@@ -163,13 +192,16 @@ func (p *Peer) Within(d time.Duration) (Message, bool) {
 }
 
 // Expect returns the next message whose start line begins with a prefix, such
-// as "SIP/2.0 200" or "BYE", skipping 100 Trying and retransmissions of what
-// was skipped before; any other message fails the test.
+// as "SIP/2.0 200" or "BYE", skipping 100 Trying, what else is to be skipped, and
+// answers to INVITEs that Send has sent the ACK of; any other message fails the test.
 func (p *Peer) Expect(prefix string, skip ...string) Message {
 	p.t.Helper()
 	skip = append(skip, "SIP/2.0 100")
 	for {
 		m := p.Next()
+		if p.stray(m) {
+			continue
+		}
 		if strings.HasPrefix(m.Start, prefix) {
 			return m
 		}
