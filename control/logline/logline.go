@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Info is slog.Logger's.
-func Info(log *slog.Logger, message string, args ...any) {
+// Info is slog.Logger's, with attributes, which make nothing of a line that is not written.
+func Info(log *slog.Logger, message string, attrs ...slog.Attr) {
 	ctx, h := context.Background(), log.Handler()
 	if !h.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)
-	r.Add(args...)
+	r.AddAttrs(attrs...)
 	_ = h.Handle(ctx, r) // as slog.Logger does: there is nobody to tell
 }

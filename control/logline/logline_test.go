@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -11,9 +12,9 @@ import (
 func TestLineIsSlogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // which stops the clock
 		var ours, theirs bytes.Buffer
-		for _, args := range [][]any{nil, {"from", "sip:ann@h", "status", 200}, {slog.Group("leg", "name", "caller")}, {"odd"}} {
-			Info(slog.New(slog.NewTextHandler(&ours, nil)).With("call", 1), "call offered", args...)
-			slog.New(slog.NewTextHandler(&theirs, nil)).With("call", 1).Info("call offered", args...)
+		for _, attrs := range [][]slog.Attr{nil, {slog.String("from", "sip:ann@h"), slog.Int("status", 200)}, {slog.Group("leg", "name", "caller")}} {
+			Info(slog.New(slog.NewTextHandler(&ours, nil)).With("call", 1), "call offered", attrs...)
+			slog.New(slog.NewTextHandler(&theirs, nil)).With("call", 1).LogAttrs(t.Context(), slog.LevelInfo, "call offered", attrs...)
 		}
 		if ours.String() != theirs.String() || ours.Len() == 0 {
 			t.Errorf("ours:\n%stheirs:\n%s", ours.String(), theirs.String())
@@ -31,14 +32,25 @@ func TestLevelIsHeeded(t *testing.T) {
 
 func BenchmarkInfo(b *testing.B) {
 	log := slog.New(taking{slog.DiscardHandler})
-	for name, info := range map[string]func(string, ...any){
-		"logline": func(m string, args ...any) { Info(log, m, args...) }, "slog": log.Info,
-	} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				info("page entered", "url", "http://web/main.vxml")
-			}
-		})
+	url := strings.Repeat("http://web/main.vxml", 1)
+	b.Run("logline", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			Info(log, "page entered", slog.String("url", url))
+		}
+	})
+	b.Run("slog", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			log.Info("page entered", "url", url)
+		}
+	})
+}
+
+func TestUnwrittenLineMakesNothing(t *testing.T) {
+	log, url := slog.New(slog.DiscardHandler), strings.Repeat("u", 8)
+	if n := testing.AllocsPerRun(100, func() { Info(log, "page entered", slog.String("url", url)) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -3,6 +3,7 @@ package voicexml
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"mcp/speech"
@@ -91,7 +92,7 @@ func (p *phone) assist(ctx context.Context, params map[string]string) error {
 		p.helping.work = map[string]speech.Assistance{}
 	}
 	p.helping.work[name] = a
-	p.note("assistant listens", "engine", name)
+	p.note("assistant listens", slog.String("engine", name))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"mcp/control/call/voice"
 	"mcp/control/call/voice/transcript"
@@ -241,7 +242,7 @@ var outcomeNames = map[vxml.SpeechOutcome]string{
 
 func (l *listening) noteResult(r vxml.SpeechResult) {
 	if len(r.Alternatives) == 0 {
-		l.phone.note("understood", "outcome", outcomeNames[r.Outcome])
+		l.phone.note("understood", slog.String("outcome", outcomeNames[r.Outcome]))
 		return
 	}
 	best := r.Alternatives[0]
@@ -251,8 +252,8 @@ func (l *listening) noteResult(r vxml.SpeechResult) {
 		}
 		best.Utterance = secrecy.Mask
 	}
-	l.phone.note("understood", "outcome", outcomeNames[r.Outcome],
-		"utterance", best.Utterance, "confidence", best.Confidence)
+	l.phone.note("understood", slog.String("outcome", outcomeNames[r.Outcome]),
+		slog.String("utterance", best.Utterance), slog.Float64("confidence", best.Confidence))
 	l.phone.step(reporting.StepASRTrace, fmt.Sprintf("%s|%.2f|%s", outcomeNames[r.Outcome], best.Confidence, best.Utterance))
 }
 

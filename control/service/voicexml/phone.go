@@ -242,19 +242,19 @@ func (p *phone) trace(e vxml.TraceEvent) {
 	switch e.Kind {
 	case vxml.Heard:
 		if keys, ok := strings.CutPrefix(e.Text, "dtmf: "); ok {
-			p.note("dtmf", "digit", keys)
+			p.note("dtmf", slog.String("digit", keys))
 		}
 	case vxml.Entered:
-		p.note("page entered", "url", e.Text)
+		p.note("page entered", slog.String("url", e.Text))
 	case vxml.Filled:
-		p.note("field filled", "field", e.Text)
+		p.note("field filled", slog.String("field", e.Text))
 	case vxml.Thrown:
-		p.note("event thrown", "event", e.Text)
+		p.note("event thrown", slog.String("event", e.Text))
 	}
 }
 
 // note logs a step of the dialogue.
-func (p *phone) note(what string, args ...any) { logline.Info(p.log, what, args...) }
+func (p *phone) note(what string, attrs ...slog.Attr) { logline.Info(p.log, what, attrs...) }
 
 // begin shows the dialogue to who follows calls.
 func (p *phone) begin(application string) *live.Dialogue {

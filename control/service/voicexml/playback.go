@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -252,7 +253,7 @@ func (b *playback) heard(ctx context.Context, err error) {
 // tell tells of a recording that begins.
 func (b *playback) tell(a *vxml.Audio) {
 	b.phone.pace.played(time.Now())
-	b.phone.note("said", "audio", a.URI)
+	b.phone.note("said", slog.String("audio", a.URI))
 	b.phone.step(reporting.StepPromptType, "audio")
 	b.phone.step(reporting.StepPromptPlay, withoutQuery(a.URI))
 }
@@ -350,7 +351,7 @@ func (b *playback) speak(ctx context.Context, prompt vxml.Prompt, s vxml.Segment
 		return b.phone.failed("synthesize", err)
 	}
 	b.phone.pace.played(time.Now())
-	b.phone.note("said", "text", s.Text)
+	b.phone.note("said", slog.String("text", s.Text))
 	b.phone.step(reporting.StepPromptType, "tts")
 	b.phone.step(reporting.StepPromptPlay, s.Text)
 	select {

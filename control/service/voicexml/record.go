@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -104,7 +105,7 @@ func (p *phone) record(ctx context.Context, req vxml.RecordRequest, f record.For
 	if err != nil {
 		return vxml.Recorded{}, noResource("record", err)
 	}
-	p.note("recorded", "duration", result.Duration, "end", result.End, "spoken", judge.spoken)
+	p.note("recorded", slog.Duration("duration", result.Duration), slog.Any("end", result.End), slog.Bool("spoken", judge.spoken))
 	if !judge.spoken {
 		return vxml.Recorded{}, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"time"
@@ -118,12 +119,12 @@ func (p *phone) Transfer(ctx context.Context, req vxml.TransferRequest) (vxml.Tr
 		run = t.consult
 	}
 	ctx, t.stop = context.WithCancel(ctx)
-	p.note("transfer", "type", req.Kind, "to", req.Destination)
+	p.note("transfer", slog.Any("type", req.Kind), slog.String("to", req.Destination))
 	p.tasks.Go(func() {
 		defer close(t.done)
 		defer t.stop()
 		t.result, t.err = run(ctx)
-		p.note("transfer ended", "result", t.result.Result, "duration", t.result.Duration, "error", t.err)
+		p.note("transfer ended", slog.Any("result", t.result.Result), slog.Duration("duration", t.result.Duration), slog.Any("error", t.err))
 		p.call.Trail().Transferred(t.entry())
 	})
 	return t, nil
