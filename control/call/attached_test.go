@@ -106,7 +106,7 @@ func TestOverridesReachServiceAndRecord(t *testing.T) {
 func TestNamesOfTheCall(t *testing.T) {
 	var text bytes.Buffer
 	known := genesys.Read(headertest.Fields(genesys.SessionHeader, "A1B2;gvp.rm.datanodes=2|1", genesys.CallUUIDHeader, "U1"))
-	slog.New(slog.NewTextHandler(&text, nil)).With(identifiers("id", "sip", known)...).Info("x")
+	slog.New(slog.NewTextHandler(&text, nil).WithAttrs(identifiers("id", "sip", known))).Info("x")
 	if !strings.HasSuffix(text.String(), "call=id sip_call_id=sip gvp_session=A1B2 call_uuid=U1\n") {
 		t.Errorf("the log has %s", text.String())
 	}

@@ -157,6 +157,7 @@ type message struct {
 	program  Program       // with Prepared
 	ending   *Ending       // with ServiceEnded; with HangUp, for its Last
 	offer    *sip.Reinvite // with Renegotiation
+	event    sip.Event     // of the dialog; no trigger
 	do       func()        // what is to be done in turn; no trigger
 	early    []byte        // with Rang
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 // call is its cause; what follows from it is not.
 type facts struct {
 	record  *reporting.Record
-	end     *reporting.End
+	end     reporting.End      // without a cause: nothing has ended the call
 	reasons []reporting.Reason // of the far end that hung up
 }
 
@@ -44,6 +45,9 @@ func (c *Call) Trail() *reporting.Trail { return c.trail }
 func (c *Call) offered() {
 	r := c.life.facts.record
 	c.trail = c.server.recorder.Begin(r)
+	if !c.trail.Traces() {
+		return
+	}
 	c.trail.Step(reporting.StepCall, r.ID)
 	c.trail.Step(reporting.StepLeg, "caller "+r.Parties.Remote)
 	c.trail.Step(reporting.StepInitiated, r.Parties.Remote)
@@ -117,8 +121,8 @@ func (f *facts) note(s State, m message) {
 }
 
 func (f *facts) ended(e reporting.End) {
-	if f.end == nil {
-		f.end = &e
+	if f.end.Cause == "" {
+		f.end = e
 	}
 }
 
@@ -178,7 +182,6 @@ func farEndGone(s State, m message) reporting.End {
 
 // finish releases the media and makes the record durable.
 func (c *Call) finish() {
-	c.life.abandon()
 	if c.life.grace != nil {
 		c.life.grace.Stop()
 	}
@@ -191,11 +194,9 @@ func (c *Call) finish() {
 	}
 	f := &c.life.facts
 	f.record.Media = legsOf(c.session.Close())
-	if f.end == nil {
-		f.end = &reporting.End{Cause: reporting.PlatformError, By: reporting.Fault}
-	}
+	f.ended(reporting.End{Cause: reporting.PlatformError, By: reporting.Fault})
 	f.end.Reasons = f.reasons
-	f.record.Finish(time.Now(), *f.end)
+	f.record.Finish(time.Now(), f.end)
 	c.trail.Complete(f.record)
 	c.trail.Step(reporting.StepEnded, string(f.end.Cause))
 	c.server.metrics.end(f.record)
@@ -206,15 +207,15 @@ func (c *Call) finish() {
 }
 
 func (c *Call) logEnd(r *reporting.Record) {
-	args := []any{
-		"cause", r.End.Cause, "by", r.End.By, "sip_status", r.End.SIPStatus,
-		"setup_ms", r.Durations.Setup, "talk_ms", r.Durations.Talk,
+	attrs := []slog.Attr{
+		slog.String("cause", string(r.End.Cause)), slog.String("by", string(r.End.By)), slog.Int("sip_status", r.End.SIPStatus),
+		slog.Int64("setup_ms", r.Durations.Setup), slog.Int64("talk_ms", r.Durations.Talk),
 	}
 	if r.End.Error != "" {
-		c.log.Warn("call ended", append(args, "error", r.End.Error)...)
+		c.log.LogAttrs(context.Background(), slog.LevelWarn, "call ended", append(attrs, slog.String("error", r.End.Error))...)
 		return
 	}
-	logline.Info(c.log, "call ended", args...)
+	logline.Info(c.log, "call ended", attrs...)
 }
 
 func legsOf(legs []media.Summary) []reporting.Leg {
@@ -254,13 +255,13 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 // byeReason tells the far end why a call ends that nobody chose to end (RFC 3326).
 func (f *facts) byeReason() map[string]string {
-	switch {
-	case f.end != nil && f.end.Cause == reporting.NoMedia:
+	switch f.end.Cause {
+	case reporting.NoMedia:
 		return map[string]string{"Reason": `SIP;cause=488;text="media could not be protected"`}
-	case f.end == nil || f.end.Cause != reporting.MediaTimeout:
-		return nil
+	case reporting.MediaTimeout:
+		return map[string]string{"Reason": `Q.850;cause=102;text="media timeout"`}
 	}
-	return map[string]string{"Reason": `Q.850;cause=102;text="media timeout"`}
+	return nil
 }
 
 // userPart is the number, or name, in a SIP URI.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -20,8 +21,9 @@ import (
 type life struct {
 	state   State
 	gone    chan struct{}
-	steps   chan func()        // what prepares, answers and serves, one after the other
-	abandon context.CancelFunc // ends the preparation
+	steps   chan step          // what answers and serves, one after the other
+	within  context.Context    // of what is done for the call
+	abandon context.CancelFunc // ends the preparation; nil: that is over
 	stop    context.CancelFunc // ends the program, after the grace
 	grace   *time.Timer
 	program Program
@@ -36,14 +38,20 @@ type life struct {
 func (c *Call) run(ctx context.Context) {
 	defer c.tasks.Wait()
 	defer close(c.life.gone)
-	c.prepare(ctx)
-	c.dialog.Notify(func(ev sip.Event) { c.tell(message{do: func() { c.signalled(ev) }}) })
+	prepare, abandon := context.WithTimeout(c.life.within, c.server.config.PrepareTime)
+	c.life.abandon = abandon
+	c.dialog.Notify(c.notified)
 	defer context.AfterFunc(ctx, func() { c.tell(message{trigger: ShutDown}) })()
-	for step := range c.life.steps {
-		step()
+	c.prepare(prepare, abandon)
+	for next := range c.life.steps {
+		next(c)
 	}
 	c.finish()
 }
+
+// step takes a call further: it answers, or serves it. Each follows on what the one
+// before has reported.
+type step func(*Call)
 
 // take handles a message. After the last one nothing is left to be done but to finish.
 func (c *Call) take(m message) {
@@ -54,11 +62,18 @@ func (c *Call) take(m message) {
 	}
 }
 
+// notified is told of a dialog's events, and by nil that it is over.
+func (c *Call) notified(ev sip.Event) {
+	if ev == nil {
+		c.tell(message{trigger: FarEndHungUp})
+		return
+	}
+	c.tell(message{event: ev})
+}
+
 // signalled turns a dialog's event into a trigger.
 func (c *Call) signalled(ev sip.Event) {
 	switch ev := ev.(type) {
-	case nil:
-		c.handle(message{trigger: FarEndHungUp})
 	case sip.Cancelled:
 		c.message(true, strings.TrimSpace("CANCEL "+c.hearsWhy(ev.Reasons)))
 		c.handle(message{trigger: Cancelled})
@@ -77,6 +92,9 @@ func (c *Call) signalled(ev sip.Event) {
 
 // hearsWhy keeps why the far end ends the call, and returns it as its headers have it.
 func (c *Call) hearsWhy(said []string) string {
+	if len(said) == 0 {
+		return ""
+	}
 	why := strings.Join(said, ", ")
 	c.reason.Store(&why)
 	for _, r := range header.ParseReasons(said) {
@@ -91,6 +109,9 @@ func (c *Call) handle(m message) {
 	case m.do != nil:
 		m.do()
 		return
+	case m.event != nil:
+		c.signalled(m.event)
+		return
 	case m.party != nil:
 		c.handleParty(m)
 		return
@@ -102,7 +123,7 @@ func (c *Call) handle(m message) {
 	c.life.state = state
 	c.log.Debug("call", "state", was, "trigger", m.trigger, "next", state)
 	if m.program != nil {
-		c.life.program = m.program
+		c.life.program, c.life.abandon = m.program, nil
 	}
 	for _, e := range effects {
 		c.perform(e, m)
@@ -137,18 +158,14 @@ func (c *Call) perform(e Effect, m message) {
 }
 
 // prepare opens the caller's leg and makes the service ready.
-func (c *Call) prepare(parent context.Context) {
-	ctx, abandon := context.WithTimeout(reporting.WithCall(context.WithoutCancel(parent), c.id), c.server.config.PrepareTime)
-	c.life.abandon = abandon
-	c.step(func() {
-		defer abandon()
-		program, err := c.ready(ctx)
-		if err != nil {
-			c.report(message{trigger: Refused, err: err})
-			return
-		}
-		c.report(message{trigger: Prepared, program: program})
-	})
+func (c *Call) prepare(ctx context.Context, abandon context.CancelFunc) {
+	defer abandon()
+	program, err := c.ready(ctx)
+	if err != nil {
+		c.report(message{trigger: Refused, err: err})
+		return
+	}
+	c.report(message{trigger: Prepared, program: program})
 }
 
 func (c *Call) ready(ctx context.Context) (Program, error) {
@@ -174,24 +191,26 @@ func (c *Call) sendAnswer() {
 	} else {
 		c.message(false, "200 OK")
 	}
-	c.step(func() {
-		// The dialog ends the waiting itself: with the ACK, a CANCEL, a BYE, or
-		// after 64*T1 (RFC 3261 section 13.3.1.4).
-		if err := c.dialog.Answer(context.Background(), c.caller.answer); err != nil {
-			c.report(message{trigger: AnswerFailed, err: err})
-			return
-		}
-		if err := c.agree(); err != nil {
-			c.warn("end the dialog", c.dialog.ByeWith(context.Background(), sip.Content{}))
-			c.report(message{trigger: AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
-			return
-		}
-		if c.caller.bare.Load() {
-			c.report(message{trigger: AcknowledgedBare})
-			return
-		}
-		c.report(message{trigger: Acknowledged})
-	})
+	c.life.steps <- (*Call).answer
+}
+
+// answer has the dialog answered. It ends the waiting itself: with the ACK, a CANCEL, a
+// BYE, or after 64*T1 (RFC 3261 section 13.3.1.4).
+func (c *Call) answer() {
+	if err := c.dialog.Answer(context.Background(), c.caller.answer); err != nil {
+		c.report(message{trigger: AnswerFailed, err: err})
+		return
+	}
+	if err := c.agree(); err != nil {
+		c.warn("end the dialog", c.dialog.ByeWith(context.Background(), sip.Content{}))
+		c.report(message{trigger: AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
+		return
+	}
+	if c.caller.bare.Load() {
+		c.report(message{trigger: AcknowledgedBare})
+		return
+	}
+	c.report(message{trigger: Acknowledged})
 }
 
 // awaitMedia gives a far end that has no media yet the time that one on hold has.
@@ -235,24 +254,25 @@ func (c *Call) sendRefusal(m message) {
 }
 
 func (c *Call) startService() {
-	ctx, stop := context.WithCancel(reporting.WithCall(context.Background(), c.id))
-	c.life.stop = stop
-	program := c.life.program
-	logline.Info(c.log, "call answered", "codec", c.Codec().Name)
+	c.life.within, c.life.stop = context.WithCancel(c.life.within)
+	logline.Info(c.log, "call answered", slog.String("codec", c.Codec().Name))
 	c.watch()
-	c.step(func() {
-		defer stop()
-		defer c.unrecord()
-		c.givenUp()
-		c.record(ctx)
-		c.analysed()
-		ending := program.Run(ctx)
-		c.report(message{trigger: ServiceEnded, ending: &ending})
-	})
+	c.life.steps <- (*Call).serve
 	if c.life.kept != nil {
 		c.renegotiate(c.life.kept)
 	}
 	c.replace()
+}
+
+// serve runs the program.
+func (c *Call) serve() {
+	defer c.life.stop()
+	defer c.unrecord()
+	c.givenUp()
+	c.record(c.life.within)
+	c.analysed()
+	ending := c.life.program.Run(c.life.within)
+	c.report(message{trigger: ServiceEnded, ending: &ending})
 }
 
 // replace ends the call whose place this one takes (RFC 3891 section 3).
@@ -329,10 +349,6 @@ func (c *Call) accept(offer *sip.Reinvite, answer []byte, settle func() error) e
 	}
 	return c.owned(settle)
 }
-
-// step has the call's next step taken: preparing, answering, or serving it. Each follows
-// on what the one before has reported.
-func (c *Call) step(f func()) { c.life.steps <- f }
 
 // beside runs f on its own goroutine, which the call waits for at its end.
 func (c *Call) beside(f func()) {

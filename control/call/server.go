@@ -150,7 +150,7 @@ func (s *Server) Serve(ctx context.Context, d Dialog) {
 		return
 	}
 	defer s.forget(c)
-	logline.Info(c.log, "call offered", "from", d.RemoteURI(), "to", d.LocalURI(), "peer", d.RemoteHost())
+	logline.Info(c.log, "call offered", slog.String("from", d.RemoteURI()), slog.String("to", d.LocalURI()), slog.Any("peer", d.RemoteHost()))
 	c.offered()
 	c.run(ctx)
 }
@@ -161,10 +161,11 @@ func (s *Server) newCall(d Dialog) *Call {
 	known := genesys.Read(headers)
 	c := &Call{
 		id: id, dialog: d, server: s, session: s.engine.NewSession(id),
-		log:    s.log.With(identifiers(id, d.CallID(), known)...),
+		log:    slog.New(s.log.Handler().WithAttrs(identifiers(id, d.CallID(), known))),
 		hungUp: make(chan struct{}),
 	}
-	c.life.gone, c.life.steps = make(chan struct{}), make(chan func(), 1)
+	c.life.within = reporting.WithCall(context.Background(), id)
+	c.life.gone, c.life.steps = make(chan struct{}), make(chan step, 1)
 	c.life.facts.begin(id, d, known, headers)
 	c.life.facts.record.Parent = strings.TrimSpace(header.First(headers, s.config.ParentHeader))
 	c.life.facts.record.Attached = s.attached(c.log, known, headers, d.RequestURI())
@@ -173,15 +174,15 @@ func (s *Server) newCall(d Dialog) *Call {
 
 // identifiers are what every line of a call's log carries: our name for it, SIP's,
 // and those of the Resource Manager and SIP Server if they gave it one.
-func identifiers(id, sipID string, known genesys.Call) []any {
-	args := []any{"call", id, "sip_call_id", sipID}
+func identifiers(id, sipID string, known genesys.Call) []slog.Attr {
+	attrs := []slog.Attr{slog.String("call", id), slog.String("sip_call_id", sipID)}
 	if known.Session != "" {
-		args = append(args, "gvp_session", known.Session)
+		attrs = append(attrs, slog.String("gvp_session", known.Session))
 	}
 	if known.CallUUID != "" {
-		args = append(args, "call_uuid", known.CallUUID)
+		attrs = append(attrs, slog.String("call_uuid", known.CallUUID))
 	}
-	return args
+	return attrs
 }
 
 // admit takes a call up unless there are too many, or no record of it could be kept.

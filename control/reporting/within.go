@@ -2,19 +2,32 @@ package reporting
 
 import "context"
 
-// callKey is where a context keeps the id of the call it belongs to.
+// within is a context that belongs to a call, of which it is asked by callKey.
+type within struct {
+	context.Context
+	call string
+}
+
 type callKey struct{}
+
+// Value implements context.Context.
+func (w *within) Value(key any) any {
+	if key == (callKey{}) {
+		return w
+	}
+	return w.Context.Value(key)
+}
 
 // WithCall is a context of what is done for a call, so that those who carry it out can
 // tell for which.
-func WithCall(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, callKey{}, id)
-}
+func WithCall(ctx context.Context, id string) context.Context { return &within{ctx, id} }
 
 // CallOf is the id of the call that a context belongs to; empty: of none.
 func CallOf(ctx context.Context) string {
-	id, _ := ctx.Value(callKey{}).(string)
-	return id
+	if w, ok := ctx.Value(callKey{}).(*within); ok {
+		return w.call
+	}
+	return ""
 }
 
 // Watchers are several who are shown the same.
