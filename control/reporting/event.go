@@ -32,13 +32,12 @@ const (
 // which makes none.
 type Trail struct {
 	recorder *Recorder
-	show     func(Event) // for who watches the call; nil: nobody does
+	show     func(*Event) // for who watches the call; nil: nobody does
 	start    time.Time
 
-	mu   sync.Mutex
-	head Head
-	n    int
-	done Deeds
+	mu    sync.Mutex
+	event Event // the last one; its head is that of all
+	done  Deeds
 }
 
 // maxDeeds bounds how many of each a record lists: the first.
@@ -51,16 +50,16 @@ func (t *Trail) Serve(application string) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.head.Application = application
+	t.event.Application = application
 }
 
 // Custom records what an application logs under a label.
-func (t *Trail) Custom(label, text string) { t.event(KindCustom, label, text) }
+func (t *Trail) Custom(label, text string) { t.happened(KindCustom, label, text) }
 
 // Step tells of a step of the call, if anybody wants to know.
 func (t *Trail) Step(name Step, text string) {
 	if t.Traces() {
-		t.event(KindTrace, string(name), text)
+		t.happened(KindTrace, string(name), text)
 	}
 }
 
@@ -117,24 +116,22 @@ func (t *Trail) Complete(r *Record) {
 	r.Deeds = t.done
 }
 
-func (t *Trail) event(kind Kind, name, text string) {
+func (t *Trail) happened(kind Kind, name, text string) {
 	if t == nil {
 		return
 	}
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.n++
-	e := Event{
-		Head: t.head, Call: t.head.ID, At: now, Offset: now.Sub(t.start).Milliseconds(),
-		Sequence: t.n, Name: shorten(name, maxName), Text: shorten(text, maxText),
-	}
-	e.Kind, e.ID = kind, "" // who keeps it names it
+	e := &t.event
+	e.Kind, e.At, e.Offset = kind, now, now.Sub(t.start).Milliseconds()
+	e.Sequence++
+	e.Name, e.Text = shorten(name, maxName), shorten(text, maxText)
 	if t.show != nil {
 		t.show(e)
 	}
 	if kind != KindTrace || t.recorder.config.Trace {
-		t.recorder.keep(e)
+		t.recorder.keep(*e)
 	}
 }
 

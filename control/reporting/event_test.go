@@ -122,11 +122,11 @@ type seeing struct {
 	seen   *[]string
 }
 
-func (s seeing) Begun(r *Record) func(Event) {
+func (s seeing) Begun(r *Record) func(*Event) {
 	if r.Tenant != s.tenant {
 		return nil
 	}
-	return func(e Event) { *s.seen = append(*s.seen, e.Call+" "+e.Name) }
+	return func(e *Event) { *s.seen = append(*s.seen, e.Call+" "+e.Name) }
 }
 
 func (s seeing) Ended(*Record) {}
@@ -147,5 +147,16 @@ func TestWatchersAreShownTheCallsThatTheyFollow(t *testing.T) {
 	}
 	if got := fmt.Sprint(ours, theirs); got != "[of-ours incall_begin] [of-ours incall_begin of-theirs incall_begin]" {
 		t.Error(got)
+	}
+}
+
+// BenchmarkStep shows a step to who watches the call.
+func BenchmarkStep(b *testing.B) {
+	r := openWith(b, b.TempDir(), Config{Interval: -1, Watcher: seeing{"", new([]string)}})
+	trail := r.Begin(Begin("one", time.Now()))
+	trail.show = func(*Event) {}
+	b.ReportAllocs()
+	for b.Loop() {
+		trail.Step(StepPromptPlay, "http://web/prompt.wav")
 	}
 }

@@ -42,11 +42,11 @@ type Config struct {
 }
 
 // Watcher is shown what becomes of calls. Its methods, and what Begun returns, may be
-// called at once from many goroutines, must not block and keep nothing of a record
-// after they return.
+// called at once from many goroutines, must not block and keep nothing of a record, or
+// an event, after they return.
 type Watcher interface {
 	// Begun returns what the events of the call are to be shown to; nil: nothing.
-	Begun(r *Record) (happened func(Event))
+	Begun(r *Record) (happened func(*Event))
 	Ended(r *Record)
 }
 
@@ -147,7 +147,8 @@ func (r *Recorder) Check(context.Context) error {
 func (r *Recorder) Begin(rec *Record) *Trail {
 	rec.Component = r.config.Component
 	r.roster.hold(rec)
-	t := &Trail{recorder: r, start: rec.StartedAt, head: rec.Head}
+	t := &Trail{recorder: r, start: rec.StartedAt, event: Event{Head: rec.Head, Call: rec.ID}}
+	t.event.ID = "" // who keeps an event names it
 	if r.config.Watcher != nil {
 		t.show = r.config.Watcher.Begun(rec)
 	}

@@ -66,7 +66,7 @@ func open(t *testing.T, dir string) *Recorder {
 	return openWith(t, dir, Config{Interval: -1})
 }
 
-func openWith(t *testing.T, dir string, c Config) *Recorder {
+func openWith(t testing.TB, dir string, c Config) *Recorder {
 	t.Helper()
 	c.Component = "mcp-0"
 	r, err := Open(dir, c, slog.New(slog.DiscardHandler))

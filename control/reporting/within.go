@@ -34,8 +34,8 @@ func CallOf(ctx context.Context) string {
 type Watchers []Watcher
 
 // Begun implements Watcher.
-func (w Watchers) Begun(r *Record) func(Event) {
-	var all []func(Event)
+func (w Watchers) Begun(r *Record) func(*Event) {
+	var all []func(*Event)
 	for _, one := range w {
 		if happened := one.Begun(r); happened != nil {
 			all = append(all, happened)
@@ -47,7 +47,7 @@ func (w Watchers) Begun(r *Record) func(Event) {
 	case 1:
 		return all[0]
 	}
-	return func(e Event) {
+	return func(e *Event) {
 		for _, happened := range all {
 			happened(e)
 		}

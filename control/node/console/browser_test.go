@@ -55,7 +55,7 @@ func TestBrowserDrawsTheConsole(t *testing.T) {
 		{string(reporting.StepFetched), "GET http://web/main.vxml: 200 in 3 ms, 812 bytes"}, {"form_enter", "not shown"}, {string(reporting.StepPromptPlay), `<img src=x onerror="document.title='owned'">`},
 		{string(reporting.StepSpeechSent), "RECOGNIZE 1"}, {string(reporting.StepSpeechReceived), "1 407 COMPLETE"}, {string(reporting.StepASRTrace), "match|0.90|sales"}, {string(reporting.StepReceived), "BYE"},
 	} {
-		happened(reporting.Event{Call: "one", Name: e.name, Text: e.text, Offset: int64(i) * 900})
+		happened(&reporting.Event{Call: "one", Name: e.name, Text: e.text, Offset: int64(i) * 900})
 	}
 	for i := range 10 {
 		p.Calls.Sampled("one", time.Now().Add(time.Duration(i)*time.Second), recent.Sample{Leg: "caller", Jitter: float64(i), MOS: 4.2, Received: 50, Sent: 50})

@@ -57,11 +57,11 @@ func parts(t *testing.T) Parts {
 }
 
 // offered begins a call.
-func offered(calls *recent.Calls) (happened func(reporting.Event)) {
+func offered(calls *recent.Calls) (happened func(*reporting.Event)) {
 	r := reporting.Begin("one", time.Now())
 	r.Parties.Remote = `sip:<script>alert(1)</script>@h`
 	happened = calls.Begun(r)
-	happened(reporting.Event{Call: "one", Name: string(reporting.StepReceived), Text: "INVITE"})
+	happened(&reporting.Event{Call: "one", Name: string(reporting.StepReceived), Text: "INVITE"})
 	return happened
 }
 

@@ -85,7 +85,7 @@ type Calls struct {
 }
 
 // Begun implements reporting.Watcher.
-func (c *Calls) Begun(r *reporting.Record) func(reporting.Event) {
+func (c *Calls) Begun(r *reporting.Record) func(*reporting.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil {
@@ -100,7 +100,7 @@ func (c *Calls) Begun(r *reporting.Record) func(reporting.Event) {
 	}}
 	d.events.first.octets = c.roomLocked()
 	c.known[r.ID] = d
-	return func(e reporting.Event) { c.happened(d, e) }
+	return func(e *reporting.Event) { c.happened(d, e) }
 }
 
 // roomLocked is room for a call's events, of one that is forgotten if there is any;
@@ -129,7 +129,7 @@ func (c *Calls) forgetLocked() {
 }
 
 // happened takes an event of a call, which may come when the call is over.
-func (c *Calls) happened(d *known, e reporting.Event) {
+func (c *Calls) happened(d *known, e *reporting.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if d.forgotten {

@@ -19,7 +19,7 @@ func begin(c *Calls, id string, at time.Time) (r *reporting.Record, happen func(
 		return r, nil
 	}
 	return r, func(name, text string) {
-		happened(reporting.Event{Call: id, Name: name, Text: text, At: time.Now(), Offset: time.Since(at).Milliseconds()})
+		happened(&reporting.Event{Call: id, Name: name, Text: text, At: time.Now(), Offset: time.Since(at).Milliseconds()})
 	}
 }
 

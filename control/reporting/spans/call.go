@@ -98,7 +98,7 @@ func (c *call) within(p part) trace.Span {
 }
 
 // happened takes what a recorder's watcher is shown.
-func (c *call) happened(e reporting.Event) {
+func (c *call) happened(e *reporting.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over {
@@ -114,7 +114,7 @@ func (c *call) happened(e reporting.Event) {
 }
 
 // note adds an event to a part, or what it is within.
-func (c *call) note(p part, e reporting.Event, attrs ...attribute.KeyValue) {
+func (c *call) note(p part, e *reporting.Event, attrs ...attribute.KeyValue) {
 	valid := attrs[:0]
 	for _, a := range attrs {
 		if a.Valid() {

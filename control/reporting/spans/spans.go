@@ -137,7 +137,7 @@ func (t *Tracer) context(r *reporting.Record) (context.Context, bool) {
 }
 
 // Begun implements reporting.Watcher.
-func (t *Tracer) Begun(r *reporting.Record) func(reporting.Event) {
+func (t *Tracer) Begun(r *reporting.Record) func(*reporting.Event) {
 	ctx, sampled := t.context(r)
 	if !sampled {
 		return nil

@@ -78,13 +78,13 @@ func place(tr *Tracer, change func(*reporting.Record), steps []step) *reporting.
 		if happened == nil {
 			break // it is not traced
 		}
-		happened(reporting.Event{Call: r.ID, Name: string(s.name), Text: s.text, At: r.StartedAt.Add(time.Duration(i+1) * time.Millisecond)})
+		happened(&reporting.Event{Call: r.ID, Name: string(s.name), Text: s.text, At: r.StartedAt.Add(time.Duration(i+1) * time.Millisecond)})
 	}
 	r.Media = []reporting.Leg{{Name: "caller", Codec: "PCMU", Received: reporting.Received{MOS: 4.3}}}
 	r.Finish(r.StartedAt.Add(time.Second), reporting.End{Cause: reporting.HangUp, By: reporting.Caller, SIPStatus: 200})
 	tr.Ended(r)
 	if happened != nil {
-		happened(reporting.Event{Call: r.ID, Name: string(reporting.StepSelected), At: r.EndedAt}) // of a call that is over
+		happened(&reporting.Event{Call: r.ID, Name: string(reporting.StepSelected), At: r.EndedAt}) // of a call that is over
 	}
 	return r
 }

@@ -20,9 +20,9 @@ type presser struct {
 	keys chan<- vxml.Digit
 }
 
-func (p *presser) Begun(r *reporting.Record) func(reporting.Event) {
+func (p *presser) Begun(r *reporting.Record) func(*reporting.Event) {
 	shown := p.Calls.Begun(r)
-	return func(e reporting.Event) {
+	return func(e *reporting.Event) {
 		shown(e)
 		if e.Name == string(reporting.StepPromptPlay) {
 			p.keys <- vxml.Digit{Key: '1'}

@@ -19,8 +19,8 @@ type spoken struct {
 	steps []string
 }
 
-func (s *spoken) Begun(*reporting.Record) func(reporting.Event) {
-	return func(e reporting.Event) {
+func (s *spoken) Begun(*reporting.Record) func(*reporting.Event) {
+	return func(e *reporting.Event) {
 		if name, ok := strings.CutPrefix(e.Name, "prompt_"); ok {
 			s.mu.Lock()
 			defer s.mu.Unlock()
