@@ -52,6 +52,16 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.writer().Handle(ctx, r)
 }
 
+// Dismiss counts a line that is not written and whose attributes no rule wants; false:
+// it is another.
+func (h *handler) Dismiss(ctx context.Context, l slog.Level, message string) bool {
+	if h.root.Enabled(ctx, l) || len(h.counter.rules.concern(l, message)) > 0 {
+		return false
+	}
+	h.counter.count(Line{Level: l}, nil)
+	return true
+}
+
 // collect gathers the attributes of the logger.
 func (h *handler) collect(into map[string]string) {
 	if h.outer != nil {

@@ -109,15 +109,58 @@ func TestMessagesAreRemembered(t *testing.T) {
 	}
 }
 
+func TestLinesThatNobodyReadsAreDismissed(t *testing.T) {
+	quiet := slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError})
+	for _, tt := range []struct {
+		name      string
+		next      slog.Handler
+		level     slog.Level
+		message   string
+		dismissed bool
+	}{
+		{"nobody's", quiet, slog.LevelInfo, "call ended", true},
+		{"below all rules", quiet, slog.LevelDebug, "call", true},
+		{"a rule's", quiet, slog.LevelInfo, "self-test done", false},
+		{"written", slog.NewTextHandler(io.Discard, nil), slog.LevelInfo, "call ended", false},
+	} {
+		c := counter(t)
+		log := slog.New(c.Handler(tt.next)).With("call", 1)
+		if got := log.Handler().(*handler).Dismiss(t.Context(), tt.level, tt.message); got != tt.dismissed {
+			t.Errorf("%s: dismissed %v", tt.name, got)
+		}
+		want := 0.0
+		if tt.dismissed {
+			want = 1
+		}
+		if got := testutil.ToFloat64(c.levels[tt.level]); got != want {
+			t.Errorf("%s: counted %v", tt.name, got)
+		}
+	}
+}
+
+// BenchmarkLine is a line that is not written: one that no rule concerns, as it is told to
+// the handler whole and by its message, and one that some do.
 func BenchmarkLine(b *testing.B) {
 	rules, err := Default()
 	if err != nil {
 		b.Fatal(err)
 	}
-	log := slog.New(NewCounter(rules).Handler(slog.DiscardHandler))
-	b.ReportAllocs()
-	for b.Loop() {
-		log.Info("page entered", "url", "http://web/main.vxml")
+	log := slog.New(NewCounter(rules).Handler(slog.DiscardHandler)).With("call", "01a22299", "sip_call_id", "2323-19918@127.0.0.1")
+	for name, line := range map[string]func(){
+		"whole": func() {
+			log.LogAttrs(b.Context(), slog.LevelInfo, "page entered", slog.String("url", "http://web/main.vxml"))
+		},
+		"message": func() { log.Handler().(*handler).Dismiss(b.Context(), slog.LevelInfo, "page entered") },
+		"concerned": func() {
+			log.LogAttrs(b.Context(), slog.LevelInfo, "event thrown", slog.String("event", "connection.disconnect.hangup"))
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				line()
+			}
+		})
 	}
 }
 

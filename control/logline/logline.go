@@ -9,10 +9,20 @@ import (
 	"time"
 )
 
+// dismisser is a handler for which the message of a line may be enough.
+type dismisser interface {
+	// Dismiss takes note of a line of which the handler wants to know no more; false:
+	// it wants the whole line.
+	Dismiss(ctx context.Context, level slog.Level, message string) bool
+}
+
 // Info is slog.Logger's, with attributes, which make nothing of a line that is not written.
 func Info(log *slog.Logger, message string, attrs ...slog.Attr) {
 	ctx, h := context.Background(), log.Handler()
 	if !h.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	if d, ok := h.(dismisser); ok && d.Dismiss(ctx, slog.LevelInfo, message) {
 		return
 	}
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)

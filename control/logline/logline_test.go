@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,13 +31,50 @@ func TestLevelIsHeeded(t *testing.T) {
 	}
 }
 
+// noting is a handler that looks at the messages of lines, and wants no more of some.
+type noting struct {
+	slog.Handler
+	content *bool
+	seen    *[]string
+}
+
+func (n noting) Dismiss(_ context.Context, l slog.Level, message string) bool {
+	*n.seen = append(*n.seen, l.String()+" "+message)
+	return *n.content
+}
+
+func TestLineThatIsDismissedIsNotMade(t *testing.T) {
+	var out bytes.Buffer
+	var seen []string
+	content := true
+	log := slog.New(noting{slog.NewTextHandler(&out, nil), &content, &seen})
+	Info(log, "call offered")
+	if out.Len() != 0 {
+		t.Error(out.String())
+	}
+	content = false
+	Info(log, "call ended")
+	if want := []string{"INFO call offered", "INFO call ended"}; !slices.Equal(seen, want) {
+		t.Errorf("asked about %q, want %q", seen, want)
+	}
+	if !strings.Contains(out.String(), "call ended") {
+		t.Errorf("written: %q", out.String())
+	}
+}
+
 func BenchmarkInfo(b *testing.B) {
-	log := slog.New(taking{slog.DiscardHandler})
+	log, dismissed := slog.New(taking{slog.DiscardHandler}), slog.New(dismissing{taking{slog.DiscardHandler}})
 	url := strings.Repeat("http://web/main.vxml", 1)
 	b.Run("logline", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			Info(log, "page entered", slog.String("url", url))
+		}
+	})
+	b.Run("dismissed", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			Info(dismissed, "page entered", slog.String("url", url))
 		}
 	})
 	b.Run("slog", func(b *testing.B) {
@@ -58,3 +96,8 @@ func TestUnwrittenLineMakesNothing(t *testing.T) {
 type taking struct{ slog.Handler }
 
 func (taking) Enabled(context.Context, slog.Level) bool { return true }
+
+// dismissing does so at the message.
+type dismissing struct{ slog.Handler }
+
+func (dismissing) Dismiss(context.Context, slog.Level, string) bool { return true }

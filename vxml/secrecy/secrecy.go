@@ -105,6 +105,15 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, out)
 }
 
+// Dismiss lets the handler behind take note of a line by its message, where that is
+// enough for it.
+func (h handler) Dismiss(ctx context.Context, l slog.Level, message string) bool {
+	d, ok := h.Handler.(interface {
+		Dismiss(ctx context.Context, l slog.Level, message string) bool
+	})
+	return ok && d.Dismiss(ctx, l, h.secrets.Conceal(message))
+}
+
 // conceal masks an attribute; what is no plain number, time or truth is looked at
 // as the text that it would be written as.
 func (h handler) conceal(a slog.Attr) slog.Attr {

@@ -1,6 +1,7 @@
 package secrecy
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -45,6 +46,32 @@ func TestLogger(t *testing.T) {
 	lines := strings.Split(b.String(), "\n")
 	if !strings.Contains(lines[0], "4711") || strings.Contains(lines[1], "4711") || strings.Count(lines[1], Mask) != 5 || !strings.Contains(lines[1], "g.ok=true") {
 		t.Error(b.String())
+	}
+}
+
+// noting takes note of the messages of lines.
+type noting struct {
+	slog.Handler
+	seen *[]string
+}
+
+func (n noting) Dismiss(_ context.Context, _ slog.Level, message string) bool {
+	*n.seen = append(*n.seen, message)
+	return true
+}
+
+func TestLineIsDismissedByTheHandlerBehind(t *testing.T) {
+	var s Secrets
+	s.Add("4711")
+	var seen []string
+	dismiss := func(behind slog.Handler) bool {
+		return handler{behind, &s}.Dismiss(t.Context(), slog.LevelInfo, "pin 4711")
+	}
+	if !dismiss(noting{slog.DiscardHandler, &seen}) || len(seen) != 1 || seen[0] != "pin "+Mask {
+		t.Errorf("behind is told %q", seen)
+	}
+	if dismiss(slog.DiscardHandler) {
+		t.Error("dismissed for one who takes whole lines only")
 	}
 }
 
