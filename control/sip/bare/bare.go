@@ -14,8 +14,10 @@ import (
 
 const answer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
 
-// Serve answers every call at a UDP address until the context ends.
-func Serve(ctx context.Context, addr string) error {
+// Serve answers every call that comes to a UDP socket until the context ends, which
+// closes the socket.
+func Serve(ctx context.Context, conn *net.UDPConn) error {
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	ua, err := sipgo.NewUA(sipgo.WithUserAgent("bare"))
 	if err != nil {
 		return fmt.Errorf("bare callee: %w", err)
@@ -25,10 +27,7 @@ func Serve(ctx context.Context, addr string) error {
 	if err != nil {
 		return fmt.Errorf("bare callee: %w", err)
 	}
-	to, err := net.ResolveUDPAddr("udp", addr)
-	if err != nil {
-		return fmt.Errorf("bare callee: %w", err)
-	}
+	to := conn.LocalAddr().(*net.UDPAddr)
 	contact := &sip.ContactHeader{Address: sip.Uri{Scheme: "sip", Host: to.IP.String(), Port: to.Port}}
 	sdp := sip.ContentTypeHeader("application/sdp")
 	server.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
@@ -41,5 +40,5 @@ func Serve(ctx context.Context, addr string) error {
 	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) {
 		_ = tx.Respond(sip.NewResponseFromRequest(req, 200, "OK", nil))
 	})
-	return server.ListenAndServe(ctx, "udp", addr)
+	return server.ServeUDP(conn)
 }
