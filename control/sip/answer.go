@@ -18,7 +18,7 @@ type acceptance struct {
 	tx      *wire.ServerTx
 	delayed bool // the offer is ours, the ACK has the answer
 
-	res   *sip.Response
+	res   *wire.Response
 	timer *time.Timer // nil until it has been resent
 	wait  time.Duration
 	spent time.Duration
@@ -61,7 +61,7 @@ func (d *Dialog) AnswerWith(ctx context.Context, c Content) error {
 func (d *Dialog) accept(ctx context.Context, tx *wire.ServerTx, c Content, delayed bool) error {
 	a := &acceptance{dialog: d, tx: tx, delayed: delayed, wait: d.agent.cfg.T1, done: make(chan struct{})}
 	a.res = d.reply(tx.Request, 200, "OK")
-	d.addContact(a.res, tx.From)
+	a.res.AddContact(d.contact(tx.From))
 	a.res.AppendHeader(d.agent.about.allow)
 	a.res.AppendHeader(d.agent.about.supported)
 	d.agree(tx.Request, a.res, sdpIn(c))
@@ -192,7 +192,7 @@ func (d *Dialog) tooLate() error {
 }
 
 // reply makes a response with our tag in it.
-func (d *Dialog) reply(req *sip.Request, status int, reason string) *sip.Response {
+func (d *Dialog) reply(req *sip.Request, status int, reason string) *wire.Response {
 	return d.agent.reply(req, status, reason, d.id.local)
 }
 

@@ -290,7 +290,7 @@ func (d *Dialog) updated(tx *wire.ServerTx) {
 	if offer == nil {
 		d.retarget(req)
 		res := d.reply(req, 200, "OK")
-		d.addContact(res, tx.From)
+		res.AddContact(d.contact(tx.From))
 		d.agree(req, res, nil)
 		a.respond(tx, res)
 		if parts := partsOf(req); len(parts) > 0 {
@@ -334,7 +334,7 @@ func (d *Dialog) told(ev Event) {
 // update accepts an UPDATE.
 func (d *Dialog) update(r *Reinvite, sdp []byte) error {
 	res := d.reply(r.tx.Request, 200, "OK")
-	d.addContact(res, r.tx.From)
+	res.AddContact(d.contact(r.tx.From))
 	d.agree(r.tx.Request, res, sdp)
 	Content{Body: sdp}.put(res)
 	d.mu.Lock()

@@ -2,7 +2,6 @@ package sip
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +55,7 @@ func (closed) Admit() *Refusal {
 func (c closed) Capacity() (map[string]string, *Refusal) { return nil, c.Admit() }
 
 // Refuse turns away what would begin a call that there is no capacity for.
-func (c *core) Refuse(req *sip.Request, again bool) *sip.Response {
+func (c *core) Refuse(_ *sip.Request, again bool) *wire.Refusal {
 	a := (*Agent)(c)
 	var r *Refusal
 	if again {
@@ -67,9 +66,12 @@ func (c *core) Refuse(req *sip.Request, again bool) *sip.Response {
 	if r == nil {
 		return nil
 	}
-	res := a.reply(req, r.Status, reasonFor(r.Status), "")
-	addHeaders(res, r.Headers)
-	return res
+	refusal := &wire.Refusal{Status: r.Status, Reason: reasonFor(r.Status)}
+	if a.about.server != nil {
+		refusal.AppendHeader(a.about.server)
+	}
+	addHeaders(refusal, r.Headers)
+	return refusal
 }
 
 // Request takes every new request except ACK.
@@ -284,7 +286,7 @@ func (a *Agent) capabilities(tx *wire.ServerTx, g Gate) {
 		}
 	}
 	res := a.reply(tx.Request, status, reasonFor(status), "")
-	a.addContact(res, tx.From)
+	res.AddContact(a.contact(tx.From))
 	addHeaders(res, headers)
 	a.respond(tx, res,
 		a.about.allow,
@@ -309,18 +311,18 @@ func (a *Agent) answer(tx *wire.ServerTx, status int, reason string, headers ...
 }
 
 // respond sends a response from a place that can only log that it failed.
-func (a *Agent) respond(tx *wire.ServerTx, res *sip.Response, headers ...sip.Header) {
+func (a *Agent) respond(tx *wire.ServerTx, res *wire.Response, headers ...sip.Header) {
 	for _, h := range headers {
 		res.AppendHeader(h)
 	}
 	if err := tx.Respond(res); err != nil {
-		a.log.Info("sip response not delivered", "method", tx.Request.Method, "status", res.StatusCode,
+		a.log.Info("sip response not delivered", "method", tx.Request.Method, "status", res.Status(),
 			"call_id", string(*tx.Request.CallID()), "error", err)
 	}
 }
 
 // reply makes a response that says who we are.
-func (a *Agent) reply(req *sip.Request, status int, reason, tag string) *sip.Response {
+func (a *Agent) reply(req *sip.Request, status int, reason, tag string) *wire.Response {
 	res := wire.Reply(req, status, reason, tag)
 	if a.about.server != nil {
 		res.AppendHeader(a.about.server)
@@ -342,33 +344,33 @@ func (a *Agent) understands(req *sip.Request, tag string) bool {
 		tag == "siprec" && req.Method == sip.UPDATE
 }
 
-// addContact says where the peer of a link reaches us.
-func (a *Agent) addContact(msg sip.Message, link wire.Link) {
-	host, port := a.wire.SentBy(link)
-	contact := contactHeader(host, port, link.Network())
-	if req, ok := msg.(*sip.Request); ok && req.Recipient.Scheme == "sips" { // RFC 3261 section 8.1.1.8
+// addContact says in a request of ours where the peer of a link reaches us.
+func (a *Agent) addContact(req *sip.Request, link wire.Link) {
+	contact := a.contact(link)
+	if req.Recipient.Scheme == "sips" { // RFC 3261 section 8.1.1.8
 		contact.Address.Scheme = "sips"
 	}
-	msg.AppendHeader(contact)
+	req.AppendHeader(contact)
 }
 
-// addContact adds ours, with the features that the INVITE of a call of ours told.
-func (d *Dialog) addContact(msg sip.Message, link wire.Link) {
-	host, port := d.agent.wire.SentBy(link)
-	contact := contactHeader(host, port, link.Network())
-	if d.invite.Recipient.Scheme == "sips" { // section 12.1.1
+// contact says where the peer of a link reaches us.
+func (a *Agent) contact(link wire.Link) *sip.ContactHeader {
+	host, port := a.wire.SentBy(link)
+	uri := sip.Uri{Scheme: "sip", Host: host.String(), Port: int(port)}
+	if network := link.Network(); network != "udp" {
+		uri.UriParams = sip.HeaderParams{{K: "transport", V: network}}
+	}
+	return &sip.ContactHeader{Address: uri}
+}
+
+// contact is ours, with the features that the INVITE of a call of ours told.
+func (d *Dialog) contact(link wire.Link) *sip.ContactHeader {
+	contact := d.agent.contact(link)
+	if d.invite.Recipient.Scheme == "sips" { // RFC 3261 section 12.1.1
 		contact.Address.Scheme = "sips"
 	}
 	if told := d.invite.Contact(); d.tx == nil && told != nil {
 		contact.Params = told.Params
 	}
-	msg.AppendHeader(contact)
-}
-
-func contactHeader(host netip.Addr, port uint16, network string) *sip.ContactHeader {
-	uri := sip.Uri{Scheme: "sip", Host: host.String(), Port: int(port)}
-	if network != "udp" {
-		uri.UriParams = sip.HeaderParams{{K: "transport", V: network}}
-	}
-	return &sip.ContactHeader{Address: uri}
+	return contact
 }

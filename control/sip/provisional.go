@@ -52,18 +52,18 @@ func (d *Dialog) Progress(ctx context.Context, status int, c Content) error {
 	}
 	req := d.tx.Request
 	res := d.reply(req, status, reasonFor(status))
-	d.addContact(res, d.tx.From)
-	c.put(res)
+	res.AddContact(d.contact(d.tx.From))
 	if hasOption(req.Headers(), "Require", "100rel") || len(c.Body) > 0 && hasOption(req.Headers(), "Supported", "100rel") {
-		return d.progressReliably(ctx, res)
+		return d.progressReliably(ctx, res, c)
 	}
+	c.put(res)
 	return d.tx.Respond(res)
 }
 
 // reliable is a provisional response of ours, resent until its PRACK comes.
 type reliable struct {
 	seq   uint32
-	res   *sip.Response
+	res   *wire.Response
 	timer *time.Timer
 	wait  time.Duration
 	spent time.Duration
@@ -77,7 +77,7 @@ func (r *reliable) settle(err error) {
 	close(r.done)
 }
 
-func (d *Dialog) progressReliably(ctx context.Context, res *sip.Response) error {
+func (d *Dialog) progressReliably(ctx context.Context, res *wire.Response, c Content) error {
 	r := &reliable{res: res, wait: d.agent.cfg.T1, done: make(chan struct{})}
 	d.mu.Lock()
 	if d.phase != offered || d.unpracked != nil {
@@ -89,8 +89,9 @@ func (d *Dialog) progressReliably(ctx context.Context, res *sip.Response) error 
 	}
 	d.lastRSeq++
 	r.seq = d.lastRSeq
-	res.AppendHeader(sip.NewHeader("Require", "100rel"))
-	res.AppendHeader(sip.NewHeader("RSeq", strconv.FormatUint(uint64(r.seq), 10)))
+	res.Add("Require", "100rel")
+	res.Add("RSeq", strconv.FormatUint(uint64(r.seq), 10))
+	c.put(res)
 	d.unpracked = r
 	r.timer = time.AfterFunc(r.wait, func() { d.resendProvisional(r) })
 	d.mu.Unlock()

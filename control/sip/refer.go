@@ -229,9 +229,9 @@ func (r *Referral) Accept(ctx context.Context) error {
 		return ErrEnded
 	}
 	res := r.dialog.reply(r.tx.Request, 202, reasonFor(202))
-	r.dialog.addContact(res, r.tx.From)
+	res.AddContact(r.dialog.contact(r.tx.From))
 	if r.quiet {
-		res.AppendHeader(sip.NewHeader("Refer-Sub", "false"))
+		res.Add("Refer-Sub", "false")
 	}
 	if err := r.tx.Respond(res); err != nil {
 		return err

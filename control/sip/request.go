@@ -61,8 +61,14 @@ type Content struct {
 	Headers map[string]string
 }
 
+// draft is a message that is being written.
+type draft interface {
+	headed
+	SetBody([]byte)
+}
+
 // put makes a content part of a message.
-func (c Content) put(msg sip.Message) {
+func (c Content) put(msg draft) {
 	addHeaders(msg, c.Headers)
 	if len(c.Body) == 0 {
 		msg.SetBody(nil)
@@ -193,7 +199,7 @@ func (d *Dialog) compose(ctx context.Context, cseq sip.CSeqHeader) (*sip.Request
 	if err != nil {
 		return nil, link, err
 	}
-	d.addContact(req, link)
+	req.AppendHeader(d.contact(link))
 	d.agent.sign(req)
 	req.SetBody(nil)
 	return req, link, nil

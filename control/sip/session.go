@@ -60,7 +60,7 @@ func (a *Agent) tooShort(tx *wire.ServerTx) bool {
 
 // agree puts into our 2xx what becomes of the session timer, and starts it. Who
 // is asked to refresh does so if able; else it is us.
-func (d *Dialog) agree(req *sip.Request, res *sip.Response, local []byte) {
+func (d *Dialog) agree(req *sip.Request, res *wire.Response, local []byte) {
 	headers := req.Headers()
 	able := hasOption(headers, "Supported", "timer")
 	wanted, value := interval(headers, "session-expires")
@@ -74,9 +74,9 @@ func (d *Dialog) agree(req *sip.Request, res *sip.Response, local []byte) {
 	if able && value.Params["refresher"] != "uas" {
 		refresher = "uac"
 	}
-	res.AppendHeader(sip.NewHeader("Session-Expires", seconds(span)+";refresher="+refresher))
+	res.Add("Session-Expires", seconds(span)+";refresher="+refresher)
 	if refresher == "uac" {
-		res.AppendHeader(sip.NewHeader("Require", "timer"))
+		res.Add("Require", "timer")
 	}
 	d.startSession(session{interval: span, ours: refresher == "uas", local: local, updates: takesUpdate(headers)})
 }

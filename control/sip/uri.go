@@ -121,10 +121,13 @@ func isToken(r rune) bool {
 	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("-.!%*_+`'~", r)
 }
 
+// headed is what headers are added to.
+type headed interface{ AppendHeader(sip.Header) }
+
 // addHeaders appends headers that come from outside, an application perhaps. A
 // line break would begin a header of its own, so the value ends there; what
 // checkHeader finds fault with is left out.
-func addHeaders(msg sip.Message, headers map[string]string) {
+func addHeaders(msg headed, headers map[string]string) {
 	for name, value := range headers {
 		if cut := strings.IndexAny(value, "\r\n"); cut >= 0 {
 			value = value[:cut]

@@ -76,7 +76,7 @@ func (l *Layer) refuse(req *sip.Request, bad *fault, from Link) {
 	l.log.Warn("sip request refused", "from", from.remote, "method", req.Method, "call_id", callID(req),
 		"status", bad.status, "reason", bad.reason)
 	link := replyLink(req, from)
-	if err := link.write(encode(Reply(req, bad.status, bad.reason, ""))); err != nil {
+	if err := link.write(Reply(req, bad.status, bad.reason, "").raw); err != nil {
 		l.log.Info("sip response not delivered", "to", link.remote, "error", err)
 	}
 }

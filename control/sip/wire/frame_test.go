@@ -71,11 +71,12 @@ func FuzzReceive(f *testing.F) {
 		}
 		stampVia(req, from.remote)
 		replyLink(req, from)
-		res := Reply(req, 400, "Bad", "tag")
-		answer := encode(res)
-		if library := res.String(); string(answer) != library {
-			t.Fatalf("written as\n%s\nand by the library as\n%s", answer, library)
+		for _, status := range []int{100, 200, 400} {
+			if res, library := answered(req, status); string(res.raw) != library.String() {
+				t.Fatalf("written as\n%s\nand by the library as\n%s", res.raw, library)
+			}
 		}
+		answer := Reply(req, 400, "Bad", "tag").raw
 		if again := encode(req); string(again) != req.String() {
 			t.Fatalf("written as\n%s\nand by the library as\n%s", again, req)
 		}
@@ -86,4 +87,46 @@ func FuzzReceive(f *testing.F) {
 			keys.server(req, req.Method)
 		}
 	})
+}
+
+// answered is a response and the same by the library.
+func answered(req *sip.Request, status int) (*Response, *sip.Response) {
+	res, library := Reply(req, status, "Said", "tag"), sip.NewResponse(status, "Said")
+	if establishes(req, status) {
+		sip.CopyHeaders("Record-Route", req, library)
+	}
+	for _, h := range req.Headers() {
+		if via, ok := h.(*sip.ViaHeader); ok {
+			library.AppendHeader(via)
+		}
+	}
+	if from := req.From(); from != nil {
+		library.AppendHeader(from)
+	}
+	if to := req.To(); to != nil {
+		tagged := sip.HeaderClone(to).(*sip.ToHeader)
+		if status != 100 && !tagged.Params.Has("tag") {
+			tagged.Params.Add("tag", "tag")
+		}
+		library.AppendHeader(tagged)
+	}
+	if id := req.CallID(); id != nil {
+		library.AppendHeader(id)
+	}
+	if cseq := req.CSeq(); cseq != nil {
+		library.AppendHeader(cseq)
+	}
+	if status == 100 {
+		sip.CopyHeaders("Timestamp", req, library)
+	}
+	body := req.Body()
+	length := sip.ContentLengthHeader(len(body))
+	library.AppendHeader(&length)
+	for _, msg := range []interface{ AppendHeader(sip.Header) }{res, library} {
+		msg.AppendHeader(sip.NewHeader("Session-Expires", "90"))
+		msg.AppendHeader(&sip.ContactHeader{Address: req.Recipient})
+	}
+	res.SetBody(body)
+	library.SetBody(body)
+	return res, library
 }

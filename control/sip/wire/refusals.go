@@ -9,6 +9,16 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
+// Refusal is how an INVITE is refused.
+type Refusal struct {
+	Status  int
+	Reason  string
+	Headers []sip.Header
+}
+
+// AppendHeader adds a header.
+func (r *Refusal) AppendHeader(h sip.Header) { r.Headers = append(r.Headers, h) }
+
 // maxRefusals bounds what is remembered of calls that were turned away.
 const maxRefusals = 1 << 16
 
@@ -60,16 +70,20 @@ func (l *Layer) turnAway(req *sip.Request, from Link, key txKey) bool {
 		return false
 	}
 	again := !from.Reliable() && l.refused.seen(key, 64*l.timing.t1)
-	res := l.core.Refuse(req, again)
-	if res == nil {
+	refusal := l.core.Refuse(req, again)
+	if refusal == nil {
 		return false
 	}
 	if !again && !from.Reliable() {
 		l.refused.add(key)
 	}
-	res.To().Params.Add("tag", strconv.FormatUint(maphash.Comparable(l.refused.tags, key), 36))
+	tag := strconv.FormatUint(maphash.Comparable(l.refused.tags, key), 36)
+	res := Reply(req, refusal.Status, refusal.Reason, tag)
+	for _, h := range refusal.Headers {
+		res.AppendHeader(h)
+	}
 	link := replyLink(req, from)
-	if err := link.write(encode(res)); err != nil {
+	if err := link.write(res.raw); err != nil {
 		l.log.Debug("sip refusal not delivered", "to", link.remote, "error", err)
 	}
 	return true

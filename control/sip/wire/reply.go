@@ -9,35 +9,83 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// Reply makes a response to a request (RFC 3261 section 8.2.6). The tag, or a new
-// one if it is empty, becomes the To tag unless there is one already; a 100 carries
-// none. What the response repeats it shares with the request, which must not be
-// changed any more.
-func Reply(req *sip.Request, status int, reason, tag string) *sip.Response {
-	res := sip.NewResponse(status, reason)
-	if establishes(req, status) {
-		echo[*sip.RecordRouteHeader](req, res)
+// Response is a response to a request, whole at any time.
+type Response struct {
+	status int
+	raw    []byte
+	length int // where the body's length is written in raw
+}
+
+// usualRoom is how long responses are, more or less: those with a session description,
+// and others.
+const usualRoom, littleRoom = 1024, 512
+
+// Reply begins a response to a request with what it repeats of that (RFC 3261 section
+// 8.2.6). The tag, or a new one if it is empty, becomes the To tag unless there is one
+// already; a 100 carries none.
+func Reply(req *sip.Request, status int, reason, tag string) *Response {
+	room := littleRoom
+	if req.Method == sip.INVITE && status < 300 {
+		room = usualRoom
 	}
-	echo[*sip.ViaHeader](req, res)
+	b := append(make([]byte, 0, room), "SIP/2.0 "...)
+	b = append(strconv.AppendInt(b, int64(status), 10), ' ')
+	b = append(append(b, reason...), "\r\n"...)
+	if establishes(req, status) {
+		b = echo[*sip.RecordRouteHeader](b, req)
+	}
+	b = echo[*sip.ViaHeader](b, req)
 	if from := req.From(); from != nil {
-		res.AppendHeader(from)
+		b = appendHeader(b, from)
 	}
 	if to := req.To(); to != nil && status != 100 {
-		res.AppendHeader(tagged(to, tag))
+		b = appendTagged(b, to, tag)
 	} else if to != nil {
-		res.AppendHeader(to)
+		b = appendHeader(b, to)
 	}
 	if id := req.CallID(); id != nil {
-		res.AppendHeader(id)
+		b = appendHeader(b, id)
 	}
 	if cseq := req.CSeq(); cseq != nil {
-		res.AppendHeader(cseq)
+		b = appendHeader(b, cseq)
 	}
 	if status == 100 {
-		sip.CopyHeaders("Timestamp", req, res)
+		for _, h := range req.GetHeaders("Timestamp") {
+			b = appendHeader(b, h)
+		}
 	}
-	res.AppendHeader(new(sip.ContentLengthHeader))
-	return res
+	b = append(b, "Content-Length: "...)
+	return &Response{status: status, length: len(b), raw: append(b, "0\r\n\r\n"...)}
+}
+
+// Status is the response's status.
+func (r *Response) Status() int { return r.status }
+
+// AppendHeader adds a header. None can be added after the body.
+func (r *Response) AppendHeader(h sip.Header) {
+	r.raw = append(appendHeader(r.raw[:len(r.raw)-2], h), "\r\n"...)
+}
+
+// Add is AppendHeader for a name and a value.
+func (r *Response) Add(name, value string) {
+	b := append(append(r.raw[:len(r.raw)-2], name...), ": "...)
+	r.raw = append(append(b, value...), "\r\n\r\n"...)
+}
+
+// AddContact is AppendHeader for a Contact.
+func (r *Response) AddContact(c *sip.ContactHeader) {
+	b := append(r.raw[:len(r.raw)-2], "Contact: "...)
+	r.raw = append(appendParty(b, c.DisplayName, &c.Address, c.Params), "\r\n\r\n"...)
+}
+
+// SetBody adds the body, once.
+func (r *Response) SetBody(body []byte) {
+	if len(body) == 0 {
+		return
+	}
+	var room [8]byte
+	r.raw = slices.Replace(r.raw, r.length, r.length+1, strconv.AppendInt(room[:0], int64(len(body)), 10)...)
+	r.raw = append(r.raw, body...)
 }
 
 // establishes says whether a response may begin a dialog, whose route set it then
@@ -53,56 +101,46 @@ func establishes(req *sip.Request, status int) bool {
 }
 
 // echo repeats headers of one type.
-func echo[H sip.Header](req *sip.Request, res *sip.Response) {
+func echo[H sip.Header](b []byte, req *sip.Request) []byte {
 	for _, h := range req.Headers() {
 		if _, ok := h.(H); ok {
-			res.AppendHeader(h)
+			b = appendHeader(b, h)
 		}
 	}
+	return b
 }
 
-func tagged(to *sip.ToHeader, tag string) *sip.ToHeader {
+// appendTagged writes a To with a tag.
+func appendTagged(b []byte, to *sip.ToHeader, tag string) []byte {
+	b = appendHeader(b, to)
 	if to.Params.Has("tag") {
-		return to
+		return b
 	}
 	if tag == "" {
 		tag = sip.GenerateTagN(16)
 	}
-	with := *to
-	with.Params = append(slices.Clip(to.Params), sip.HeaderKV{K: "tag", V: tag})
-	return &with
+	b = append(append(b[:len(b)-2], ";tag="...), tag...)
+	return append(b, "\r\n"...)
 }
 
 // usualHeader is how long a header is, more or less.
 const usualHeader = 64
 
-// encode writes a message as it goes onto the wire.
-func encode(msg sip.Message) []byte {
-	var b []byte
-	switch m := msg.(type) {
-	case *sip.Request:
-		b = make([]byte, 0, (2+len(m.Headers()))*usualHeader+len(m.Body()))
-		b = append(append(b, m.Method...), ' ')
-		b = append(appendURI(b, &m.Recipient), ' ')
-		b = append(b, m.SipVersion...)
-		b = appendHeaders(b, m.Headers())
-	case *sip.Response:
-		b = make([]byte, 0, (1+len(m.Headers()))*usualHeader+len(m.Body()))
-		b = append(append(b, m.SipVersion...), ' ')
-		b = append(strconv.AppendInt(b, int64(m.StatusCode), 10), ' ')
-		b = append(b, m.Reason...)
-		b = appendHeaders(b, m.Headers())
+// encode writes a request as it goes onto the wire.
+func encode(req *sip.Request) []byte {
+	b := make([]byte, 0, (2+len(req.Headers()))*usualHeader+len(req.Body()))
+	b = append(append(b, req.Method...), ' ')
+	b = append(appendURI(b, &req.Recipient), ' ')
+	b = append(append(b, req.SipVersion...), "\r\n"...)
+	for _, h := range req.Headers() {
+		b = appendHeader(b, h)
 	}
-	return append(b, msg.Body()...)
+	return append(append(b, "\r\n"...), req.Body()...)
 }
 
-func appendHeaders(b []byte, headers []sip.Header) []byte {
-	b = append(b, "\r\n"...)
-	for _, h := range headers {
-		b = append(append(b, h.Name()...), ": "...)
-		b = append(appendValue(b, h), "\r\n"...)
-	}
-	return append(b, "\r\n"...)
+func appendHeader(b []byte, h sip.Header) []byte {
+	b = append(append(b, h.Name()...), ": "...)
+	return append(appendValue(b, h), "\r\n"...)
 }
 
 // appendValue writes what every message has without the library's detours.

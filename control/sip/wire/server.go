@@ -45,10 +45,10 @@ func (t *ServerTx) Trying() {
 
 // Respond sends a response: any number of provisional ones, one final one, and
 // after a 2xx to INVITE that same 2xx again until its ACK comes (RFC 6026).
-func (t *ServerTx) Respond(res *sip.Response) error {
-	_, ok, err := t.drive(classify(res.StatusCode), encode(res))
+func (t *ServerTx) Respond(res *Response) error {
+	_, ok, err := t.drive(classify(res.status), res.raw)
 	if err != nil {
-		return fmt.Errorf("send %d: %w", res.StatusCode, err)
+		return fmt.Errorf("send %d: %w", res.status, err)
 	}
 	if !ok {
 		return ErrAnswered
