@@ -3,6 +3,7 @@ package vxml_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"mcp/vxml"
 	"mcp/vxml/fetch"
+	"mcp/vxml/secrecy"
 )
 
 // waited is a caller who hangs up while the application waits for a key, on a platform
@@ -72,7 +74,11 @@ func simple() (*vxml.Interpreter, vxml.Start) {
 	vars := []vxml.Variable{
 		{Name: "com.genesyslab", Make: func() any { return map[string]any{} }}, {Name: "connection.callidref", Make: func() any { return "1@there" }},
 	}
-	return in, vxml.Start{URL: "http://site/a.vxml", Vars: vars, Trace: func(vxml.TraceEvent) {}, Steps: func(vxml.Step) {}}
+	secrets := &secrecy.Secrets{}
+	return in, vxml.Start{
+		URL: "http://site/a.vxml", Vars: vars, Trace: func(vxml.TraceEvent) {}, Steps: func(vxml.Step) {},
+		Secrets: secrets, Logger: secrets.Logger(slog.New(slog.DiscardHandler)),
+	}
 }
 
 // A session whose caller hangs up while it waits: what most calls are of a platform that

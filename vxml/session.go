@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
 	"mcp/vxml/doc"
+	"mcp/vxml/fetch"
 	"mcp/vxml/prefetch"
 	"mcp/vxml/property"
 	"mcp/vxml/script"
@@ -21,7 +21,7 @@ type session struct {
 	in       *Interpreter
 	platform Platform
 	clock    Clock
-	jar      http.CookieJar
+	jar      *fetch.Jar
 	machine  *script.Machine
 	root     *script.Scope // session scope
 	stage    *stage

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http/cookiejar"
 	"strings"
 
 	"mcp/vxml/doc"
@@ -254,10 +253,7 @@ type Session struct {
 // Prepare makes a session ready, so that a caller can be answered only when
 // there is something to say. Its error is that of Run for the first page.
 func (in *Interpreter) Prepare(ctx context.Context, start Start, platform Platform) (*Session, error) {
-	s, err := in.session(start, platform)
-	if err != nil {
-		return nil, err
-	}
+	s := in.session(start, platform)
 	url, fragment, err := s.in.library.resolve("", start.URL)
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", &Event{Name: "error.badfetch", Message: err.Error()})
@@ -325,13 +321,9 @@ func (in *Interpreter) witness(start Start) witness {
 	return w
 }
 
-func (in *Interpreter) session(start Start, platform Platform) (*session, error) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return nil, fmt.Errorf("start: %w", err)
-	}
+func (in *Interpreter) session(start Start, platform Platform) *session {
 	s := &session{
-		in: in.with(start.Properties), platform: platform, jar: jar,
+		in: in.with(start.Properties), platform: platform, jar: &fetch.Jar{},
 		machine: script.NewMachine(in.script, in.scripts),
 		stage:   &stage{},
 		witness: in.witness(start),
@@ -343,7 +335,7 @@ func (in *Interpreter) session(start Start, platform Platform) (*session, error)
 		start.Inspect(s.inspect)
 	}
 	s.describe(start.Vars)
-	return s, nil
+	return s
 }
 
 // with is an interpreter whose properties are others where nobody sets them.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -286,12 +285,8 @@ func TestPostCookiesAndRedirects(t *testing.T) {
 	defer server.Close()
 	client := server.Client()
 	defer client.CloseIdleConnections()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r, err := New(Config{Client: client}).Get(t.Context(), Request{
-		URL: server.URL + "/in", Method: http.MethodPost, Body: []byte("q=a"), ContentType: "application/x-www-form-urlencoded", Jar: jar,
+		URL: server.URL + "/in", Method: http.MethodPost, Body: []byte("q=a"), ContentType: "application/x-www-form-urlencoded", Jar: &Jar{},
 	})
 	if err != nil {
 		t.Fatal(err)
