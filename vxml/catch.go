@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
+	"slices"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/script"
@@ -22,13 +22,13 @@ func (s *session) handle(ctx context.Context, event *Event) error {
 		s.log.Log(ctx, level, "event thrown", "event", event.Name, "message", event.Message, "page", s.stage.url())
 	}
 	if s.dialog != nil {
-		s.dialog.count(event.Name)
+		s.dialog.thrown.again(s.dialog.visiting(), event.Name)
 		s.dialog.reprompt = false
 	}
-	err := s.anonymously(func(scope *script.Scope) error {
-		if err := s.announce(scope, event); err != nil {
-			return err
-		}
+	if err := s.machine.Lost(); err != nil {
+		return err
+	}
+	err := s.anonymously(event, func() error {
 		h, err := s.handler(ctx, event)
 		switch {
 		case err != nil:
@@ -66,15 +66,14 @@ func (s *session) adopt(h *doc.Catch) func() {
 }
 
 // announce sets the variables that a handler sees.
-func (s *session) announce(scope *script.Scope, event *Event) error {
+func announce(m *script.Machine, scope *script.Scope, event *Event) {
 	message := script.Value{}
 	if event.Message != "" {
-		message = s.machine.Value(event.Message)
+		message = m.Value(event.Message)
 	}
-	if err := scope.Declare("_event", s.machine.Value(event.Name)); err != nil {
-		return err
-	}
-	return scope.Declare("_message", message)
+	// Where this fails the machine is lost, which whoever asks for the scope is told next.
+	_ = scope.Declare("_event", m.Value(event.Name))
+	_ = scope.Declare("_message", message)
 }
 
 // handler selects among the handlers of the item, the dialog, the document, the
@@ -136,43 +135,57 @@ func (s *session) reached(h *doc.Catch, event *Event) int {
 	return most
 }
 
-// thrown is an event that was, while an item was visited or, with no name, none.
-type thrown struct{ item, event string }
+// tally counts what happens to the items of a form: it lists what has happened.
+type tally []counted
 
-// count counts an event for the item visited, by its name and by every prefix
-// that a handler may catch it by.
-func (d *dialog) count(name string) {
-	if d.events == nil {
-		d.events = make(map[thrown]int)
-	}
-	d.events[d.thrown("")]++
-	for i, r := range name {
-		if r == '.' {
-			d.events[d.thrown(name[:i])]++
+// counted is how often an event was thrown while an item was visited or, with no item
+// named, none; with no event named, how often the item was prompted.
+type counted struct {
+	item, event string
+	count       int
+}
+
+// again counts once more.
+func (t *tally) again(item, event string) int {
+	for i := range *t {
+		if c := &(*t)[i]; c.item == item && c.event == event {
+			c.count++
+			return c.count
 		}
 	}
-	d.events[d.thrown(name)]++
+	*t = append(*t, counted{item, event, 1})
+	return 1
 }
 
-// counted is how often the event was thrown, at least once: it just was.
+// of is how often what the name catches happened to an item.
+func (t tally) of(item, name string) (n int) {
+	for _, c := range t {
+		if c.item == item && catches(name, c.event) {
+			n += c.count
+		}
+	}
+	return n
+}
+
+// forget resets the counters of an item.
+func (t *tally) forget(item string) {
+	*t = slices.DeleteFunc(*t, func(c counted) bool { return c.item == item })
+}
+
+// counted is how often what the name catches was thrown, at least once: an event just was.
 func (d *dialog) counted(name string) int {
-	if d == nil || name == "." {
+	if d == nil {
 		return 1
 	}
-	return max(1, d.events[d.thrown(name)])
+	return max(1, d.thrown.of(d.visiting(), name))
 }
 
-// thrown is an event of the item visited.
-func (d *dialog) thrown(event string) thrown {
+// visiting is the name of the item that is being visited, if one is.
+func (d *dialog) visiting() string {
 	if d.item == nil {
-		return thrown{event: event}
+		return ""
 	}
-	return thrown{d.item.Base().Name, event}
-}
-
-// forget resets the event counters of an item.
-func (d *dialog) forget(item string) {
-	maps.DeleteFunc(d.events, func(t thrown, _ int) bool { return t.item == item })
+	return d.item.Base().Name
 }
 
 // unhandled is the last resort: neither a page nor the platform's defaults page handles the event.

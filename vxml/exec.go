@@ -19,7 +19,7 @@ import (
 
 // block runs executable content in an anonymous scope of its own.
 func (s *session) block(ctx context.Context, body []doc.Action) error {
-	return s.anonymously(func(*script.Scope) error { return s.all(ctx, body) })
+	return s.anonymously(nil, func() error { return s.all(ctx, body) })
 }
 
 func (s *session) all(ctx context.Context, body []doc.Action) error {
@@ -333,8 +333,8 @@ func (s *session) clear(ctx context.Context, a *doc.Clear) error {
 			}
 			continue
 		}
-		s.dialog.prompts.forget(name)
-		s.dialog.forget(name)
+		s.dialog.asked.forget(name)
+		s.dialog.thrown.forget(name)
 		if err := s.dialog.scope.Declare(name, script.Value{}); err != nil {
 			return semantic(ctx, a.Pos, err)
 		}

@@ -17,10 +17,10 @@ import (
 type dialog struct {
 	form     *doc.Form
 	scope    *script.Scope
-	inner    *script.Scope  // anonymous scope of what is being executed, or nil
-	item     doc.Item       // being visited, or nil
-	prompts  asked          // how often each item has been prompted
-	events   map[thrown]int // how often
+	inner    *anonymous // scope of what is being executed, or nil
+	item     doc.Item   // being visited, or nil
+	asked    tally      // how often each item has been prompted
+	thrown   tally      // how often each event was, while each was visited
 	filled   map[string]bool
 	next     string            // of <goto nextitem>
 	computed map[string]string // properties of the dialog that are expressions

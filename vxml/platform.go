@@ -266,9 +266,11 @@ func (e *Event) Error() string {
 // Matches tells whether a catch of the given event name catches e: the name is
 // equal, or is a prefix of it that ends at a dot (section 5.2.4). The empty
 // name and "." catch everything.
-func (e *Event) Matches(name string) bool {
+func (e *Event) Matches(name string) bool { return catches(name, e.Name) }
+
+func catches(name, event string) bool {
 	name = strings.TrimSuffix(name, ".")
-	rest, ok := strings.CutPrefix(e.Name, name)
+	rest, ok := strings.CutPrefix(event, name)
 	return ok && (name == "" || rest == "" || rest[0] == '.')
 }
 

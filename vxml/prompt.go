@@ -2,14 +2,12 @@ package vxml
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
 	"mcp/vxml/property"
-	"mcp/vxml/script"
 	"mcp/vxml/ssml"
 )
 
@@ -44,35 +42,11 @@ func (q *queue) take() []Prompt {
 	return out
 }
 
-// asked is how often items of a form have been prompted, those that have.
-type asked []prompted
-
-type prompted struct {
-	item  string
-	count int
-}
-
-// again counts that an item is prompted once more.
-func (a *asked) again(item string) int {
-	for i := range *a {
-		if p := &(*a)[i]; p.item == item {
-			p.count++
-			return p.count
-		}
-	}
-	*a = append(*a, prompted{item, 1})
-	return 1
-}
-
-func (a *asked) forget(item string) {
-	*a = slices.DeleteFunc(*a, func(p prompted) bool { return p.item == item })
-}
-
 // prompt queues the prompts of an item that are due (section 4.1.6): of those
 // whose condition holds, the ones of the highest count not above the item's counter.
 func (s *session) prompt(ctx context.Context, item *doc.Common) error {
 	d := s.dialog
-	count := d.prompts.again(item.Name)
+	count := d.asked.again(item.Name, "")
 	var eligible []*doc.Prompt
 	best := 0
 	for _, p := range item.Prompts {
@@ -259,14 +233,14 @@ func (e *promptEnv) Enumerate(ctx context.Context, en *ssml.Enumerate, body func
 	if choices == nil {
 		return &Event{Name: "error.semantic", Message: e.pos.String() + ": <enumerate> is neither in a menu nor in a field with options"}
 	}
-	return e.s.anonymously(func(scope *script.Scope) error {
+	return e.s.anonymously(nil, func() error {
 		for _, c := range choices {
 			if len(en.Content) == 0 {
 				say(" " + c.Text + ". ")
 				continue
 			}
 			for name, text := range map[string]string{"_prompt": c.Text, "_dtmf": c.DTMF} {
-				if err := scope.Declare(name, e.s.machine.Value(text)); err != nil {
+				if err := e.s.scope().Declare(name, e.s.machine.Value(text)); err != nil {
 					return semantic(ctx, e.pos, err)
 				}
 			}

@@ -87,7 +87,7 @@ func (s *session) base(pos doc.Pos) string {
 func (s *session) scope() *script.Scope {
 	switch {
 	case s.dialog != nil && s.dialog.inner != nil:
-		return s.dialog.inner
+		return s.dialog.inner.opened(s.machine)
 	case s.dialog != nil:
 		return s.dialog.scope
 	case s.stage.document != nil:
@@ -96,17 +96,35 @@ func (s *session) scope() *script.Scope {
 	return s.root
 }
 
-// anonymously runs f in a new anonymous scope.
-func (s *session) anonymously(f func(*script.Scope) error) error {
+// anonymous is an anonymous scope, which is made when somebody asks: most content has no
+// variables.
+type anonymous struct {
+	within *script.Scope
+	event  *Event // whose handler it is of, and has the variables of; nil: it is of none
+	scope  *script.Scope
+}
+
+func (a *anonymous) opened(m *script.Machine) *script.Scope {
+	if a.scope == nil {
+		a.scope = m.NewScope(a.within, "")
+		if a.event != nil {
+			announce(m, a.scope, a.event)
+		}
+	}
+	return a.scope
+}
+
+// anonymously runs f in a new anonymous scope: of an event's handler, or with nil.
+func (s *session) anonymously(event *Event, f func() error) error {
 	if s.dialog == nil {
 		s.dialog = &dialog{form: &doc.Form{}, scope: s.stage.document}
 		defer func() { s.dialog = nil }()
 	}
 	d := s.dialog
 	outer := d.inner
-	d.inner = s.machine.NewScope(d.scope, "")
+	d.inner = &anonymous{within: d.scope, event: event}
 	defer func() { d.inner = outer }()
-	return f(d.inner)
+	return f()
 }
 
 // eval evaluates an expression; a script error is error.semantic.

@@ -231,6 +231,7 @@ func TestLostMachine(t *testing.T) {
 	for what, err := range map[string]error{
 		"eval": err, "run": s.Run(context.Background(), Source{Text: "1"}), "declare": s.Declare("x", m.Value(1)),
 		"set": o.Set("a", m.Value(2)), "assign": s.Assign(context.Background(), "o", m.Value(1)),
+		"who asks": m.Lost(),
 	} {
 		if err == nil {
 			t.Errorf("%s went on", what)

@@ -102,6 +102,14 @@ func NewMachine(limits Limits, cache *Cache) *Machine {
 	return &Machine{cache: cache, limits: limits.WithDefaults()}
 }
 
+// Lost is why the machine runs nothing any more: a script could not be stopped. Nil: it does.
+func (m *Machine) Lost() error {
+	if m.lost == nil {
+		return nil
+	}
+	return m.lost
+}
+
 // engine is the machine's, which is made when it is first needed: many sessions end
 // before they have run a script.
 func (m *Machine) engine() *goja.Runtime {
