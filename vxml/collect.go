@@ -47,7 +47,7 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	if m, ok := s.platform.(Messenger); ok && s.properties().Bool("com.genesyslab.externalevents.enable") {
 		w.messages = m.Messages()
 	}
-	defer s.discreet()()
+	defer s.openly(s.discreet())
 	defer w.close()
 	s.queue.mark = mark{}
 	w.rest = s.queue.take()

@@ -37,9 +37,9 @@ func (s *session) open(form *doc.Form) {
 }
 
 func (d *dialog) properties(set *property.Set) *property.Set {
-	set = set.Within(d.form.Properties).Within(d.computed)
+	set = d.form.Properties.Within(set).Within(d.computed)
 	if d.item != nil {
-		set = set.Within(d.item.Base().Properties).Within(d.visited)
+		set = d.item.Base().Properties.Within(set).Within(d.visited)
 	}
 	return set
 }

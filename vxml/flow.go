@@ -137,22 +137,24 @@ func (s *session) fetching(absolute string, f fetchOf) fetch.Request {
 	if d, err := property.ParseDuration(f.Timeout); err == nil {
 		req.Timeout = d
 	}
-	if age, ok := seconds(f.MaxAge); ok {
-		req.MaxAge = &age
-	}
-	if age, ok := seconds(f.MaxStale); ok {
-		req.MaxStale = age
+	req.MaxAge = seconds(f.MaxAge)
+	if age := seconds(f.MaxStale); age != nil {
+		req.MaxStale = *age
 	}
 	return req
 }
 
-// seconds is a number of them, which most elements do not give.
-func seconds(text string) (time.Duration, bool) {
+// seconds is a number of them, and nil where there is none: most elements do not give it.
+func seconds(text string) *time.Duration {
 	if text == "" {
-		return 0, false
+		return nil
 	}
 	n, err := strconv.Atoi(text)
-	return time.Duration(n) * time.Second, err == nil && n >= 0
+	if err != nil || n < 0 {
+		return nil
+	}
+	d := time.Duration(n) * time.Second
+	return &d
 }
 
 // transit is <goto>, <submit> and a link or choice: it loads the document, so

@@ -95,8 +95,9 @@ func (c *activation) surroundings(ctx context.Context) {
 	}
 	c.links(ctx, s.in.defaults.page.Links)
 	set := s.properties()
+	universals := set.Get("universals")
 	for _, command := range []string{"help", "exit", "cancel"} {
-		if set.Lists("universals", command) || set.Get("universals") == "all" {
+		if universals == "all" || universals != "none" && set.Lists("universals", command) {
 			c.links(ctx, []*doc.Link{doc.Universal(command, s.language())})
 		}
 	}
@@ -143,8 +144,9 @@ func (c *activation) add(ctx context.Context, o owner, list []*doc.Grammar) {
 			continue
 		}
 		a.owner, a.order = o, g.Order
-		a.speech.ID = "g" + strconv.Itoa(len(c.out)+1)
-		c.out = append(c.out, a)
+		if c.out = append(c.out, a); a.mode == grammar.Voice {
+			a.speech.ID = "g" + strconv.Itoa(len(c.out))
+		}
 	}
 }
 

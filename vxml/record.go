@@ -41,7 +41,7 @@ func (s *session) record(ctx context.Context, item *doc.Record) (visit, error) {
 	if req.Extensions, err = s.extensions(ctx, item.Pos, item.Extensions); err != nil {
 		return visit{}, err
 	}
-	defer s.discreet()()
+	defer s.openly(s.discreet())
 	w, err := s.occupy(ctx, keys, item.DTMFTerm)
 	if w == nil || err != nil {
 		return visit{}, err

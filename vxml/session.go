@@ -1,6 +1,7 @@
 package vxml
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,10 +172,10 @@ func (s *session) properties() *property.Set {
 
 func (g *stage) properties(set *property.Set) *property.Set {
 	if g.rootPage != nil && g.rootPage != g.page {
-		set = set.Within(g.rootPage.Properties)
+		set = g.rootPage.Properties.Within(set)
 	}
 	if g.page != nil {
-		set = set.Within(g.page.Properties)
+		set = g.page.Properties.Within(set)
 	}
 	return set.Within(g.computed)
 }
@@ -226,19 +227,21 @@ func (s *session) keepSecret(name string, v script.Value) {
 	}
 }
 
-// discreet tells the platform whether what the caller does next is private, until
-// the function that it returns says that it was done.
-func (s *session) discreet() (done func()) {
+// discreet tells the platform whether what the caller does next is private, which it
+// returns. Once that was done openly is called with it.
+func (s *session) discreet() (hidden bool) {
 	d, ok := s.platform.(Discreet)
 	if !ok {
-		return func() {}
+		return false
 	}
-	hide := s.confidential()
-	d.Private(hide)
-	return func() {
-		if hide {
-			d.Private(false)
-		}
+	hidden = s.confidential()
+	d.Private(hidden)
+	return hidden
+}
+
+func (s *session) openly(hidden bool) {
+	if hidden {
+		s.platform.(Discreet).Private(false)
 	}
 }
 
@@ -267,8 +270,8 @@ func (s *session) hungUp() error {
 	s.gone = HungUp
 	s.queue.drop()
 	out := &Event{Name: "connection.disconnect.hangup", Message: "the caller hung up"}
-	if r, ok := s.platform.(Reasoned); ok && r.Reason() != "" {
-		out.Message = r.Reason()
+	if r, ok := s.platform.(Reasoned); ok {
+		out.Message = cmp.Or(r.Reason(), out.Message)
 	}
 	return out
 }
@@ -388,30 +391,34 @@ func (s *session) initialize(ctx context.Context, init []doc.Action) error {
 	return nil
 }
 
-// describe makes the session scope (VoiceXML 2.0 section 5.1.4). Few pages read
-// what is in it, so that each variable is put together when one does.
-func (s *session) describe(vars []Variable) {
-	s.root = s.machine.NewReadOnly("session", func() []string {
-		names := []string{"connection"}
-		for _, v := range vars {
-			if first := v.first(); !slices.Contains(names, first) {
-				names = append(names, first)
-			}
-		}
-		slices.Sort(names)
-		return names
-	}, func(name string) (script.Value, error) { return s.known(name, vars) })
+// facts are the variables of the session scope (VoiceXML 2.0 section 5.1.4). Few pages
+// read any, so that each is put together when one does.
+type facts struct {
+	s    *session
+	vars []Variable
 }
 
-// known is a variable of the session scope.
-func (s *session) known(name string, vars []Variable) (script.Value, error) {
+// Names implements script.Facts.
+func (f facts) Names() []string {
+	names := []string{"connection"}
+	for _, v := range f.vars {
+		if first := v.first(); !slices.Contains(names, first) {
+			names = append(names, first)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Value implements script.Facts.
+func (f facts) Value(name string) (script.Value, error) {
 	all := make(map[string]any)
 	var about ConnectionInfo
 	if name == "connection" {
-		about = s.platform.Info()
+		about = f.s.platform.Info()
 		all[name] = connection(about)
 	}
-	for _, v := range vars {
+	for _, v := range f.vars {
 		if v.first() != name {
 			continue
 		}
@@ -420,9 +427,9 @@ func (s *session) known(name string, vars []Variable) (script.Value, error) {
 		}
 	}
 	if c, ok := all[name].(map[string]any); ok && name == "connection" {
-		s.originate(c, about.Outbound)
+		f.s.originate(c, about.Outbound)
 	}
-	return s.machine.Value(all[name]), nil
+	return f.s.machine.Value(all[name]), nil
 }
 
 // originate makes the originator the very object that one of the parties is.

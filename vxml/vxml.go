@@ -110,13 +110,15 @@ func New(o Options) *Interpreter {
 	if o.Defaults == nil {
 		o.Defaults = ownDefaults()
 	}
+	properties := o.Defaults.page.Properties.Within(property.Defaults()).Within(o.Properties)
+	properties.All() // which most who ask for one get it from
 	return &Interpreter{
 		defaults:   o.Defaults,
 		library:    newLibrary(o.Fetcher, o.Logger),
 		scripts:    script.NewCache(),
 		script:     o.Script,
 		limits:     o.Limits.withDefaults(),
-		properties: property.Defaults().Within(o.Defaults.page.Properties).Within(o.Properties),
+		properties: properties,
 		log:        o.Logger,
 	}
 }
@@ -334,7 +336,7 @@ func (in *Interpreter) session(start Start, platform Platform) *session {
 	if start.Inspect != nil {
 		start.Inspect(s.inspect)
 	}
-	s.describe(start.Vars)
+	s.root = s.machine.NewReadOnly("session", facts{s, start.Vars})
 	return s
 }
 

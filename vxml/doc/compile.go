@@ -10,6 +10,7 @@ import (
 
 	"mcp/vxml/fetch"
 	"mcp/vxml/grammar"
+	"mcp/vxml/property"
 	"mcp/vxml/ssml"
 	"mcp/vxml/xmltree"
 )
@@ -161,9 +162,9 @@ func (c *compiler) property(n *xmltree.Node, s *Scope) {
 		c.fail(n, `the attribute "value" is missing`)
 	}
 	if s.Properties == nil {
-		s.Properties = make(map[string]string)
+		s.Properties = &property.Layer{}
 	}
-	s.Properties[n.Attr("name")] = value
+	s.Properties.Set(n.Attr("name"), value)
 }
 
 func (c *compiler) catch(n *xmltree.Node) *Catch {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"mcp/vxml/grammar"
+	"mcp/vxml/property"
 	"mcp/vxml/ssml"
 	"mcp/vxml/xmltree"
 )
@@ -56,7 +57,7 @@ func (p *Page) Dialog(id string) *Form {
 type Scope struct {
 	Catches    []*Catch
 	Links      []*Link
-	Properties map[string]string
+	Properties *property.Layer
 	Computed   []*Var // properties whose values are expressions
 }
 

@@ -40,9 +40,42 @@ func (s *Set) Within(values map[string]string) *Set {
 	return &Set{outer: s, values: values}
 }
 
+// Layer is the properties that one place of a page sets, for all who run the page. The nil
+// Layer sets none. None is set any more once one is asked for.
+type Layer struct {
+	values map[string]string
+	last   atomic.Pointer[Set] // that it became
+}
+
+// Set sets a property.
+func (l *Layer) Set(name, value string) {
+	if l.values == nil {
+		l.values = make(map[string]string)
+	}
+	l.values[name] = value
+}
+
+// Within is the set of the layer inside another: the same one, as long as the other is.
+func (l *Layer) Within(outer *Set) *Set {
+	if l == nil {
+		return outer
+	}
+	if s := l.last.Load(); s != nil && s.outer == outer {
+		s.All() // who asks again will ask often
+		return s
+	}
+	s := &Set{outer: outer, values: l.values}
+	l.last.Store(s)
+	return s
+}
+
 // Lookup returns the value in force.
 func (s *Set) Lookup(name string) (string, bool) {
 	for ; s != nil; s = s.outer {
+		if all := s.all.Load(); all != nil {
+			v, ok := (*all)[name]
+			return v, ok
+		}
 		if v, ok := s.values[name]; ok {
 			return v, true
 		}
@@ -75,39 +108,44 @@ func (s *Set) All() map[string]string {
 
 // Duration returns a time designation, such as 5s or 200ms; the platform's
 // default when the page's value is none.
-func (s *Set) Duration(name string) time.Duration {
-	for ; s != nil; s = s.outer {
-		if v, ok := s.values[name]; ok {
-			if d, err := ParseDuration(v); err == nil {
-				return d
-			}
-		}
-	}
-	return 0
-}
+func (s *Set) Duration(name string) time.Duration { return read(s, name, ParseDuration) }
 
 // Float returns a number between 0 and 1.
-func (s *Set) Float(name string) float64 {
-	for ; s != nil; s = s.outer {
-		if v, ok := s.values[name]; ok {
-			if f, err := strconv.ParseFloat(v, 64); err == nil && f >= 0 && f <= 1 {
-				return f
-			}
-		}
-	}
-	return 0
-}
+func (s *Set) Float(name string) float64 { return read(s, name, fraction) }
 
 // Int returns a positive integer.
-func (s *Set) Int(name string) int {
+func (s *Set) Int(name string) int { return read(s, name, positive) }
+
+// read is the innermost value that can be read, or the zero one.
+func read[T any](s *Set, name string, parse func(string) (T, error)) (none T) {
 	for ; s != nil; s = s.outer {
-		if v, ok := s.values[name]; ok {
-			if n, err := strconv.Atoi(v); err == nil && n > 0 {
-				return n
-			}
+		text, ok := s.Lookup(name)
+		if !ok {
+			break
+		}
+		if v, err := parse(text); err == nil {
+			return v
 		}
 	}
-	return 0
+	return none
+}
+
+var errNumber = errors.New("out of range")
+
+func fraction(text string) (float64, error) {
+	f, err := strconv.ParseFloat(text, 64)
+	if err == nil && !(f >= 0 && f <= 1) {
+		err = errNumber
+	}
+	return f, err
+}
+
+func positive(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err == nil && n <= 0 {
+		err = errNumber
+	}
+	return n, err
 }
 
 // Bool returns a boolean.

@@ -22,6 +22,38 @@ func TestParseDuration(t *testing.T) {
 	}
 }
 
+// A layer of a page is put within the same properties once for all who run the page, and
+// is no other thing than a set made for one of them.
+func TestLayers(t *testing.T) {
+	document, item := &Layer{}, &Layer{}
+	for name, value := range map[string]string{"timeout": "8s", "maxnbest": "3", "x.y": "1"} {
+		document.Set(name, value)
+	}
+	item.Set("timeout", "soon")
+	item.Set("maxnbest", "0")
+	outer := Defaults()
+	first := item.Within(document.Within(outer))
+	for range 3 {
+		again := item.Within(document.Within(outer))
+		if again != first {
+			t.Error("the same set is made again")
+		}
+		if again.Get("timeout") != "soon" || again.Duration("timeout") != 8*time.Second || again.Int("maxnbest") != 3 || !again.Bool("bargein") {
+			t.Errorf("timeout %q, %v; maxnbest %d", again.Get("timeout"), again.Duration("timeout"), again.Int("maxnbest"))
+		}
+		if v, ok := again.Lookup("none"); ok {
+			t.Errorf("a property that nobody set is %q", v)
+		}
+	}
+	other := item.Within(document.Within(outer.Within(map[string]string{"termchar": "*"})))
+	if other.Get("termchar") != "*" || first.Get("termchar") != "#" {
+		t.Error("within another set it is the same")
+	}
+	if (*Layer)(nil).Within(outer) != outer {
+		t.Error("a layer that sets nothing")
+	}
+}
+
 func TestScopes(t *testing.T) {
 	document := Defaults().Within(map[string]string{"timeout": "8s", "maxnbest": "nonsense", "x.y": "1"})
 	item := document.Within(map[string]string{"timeout": "soon", "bargein": "false"})

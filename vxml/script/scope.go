@@ -66,10 +66,12 @@ func (c *lineage) add(name string) *lineage {
 // NewScope opens a scope within parent, which is nil for the session scope. Name
 // is what the page may call the scope by, or empty for an anonymous one.
 func (m *Machine) NewScope(parent *Scope, name string) *Scope {
-	var s struct { // which are never one without the other
+	var s struct { // which are never one without the others
 		Scope
 		variables
+		few [2]variable
 	}
+	s.variables.list = s.few[:0]
 	s.Scope = Scope{machine: m, name: name, parent: parent, vars: &s.variables}
 	return &s.Scope
 }

@@ -3,6 +3,8 @@ package script
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,11 +16,17 @@ import (
 	"mcp/vxml/xmltree"
 )
 
+// told are facts by their names.
+type told map[string]func() (Value, error)
+
+func (f told) Names() []string                  { return slices.Sorted(maps.Keys(f)) }
+func (f told) Value(name string) (Value, error) { return f[name]() }
+
 // chain is session, application, document, dialog and an anonymous scope.
 func chain(m *Machine) []*Scope {
-	out := []*Scope{m.NewReadOnly("session", func() []string { return []string{"s"} }, func(string) (Value, error) {
+	out := []*Scope{m.NewReadOnly("session", told{"s": func() (Value, error) {
 		return m.Value(map[string]any{"k": int64(1), "o": map[string]any{}}), nil
-	})}
+	}})}
 	for _, name := range []string{"application", "document", "dialog", ""} {
 		out = append(out, m.NewScope(out[len(out)-1], name))
 	}
@@ -396,7 +404,7 @@ func tags(f *testing.F, source []byte) {
 // Who misspells a variable is told which one was probably meant.
 func TestMeant(t *testing.T) {
 	m := NewMachine(Limits{}, NewCache())
-	session := m.NewReadOnly("session", func() []string { return []string{"connection"} }, func(string) (Value, error) { return m.Value(nil), nil })
+	session := m.NewReadOnly("session", told{"connection": func() (Value, error) { return m.Value(nil), nil }})
 	scope := m.NewScope(m.NewScope(session, "application"), "dialog")
 	if err := scope.Run(context.Background(), Source{Text: "var account = 1, x1 = 2; function total() { return acount }"}); err != nil {
 		t.Fatal(err)

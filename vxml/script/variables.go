@@ -72,9 +72,6 @@ func (v *variables) put(m *Machine, one variable) error {
 	if v.object != nil || v.fixed != nil || len(v.list) == maxListed {
 		return v.seen(m).Set(one.name, one.known())
 	}
-	if v.list == nil {
-		v.list = make([]variable, 0, 2)
-	}
 	v.list = append(v.list, one)
 	return nil
 }
@@ -107,27 +104,39 @@ func (v *variables) seen(m *Machine) *goja.Object {
 		for _, one := range v.list {
 			_ = v.object.Set(one.name, one.known())
 		}
+		clear(v.list)
 		v.list = nil
 	}
 	return v.object
 }
 
-// NewReadOnly opens an outermost scope whose variables are those that list names, which
-// is called once, when a script first asks. What a variable is gets made when it is first
-// read. Pages can neither declare nor change variables of the scope, nor change any object
-// in them.
-func (m *Machine) NewReadOnly(name string, list func() []string, make func(name string) (Value, error)) *Scope {
-	s := m.NewScope(nil, name)
-	s.vars.fixed = &constants{machine: m, list: list, make: make}
-	return s
+// Facts are the variables of a read-only scope.
+type Facts interface {
+	// Names are those of the variables. It is called once, when a script first asks.
+	Names() []string
+	// Value makes what a variable is, when it is first read.
+	Value(name string) (Value, error)
 }
 
-// constants are the variables of a read-only scope.
+// NewReadOnly opens an outermost scope. Pages can neither declare nor change variables of
+// the scope, nor change any object in them.
+func (m *Machine) NewReadOnly(name string, facts Facts) *Scope {
+	var s struct {
+		Scope
+		variables
+		constants
+	}
+	s.constants = constants{machine: m, facts: facts}
+	s.variables.fixed = &s.constants
+	s.Scope = Scope{machine: m, name: name, vars: &s.variables}
+	return &s.Scope
+}
+
+// constants are the variables of a read-only scope as the engine sees them.
 type constants struct {
 	machine *Machine
-	list    func() []string
+	facts   Facts
 	names   []string // nil: nobody has asked
-	make    func(name string) (Value, error)
 	made    map[string]goja.Value
 }
 
@@ -139,7 +148,7 @@ func (c *constants) Get(name string) goja.Value {
 	if v, ok := c.made[name]; ok {
 		return v
 	}
-	made, err := c.make(name)
+	made, err := c.facts.Value(name)
 	v := made.raw()
 	if o, ok := v.(*goja.Object); ok && err == nil {
 		err = c.machine.freeze(o)
@@ -160,7 +169,7 @@ func (c *constants) Delete(name string) bool     { return !c.Has(name) }
 
 func (c *constants) Keys() []string {
 	if c.names == nil {
-		c.names = c.list()
+		c.names = c.facts.Names()
 	}
 	return c.names
 }

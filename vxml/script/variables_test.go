@@ -28,12 +28,15 @@ func TestReadOnly(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m, made := NewMachine(Limits{}, NewCache()), 0
-			scope := m.NewScope(m.NewReadOnly("session", func() []string { return []string{"a", "broken"} }, func(name string) (Value, error) {
-				made++
-				if name == "broken" {
+			scope := m.NewScope(m.NewReadOnly("session", told{
+				"a": func() (Value, error) {
+					made++
+					return m.Value(map[string]any{"n": 1, "o": map[string]any{}}), nil
+				},
+				"broken": func() (Value, error) {
+					made++
 					return Value{}, errors.New("nothing there")
-				}
-				return m.Value(map[string]any{"n": 1, "o": map[string]any{}}), nil
+				},
 			}), "document")
 			err := scope.Run(context.Background(), Source{Text: "var unrelated = Math.max(1, 2)"})
 			if err != nil || made != 0 {
