@@ -103,7 +103,7 @@ func (d *Dialog) beginChange() error {
 		return errPending
 	}
 	for _, tx := range d.open {
-		if changes(tx.Request.Method) {
+		if changes(tx.Request) {
 			return errPending
 		}
 	}
@@ -112,7 +112,9 @@ func (d *Dialog) beginChange() error {
 }
 
 // changes says whether a request may change the session.
-func changes(method sip.RequestMethod) bool { return method == sip.INVITE || method == sip.UPDATE }
+func changes(req *sip.Request) bool {
+	return req.Method == sip.INVITE || req.Method == sip.UPDATE && sdpOf(req) != nil
+}
 
 // glareWait is between 2.1 and 4 s for the side that chose the Call-ID, and
 // between 0 and 2 s for the other, as long as T1 is what it is by default.
@@ -289,12 +291,10 @@ func (d *Dialog) updated(tx *wire.ServerTx) {
 	offer := sdpOf(req)
 	if offer == nil {
 		d.retarget(req)
-		res := d.reply(req, 200, "OK")
-		res.AddContact(d.contact(tx.From))
-		d.agree(req, res, nil)
-		a.respond(tx, res)
-		if parts := partsOf(req); len(parts) > 0 {
-			d.told(Told{Parts: parts})
+		if parts := partsOf(req); len(parts) == 0 {
+			a.respond(tx, d.noted(tx))
+		} else if !d.offer(tx, &Told{Parts: parts, dialog: d, tx: tx}) {
+			a.respond(tx, d.reply(req, 503, reasonFor(503)))
 		}
 		return
 	}
@@ -321,14 +321,12 @@ func (d *Dialog) updated(tx *wire.ServerTx) {
 	}
 }
 
-// told hands the user an event that waits for no answer, unless it has too many
-// already.
-func (d *Dialog) told(ev Event) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.phase == over || !d.tellLocked(ev) {
-		d.log().Warn("sip event dropped: too many wait")
-	}
+// noted answers an UPDATE without an offer.
+func (d *Dialog) noted(tx *wire.ServerTx) *wire.Response {
+	res := d.reply(tx.Request, 200, "OK")
+	res.AddContact(d.contact(tx.From))
+	d.agree(tx.Request, res, nil)
+	return res
 }
 
 // update accepts an UPDATE.

@@ -156,6 +156,34 @@ func TestUpdateOfTheFarEnd(t *testing.T) {
 	})
 }
 
+// An UPDATE that tells something waits for its user, and is not in the way of a change
+// of the session meanwhile.
+func TestToldByUpdate(t *testing.T) {
+	_, d, p, c := established(t, "tcp")
+	update := c.Request("UPDATE").With("Content-Type", "application/rs-metadata").Add("Contact", c.Contact())
+	update.Body = "<requestsnapshot/>"
+	p.Send(update)
+	told := (<-d.Events()).(*Told)
+	if len(told.Parts) != 1 || string(told.Parts[0].Body) != update.Body {
+		t.Errorf("told %+v", told.Parts)
+	}
+	p.Send(c.Request("UPDATE").WithSDP(otherSDP).Add("Contact", c.Contact()))
+	if err := (<-d.Events()).(*Reinvite).Accept(t.Context(), []byte(someSDP)); err != nil {
+		t.Error(err)
+	}
+	p.Expect("SIP/2.0 200")
+	if err := told.Accept(); err != nil {
+		t.Error(err)
+	}
+	if ok := p.Expect("SIP/2.0 200"); ok.Body != "" || ok.Get("Contact") == "" || ok.Get("Session-Expires") == "" {
+		t.Errorf("UPDATE answered by\n%s", ok)
+	}
+	if err := told.Accept(); !errors.Is(err, ErrEnded) {
+		t.Errorf("accepted twice: %v", err)
+	}
+	hangUp(p, c)
+}
+
 func TestInfoOfOurs(t *testing.T) {
 	_, d, p, c := established(t, "tcp")
 	done := make(chan error, 2)

@@ -11,7 +11,7 @@ import (
 )
 
 // Event is something the far end did to a dialog: Cancelled, ByeReceived, Lost,
-// *Reinvite, *Info, *Referral or Told.
+// *Reinvite, *Info, *Referral or *Told.
 type Event interface{ event() }
 
 // eventSlots is how many events may wait for a user that is busy. One more is
@@ -100,6 +100,8 @@ func Decline(ev Event) error {
 		return ev.Respond(415)
 	case *Referral:
 		return ev.Reject(603, "")
+	case *Told:
+		return ev.Accept()
 	}
 	return nil
 }
@@ -143,16 +145,21 @@ type Info struct {
 }
 
 // Told is what the far end told in an UPDATE that changes no session, such as its
-// wish for a recording's metadata (RFC 7866 section 8.2). It has been answered.
-type Told struct{ Parts []header.Part }
+// wish for a recording's metadata (RFC 7866 section 8.2); it must be accepted.
+type Told struct {
+	Parts []header.Part
 
-func (Told) event()        {}
+	dialog *Dialog
+	tx     *wire.ServerTx
+}
+
 func (Cancelled) event()   {}
 func (ByeReceived) event() {}
 func (Lost) event()        {}
 func (*Reinvite) event()   {}
 func (*Info) event()       {}
 func (*Referral) event()   {}
+func (*Told) event()       {}
 
 // Accept answers with 200 and returns when the ACK has come. When the re-INVITE
 // had no offer the sdp is ours, and the dialog's RemoteSDP then the answer.
@@ -188,6 +195,14 @@ func (i *Info) Reply(status int, c Content) error {
 	res := i.dialog.reply(i.tx.Request, status, reasonFor(status))
 	c.put(res)
 	return i.tx.Respond(res)
+}
+
+// Accept answers with 200.
+func (t *Told) Accept() error {
+	if !t.dialog.settle(t.tx) {
+		return ErrEnded
+	}
+	return t.tx.Respond(t.dialog.noted(t.tx))
 }
 
 // reasonFor is the phrase of RFC 3261 section 21 for the statuses in use here.

@@ -126,7 +126,7 @@ func (d *Dialog) glare() int {
 		return 500
 	}
 	for _, tx := range d.open {
-		if changes(tx.Request.Method) {
+		if changes(tx.Request) {
 			return 500
 		}
 	}

@@ -290,7 +290,10 @@ func (s *session) heed(l *link, ev sip.Event) error {
 		return l.change(s.ctx, ev)
 	case sip.Lost:
 		return fmt.Errorf("%w: %w", sip.ErrEnded, ev.Err)
-	case sip.Told:
+	case *sip.Told:
+		if err := ev.Accept(); err != nil {
+			return err
+		}
 		if slices.ContainsFunc(ev.Parts, asksForSnapshot) {
 			return s.update(l)
 		}
