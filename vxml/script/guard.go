@@ -1,10 +1,14 @@
 package script
 
 import (
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/token"
 )
 
 // What one call of the engine's own functions may make.
@@ -40,7 +44,7 @@ func (m *Machine) guard(wanted reach) {
 		guard func()
 	}{
 		{lengthening, g.lengthening}, {replacing, g.replacing}, {matching, g.matching}, {listing, g.listing}, {widening, g.widening},
-		{farthest, g.farthest},
+		{farthest, g.farthest}, {adding, g.adding},
 	} {
 		if wanted&group.of != 0 {
 			group.guard()
@@ -71,8 +75,12 @@ func (g *guards) matching() {
 // listing guards what makes lists, and texts of them, and names that are computed.
 func (g *guards) listing() {
 	text, array := g.prototype("String"), g.prototype("Array")
+	g.around(text, "concat", g.concatenation)
 	g.around(array, "join", g.join)
-	for _, name := range []string{"fill", "concat", "splice", "unshift", "flat", "toSorted", "toSpliced", "toReversed", "with"} {
+	g.before(array, "concat", g.together)
+	g.before(array, "flat", g.flattened)
+	g.around(array, "flatMap", g.mapped)
+	for _, name := range []string{"fill", "splice", "unshift", "toSorted", "toSpliced", "toReversed", "with"} {
 		g.before(array, name, func(c goja.FunctionCall) { g.bounded(c.This) })
 	}
 	g.before(text, "split", func(c goja.FunctionCall) { g.limit(length(c.This), maxText/4) })
@@ -299,4 +307,90 @@ func (g *guards) withhold() {
 		// The properties of the global object can be deleted.
 		_ = g.vm.GlobalObject().Delete(name)
 	}
+}
+
+// Text that is added to itself doubles each time: a few additions outgrow any memory
+// between two looks at the heap, and while the last of them copies, nobody looks. So
+// the length of every text that is added up is looked at by the script itself, in a
+// function which like vet is a property of numbers. A text with one of the script's
+// own literals added grows no faster than it can be copied, and is left to the watch;
+// so is what scripts hand to eval.
+
+// sum is that function. Its second argument is how many texts are to be one.
+const sum = "$sum"
+
+var expressions = reflect.TypeFor[ast.Expression]()
+
+// sum has an addition, which is the expression at a place, pass the machine.
+func (s *survey) sum(place reflect.Value) {
+	if place.Type() != expressions || !place.CanSet() {
+		return
+	}
+	e, _ := place.Interface().(ast.Expression)
+	if adds(e) {
+		s.add(trait{reach: adding})
+		place.Set(reflect.ValueOf(passed(sum, e.Idx0(), []ast.Expression{e})))
+	}
+}
+
+// adds tells whether an expression may add two texts that are not the script's own.
+func adds(e ast.Expression) bool {
+	switch e := e.(type) {
+	case *ast.BinaryExpression:
+		return e.Operator == token.PLUS && literal(e.Left) == nil && literal(e.Right) == nil
+	case *ast.AssignExpression:
+		return e.Operator == token.PLUS && literal(e.Right) == nil
+	}
+	return false
+}
+
+// template has what a template is made of pass the machine.
+func (s *survey) template(n *ast.TemplateLiteral) {
+	if n.Tag != nil || len(n.Expressions) < 2 {
+		return
+	}
+	s.add(trait{reach: adding})
+	of := strconv.Itoa(len(n.Expressions))
+	for i, e := range n.Expressions {
+		n.Expressions[i] = passed(sum, e.Idx0(), []ast.Expression{e, &ast.NumberLiteral{
+			Idx: e.Idx0(), Literal: of, Value: int64(len(n.Expressions)),
+		}})
+	}
+}
+
+// adding gives numbers the function.
+func (g *guards) adding() {
+	_ = g.prototype("Number").DefineDataProperty(sum, g.vm.ToValue(g.sum), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
+}
+
+// sum is a text, unless it is too long to be one of so many. An object among these is
+// made the text that it comes to, which may be another the next time.
+func (g *guards) sum(c goja.FunctionCall) goja.Value {
+	v, of := c.Argument(0), c.Argument(1)
+	many := int64(1)
+	if !goja.IsUndefined(of) {
+		many = of.ToInteger()
+		if o, ok := v.(*goja.Object); ok {
+			v = o.ToString()
+		}
+	}
+	if text, ok := v.(goja.String); ok {
+		g.limit(int64(text.Length()), maxText/many)
+	}
+	return v
+}
+
+// concatenation holds concat of texts.
+func (g *guards) concatenation(c goja.FunctionCall, original native) goja.Value {
+	size, args := length(c.This), make([]goja.Value, len(c.Arguments))
+	for i, v := range c.Arguments {
+		if o, ok := v.(*goja.Object); ok {
+			v = o.ToString()
+		}
+		size += length(v)
+		g.limit(size, maxText)
+		args[i] = v
+	}
+	c.Arguments = args
+	return original(c)
 }

@@ -18,7 +18,8 @@ import (
 //   - A script that runs is interrupted when its time is up or when the heap has
 //     grown too much under it; scripts that end at once are not even looked at.
 //   - The engine's functions that could allocate or loop without bound in one
-//     call are guarded (guard.go), and its backtracking expressions time out.
+//     call are guarded, as are texts that are added up (guard.go), and its
+//     backtracking expressions time out.
 //   - A script that is still not back soon after its interrupt is given up: the
 //     machine is lost and its call ends, while others go on.
 

@@ -22,6 +22,18 @@ var bombs = []string{
 	`'x'.padStart(Math.pow(2, 31))`,
 	`var s = 'x'; for (;;) s += s`,
 	`var s = 'x'; for (;;) s = s + s + 'y'`,
+	`var s = 'x', t = s; for (;;) { t = s + t; s = t + s; }`,
+	"var s = 'x'; for (;;) s = `${s}${s}`",
+	"var s = 'x'.repeat(1000000); `" + strings.Repeat("${s}", 500) + "`",
+	"var s = 'x'.repeat(1000000), o = {toString: function () { return s; }}; `" + strings.Repeat("${o}", 500) + "`",
+	"var s = 'x'.repeat(1000000); s = s" + strings.Repeat("+s", 500),
+	`var s = 'x'; for (;;) s = s.concat(s)`,
+	`var s = 'x'.repeat(1000000); s.concat.apply(s, new Array(10000).fill(s))`,
+	`var s = 'x'.repeat(1000000); s.concat.apply('', new Array(10000).fill([s]))`,
+	`var a = new Array(100000).fill(1); a.concat.apply(a, new Array(10000).fill(a))`,
+	`var a = new Array(100000).fill(1); new Array(10000).fill(a).flat()`,
+	`var a = new Array(100000).fill(1); new Array(10000).fill(a).flatMap(function (x) { return x; })`,
+	`var a = []; a.push(a); a.flat(1 / 0)`,
 	`var a = []; for (;;) a.push('x' + a.length)`,
 	`var a = []; for (;;) a.push(a.concat(a))`,
 	`var f; for (var i = 0;; i++) f = (function (g, n) { return function () { return [g, n]; }; })(f, 'x' + i)`,
@@ -100,7 +112,7 @@ var bombs = []string{
 
 const (
 	childLimit = 4 << 30 // of the child's address space
-	childPeak  = 900     // MiB it may have used
+	childPeak  = 500     // MiB it may have used
 )
 
 // TestBombs runs every bomb in a process of its own, beside a session that goes

@@ -2,6 +2,7 @@ package script
 
 import (
 	"reflect"
+	"strconv"
 
 	"github.com/dop251/goja"
 
@@ -83,4 +84,75 @@ func (g *guards) patterns(args []goja.Value) {
 			g.stop(errPattern)
 		}
 	}
+}
+
+// items is how many elements a value makes where lists are put together.
+func items(v goja.Value) int64 {
+	if o, ok := v.(*goja.Object); ok {
+		return max(length(o), 1)
+	}
+	return 1
+}
+
+// together holds concat of arrays.
+func (g *guards) together(c goja.FunctionCall) {
+	size := items(c.This)
+	for _, v := range c.Arguments {
+		size += items(v)
+	}
+	g.limit(size, maxItems)
+}
+
+// flattened holds flat.
+func (g *guards) flattened(c goja.FunctionCall) {
+	g.bounded(c.This)
+	depth := int64(1)
+	if d := c.Argument(0); !goja.IsUndefined(d) {
+		depth = d.ToInteger()
+	}
+	count := flatCount{guards: g, depth: depth}
+	count.list(c.This, 0)
+}
+
+// flatCount counts what a list comes to that is made flat to a depth.
+type flatCount struct {
+	*guards
+	depth, seen int64
+}
+
+func (f *flatCount) list(v goja.Value, layer int64) {
+	list, ok := v.(*goja.Object)
+	if !ok || list.ClassName() != "Array" && list.ExportType() != proxied {
+		return
+	}
+	n := length(list)
+	f.seen += n
+	f.limit(f.seen, maxItems)
+	f.limit(layer, maxLayers)
+	if layer >= f.depth {
+		return
+	}
+	for i := range n {
+		f.list(list.Get(strconv.FormatInt(i, 10)), layer+1)
+	}
+}
+
+// mapped holds flatMap, whose function says what there is to put together.
+func (g *guards) mapped(c goja.FunctionCall, original native) goja.Value {
+	f, ok := goja.AssertFunction(c.Argument(0))
+	if !ok {
+		return original(c)
+	}
+	var size int64
+	each := g.vm.ToValue(func(in goja.FunctionCall) goja.Value {
+		v, err := f(in.This, in.Arguments...)
+		if err != nil {
+			panic(err)
+		}
+		size += items(v)
+		g.limit(size, maxItems)
+		return v
+	})
+	c.Arguments = append([]goja.Value{each}, c.Arguments[1:]...)
+	return original(c)
 }

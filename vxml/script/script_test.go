@@ -432,3 +432,45 @@ func TestMeant(t *testing.T) {
 		}
 	}
 }
+
+// TestSums has everything that is looked at as it is added up come to what it is.
+func TestSums(t *testing.T) {
+	s := chain(NewMachine(Limits{}, NewCache()))[4]
+	if err := s.Run(t.Context(), Source{Text: `
+		var a = 'a', b = 'b', n = 1, o = {valueOf: function () { return 'v'; }, toString: function () { return 's'; }}, p = {q: 'q'}, calls = 0;
+		function which() { calls++; return 'q'; }
+		function tag(parts, x, y) { return parts.join('|') + x + y; }`}); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"a + b":                                 "ab",
+		"a + b + n + n":                         "ab11",
+		"n + n + a":                             "2a",
+		"n + null":                              "1",
+		"a + undefined":                         "aundefined",
+		"a + o":                                 "av",
+		"`${a}${o}-${n}`":                       "as-1",
+		"`${a + b}${`${n}${n}`}`":               "ab11",
+		"tag`x${a}y${b}z`":                      "x|y|zab",
+		"(p[which()] += p.q) + calls":           "qq1",
+		"typeof (n + n)":                        "number",
+		"(a + b).length + n":                    "3",
+		"a.concat(b, n, o, [1, 2])":             "ab1s1,2",
+		"[1].concat([2, 3], 'four', [[5]]) + a": "1,2,3,four,5a",
+		"[1, [2, [3, [4]]]].flat(2).length + n": "5",
+		"[[1, 2], [3]].flat() + b":              "1,2,3b",
+		"[1, 2].flatMap(function (x, i) { return [x, i + n]; }) + b":         "1,1,2,2b",
+		"(function () { 'use strict'; var x = a; x += b; return x + x; })()": "abab",
+		"[a, b].map(x => x + x).join()":                                      "aa,bb",
+		"((x = a + b) => x + x)()":                                           "abab",
+	} {
+		if v, err := s.Eval(t.Context(), Source{Text: text}); err != nil || v.String() != want {
+			t.Errorf("%s: %v, %v, want %s", text, v, err, want)
+		}
+	}
+	for _, text := range []string{"`${a}${Symbol()}`", "a + Symbol()", "`${a}${{toString: null, valueOf: null}}`"} {
+		if _, err := s.Eval(t.Context(), Source{Text: text}); err == nil || !strings.Contains(err.Error(), "TypeError") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -20,6 +20,7 @@ const (
 	listing                       // what else plain work with texts and lists reaches
 	widening
 	farthest
+	adding // what texts are added up to
 
 	near = lengthening | replacing | matching | listing
 	wide = near | widening
@@ -118,6 +119,7 @@ func (s *survey) look(v reflect.Value, left int) {
 	case reflect.Interface, reflect.Pointer:
 		if !v.IsNil() {
 			s.look(v.Elem(), left)
+			s.sum(v)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
@@ -189,6 +191,8 @@ func (s *survey) member(n any) {
 		}
 	case *ast.AssignExpression:
 		s.target(n.Left)
+	case *ast.TemplateLiteral:
+		s.template(n)
 	case *ast.UnaryExpression:
 		if n.Operator == token.INCREMENT || n.Operator == token.DECREMENT {
 			s.target(n.Operand)
