@@ -31,7 +31,8 @@ struct page {
 
 /*
  * Streams that are due together lie together, in rows: a run reads them one after
- * the other, and the machine fetches the next while one is being said.
+ * the other, and the machine fetches the next while one is being said. Their legs
+ * are fetched by the program; see fetch.
  */
 enum slot_layout {
 	ROW = 32,        /* streams; a page of memory */
@@ -206,6 +207,35 @@ static __always_inline __u32 left_of(__u64 turn)
 	return turn & ((1 << TURN_LEFT) - 1);
 }
 
+/*
+ * Prompts of a row whose legs are fetched at the same time. Legs that are due together
+ * lie anywhere in memory, which is far where there are many: it is waited for once
+ * and not for each.
+ */
+#define FETCHED 8
+
+_Static_assert(ROW % FETCHED == 0, "those that are fetched at the same time lie in one row");
+
+/* Reads of legs, from a place on in the map prompts, and does nothing with what it reads. */
+static __always_inline void fetch(__u32 place)
+{
+	const struct prompt *p;
+	const struct leg *leg;
+	__u64 unused;
+	int i;
+
+	for (i = 0; i < FETCHED; i++, place++) {
+		p = bpf_map_lookup_elem(&prompts, &place);
+		leg = p ? bpf_map_lookup_elem(&legs, &p->leg_slot) : NULL;
+		if (!leg)
+			return;
+		unused = *(volatile __u64 *)&leg->id;
+		asm volatile("" : : "r"(unused));
+		unused = *(volatile __u64 *)&leg->counts.tx_user;
+		asm volatile("" : : "r"(unused));
+	}
+}
+
 /* The prompt at the last place that is left of a turn; none if the slot has become shorter. */
 static __always_inline struct prompt *prompt_of(__u64 turn, __u32 *place)
 {
@@ -215,6 +245,8 @@ static __always_inline struct prompt *prompt_of(__u64 turn, __u32 *place)
 	if (!slot || index >= slot->end || index >= ROWS * ROW)
 		return NULL;
 	*place = slot->rows[index / ROW] * ROW + index % ROW;
+	if (index % FETCHED == FETCHED - 1 || index == slot->end - 1)
+		fetch(*place - index % FETCHED);
 	return bpf_map_lookup_elem(&prompts, place);
 }
 
@@ -236,30 +268,6 @@ static __always_inline struct prompt *next_prompt(struct pace *pace, __u32 *plac
 			return prompt_of(turn, place);
 	}
 	return NULL;
-}
-
-/*
- * Reads of the leg that comes next, and does nothing with it: the machine goes on
- * with this packet while it fetches the leg from memory, where it is when there
- * are many.
- */
-static __always_inline void fetch_next(const struct pace *pace)
-{
-	const struct prompt *p;
-	const struct leg *leg;
-	__u64 unused;
-	__u32 place;
-
-	p = prompt_of(*(volatile __u64 *)&pace->turn, &place);
-	if (!p)
-		return;
-	leg = bpf_map_lookup_elem(&legs, &p->leg_slot);
-	if (!leg)
-		return;
-	unused = *(volatile __u64 *)&leg->id;
-	asm volatile("" : : "r"(unused));
-	unused = *(volatile __u64 *)&leg->counts.tx_user;
-	asm volatile("" : : "r"(unused));
 }
 
 union claimed {

@@ -2,6 +2,7 @@ package player
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -21,8 +22,8 @@ func BenchmarkRun(b *testing.B) {
 	r.player.pacing.end()
 	const most, perSlot = 4096, 1024
 	clip, slots := r.clip(speech(60*8000)), uint64(most/perSlot)
-	for n := range most {
-		r.playIn(n, clip, uint64(n/perSlot))
+	for n, leg := range r.shuffledLegs(most) {
+		r.playIn(leg, clip, uint64(n/perSlot))
 	}
 	r.turns(2*slots, perSlot, 0) // the way is learned
 	for _, streams := range []int{16, 64, 325, 1024} {
@@ -43,13 +44,23 @@ func sink(b *testing.B, r *rig) {
 	r.must(r.far.Do(func() error { return s.AttachSink(r.farEnd.Index) }))
 }
 
-// playIn plays a clip to a new leg, over and over, in a slot.
-func (r *rig) playIn(n int, clip *Clip, t uint64) {
-	leg, err := r.plane.AddLeg(netip.AddrPortFrom(r.local, uint16(20000+2*n)), ssrc+uint32(n))
-	r.must(err)
-	r.must(leg.Configure(bpf.LegConfig{
-		Far: bpf.FarEnd{RTP: netip.AddrPortFrom(r.farAddr, 4000)}, ClockRate: 8000, FrameTicks: 160, EventType: 101, MaySend: true,
-	}))
+// shuffledLegs opens so many legs. Their order is not that of memory, as where calls come and go.
+func (r *rig) shuffledLegs(n int) []*bpf.Leg {
+	legs := make([]*bpf.Leg, n)
+	for i := range legs {
+		leg, err := r.plane.AddLeg(netip.AddrPortFrom(r.local, uint16(20000+2*i)), ssrc+uint32(i))
+		r.must(err)
+		r.must(leg.Configure(bpf.LegConfig{
+			Far: bpf.FarEnd{RTP: netip.AddrPortFrom(r.farAddr, 4000)}, ClockRate: 8000, FrameTicks: 160, EventType: 101, MaySend: true,
+		}))
+		legs[i] = leg
+	}
+	rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { legs[i], legs[j] = legs[j], legs[i] })
+	return legs
+}
+
+// playIn plays a clip to a leg, over and over, in a slot.
+func (r *rig) playIn(leg *bpf.Leg, clip *Clip, t uint64) {
 	s, err := r.player.NewStream(leg, StreamConfig{})
 	r.must(err)
 	p := r.player

@@ -157,6 +157,5 @@ int play(struct xdp_md *ctx)
 	turn_over(p);
 	note(pace, p, place, &got.claim, v);
 	unclaim(p);
-	fetch_next(pace);
 	return action;
 }
