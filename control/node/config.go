@@ -24,7 +24,7 @@ import (
 	"mcp/control/node/speaking"
 	"mcp/control/node/tracing"
 	"mcp/control/node/uploading"
-	"mcp/control/service/voicexml/live"
+	"mcp/control/reporting/live"
 )
 
 // Config is everything an operator can set: one section for each part of the

@@ -44,7 +44,7 @@ type Node struct {
 	calls      *call.Server
 	test       *probing.Test   // nil: none
 	treatments *ors.Client     // nil: there is no orchestration server
-	recent     recent.Calls    // remembered for the console
+	recent     recent.Calls    // remembered for people
 	spans      *spans.Tracer   // nil: calls are not traced
 	web        *listen.Server  // nil: none
 	stopping   context.Context // ends when calls should go elsewhere
@@ -140,6 +140,7 @@ func (n *Node) build() error {
 		return fmt.Errorf("health.listen: %w", err)
 	}
 	n.openConsole(engine)
+	n.openTraces()
 	if err := n.openSNMP(); err != nil {
 		return err
 	}

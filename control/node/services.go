@@ -18,7 +18,6 @@ import (
 	"mcp/control/service/orchestration"
 	"mcp/control/service/recording"
 	"mcp/control/service/voicexml"
-	"mcp/control/service/voicexml/live"
 	"mcp/control/service/voicexml/pagelog"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
@@ -90,7 +89,7 @@ func (n *Node) openVoiceXML(fetcher *fetch.Fetcher, kept *store.Store, engines v
 	n.opened("logs of pages", files.Close)
 	n.testPage = voicexml.New(voicexml.Config{Default: voicexml.SelfTestURL}, interpreter)
 	config := voicexml.Config{
-		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines, Assist: n.cfg.Speech.Assist, Live: n.openTraces(),
+		Default: n.cfg.Application.Default, Tell: n.cfg.Application.Tell, Speech: engines, Assist: n.cfg.Speech.Assist, Inspected: n.recent.Inspected,
 		Files: files, Variables: n.cfg.Reporting.Variables,
 		Transfers: voicexml.Transfers{Gateway: n.cfg.Transfers.Gateway, Redirect: n.cfg.Transfers.Redirect, Progress: lab},
 	}
@@ -119,19 +118,4 @@ func (n *Node) defaultsPage() (*vxml.Defaults, error) {
 		return nil, fmt.Errorf("application.defaults: %w", err)
 	}
 	return page, nil
-}
-
-// openTraces serves "mcp vxml trace". That it cannot be had keeps no call away.
-func (n *Node) openTraces() *live.Hub {
-	if n.cfg.Application.Trace == "" {
-		return nil
-	}
-	hub := &live.Hub{}
-	end, err := hub.Listen(n.cfg.Application.Trace)
-	if err != nil {
-		n.log.Warn("calls cannot be traced", "error", err)
-		return nil
-	}
-	n.opened("traces", end)
-	return hub
 }

@@ -18,6 +18,7 @@ import (
 	"mcp/control/node/probing"
 	"mcp/control/node/registering"
 	"mcp/control/reporting"
+	"mcp/control/reporting/live"
 )
 
 // openWeb binds the address of probes and metrics; nil when there is to be none.
@@ -65,10 +66,10 @@ func (n *Node) openSelfTest(engine *media.Engine) (err error) {
 	return err
 }
 
-// watcher is who remembers calls for the console, and traces them; nil: nobody.
+// watcher is who remembers calls for people, and traces them for a collector; nil: nobody.
 func (n *Node) watcher() reporting.Watcher {
 	var all reporting.Watchers
-	if n.cfg.Health.Console.Listen != "" {
+	if n.cfg.Health.Console.Listen != "" || n.cfg.Application.Trace != "" {
 		all = append(all, &n.recent)
 	}
 	if n.spans != nil {
@@ -107,6 +108,19 @@ func (n *Node) openConsole(engine *media.Engine) {
 		n.log.Info("console", "url", "http://"+c.Addr()+"/")
 		n.companions = append(n.companions, c.Run)
 	}
+}
+
+// openTraces serves "mcp vxml trace". That it cannot be had keeps no call away.
+func (n *Node) openTraces() {
+	if n.cfg.Application.Trace == "" {
+		return
+	}
+	end, err := live.Listen(n.cfg.Application.Trace, &n.recent)
+	if err != nil {
+		n.log.Warn("calls cannot be traced", "error", err)
+		return
+	}
+	n.opened("traces", end)
 }
 
 // openSNMP lets SNMP managers read what is counted, and tells them of alarms.

@@ -63,6 +63,13 @@ func (t *Trail) Step(name Step, text string) {
 	}
 }
 
+// Show shows something that is no step to who watches the call. Nobody records it.
+func (t *Trail) Show(what, text string) {
+	if t != nil && t.show != nil {
+		t.happened(KindShown, what, text)
+	}
+}
+
 // Traces tells whether anybody wants to know of steps.
 func (t *Trail) Traces() bool { return t != nil && (t.recorder.config.Trace || t.show != nil) }
 
@@ -125,12 +132,14 @@ func (t *Trail) happened(kind Kind, name, text string) {
 	defer t.mu.Unlock()
 	e := &t.event
 	e.Kind, e.At, e.Offset = kind, now, now.Sub(t.start).Milliseconds()
-	e.Sequence++
+	if kind != KindShown {
+		e.Sequence++
+	}
 	e.Name, e.Text = shorten(name, maxName), shorten(text, maxText)
 	if t.show != nil {
 		t.show(e)
 	}
-	if kind != KindTrace || t.recorder.config.Trace {
+	if kind == KindCustom || kind == KindTrace && t.recorder.config.Trace {
 		t.recorder.keep(*e)
 	}
 }

@@ -17,6 +17,9 @@ const (
 	KindOperations Kind = "operations" // Operations: an interval's calls, by application and tenant
 )
 
+// KindShown is the kind of what watchers are shown and no record tells of; it is no step.
+const KindShown Kind = "shown"
+
 // Head is what a record of every kind begins with.
 type Head struct {
 	Schema      int    `json:"schema"`

@@ -12,7 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mcp/control/service/voicexml/live"
+	"mcp/control/reporting/live"
+	"mcp/control/reporting/recent"
 )
 
 // tracer follows live calls.
@@ -109,7 +110,7 @@ func (v *tracer) follow(cmd *cobra.Command, call string) error {
 		}
 		for _, c := range calls {
 			if strings.HasPrefix(c.ID, call) {
-				return ended(p.Follow(cmd.Context(), live.Wanted{Call: c.ID, Variables: v.variables}, v.print(cmd.OutOrStdout())))
+				return ended(p.Follow(cmd.Context(), recent.Wanted{Call: c.ID, Variables: v.variables}, v.print(cmd.OutOrStdout())))
 			}
 		}
 	}
@@ -118,14 +119,14 @@ func (v *tracer) follow(cmd *cobra.Command, call string) error {
 
 func (v *tracer) followAll(cmd *cobra.Command, platforms []*live.Client) error {
 	done := make(chan error)
-	events := make(chan live.Event)
+	lines := make(chan recent.Line)
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
 	for _, p := range platforms {
 		go func() {
-			done <- p.Follow(ctx, live.Wanted{Variables: v.variables}, func(e live.Event) error {
+			done <- p.Follow(ctx, recent.Wanted{Variables: v.variables}, func(l recent.Line) error {
 				select {
-				case events <- e:
+				case lines <- l:
 					return nil
 				case <-ctx.Done():
 					return ctx.Err()
@@ -137,8 +138,8 @@ func (v *tracer) followAll(cmd *cobra.Command, platforms []*live.Client) error {
 	var failed error
 	for left := len(platforms); left > 0; {
 		select {
-		case e := <-events:
-			if failed = show(e); failed != nil {
+		case l := <-lines:
+			if failed = show(l); failed != nil {
 				stop()
 			}
 		case err := <-done:
@@ -157,20 +158,20 @@ func ended(err error) error {
 	return err
 }
 
-// print writes events, a line each.
-func (v *tracer) print(w io.Writer) func(live.Event) error {
-	return func(e live.Event) error {
+// print writes lines.
+func (v *tracer) print(w io.Writer) func(recent.Line) error {
+	return func(l recent.Line) error {
 		if v.json {
-			if err := json.NewEncoder(w).Encode(e); err != nil {
+			if err := json.NewEncoder(w).Encode(l); err != nil {
 				return fmt.Errorf("print the trace: %w", err)
 			}
 			return nil
 		}
 		id := ""
 		if v.all {
-			id = e.Call + "  "
+			id = l.Call + "  "
 		}
-		if _, err := fmt.Fprintf(w, "%s  %s%8s  %s\n", e.Time.Local().Format("15:04:05.000"), id, e.Kind, e.Text); err != nil {
+		if _, err := fmt.Fprintf(w, "%s  %s%8s  %s\n", l.Time.Local().Format("15:04:05.000"), id, l.Kind, l.Text); err != nil {
 			return fmt.Errorf("print the trace: %w", err)
 		}
 		return nil

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"mcp/control/service/voicexml/live"
+	"mcp/control/reporting"
+	"mcp/control/reporting/live"
+	"mcp/control/reporting/recent"
 )
 
 // shared is a buffer that a command writes while the test reads.
@@ -39,19 +41,30 @@ func trace(ctx context.Context, out *shared, args ...string) error {
 	return cmd.ExecuteContext(ctx)
 }
 
+// talk begins a dialogue and shows what happens in it.
+func talk(calls *recent.Calls, id string) (show func(what, text string)) {
+	r := reporting.Begin(id, time.Now())
+	happened := calls.Begun(r)
+	show = func(what, text string) {
+		happened(&reporting.Event{Head: reporting.Head{Kind: reporting.KindShown}, Name: what, Text: text, At: time.Now()})
+	}
+	show(recent.Begun, "http://web/a.vxml")
+	return show
+}
+
 func TestTrace(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	var out shared
 	if err := trace(t.Context(), &out, "--dir", dir); err == nil {
 		t.Error("no platform, and no error")
 	}
-	hub := &live.Hub{}
-	end, err := hub.Listen(dir)
+	calls := &recent.Calls{}
+	end, err := live.Listen(dir, calls)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = end() }()
-	d := hub.Begin(live.Call{ID: "01a2", From: "sip:ann@sbc", Application: "http://web/a.vxml"})
+	show := talk(calls, "01a2")
 	if err := trace(t.Context(), &out, "--dir", dir); err != nil || !strings.Contains(out.String(), "01a2") || !strings.Contains(out.String(), "http://web/a.vxml") {
 		t.Errorf("%v:\n%s", err, out.String())
 	}
@@ -64,17 +77,17 @@ func TestTrace(t *testing.T) {
 	var every shared
 	go func() { all <- trace(ctx, &every, "--dir", dir, "--all", "--json") }()
 	for !strings.Contains(every.String(), "Hello") && ctx.Err() == nil {
-		d.Tell("said", "Hello.")
+		show("said", "Hello.")
 		time.Sleep(time.Millisecond)
 	}
 	done := make(chan error, 1)
 	var one shared
 	go func() { done <- trace(ctx, &one, "--dir", dir, "--variables", "01") }()
-	for !(d.Inspected() && strings.Contains(one.String(), "said  Hello.")) && ctx.Err() == nil {
+	for !(calls.Inspected("01a2") && strings.Contains(one.String(), "said  Hello.")) && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
-	d.Tell(live.Changed, "dialog.n = 1")
-	d.End("exit")
+	show(recent.Changed, "dialog.n = 1")
+	show(recent.Ended, "exit")
 	if err := <-done; err != nil || !strings.Contains(one.String(), "ended  exit") || !strings.Contains(one.String(), "changed  dialog.n = 1") {
 		t.Errorf("%v:\n%s", err, one.String())
 	}

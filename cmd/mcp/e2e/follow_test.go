@@ -5,7 +5,8 @@ import (
 	"testing"
 
 	"mcp/control/node"
-	"mcp/control/service/voicexml/live"
+	"mcp/control/reporting/live"
+	"mcp/control/reporting/recent"
 )
 
 // Who follows a call is shown what an author needs: what was fetched, where the
@@ -24,7 +25,7 @@ func TestDialogueIsFollowed(t *testing.T) {
 	}()
 	defer func() { <-done }()
 	var client *live.Client
-	var calls []live.Call
+	var calls []recent.Dialogue
 	await(t, "the call", func() bool {
 		for _, socket := range live.Sockets(dir) {
 			client = live.NewClient(socket)
@@ -33,7 +34,7 @@ func TestDialogueIsFollowed(t *testing.T) {
 		return len(calls) == 1
 	})
 	var shown []string
-	err := client.Follow(t.Context(), live.Wanted{Call: calls[0].ID, Variables: true}, func(e live.Event) error {
+	err := client.Follow(t.Context(), recent.Wanted{Call: calls[0].ID, Variables: true}, func(e recent.Line) error {
 		text, _, _ := strings.Cut(strings.ReplaceAll(e.Text, r.pages.server.URL, ""), " in ")
 		shown = append(shown, e.Kind+" "+text)
 		return nil

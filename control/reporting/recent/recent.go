@@ -1,5 +1,6 @@
 // Package recent remembers the calls that are up and the last that were: who called
-// whom, what happened, and how well the audio was carried. It is what consoles show.
+// whom, what happened, and how well the audio was carried. It is what consoles show, and
+// what is shown to people who follow a dialogue while it goes on.
 // All of it is in memory and bounded, and nothing in it was given in private.
 package recent
 
@@ -15,8 +16,9 @@ import (
 // at the very most, and 1 MB when they are ordinary.
 const (
 	maxEnded   = 200  // calls that are over
-	maxLive    = 2000 // calls that are up; those beyond are not followed
+	maxLive    = 2000 // calls that are up; those beyond are remembered briefly, and not listed
 	maxEvents  = 400  // of one call; the first half and the latest are kept
+	briefly    = 100  // of one that is remembered briefly, without samples
 	usualRoom  = 1536 // octets for the events of a short call
 	maxSpare   = 64   // rooms for events that are kept for the next calls
 	maxSamples = 600  // of one call; when there are more, every other one is dropped
@@ -45,6 +47,7 @@ type Event struct {
 	Offset int64  `json:"offset_ms"` // since the INVITE
 	Name   string `json:"name"`      // a step's, as of package reporting
 	Text   string `json:"text,omitempty"`
+	shown  bool   // to who follows the call; it is no step
 }
 
 // Sample is how a leg was doing at a moment.
@@ -70,18 +73,20 @@ type Details struct {
 type known struct {
 	Call
 	events    tape
+	talks     bool // a dialogue goes on
 	samples   []Sample
+	brief     bool
 	forgotten bool
 }
 
 // Calls remembers. It implements reporting.Watcher; its zero value is ready, and it
 // is safe for concurrent use.
 type Calls struct {
-	mu     sync.Mutex
-	known  map[string]*known
-	ended  []string // the oldest first
-	beyond int      // calls that are up and are not followed
-	spare  [][]byte
+	mu        sync.Mutex
+	known     map[string]*known
+	ended     []string // the oldest first
+	spare     [][]byte
+	followers map[*follower]bool
 }
 
 // Begun implements reporting.Watcher.
@@ -91,14 +96,13 @@ func (c *Calls) Begun(r *reporting.Record) func(*reporting.Event) {
 	if c.known == nil {
 		c.known = make(map[string]*known)
 	}
-	if len(c.known)-len(c.ended) >= maxLive {
-		c.beyond++
-		return nil
-	}
 	d := &known{Call: Call{
 		ID: r.ID, SIPCallID: r.SIPCallID, Session: r.Session, From: r.Parties.Remote, To: r.Parties.Local, Begun: r.StartedAt,
-	}}
-	d.events.first.octets = c.roomLocked()
+	}, brief: len(c.known)-len(c.ended) >= maxLive}
+	d.events = tape{most: maxEvents, first: strip{octets: c.roomLocked()}}
+	if d.brief {
+		d.events.most = briefly
+	}
 	c.known[r.ID] = d
 	return func(e *reporting.Event) { c.happened(d, e) }
 }
@@ -119,7 +123,7 @@ func (c *Calls) roomLocked() []byte {
 func (c *Calls) forgetLocked() {
 	d := c.known[c.ended[0]]
 	room := d.events.first.octets
-	d.events, d.forgotten = tape{}, true
+	d.events, d.talks, d.forgotten = tape{}, false, true
 	delete(c.known, c.ended[0])
 	c.ended = c.ended[1:]
 	if len(c.spare) < maxSpare {
@@ -142,7 +146,9 @@ func (c *Calls) happened(d *known, e *reporting.Event) {
 		at := e.At
 		d.Answered = &at
 	}
-	d.events.add(e.Offset, e.Name, shorten(e.Text))
+	shown := e.Kind == reporting.KindShown
+	d.events.add(Event{Offset: e.Offset, Name: e.Name, Text: shorten(e.Text), shown: shown})
+	c.tellLocked(d, Event{Name: e.Name, Text: e.Text, shown: shown}, e.At)
 }
 
 // Ended implements reporting.Watcher.
@@ -151,8 +157,10 @@ func (c *Calls) Ended(r *reporting.Record) {
 	defer c.mu.Unlock()
 	d := c.known[r.ID]
 	if d == nil {
-		c.beyond = max(0, c.beyond-1)
 		return
+	}
+	if d.talks { // and nobody has said that the dialogue has ended
+		c.tellLocked(d, Event{Name: string(reporting.StepAppEnded), Text: string(r.End.Cause)}, r.EndedAt)
 	}
 	at := r.EndedAt
 	d.Ended, d.Cause, d.By, d.SIPStatus, d.Error = &at, string(r.End.Cause), string(r.End.By), r.End.SIPStatus, shorten(r.End.Error)
@@ -167,7 +175,7 @@ func (c *Calls) Sampled(call string, at time.Time, s Sample) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := c.known[call]
-	if d == nil || d.Ended != nil {
+	if d == nil || d.Ended != nil || d.brief {
 		return
 	}
 	s.Offset = at.Sub(d.Begun).Milliseconds()
@@ -185,40 +193,32 @@ func thinned(samples []Sample) []Sample {
 	})
 }
 
-// List lists the calls, those that are up first, the latest first of each.
+// List lists the calls, those that are up first, the latest first of each. Of those that
+// are up it leaves the earliest out where they are very many.
 func (c *Calls) List() []Call {
-	c.mu.Lock()
-	out := make([]Call, 0, len(c.known))
-	for _, d := range c.known {
-		out = append(out, d.Call)
-	}
-	c.mu.Unlock()
-	slices.SortFunc(out, func(a, b Call) int {
-		if (a.Ended == nil) != (b.Ended == nil) {
-			if a.Ended == nil {
-				return -1
-			}
-			return 1
-		}
-		return b.Begun.Compare(a.Begun)
-	})
-	return out
+	up, _ := c.Live()
+	return append(up, c.list(func(d *known) bool { return d.Ended != nil })...)
 }
 
 // Live lists the calls that are up, the latest first, and says how many there are with
-// those that are not followed.
+// those that it leaves out.
 func (c *Calls) Live() (calls []Call, total int) {
+	calls = c.list(func(d *known) bool { return d.Ended == nil })
+	return calls[:min(len(calls), maxLive)], len(calls)
+}
+
+// list lists calls, the latest first.
+func (c *Calls) list(wanted func(*known) bool) []Call {
 	c.mu.Lock()
-	calls = make([]Call, 0, len(c.known))
+	out := make([]Call, 0, len(c.known))
 	for _, d := range c.known {
-		if d.Ended == nil {
-			calls = append(calls, d.Call)
+		if wanted(d) {
+			out = append(out, d.Call)
 		}
 	}
-	total = len(calls) + c.beyond
 	c.mu.Unlock()
-	slices.SortFunc(calls, func(a, b Call) int { return b.Begun.Compare(a.Begun) })
-	return calls, total
+	slices.SortFunc(out, func(a, b Call) int { return b.Begun.Compare(a.Begun) })
+	return out
 }
 
 // Find is what is remembered of a call; false: nothing is.
@@ -229,7 +229,8 @@ func (c *Calls) Find(id string) (Details, bool) {
 	if d == nil {
 		return Details{}, false
 	}
-	return Details{Call: d.Call, Events: d.events.all(), Missed: d.events.missed, Samples: slices.Clone(d.samples)}, true
+	steps := slices.DeleteFunc(d.events.all(), func(e Event) bool { return e.shown })
+	return Details{Call: d.Call, Events: steps, Missed: d.events.missed, Samples: slices.Clone(d.samples)}, true
 }
 
 // shorten cuts a text at a character's end.

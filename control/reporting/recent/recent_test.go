@@ -10,14 +10,11 @@ import (
 	"mcp/control/reporting"
 )
 
-// begin makes a call known; happen is nil where it is not followed.
+// begin makes a call known.
 func begin(c *Calls, id string, at time.Time) (r *reporting.Record, happen func(name, text string)) {
 	r = reporting.Begin(id, at)
 	r.Parties = reporting.Parties{Remote: "sip:ann@h", Local: "sip:ivr@h"}
 	happened := c.Begun(r)
-	if happened == nil {
-		return r, nil
-	}
 	return r, func(name, text string) {
 		happened(&reporting.Event{Call: id, Name: name, Text: text, At: time.Now(), Offset: time.Since(at).Milliseconds()})
 	}
@@ -74,12 +71,18 @@ func TestBounds(t *testing.T) {
 		c.Ended(r)
 	}
 	for i := range 2 * maxLive {
-		if _, happen := begin(&c, fmt.Sprint("live", i), start); (happen != nil) != (i+1 < maxLive) { // long is up too
-			t.Errorf("call %d is followed: %v", i, happen != nil)
-		}
+		_, happen = begin(&c, fmt.Sprint("live", i), start)
+	}
+	for range maxEvents {
+		happen("prompt", "of a call of which little is remembered")
+	}
+	last := fmt.Sprint("live", 2*maxLive-1)
+	c.Sampled(last, start, Sample{Leg: "caller"})
+	if d, _ := c.Find(last); len(d.Events) != briefly || len(d.Samples) != 0 {
+		t.Errorf("%d events and %d samples are remembered", len(d.Events), len(d.Samples))
 	}
 	if n := len(c.List()); n != maxEnded+maxLive {
-		t.Errorf("%d calls are remembered", n)
+		t.Errorf("%d calls are listed", n)
 	}
 	if live, total := c.Live(); len(live) != maxLive || total != 2*maxLive+1 {
 		t.Errorf("%d calls of %d are up", len(live), total)
@@ -87,6 +90,7 @@ func TestBounds(t *testing.T) {
 	for i := range 2 * maxLive {
 		c.Ended(reporting.Begin(fmt.Sprint("live", i), start))
 	}
+	c.Ended(reporting.Begin("nobody knows", start))
 	if live, total := c.Live(); len(live) != 1 || total != 1 {
 		t.Errorf("%d calls of %d are still up", len(live), total)
 	}

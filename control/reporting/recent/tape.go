@@ -5,20 +5,20 @@ import "encoding/binary"
 // tape holds the events of a call: the first half of those that there is room for, and
 // the latest.
 type tape struct {
+	most          int
 	first, latest strip
-	missed        int
+	missed        int // steps that there is no room for
 }
 
-func (t *tape) add(offset int64, name, text string) {
-	if t.first.events < maxEvents/2 {
-		t.first.add(offset, name, text)
+func (t *tape) add(e Event) {
+	if t.first.events < t.most/2 {
+		t.first.add(e)
 		return
 	}
-	if t.latest.events == maxEvents/2 {
-		t.latest.drop()
+	if t.latest.events == t.most/2 && !t.latest.drop() {
 		t.missed++
 	}
-	t.latest.add(offset, name, text)
+	t.latest.add(e)
 }
 
 func (t *tape) all() []Event {
@@ -30,41 +30,56 @@ func (t *tape) all() []Event {
 // does not keep the message.
 type strip struct {
 	octets []byte
+	from   int // where the first event begins; what is before is dropped
 	events int
 }
 
-func (s *strip) add(offset int64, name, text string) {
-	b := binary.AppendVarint(s.octets, offset)
-	b = append(binary.AppendUvarint(b, uint64(len(name))), name...)
-	s.octets = append(binary.AppendUvarint(b, uint64(len(text))), text...)
+func (s *strip) add(e Event) {
+	head := e.Offset << 1
+	if e.shown {
+		head |= 1
+	}
+	b := binary.AppendVarint(s.octets, head)
+	b = append(binary.AppendUvarint(b, uint64(len(e.Name))), e.Name...)
+	s.octets = append(binary.AppendUvarint(b, uint64(len(e.Text))), e.Text...)
 	s.events++
 }
 
-// drop lets go of the first.
-func (s *strip) drop() {
-	_, s.octets = offset(s.octets)
-	_, s.octets = text(s.octets)
-	_, s.octets = text(s.octets)
+// drop lets go of the first event, and tells whether it was only shown.
+func (s *strip) drop() (shown bool) {
+	first := next(s.octets[s.from:])
+	s.from = len(s.octets) - len(first.rest)
 	s.events--
+	if s.from > len(s.octets)/2 { // its room is for what comes
+		s.octets, s.from = append(s.octets[:0], first.rest...), 0
+	}
+	return first.shown
 }
 
 func (s *strip) list(after []Event) []Event {
-	for b := s.octets; len(b) > 0; {
-		var e Event
-		var name, said []byte
-		e.Offset, b = offset(b)
-		name, b = text(b)
-		said, b = text(b)
-		e.Name, e.Text = string(name), string(said)
-		after = append(after, e)
+	for b := s.octets[s.from:]; len(b) > 0; {
+		e := next(b)
+		after = append(after, Event{Offset: e.offset, Name: string(e.name), Text: string(e.text), shown: e.shown})
+		b = e.rest
 	}
 	return after
 }
 
-// offset and text take one of what an event is made of from where it begins.
-func offset(b []byte) (ms int64, rest []byte) {
-	ms, n := binary.Varint(b)
-	return ms, b[n:]
+// read is an event on a strip, and what is behind it.
+type read struct {
+	offset     int64
+	shown      bool
+	name, text []byte
+	rest       []byte
+}
+
+// next reads the event that begins the octets.
+func next(b []byte) (e read) {
+	head, n := binary.Varint(b)
+	e.offset, e.shown = head>>1, head&1 == 1
+	e.name, b = text(b[n:])
+	e.text, e.rest = text(b)
+	return e
 }
 
 func text(b []byte) (one, rest []byte) {

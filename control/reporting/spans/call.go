@@ -104,12 +104,14 @@ func (c *call) happened(e *reporting.Event) {
 	if c.over {
 		return
 	}
-	if e.Kind == reporting.KindCustom {
+	switch e.Kind {
+	case reporting.KindShown: // spans say it already
+	case reporting.KindCustom:
 		c.note(turn, e, c.contents(e.Text))
-		return
-	}
-	if move, known := moves[reporting.Step(e.Name)]; known {
-		move(c, e)
+	default:
+		if move, known := moves[reporting.Step(e.Name)]; known {
+			move(c, e)
+		}
 	}
 }
 

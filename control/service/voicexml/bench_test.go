@@ -9,7 +9,6 @@ import (
 
 	"mcp/control/reporting"
 	"mcp/control/reporting/recent"
-	"mcp/control/service/voicexml/live"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
 )
@@ -50,7 +49,7 @@ func BenchmarkDialogue(b *testing.B) {
 	watcher := &presser{Calls: &recent.Calls{}}
 	c := lend(b, watcher, nil)
 	in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: server.Client()})})
-	s := New(Config{Default: server.URL + "/main.vxml", Live: &live.Hub{}}, in)
+	s := New(Config{Default: server.URL + "/main.vxml", Inspected: watcher.Inspected}, in)
 	b.ReportAllocs()
 	for b.Loop() {
 		made, err := s.Prepare(b.Context(), c)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"mcp/control/logline"
 	"mcp/control/media"
 	"mcp/control/service/voicexml/callrec"
-	"mcp/control/service/voicexml/live"
 	"mcp/control/sip"
 	"mcp/speech"
 	"mcp/vxml"
@@ -52,8 +50,6 @@ type mail struct {
 type witness struct {
 	log     *slog.Logger // the call's
 	secrets secrecy.Secrets
-	shown   *live.Dialogue
-	early   []string // what was fetched before the dialogue began
 	pace    pace
 }
 
@@ -233,40 +229,8 @@ func (p *phone) variables() []vxml.Variable {
 	return []vxml.Variable{{Name: "com.genesyslab", Make: func() any { return p.genesys() }}}
 }
 
-// trace logs what the page does, and shows it to who follows the call; what is
-// said and understood is logged where it happens. Keys are told once they are
-// taken: only then is it known whether they are private.
-func (p *phone) trace(e vxml.TraceEvent) {
-	p.shown.Tell(string(e.Kind), e.Text)
-	p.told(e)
-	switch e.Kind {
-	case vxml.Heard:
-		if keys, ok := strings.CutPrefix(e.Text, "dtmf: "); ok {
-			p.note("dtmf", slog.String("digit", keys))
-		}
-	case vxml.Entered:
-		p.note("page entered", slog.String("url", e.Text))
-	case vxml.Filled:
-		p.note("field filled", slog.String("field", e.Text))
-	case vxml.Thrown:
-		p.note("event thrown", slog.String("event", e.Text))
-	}
-}
-
 // note logs a step of the dialogue.
 func (p *phone) note(what string, attrs ...slog.Attr) { logline.Info(p.log, what, attrs...) }
-
-// begin shows the dialogue to who follows calls.
-func (p *phone) begin(application string) *live.Dialogue {
-	invite := p.call.Invite()
-	d := p.service.config.Live.Begin(live.Call{
-		ID: p.call.ID(), From: invite.RemoteURI(), To: invite.LocalURI(), Application: application,
-	})
-	for _, text := range p.early {
-		d.Tell("fetched", text)
-	}
-	return d
-}
 
 // discreet is an error without what the caller gave in private.
 func (p *phone) discreet(err error) error {

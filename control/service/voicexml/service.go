@@ -17,8 +17,8 @@ import (
 	"mcp/control/call"
 	"mcp/control/call/voice"
 	"mcp/control/reporting"
+	"mcp/control/reporting/recent"
 	"mcp/control/service/voicexml/callrec"
-	"mcp/control/service/voicexml/live"
 	"mcp/control/service/voicexml/pagelog"
 	"mcp/control/sip"
 	"mcp/vxml"
@@ -36,8 +36,9 @@ type Config struct {
 	// Assist names the engine that listens to both sides of every dialogue, to help who
 	// has the call; empty: none does, unless the page asks for one.
 	Assist string
-	// Live shows dialogues to people on the machine; nil: to nobody.
-	Live *live.Hub
+	// Inspected tells whether who follows a call is to be told how variables change; nil:
+	// nobody is.
+	Inspected func(call string) bool
 	// Variables has the steps of calls tell how variables change, where steps are
 	// recorded.
 	Variables bool
@@ -93,11 +94,13 @@ func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]strin
 		URL: p.url, Request: request, Vars: p.phone.variables(), Properties: properties(c.Overrides()), Logger: p.phone.log, Trace: p.phone.trace,
 		Steps: p.phone.steps(), Values: p.phone.inspected, Secrets: &p.phone.secrets,
 	}
+	p.phone.call.Trail().Show(recent.Begun, p.url)
 	if len(s.config.Tell) > 0 {
 		tell(s.config.Tell, tellable(c.Invite(), p.phone.genesys()), &start)
 	}
 	session, err := s.interpreter.Prepare(p.phone.witnessed(ctx), start, p.phone)
 	if err != nil {
+		p.phone.call.Trail().Show(recent.Ended, string(vxml.Errored))
 		return nil, &call.Refusal{
 			Status: 500, Reason: "Server Internal Error", Cause: reporting.ApplicationError,
 			Warning: err.Error(), Err: fmt.Errorf("application %s: %w", p.url, err),
@@ -126,11 +129,9 @@ func (p *program) Heard(ev sip.Event) bool {
 // Run implements call.Program.
 func (p *program) Run(ctx context.Context) call.Ending {
 	deaf := p.phone.call.Caller().TakeDigits(p.phone.press)
-	p.phone.shown = p.phone.begin(p.url)
 	stop := p.phone.assisted(ctx)
 	p.phone.pace.begin(time.Now())
 	outcome, err := p.session.Run(p.phone.witnessed(ctx))
-	p.phone.shown.End(string(outcome.End))
 	p.phone.step(reporting.StepAppEnded, string(outcome.End))
 	stop()
 	deaf()

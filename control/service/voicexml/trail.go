@@ -3,12 +3,13 @@ package voicexml
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
 
 	"mcp/control/reporting"
-	"mcp/control/service/voicexml/live"
+	"mcp/control/reporting/recent"
 	"mcp/control/service/voicexml/pagelog"
 	"mcp/vxml"
 	"mcp/vxml/fetch"
@@ -44,8 +45,8 @@ func (p *phone) write(l vxml.PageLog) {
 // witnessed has the call's trail hear of what is fetched under the context.
 func (p *phone) witnessed(ctx context.Context) context.Context {
 	return fetch.WithWitness(ctx, func(e fetch.Exchange) {
-		if p.service.config.Live != nil || p.call.Trail().Traces() {
-			p.fetched(e.Method + " " + withoutQuery(e.URL) + ": " + outcome(e))
+		if p.call.Trail().Traces() {
+			p.step(reporting.StepFetched, e.Method+" "+withoutQuery(e.URL)+": "+outcome(e))
 		}
 	})
 }
@@ -63,19 +64,6 @@ func outcome(e fetch.Exchange) string {
 	return fmt.Sprintf("%d in %d ms, %d bytes", e.Status, e.Took.Milliseconds(), e.Size)
 }
 
-// fetched tells of what was fetched. The dialogue begins with what the page that
-// begins it took.
-func (p *phone) fetched(text string) {
-	p.step(reporting.StepFetched, text)
-	switch {
-	case p.service.config.Live == nil:
-	case p.shown == nil:
-		p.early = append(p.early, p.secrets.Conceal(text))
-	default:
-		p.shown.Tell("fetched", p.secrets.Conceal(text))
-	}
-}
-
 // custom reports what a page logs, without what the caller gave in private.
 func custom(trail *reporting.Trail, secrets *secrecy.Secrets, l vxml.PageLog) {
 	if l.Label != "" {
@@ -91,29 +79,49 @@ func (p *phone) step(name reporting.Step, text string) {
 	}
 }
 
-// transcribed are the names for what stands in transcripts too.
-var transcribed = map[vxml.TraceKind]reporting.Step{
-	vxml.Unheard: reporting.StepPromptStop, vxml.Filled: reporting.StepFilling, vxml.Thrown: reporting.StepEvent, vxml.Logged: reporting.StepLog,
-	vxml.Typing: reporting.StepKey,
-}
-
-// told reports what a transcript has as well; e is concealed already.
-func (p *phone) told(e vxml.TraceEvent) {
-	name, text := transcribed[e.Kind], e.Text
+// trace tells what a transcript has, and logs it; what is said and understood is logged
+// where it happens. Keys are told once they are taken: only then is it known whether they
+// are private. The texts are concealed already.
+func (p *phone) trace(e vxml.TraceEvent) {
+	trail := p.call.Trail()
 	switch e.Kind {
 	case vxml.Entered:
 		if !p.entered {
-			p.entered, name, text = true, reporting.StepAppBegun, withoutQuery(text)
+			p.entered = true
+			trail.Step(reporting.StepAppBegun, withoutQuery(e.Text))
 		}
+		trail.Show(string(e.Kind), e.Text)
+		p.note("page entered", slog.String("url", e.Text))
 	case vxml.Heard:
 		p.pace.heard(time.Now())
-		if keys, ok := strings.CutPrefix(text, "dtmf: "); ok {
-			name, text = reporting.StepKeys, keys
-		}
+		p.heard(e.Text)
+	case vxml.Filled:
+		trail.Step(reporting.StepFilling, e.Text)
+		p.note("field filled", slog.String("field", e.Text))
+	case vxml.Thrown:
+		trail.Step(reporting.StepEvent, e.Text)
+		p.note("event thrown", slog.String("event", e.Text))
+	case vxml.Logged:
+		trail.Step(reporting.StepLog, e.Text)
+	case vxml.Typing:
+		trail.Step(reporting.StepKey, e.Text)
+	case vxml.Unheard:
+		trail.Step(reporting.StepPromptStop, e.Text)
+		trail.Show(string(e.Kind), e.Text)
+	default:
+		trail.Show(string(e.Kind), e.Text)
 	}
-	if name != "" {
-		p.call.Trail().Step(name, text)
+}
+
+// heard tells what was understood.
+func (p *phone) heard(text string) {
+	keys, pressed := strings.CutPrefix(text, "dtmf: ")
+	if !pressed {
+		p.call.Trail().Show(string(vxml.Heard), text)
+		return
 	}
+	p.call.Trail().Step(reporting.StepKeys, keys)
+	p.note("dtmf", slog.String("digit", keys))
 }
 
 // pace measures for how long the caller hears nothing.
@@ -177,34 +185,25 @@ var interpreted = map[vxml.StepKind]reporting.Step{
 	vxml.Queued:  reporting.StepPrompt, vxml.InputBegun: reporting.StepInputStart, vxml.InputEnded: reporting.StepInputEnd,
 }
 
-// followed are the steps that who follows the call is shown. The others have their
-// like among what transcripts have as well.
-var followed = map[vxml.StepKind]string{
-	vxml.RootEntered: "root", vxml.Leaving: "goes to", vxml.Called: "calls", vxml.Returned: "returned", vxml.DialogEntered: "dialog",
-	vxml.Selected: "item", vxml.HandlerEntered: "handler", vxml.Changed: live.Changed,
-}
-
-// steps takes the interpreter's steps, for who follows the call and, where they are
-// recorded, for the call's trail.
+// steps takes the interpreter's steps for the call's trail.
 func (p *phone) steps() func(vxml.Step) {
 	trail := p.call.Trail()
-	traces := trail.Traces()
-	if !traces && p.service.config.Live == nil {
+	if !trail.Traces() {
 		return nil
 	}
 	return func(s vxml.Step) {
-		if kind := followed[s.Kind]; kind != "" {
-			p.shown.Tell(kind, s.Text)
+		if s.Kind == vxml.Changed && !p.service.config.Variables {
+			trail.Show(recent.Changed, s.Text)
+			return
 		}
-		if traces && (s.Kind != vxml.Changed || p.service.config.Variables) {
-			trail.Step(interpreted[s.Kind], s.Text)
-		}
+		trail.Step(interpreted[s.Kind], s.Text)
 	}
 }
 
 // inspected tells whether somebody is to be told how variables change.
 func (p *phone) inspected() bool {
-	return p.service.config.Variables && p.call.Trail().Traces() || p.shown.Inspected()
+	config := &p.service.config
+	return config.Variables && p.call.Trail().Traces() || config.Inspected != nil && config.Inspected(p.call.ID())
 }
 
 // withoutQuery leaves out of an address what may be private in it.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"mcp/control/reporting/recent"
 )
 
 // Dir is where the sockets of the user's platforms are unless the configuration
@@ -27,9 +29,9 @@ func Dir() string {
 
 const suffix = ".sock"
 
-// Listen serves the hub on a socket of its own in dir, which it makes. The
+// Listen serves calls on a socket of its own in dir, which it makes. The
 // function returned ends that.
-func (h *Hub) Listen(dir string) (end func() error, err error) {
+func Listen(dir string, calls *recent.Calls) (end func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("serve traces: %w", err)
 	}
@@ -50,7 +52,7 @@ func (h *Hub) Listen(dir string) (end func() error, err error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	server := &http.Server{
-		Handler: h.Handler(), ReadHeaderTimeout: 5 * time.Second,
+		Handler: Handler(calls), ReadHeaderTimeout: 5 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	done := make(chan struct{})
@@ -85,25 +87,27 @@ func Sockets(dir string) []string {
 	return paths
 }
 
-// Handler serves the hub.
-func (h *Hub) Handler() http.Handler {
+// Handler serves calls.
+func Handler(calls *recent.Calls) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /calls", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(h.Calls()) // whoever asked has gone
+		_ = json.NewEncoder(w).Encode(calls.Dialogues()) // whoever asked has gone
 	})
-	mux.HandleFunc("GET /trace", h.trace)
+	mux.HandleFunc("GET /trace", func(w http.ResponseWriter, r *http.Request) { trace(calls, w, r) })
 	return mux
 }
 
-func (h *Hub) trace(w http.ResponseWriter, r *http.Request) {
+func trace(calls *recent.Calls, w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	f, ok := h.follow(query.Get("call"), query.Get("variables") == "true")
+	want := recent.Wanted{Call: query.Get("call"), Variables: query.Get("variables") == "true"}
+	read := newReader()
+	leave, ok := calls.Follow(want, read.take)
 	if !ok {
 		http.Error(w, "there is no such call", http.StatusNotFound)
 		return
 	}
-	defer h.leave(f)
+	defer leave()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out, flush := json.NewEncoder(w), http.NewResponseController(w)
 	if flush.Flush() != nil {
@@ -111,11 +115,11 @@ func (h *Hub) trace(w http.ResponseWriter, r *http.Request) {
 	}
 	for {
 		select {
-		case e := <-f.events:
-			if out.Encode(e) != nil || flush.Flush() != nil {
+		case l := <-read.lines:
+			if out.Encode(l) != nil || flush.Flush() != nil {
 				return
 			}
-			if e.Kind == "ended" && f.call != "" {
+			if l.Kind == recent.Ended && want.Call != "" {
 				return
 			}
 		case <-r.Context().Done():

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"mcp/control/reporting/recent"
 )
 
 // Client reads from one platform's socket.
@@ -28,8 +30,8 @@ func NewClient(socket string) *Client {
 }
 
 // Calls lists the platform's calls.
-func (c *Client) Calls(ctx context.Context) ([]Call, error) {
-	var out []Call
+func (c *Client) Calls(ctx context.Context) ([]recent.Dialogue, error) {
+	var out []recent.Dialogue
 	body, err := c.get(ctx, "/calls")
 	if err != nil {
 		return nil, err
@@ -41,23 +43,17 @@ func (c *Client) Calls(ctx context.Context) ([]Call, error) {
 	return out, nil
 }
 
-// Wanted is what is to be followed.
-type Wanted struct {
-	Call      string // its identifier; empty: all
-	Variables bool   // their changes as well
-}
-
-// Follow calls f with events until the call ends, the platform does or f fails.
-func (c *Client) Follow(ctx context.Context, want Wanted, f func(Event) error) error {
+// Follow calls f with lines until the call ends, the platform does or f fails.
+func (c *Client) Follow(ctx context.Context, want recent.Wanted, f func(recent.Line) error) error {
 	query := url.Values{"call": {want.Call}, "variables": {strconv.FormatBool(want.Variables)}}
 	body, err := c.get(ctx, "/trace?"+query.Encode())
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	for events := json.NewDecoder(body); ; {
-		var e Event
-		switch err := events.Decode(&e); {
+	for lines := json.NewDecoder(body); ; {
+		var l recent.Line
+		switch err := lines.Decode(&l); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case ctx.Err() != nil:
@@ -65,7 +61,7 @@ func (c *Client) Follow(ctx context.Context, want Wanted, f func(Event) error) e
 		case err != nil:
 			return fmt.Errorf("follow the call: %w", err)
 		}
-		if err := f(e); err != nil {
+		if err := f(l); err != nil {
 			return err
 		}
 	}
