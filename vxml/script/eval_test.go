@@ -6,9 +6,22 @@ import (
 	"testing"
 )
 
+// afterwards is what an expression comes to once a script has run.
+type afterwards struct{ name, script, expr, want string }
+
+func (a afterwards) run(t *testing.T) {
+	s := chain(NewMachine(Limits{}, NewCache()))[4]
+	if err := s.Run(context.Background(), Source{Text: a.script}); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.Eval(context.Background(), Source{Text: a.expr}); err != nil || v.String() != a.want {
+		t.Errorf("%s, %v", v.String(), err)
+	}
+}
+
 // Guards leave what text means as it is.
 func TestTextAsScript(t *testing.T) {
-	tests := []struct{ name, script, expr, want string }{
+	tests := []afterwards{
 		{"eval sees variables around it", "function f(x) { var y = 2; return eval('x + y'); }", "f(1)", "3"},
 		{"and declares them", "function f() { eval('var z = 4'); return z; }", "f()", "4"},
 		{"in an expression", "var n = 5;", "eval('n') + eval('n')", "10"},
@@ -30,15 +43,7 @@ func TestTextAsScript(t *testing.T) {
 		{"a map of where it came from", "var m = 1;\n//# sourceMappingURL=/dev/zero", "m", "1"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s := chain(NewMachine(Limits{}, NewCache()))[4]
-			if err := s.Run(context.Background(), Source{Text: tt.script}); err != nil {
-				t.Fatal(err)
-			}
-			if v, err := s.Eval(context.Background(), Source{Text: tt.expr}); err != nil || v.String() != tt.want {
-				t.Errorf("%s, %v", v.String(), err)
-			}
-		})
+		t.Run(tt.name, tt.run)
 	}
 }
 

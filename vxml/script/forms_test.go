@@ -1,7 +1,6 @@
 package script
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -165,7 +164,7 @@ func FuzzCompile(f *testing.F) {
 
 // Computed names are what they were, and their objects asked once.
 func TestComputedNames(t *testing.T) {
-	tests := []struct{ name, script, expr, want string }{
+	tests := []afterwards{
 		{"an index", "var a = [3, 1, 2], s = 0; for (var i = 0; i < a.length; i++) s += a[i]; a[i] = 9;", "s + a[3] + a.length", "19"},
 		{"a method", "var o = {v: 7, f: function () { return this.v; }}, k = 'f';", "o[k]()", "7"},
 		{"of what a class extends", "class A { m() { return 1 } } class B extends A { m() { return super[k()]() } } function k() { return 'm' }", "new B().m()", "1"},
@@ -180,14 +179,6 @@ func TestComputedNames(t *testing.T) {
 		{"lines of errors", "var l; try {\n\nnull.x } catch (e) { l = /:3:/.test(e.stack) }", "l", "true"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s := chain(NewMachine(Limits{}, NewCache()))[4]
-			if err := s.Run(context.Background(), Source{Text: tt.script}); err != nil {
-				t.Fatal(err)
-			}
-			if v, err := s.Eval(context.Background(), Source{Text: tt.expr}); err != nil || v.String() != tt.want {
-				t.Errorf("%s, %v", v.String(), err)
-			}
-		})
+		t.Run(tt.name, tt.run)
 	}
 }

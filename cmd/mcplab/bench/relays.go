@@ -51,24 +51,27 @@ func startXDP(c *course, mode bpf.Mode, copies media.Receiver) (func() error, er
 	if err := c.attachSink(c.end); err != nil {
 		return nil, err
 	}
-	kernel, unload, err := loadKernel(c, mode)
+	_, plane, stop, err := loadPlane(c, mode)
 	if err != nil {
 		return nil, err
 	}
-	plane, err := xdp.New(kernel, nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, errors.Join(err, kernel.Close(), unload())
-	}
-	stop := func() error { return errors.Join(plane.Close(), unload()) }
 	if err := openCalls(plane, copies); err != nil {
 		return nil, errors.Join(err, stop())
 	}
 	return stop, nil
 }
 
-// loadKernel loads the plane in a mode.
-func loadKernel(c *course, mode bpf.Mode) (*bpf.Plane, func() error, error) {
-	return c.load(bpf.Config{Mode: mode, Interfaces: interfaceNames(c.in, c.on)})
+// loadPlane loads the plane in a mode and makes one of legs of it, which unload closes.
+func loadPlane(c *course, mode bpf.Mode) (kernel *bpf.Plane, plane *xdp.Plane, unload func() error, err error) {
+	kernel, release, err := c.load(bpf.Config{Mode: mode, Interfaces: interfaceNames(c.in, c.on)})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	plane, err = xdp.New(kernel, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, kernel.Close(), release())
+	}
+	return kernel, plane, func() error { return errors.Join(plane.Close(), release()) }, nil
 }
 
 // load loads the plane on a BPF file system of its own.
@@ -143,15 +146,11 @@ func timePrograms() (_ []Result, err error) {
 		return nil, err
 	}
 	defer c.close(&err)
-	kernel, unload, err := loadKernel(c, bpf.ModeGeneric)
+	kernel, plane, unload, err := loadPlane(c, bpf.ModeGeneric)
 	if err != nil {
 		return nil, err
 	}
-	plane, err := xdp.New(kernel, nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, errors.Join(err, kernel.Close(), unload())
-	}
-	defer func() { err = errors.Join(err, plane.Close(), unload()) }()
+	defer func() { err = errors.Join(err, unload()) }()
 	if err := openCalls(plane, nil); err != nil {
 		return nil, err
 	}

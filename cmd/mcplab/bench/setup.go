@@ -2,13 +2,11 @@ package bench
 
 import (
 	"errors"
-	"log/slog"
 	"net/netip"
 	"time"
 
 	"mcp/bpf"
 	"mcp/control/media"
-	"mcp/control/media/xdp"
 )
 
 const (
@@ -29,15 +27,11 @@ func timeSetup() (_ []Result, err error) {
 		return nil, err
 	}
 	defer c.close(&err)
-	kernel, unload, err := loadKernel(c, bpf.ModeNative)
+	_, plane, unload, err := loadPlane(c, bpf.ModeNative)
 	if err != nil {
 		return nil, err
 	}
-	plane, err := xdp.New(kernel, nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, errors.Join(err, kernel.Close(), unload())
-	}
-	defer func() { err = errors.Join(err, plane.Close(), unload()) }()
+	defer func() { err = errors.Join(err, unload()) }()
 	results := []Result{{Name: setupUS, Unit: "us/pair", Limit: 50}, {Name: teardownUS, Unit: "us/pair", Limit: 50}}
 	for range rounds {
 		up, down, err := timePairs(plane)

@@ -3,7 +3,6 @@ package azure
 import (
 	"bytes"
 	"crypto/md5"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
@@ -18,19 +17,8 @@ import (
 	"testing"
 
 	"mcp/control/upload"
+	"mcp/control/upload/uploadtest"
 )
-
-type file struct{ *bytes.Reader }
-
-func (file) Close() error { return nil }
-
-func object(name string, data []byte) upload.Object {
-	return upload.Object{
-		Name: name, ID: "rec-1", ContentType: "audio/wav", Size: int64(len(data)),
-		SHA256: sha256.Sum256(data), MD5: md5.Sum(data),
-		Open: func() (upload.File, error) { return file{bytes.NewReader(data)}, nil },
-	}
-}
 
 // box is a container as far as block blobs go.
 type box struct {
@@ -149,7 +137,7 @@ func TestWhole(t *testing.T) {
 	b, store := newBox(t)
 	data := noise(100_000)
 	for range 2 {
-		if err := store.Put(t.Context(), object("a/one.wav", data)); err != nil {
+		if err := store.Put(t.Context(), uploadtest.Object("a/one.wav", data)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -164,11 +152,11 @@ func TestInBlocksGoesOnWhereItWasCutOff(t *testing.T) {
 	store.block = 1 << 20
 	data := noise(5<<20 + 1)
 	b.cut = func(*http.Request) bool { return b.blocks == 3 }
-	if err := store.Put(t.Context(), object("big.wav", data)); err == nil {
+	if err := store.Put(t.Context(), uploadtest.Object("big.wav", data)); err == nil {
 		t.Fatal("the upload was not cut off")
 	}
 	b.cut = nil
-	if err := store.Put(t.Context(), object("big.wav", data)); err != nil {
+	if err := store.Put(t.Context(), uploadtest.Object("big.wav", data)); err != nil {
 		t.Fatal(err)
 	}
 	if b.blocks != 6 || !bytes.Equal(b.blobs["/recordings/site/big.wav"], data) {
@@ -179,7 +167,7 @@ func TestInBlocksGoesOnWhereItWasCutOff(t *testing.T) {
 func TestErrorsAreToldApart(t *testing.T) {
 	b, store := newBox(t)
 	b.cut = func(*http.Request) bool { return true }
-	if err := store.Put(t.Context(), object("one.wav", nil)); err == nil || errors.Is(err, upload.ErrRefused) || strings.Contains(err.Error(), "secret") {
+	if err := store.Put(t.Context(), uploadtest.Object("one.wav", nil)); err == nil || errors.Is(err, upload.ErrRefused) || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
 	}
 	if _, err := New(Config{Connection: "nonsense"}); err == nil {
@@ -203,7 +191,7 @@ func TestEmulator(t *testing.T) {
 	}
 	store.block = 1 << 20
 	for name, size := range map[string]int{"small.wav": 1000, "big.wav": 5<<20 + 1} {
-		if err := store.Put(t.Context(), object(name, noise(size))); err != nil {
+		if err := store.Put(t.Context(), uploadtest.Object(name, noise(size))); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -2,8 +2,6 @@ package s3
 
 import (
 	"bytes"
-	"crypto/md5"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -17,19 +15,8 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"mcp/control/upload"
+	"mcp/control/upload/uploadtest"
 )
-
-type file struct{ *bytes.Reader }
-
-func (file) Close() error { return nil }
-
-func object(name string, data []byte) upload.Object {
-	return upload.Object{
-		Name: name, ID: "rec-1", ContentType: "audio/wav", Size: int64(len(data)),
-		SHA256: sha256.Sum256(data), MD5: md5.Sum(data),
-		Open: func() (upload.File, error) { return file{bytes.NewReader(data)}, nil },
-	}
-}
 
 // bucket is a server with a bucket; parts counts the parts that came, and cut
 // fails requests.
@@ -91,7 +78,7 @@ func TestWhole(t *testing.T) {
 	b := newBucket(t)
 	data := noise(100_000)
 	for range 2 {
-		if err := b.store.Put(t.Context(), object("a/one.wav", data)); err != nil {
+		if err := b.store.Put(t.Context(), uploadtest.Object("a/one.wav", data)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,14 +92,14 @@ func TestInPartsGoesOnWhereItWasCutOff(t *testing.T) {
 	data := noise(12 << 20)
 	third := func(r *http.Request) bool { return r.URL.Query().Get("partNumber") == "3" }
 	b.cut.Store(&third)
-	if err := b.store.Put(t.Context(), object("big.wav", data)); err == nil {
+	if err := b.store.Put(t.Context(), uploadtest.Object("big.wav", data)); err == nil {
 		t.Fatal("the upload was not cut off")
 	}
 	b.cut.Store(nil)
 	if sent := b.parts.Load(); sent != 2 {
 		t.Fatalf("%d parts came before the cut", sent)
 	}
-	if err := b.store.Put(t.Context(), object("big.wav", data)); err != nil {
+	if err := b.store.Put(t.Context(), uploadtest.Object("big.wav", data)); err != nil {
 		t.Fatal(err)
 	}
 	if sent := b.parts.Load(); sent != 3 {
@@ -124,7 +111,7 @@ func TestInPartsGoesOnWhereItWasCutOff(t *testing.T) {
 func TestMissingBucketIsTriedAgain(t *testing.T) {
 	b := newBucket(t)
 	b.store.cfg.Bucket = "elsewhere"
-	if err := b.store.Put(t.Context(), object("one.wav", nil)); err == nil || errors.Is(err, upload.ErrRefused) || !strings.Contains(err.Error(), "NoSuchBucket") {
+	if err := b.store.Put(t.Context(), uploadtest.Object("one.wav", nil)); err == nil || errors.Is(err, upload.ErrRefused) || !strings.Contains(err.Error(), "NoSuchBucket") {
 		t.Errorf("%v", err)
 	}
 }

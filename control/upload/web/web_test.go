@@ -2,8 +2,6 @@ package web
 
 import (
 	"bytes"
-	"crypto/md5"
-	"crypto/sha256"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -17,19 +15,8 @@ import (
 	"golang.org/x/net/webdav"
 
 	"mcp/control/upload"
+	"mcp/control/upload/uploadtest"
 )
-
-type file struct{ *bytes.Reader }
-
-func (file) Close() error { return nil }
-
-func object(name string, data []byte) upload.Object {
-	return upload.Object{
-		Name: name, ID: "rec-1", ContentType: "audio/wav", Size: int64(len(data)),
-		SHA256: sha256.Sum256(data), MD5: md5.Sum(data),
-		Open: func() (upload.File, error) { return file{bytes.NewReader(data)}, nil },
-	}
-}
 
 // dav is a WebDAV server on a folder that wants a password, behind a middle that
 // tests put between.
@@ -60,7 +47,7 @@ func TestWebDAV(t *testing.T) {
 	defer store.Close()
 	data := bytes.Repeat([]byte("audio"), 50000)
 	for range 2 { // storing twice is storing once
-		if err := store.Put(t.Context(), object("2026/11/one two.wav", data)); err != nil {
+		if err := store.Put(t.Context(), uploadtest.Object("2026/11/one two.wav", data)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,7 +64,7 @@ func TestWrongPasswordIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	if err := store.Put(t.Context(), object("one.wav", nil)); err == nil || errors.Is(err, upload.ErrRefused) || !strings.Contains(err.Error(), "401") {
+	if err := store.Put(t.Context(), uploadtest.Object("one.wav", nil)); err == nil || errors.Is(err, upload.ErrRefused) || !strings.Contains(err.Error(), "401") {
 		t.Errorf("%v", err)
 	}
 }
@@ -98,7 +85,7 @@ func TestWhatWasChangedOnTheWayIsFoundOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	if err := store.Put(t.Context(), object("one.wav", []byte("audio"))); err == nil || !strings.Contains(err.Error(), "not what was sent") {
+	if err := store.Put(t.Context(), uploadtest.Object("one.wav", []byte("audio"))); err == nil || !strings.Contains(err.Error(), "not what was sent") {
 		t.Errorf("%v", err)
 	}
 }
@@ -127,7 +114,7 @@ func TestPost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	if err := store.Put(t.Context(), object("a/one.wav", []byte("audio"))); err != nil {
+	if err := store.Put(t.Context(), uploadtest.Object("a/one.wav", []byte("audio"))); err != nil {
 		t.Fatal(err)
 	}
 	if r := <-got; r.name != "a/one.wav" || r.id != "rec-1" || r.token != "Bearer abc" || string(r.body) != "audio" ||
@@ -141,7 +128,7 @@ func TestPost(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for status = range map[int]bool{http.StatusRequestEntityTooLarge: true, http.StatusServiceUnavailable: false, http.StatusForbidden: false} {
-		err := store.Put(t.Context(), object("a/one.wav", []byte("audio")))
+		err := store.Put(t.Context(), uploadtest.Object("a/one.wav", []byte("audio")))
 		<-got
 		if want := status == http.StatusRequestEntityTooLarge; errors.Is(err, upload.ErrRefused) != want || err == nil {
 			t.Errorf("%d: %v", status, err)
