@@ -31,17 +31,21 @@ func appendFrame(b []byte, at Position, entry []byte) []byte {
 	b = append(b, frameMark...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(entry)))
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(entry, castagnoli))
-	b = binary.BigEndian.AppendUint32(b, headSum(b[head:head+12], at))
+	b = appendPlace(b, at) // for the sum, which takes its room
+	b = binary.BigEndian.AppendUint32(b[:head+12], headSum(b[head:head+12], b[head+12:]))
 	return append(b, entry...)
 }
 
 func frameSize(entry []byte) int64 { return frameHead + int64(len(entry)) }
 
-func headSum(head []byte, at Position) uint32 {
-	var place [16]byte
-	binary.BigEndian.PutUint64(place[0:], at.Segment)
-	binary.BigEndian.PutUint64(place[8:], uint64(at.Offset))
-	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, head)
+// appendPlace adds where a frame is, as its head's sum covers it.
+func appendPlace(b []byte, at Position) []byte {
+	b = binary.BigEndian.AppendUint64(b, at.Segment)
+	return binary.BigEndian.AppendUint64(b, uint64(at.Offset))
+}
+
+func headSum(head, place []byte) uint32 {
+	return crc32.Update(crc32.Checksum(place, castagnoli), castagnoli, head)
 }
 
 // piece is what lies at the front of the bytes of a segment.
@@ -84,7 +88,7 @@ func parseHead(b []byte, at Position) (length int64, ok bool) {
 	if len(b) < frameHead || !bytes.Equal(b[:4], frameMark) {
 		return 0, false
 	}
-	if headSum(b[:12], at) != binary.BigEndian.Uint32(b[12:]) {
+	if headSum(b[:12], appendPlace(make([]byte, 0, 16), at)) != binary.BigEndian.Uint32(b[12:]) {
 		return 0, false
 	}
 	length = int64(binary.BigEndian.Uint32(b[4:]))
