@@ -22,15 +22,18 @@ type encoder struct {
 
 // Encode is the JSON of a call's record, as it is stored.
 func Encode(rec *Record) ([]byte, error) {
-	c := forStorage(rec)
 	e := encoder{b: make([]byte, 0, usualRecord)}
-	e.record(&c)
+	e.stored(rec)
 	return e.result()
 }
 
-// encodeEvent is the JSON of an event.
-func encodeEvent(v *Event) ([]byte, error) {
-	e := encoder{b: make([]byte, 0, usualRecord/4)}
+// stored is a call's record as it is stored.
+func (e *encoder) stored(rec *Record) {
+	c := forStorage(rec)
+	e.record(&c)
+}
+
+func (e *encoder) event(v *Event) {
 	e.begin()
 	e.head(&v.Head)
 	e.text("call", v.Call)
@@ -40,7 +43,6 @@ func encodeEvent(v *Event) ([]byte, error) {
 	e.text("name", v.Name)
 	e.optional("text", v.Text)
 	e.close()
-	return e.result()
 }
 
 func (e *encoder) result() ([]byte, error) {

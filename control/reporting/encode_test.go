@@ -97,6 +97,11 @@ func TestRecordsAreEncodedAsEncodingJSONDoes(t *testing.T) {
 		e.record(r)
 		return e.result()
 	}
+	event := func(v *Event) ([]byte, error) {
+		var e encoder
+		e.event(v)
+		return e.result()
+	}
 	written := func(n *note) ([]byte, error) {
 		var e encoder
 		e.note(n)
@@ -104,7 +109,7 @@ func TestRecordsAreEncodedAsEncodingJSONDoes(t *testing.T) {
 	}
 	for range 3000 {
 		encodes(t, f, record)
-		encodes(t, f, encodeEvent)
+		encodes(t, f, event)
 		encodes(t, f, written)
 	}
 }

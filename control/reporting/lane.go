@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	// maxTogether and maxTogetherBytes bound what shares one write.
 	maxTogether      = 512
 	maxTogetherBytes = 4 << 20
+	// keptBytes is how much room for records is kept for the next ones.
+	keptBytes = 256 << 10
 	// retryInterval is how often a journal that takes nothing is tried.
 	retryInterval = 200 * time.Millisecond
 	// writeInterval is how far apart writes begin at least. A record that finds none
@@ -53,46 +56,86 @@ type lane struct {
 	kept    func(calls []string, at journal.Position) // told of calls whose records are durable; nil: nobody
 	log     *slog.Logger
 
-	queue   chan *parcel
+	room    chan struct{} // has one for each record that waits
+	some    chan struct{} // has one while records wait
 	giveUp  chan struct{} // closed when failing writes are no longer to be tried again
 	stop    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
-}
 
-// parcel is an encoded record on its way.
-type parcel struct {
-	kind Kind
-	call string // whose record it is; empty: it is none
-	json []byte
-	done chan error // takes one result; nil: nobody asks
+	mu      sync.Mutex
+	waiting []*batch // the last takes records
+	spare   *batch   // to be used again; nil: none
+	shut    bool
 }
 
 func newLane(l *lane) *lane {
-	l.queue, l.giveUp = make(chan *parcel, laneRoom), make(chan struct{})
+	l.room, l.some, l.giveUp = make(chan struct{}, laneRoom), make(chan struct{}, 1), make(chan struct{})
 	l.stop, l.stopped = make(chan struct{}), make(chan struct{})
 	go l.run()
 	return l
 }
 
-// put hands a record over.
-func (l *lane) put(ctx context.Context, p *parcel) error {
+// put adds a record to those that are to be written, as what encode writes. What becomes
+// of it is told later; nil: it is lost already.
+func (l *lane) put(ctx context.Context, p parcel, encode func(*encoder)) (*outcome, error) {
 	if l.drops {
 		select {
-		case l.queue <- p:
+		case l.room <- struct{}{}:
 		default:
 			l.lost(p.kind, 1)
+			return nil, nil
 		}
-		return nil
+	} else {
+		select {
+		case l.room <- struct{}{}:
+		case <-l.stop:
+			return nil, journal.ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
+	out, err := l.add(p, encode)
+	if err != nil {
+		<-l.room
+	}
+	return out, err
+}
+
+func (l *lane) add(p parcel, encode func(*encoder)) (*outcome, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.shut {
+		return nil, journal.ErrClosed
+	}
+	b := l.openLocked()
+	if err := b.add(p, encode); err != nil {
+		return nil, err
+	}
+	l.tell()
+	return b.outcome, nil
+}
+
+// tell has the next batch written.
+func (l *lane) tell() {
 	select {
-	case l.queue <- p:
-		return nil
-	case <-l.stop:
-		return journal.ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
+	case l.some <- struct{}{}:
+	default:
 	}
+}
+
+// openLocked is the batch that takes records; l.mu is held.
+func (l *lane) openLocked() *batch {
+	if n := len(l.waiting); n > 0 && !l.waiting[n-1].full() {
+		return l.waiting[n-1]
+	}
+	b := l.spare
+	if l.spare = nil; b == nil {
+		b = &batch{}
+	}
+	b.outcome = &outcome{done: make(chan struct{})}
+	l.waiting = append(l.waiting, b)
+	return b
 }
 
 func (l *lane) run() {
@@ -100,68 +143,77 @@ func (l *lane) run() {
 	writes := spacing{apart: writeInterval}
 	for {
 		select {
-		case p := <-l.queue:
+		case <-l.some:
 			writes.wait(l.stop)
-			l.carry(l.gather(p))
+			l.carry(l.take())
 		case <-l.stop:
-			for len(l.queue) > 0 {
-				l.carry(l.gather(<-l.queue))
+			l.mu.Lock()
+			l.shut = true
+			l.mu.Unlock()
+			for b := l.take(); b != nil; b = l.take() {
+				l.carry(b)
 			}
 			return
 		}
 	}
 }
 
-func (l *lane) gather(first *parcel) []*parcel {
-	batch, size := []*parcel{first}, len(first.json)
-	for len(batch) < maxTogether && size < maxTogetherBytes {
-		select {
-		case p := <-l.queue:
-			batch, size = append(batch, p), size+len(p.json)
-		default:
-			return batch
-		}
+// take is the oldest batch; nil: there is none.
+func (l *lane) take() *batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) == 0 {
+		return nil
 	}
-	return batch
+	select {
+	case <-l.some: // of this batch
+	default:
+	}
+	b := l.waiting[0]
+	if l.waiting = slices.Delete(l.waiting, 0, 1); len(l.waiting) > 0 {
+		l.tell()
+	}
+	for range b.parcels {
+		<-l.room
+	}
+	return b
 }
 
 // carry writes a batch and tells who asked.
-func (l *lane) carry(batch []*parcel) {
-	at, err := l.write(batch)
-	if err == nil {
-		l.tell(batch, at)
+func (l *lane) carry(b *batch) {
+	if len(b.parcels) == 0 { // none could be encoded
+		return
 	}
-	for _, p := range batch {
-		if err != nil {
-			l.lost(p.kind, 1)
-			if !l.drops {
-				l.log.Error("record lost", "record", string(p.json), "error", err)
-			}
-		}
-		if p.done != nil {
-			p.done <- err
-		}
+	at, err := l.write(b)
+	switch {
+	case err != nil:
+		l.lose(b, err)
+	case l.kept != nil && len(b.calls) > 0:
+		l.kept(b.calls, at)
 	}
+	b.outcome.err = err
+	close(b.outcome.done)
+	b.wipe()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spare = b
 }
 
-// tell says which calls' records are at or after a position.
-func (l *lane) tell(batch []*parcel, at journal.Position) {
-	var calls []string
-	for _, p := range batch {
-		if p.call != "" {
-			calls = append(calls, p.call)
+// lose tells of records that no journal took.
+func (l *lane) lose(b *batch, cause error) {
+	for i, p := range b.parcels {
+		l.lost(p.kind, 1)
+		if !l.drops {
+			l.log.Error("record lost", "record", string(b.entry(i)), "error", cause)
 		}
-	}
-	if l.kept != nil && len(calls) > 0 {
-		l.kept(calls, at)
 	}
 }
 
 // write appends a batch, again and again where records must not be lost.
-func (l *lane) write(batch []*parcel) (journal.Position, error) {
-	entries := make([][]byte, len(batch))
-	for i, p := range batch {
-		entries[i] = p.json
+func (l *lane) write(b *batch) (journal.Position, error) {
+	entries := make([][]byte, len(b.parcels))
+	for i := range entries {
+		entries[i] = b.entry(i)
 	}
 	for {
 		at, err := l.journal.Append(context.Background(), entries...)
@@ -180,4 +232,67 @@ func (l *lane) write(batch []*parcel) (journal.Position, error) {
 func (l *lane) close() {
 	l.once.Do(func() { close(l.stop) })
 	<-l.stopped
+}
+
+// batch is records that share a write.
+type batch struct {
+	parcels []parcel
+	json    encoder
+	calls   []string // whose records are among them
+	outcome *outcome
+}
+
+// parcel is a record on its way.
+type parcel struct {
+	kind Kind
+	call string // whose record it is; empty: it is none
+	end  int    // of its JSON, in that of the batch
+}
+
+// outcome is what becomes of a batch.
+type outcome struct {
+	done chan struct{}
+	err  error // after done
+}
+
+func (b *batch) full() bool {
+	return len(b.parcels) >= maxTogether || len(b.json.b) >= maxTogetherBytes
+}
+
+// add adds a record, unless it cannot be kept.
+func (b *batch) add(p parcel, encode func(*encoder)) error {
+	begin := len(b.json.b)
+	encode(&b.json)
+	_, err := b.json.result()
+	if err == nil && len(b.json.b)-begin > journal.MaxEntry {
+		err = journal.ErrTooLarge
+	}
+	if err != nil {
+		b.json = encoder{b: b.json.b[:begin]}
+		return err
+	}
+	p.end = len(b.json.b)
+	b.parcels = append(b.parcels, p)
+	if p.call != "" {
+		b.calls = append(b.calls, p.call)
+	}
+	return nil
+}
+
+// entry is the JSON of a record.
+func (b *batch) entry(i int) []byte {
+	begin := 0
+	if i > 0 {
+		begin = b.parcels[i-1].end
+	}
+	return b.json.b[begin:b.parcels[i].end]
+}
+
+// wipe makes the batch an empty one.
+func (b *batch) wipe() {
+	if len(b.json.b) > keptBytes {
+		b.json.b = nil
+	}
+	clear(b.parcels)
+	*b = batch{parcels: b.parcels[:0], json: encoder{b: b.json.b[:0]}}
 }

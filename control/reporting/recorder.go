@@ -2,7 +2,6 @@ package reporting
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -178,12 +177,7 @@ func (r *Recorder) Record(ctx context.Context, rec *Record) error {
 		r.config.Watcher.Ended(rec)
 	}
 	r.tally.end(rec)
-	b, err := Encode(rec)
-	if err == nil {
-		p := &parcel{kind: KindCall, call: rec.ID, json: b, done: make(chan error, 1)}
-		err = r.await(ctx, p)
-	}
-	if err != nil {
+	if err := r.await(ctx, rec); err != nil {
 		r.metrics.failed.Inc()
 		return fmt.Errorf("record call %s: %w", rec.ID, err)
 	}
@@ -192,38 +186,32 @@ func (r *Recorder) Record(ctx context.Context, rec *Record) error {
 	return nil
 }
 
-func (r *Recorder) await(ctx context.Context, p *parcel) error {
-	if len(p.json) > journal.MaxEntry {
-		return journal.ErrTooLarge
-	}
-	if err := r.billing.put(ctx, p); err != nil {
+func (r *Recorder) await(ctx context.Context, rec *Record) error {
+	out, err := r.billing.put(ctx, parcel{kind: KindCall, call: rec.ID}, func(e *encoder) { e.stored(rec) })
+	if err != nil {
 		return err
 	}
 	select {
-	case err := <-p.done:
-		return err
+	case <-out.done:
+		return out.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
 // keep takes an event from a trail.
-func (r *Recorder) keep(e Event) {
+func (r *Recorder) keep(v Event) {
 	to := r.billing
-	if e.Kind == KindTrace {
+	if v.Kind == KindTrace {
 		to = r.rest
 	}
-	e.ID, e.At = newID(), e.At.UTC()
-	b, err := encodeEvent(&e)
-	r.put(to, e.Kind, b, err)
+	v.ID, v.At = newID(), v.At.UTC()
+	r.put(to, v.Kind, func(e *encoder) { e.event(&v) })
 }
 
-// put hands a record to a lane that nobody waits for, unless it could not be encoded.
-func (r *Recorder) put(to *lane, kind Kind, b []byte, err error) {
-	if err == nil {
-		err = to.put(context.Background(), &parcel{kind: kind, json: b})
-	}
-	if err != nil {
+// put hands a record to a lane that nobody waits for.
+func (r *Recorder) put(to *lane, kind Kind, encode func(*encoder)) {
+	if _, err := to.put(context.Background(), parcel{kind: kind}, encode); err != nil {
 		r.log.Error("record lost", "kind", kind, "error", err)
 		r.metrics.loss(kind, 1)
 		return
@@ -249,8 +237,7 @@ func (r *Recorder) reportIntervals() {
 func (r *Recorder) report() {
 	for _, o := range r.tally.report(time.Now()) {
 		o.Component = r.config.Component
-		b, err := json.Marshal(o)
-		r.put(r.rest, KindOperations, b, err)
+		r.put(r.rest, KindOperations, func(e *encoder) { e.other(o) })
 	}
 }
 
