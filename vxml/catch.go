@@ -1,6 +1,7 @@
 package vxml
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -191,36 +192,29 @@ func (d *dialog) visiting() string {
 // unhandled is the last resort: neither a page nor the platform's defaults page handles the event.
 func (s *session) unhandled(event *Event) error {
 	s.log.Error("no handler for the event: the session ends", "event", event.Name, "message", event.Message, "page", s.stage.url())
-	return s.finished(event)
+	return &exited{end: s.finished(event)}
 }
 
-// finished is the end of a session by the platform's own handler of an event.
-func (s *session) finished(event *Event) *exited {
+// finished is how a session ends by the platform's own handler of an event.
+func (s *session) finished(event *Event) End {
 	switch {
 	case event.Name == "exit":
-		return &exited{end: Exited}
+		return Exited
 	case event.Matches("connection.disconnect"):
-		return &exited{end: or(s.gone, HungUp)}
+		return cmp.Or(s.gone, HungUp)
 	}
-	return &exited{end: or(s.gone, Errored)}
+	return cmp.Or(s.gone, Errored)
 }
 
 // byDefault runs a handler of the platform's defaults page, whose <exit> is the
 // platform's and not the application's.
 func (s *session) byDefault(event *Event, err error) error {
-	if _, left := errors.AsType[*exited](err); !left {
+	left, exits := errors.AsType[*exited](err)
+	if !exits {
 		return err
 	}
-	ended := s.finished(event)
-	if ended.end == Errored {
+	if *left = (exited{end: s.finished(event)}); left.end == Errored {
 		return s.unhandled(event)
 	}
-	return ended
-}
-
-func or(e, otherwise End) End {
-	if e == "" {
-		return otherwise
-	}
-	return e
+	return left
 }

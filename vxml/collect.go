@@ -17,7 +17,7 @@ type waiting struct {
 	s         *session
 	active    []*active
 	keys      []*active // those of them that are for keys
-	keypad    *keypad.Keypad
+	keypad    keypad.Keypad
 	timeout   time.Duration
 	hotword   bool
 	playback  Playback // nil when nothing is being played
@@ -348,7 +348,7 @@ func (w *waiting) press(key string) (*input, bool, error) {
 
 // decide ends the input of keys.
 func (w *waiting) decide() (*input, bool, error) {
-	if in := pressed(w.keys, w.keypad); in != nil {
+	if in := pressed(w.keys, &w.keypad); in != nil {
 		return in, true, nil
 	}
 	return nil, true, w.s.nomatch(&input{alternatives: []alternative{{
@@ -358,7 +358,7 @@ func (w *waiting) decide() (*input, bool, error) {
 
 // keypad makes the keypad of the active grammars, and returns those that it is
 // made of.
-func (s *session) keypad(all []*active) (keys []*active, k *keypad.Keypad) {
+func (s *session) keypad(all []*active) (keys []*active, k keypad.Keypad) {
 	var linked []*grammar.Linked
 	for _, a := range all {
 		if a.mode == grammar.DTMF {

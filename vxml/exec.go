@@ -199,7 +199,7 @@ func (s *session) iterate(ctx context.Context, pos doc.Pos, array, item string, 
 }
 
 func (s *session) logged(ctx context.Context, a *doc.Log) error {
-	segments, err := ssml.Render(ctx, ssml.Prompt{Content: a.Content}, &promptEnv{s: s, pos: a.Pos})
+	segments, err := ssml.Render(ctx, ssml.Prompt{Content: a.Content}, &promptEnv{s, &a.Pos})
 	if err != nil {
 		return err
 	}

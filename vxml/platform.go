@@ -53,6 +53,7 @@ type Prompt struct {
 	BargeType  string // "speech" or "hotword"
 	Language   string // xml:lang in force
 	Properties *property.Set
+	text       string // what Text has made
 }
 
 // Segment is a piece of a prompt: either speech or a recorded audio clip.

@@ -7,7 +7,6 @@ import (
 
 	"mcp/vxml/doc"
 	"mcp/vxml/fetch"
-	"mcp/vxml/property"
 	"mcp/vxml/ssml"
 )
 
@@ -85,16 +84,12 @@ func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
 	segments := p.Constant
 	if segments == nil {
 		var err error
-		segments, err = ssml.Render(ctx, ssml.Prompt{Content: p.Content, Language: p.Language}, &promptEnv{s: s, pos: p.Pos})
+		segments, err = ssml.Render(ctx, ssml.Prompt{Content: p.Content, Language: p.Language}, &promptEnv{s, &p.Pos})
 		if err != nil {
 			return err
 		}
 	}
-	if d, err := property.ParseDuration(p.Timeout); err == nil {
-		s.queue.timeout = d
-	} else {
-		s.queue.timeout = 0
-	}
+	s.queue.timeout = p.Timeout
 	if len(segments) == 0 {
 		return nil
 	}
@@ -108,11 +103,12 @@ func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
 	if p.BargeInType != "" {
 		out.BargeType = p.BargeInType
 	}
-	if s.teller != nil {
-		s.step(Queued, out.Text())
+	if s.teller != nil || s.tracer != nil {
+		out.text = out.Text()
 	}
+	s.step(Queued, out.text)
 	if s.gone != "" {
-		s.trace(TraceEvent{Unheard, out.Text()})
+		s.trace(TraceEvent{Unheard, out.text})
 		return nil
 	}
 	s.queue.prompts = append(s.queue.prompts, out)
@@ -121,6 +117,9 @@ func (s *session) enqueue(ctx context.Context, p *doc.Prompt) error {
 
 // Text is what a prompt says, for logs and transcripts: recordings by their address.
 func (p Prompt) Text() string {
+	if p.text != "" {
+		return p.text
+	}
 	var parts []string
 	for _, seg := range p.Segments {
 		switch {
@@ -136,11 +135,11 @@ func (p Prompt) Text() string {
 // promptEnv evaluates what a prompt leaves open.
 type promptEnv struct {
 	s   *session
-	pos doc.Pos
+	pos *doc.Pos
 }
 
 func (e *promptEnv) Value(ctx context.Context, v *ssml.Value) (string, error) {
-	pos := e.pos
+	pos := *e.pos
 	pos.Line = v.Line
 	out, err := e.s.eval(ctx, pos, v.Expr)
 	return out.String(), err
@@ -150,7 +149,7 @@ func (e *promptEnv) Mark(ctx context.Context, m *ssml.Mark) (string, error) {
 	if m.NameExpr == "" {
 		return m.Name, nil
 	}
-	v, err := e.s.eval(ctx, e.pos, m.NameExpr)
+	v, err := e.s.eval(ctx, *e.pos, m.NameExpr)
 	return v.String(), err
 }
 
@@ -159,7 +158,7 @@ func (e *promptEnv) Mark(ctx context.Context, m *ssml.Mark) (string, error) {
 func (e *promptEnv) Audio(ctx context.Context, a *ssml.Audio) (*ssml.Clip, error) {
 	ref := a.Src
 	if a.Expr != "" {
-		v, err := e.s.eval(ctx, e.pos, a.Expr)
+		v, err := e.s.eval(ctx, *e.pos, a.Expr)
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +173,7 @@ func (e *promptEnv) Audio(ctx context.Context, a *ssml.Audio) (*ssml.Clip, error
 	if tape := e.s.tapes[ref]; tape != nil {
 		return &ssml.Clip{URI: ref, MediaType: tape.MediaType, Data: tape.Data}, nil
 	}
-	clip, err := e.s.recording(ctx, e.pos, ref, doc.Fetch{
+	clip, err := e.s.recording(ctx, *e.pos, ref, doc.Fetch{
 		Timeout: a.Source.Attr("fetchtimeout"), MaxAge: a.Source.Attr("maxage"), MaxStale: a.Source.Attr("maxstale"),
 	})
 	if ctx.Err() != nil {
@@ -218,7 +217,7 @@ func (s *session) recording(ctx context.Context, pos doc.Pos, ref string, how do
 }
 
 func (e *promptEnv) Foreach(ctx context.Context, f *ssml.Foreach, body func() error) error {
-	pos := e.pos
+	pos := *e.pos
 	pos.Line = f.Line
 	return e.s.iterate(ctx, pos, f.Array, f.Item, body)
 }
@@ -241,7 +240,7 @@ func (e *promptEnv) Enumerate(ctx context.Context, en *ssml.Enumerate, body func
 			}
 			for name, text := range map[string]string{"_prompt": c.Text, "_dtmf": c.DTMF} {
 				if err := e.s.scope().Declare(name, e.s.machine.Value(text)); err != nil {
-					return semantic(ctx, e.pos, err)
+					return semantic(ctx, *e.pos, err)
 				}
 			}
 			if err := body(); err != nil {

@@ -213,7 +213,7 @@ func (s *session) tape(v script.Value) *Recorded {
 type occupied struct {
 	s      *session
 	keys   []*active
-	keypad *keypad.Keypad
+	keypad keypad.Keypad
 	what   string // record or transfer; empty when it needs nobody to do anything
 	any    bool   // a key that no grammar knows ends it, too
 	timer  Timer
@@ -286,7 +286,7 @@ func (w *occupied) prompt(ctx context.Context, prompts []Prompt) (barged bool, e
 // taken is the input that the keys so far are, or else the last of them where any
 // key counts. What is neither is forgotten.
 func (w *occupied) taken(last string) (in *input, key string) {
-	switch in = pressed(w.keys, w.keypad); {
+	switch in = pressed(w.keys, &w.keypad); {
 	case in != nil:
 		return in, ""
 	case w.any:

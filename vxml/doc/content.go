@@ -73,7 +73,7 @@ func (p *Prompt) says(content []ssml.Node, language string) {
 
 func (c *compiler) prompt(n *xmltree.Node) *Prompt {
 	p := &Prompt{
-		Pos: c.pos(n), Cond: n.Attr("cond"), Count: c.count(n), Timeout: n.Attr("timeout"),
+		Pos: c.pos(n), Cond: n.Attr("cond"), Count: c.count(n),
 		BargeIn: n.Attr("bargein"), BargeInType: n.Attr("bargeintype"),
 	}
 	p.says(c.content(n.Children), cmp.Or(n.Attr("xml:lang"), c.language))
@@ -88,8 +88,9 @@ func (c *compiler) prompt(n *xmltree.Node) *Prompt {
 	default:
 		c.fail(n, "bargeintype %q is neither speech nor hotword", p.BargeInType)
 	}
-	if p.Timeout != "" {
-		if _, err := property.ParseDuration(p.Timeout); err != nil {
+	if timeout := n.Attr("timeout"); timeout != "" {
+		var err error
+		if p.Timeout, err = property.ParseDuration(timeout); err != nil {
 			c.fail(n, "timeout: %v", err)
 		}
 	}

@@ -6,6 +6,7 @@ package doc
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"mcp/vxml/grammar"
 	"mcp/vxml/property"
@@ -231,7 +232,7 @@ type Prompt struct {
 	Constant    []ssml.Segment // what Content comes to, if it is always the same; else nil
 	Cond        string
 	Count       int
-	Timeout     string
+	Timeout     time.Duration // 0: it names none
 	BargeIn     string
 	BargeInType string
 	Language    string // never empty

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,10 +20,10 @@ type Stream struct {
 	URL       string // after redirects
 	MediaType string // Content-Type as the server said it
 
-	whole *Resource // nil: it was not there when it was opened
-	from  *download
-	once  sync.Once
-	quit  chan struct{}
+	whole  *Resource // nil: it was not there when it was opened
+	closed atomic.Bool
+	from   *download     // of what was not there
+	quit   chan struct{} // closed with such a stream
 }
 
 // Whole is the resource, if all of it was there when it was opened; else nil.
@@ -41,12 +42,10 @@ func (s *Stream) Reader() io.ReadCloser { return &streamReader{stream: s, quit: 
 // Close ends what reads the stream. Unless somebody else wants it too, what has not
 // arrived is given up. It is idempotent.
 func (s *Stream) Close() error {
-	s.once.Do(func() {
+	if !s.closed.Swap(true) && s.from != nil {
 		close(s.quit)
-		if s.from != nil {
-			s.from.leave()
-		}
-	})
+		s.from.leave()
+	}
 	return nil
 }
 
@@ -131,7 +130,7 @@ func opened(r *Resource, err error) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stream{URL: r.URL, MediaType: r.MediaType, whole: r, quit: make(chan struct{})}, nil
+	return &Stream{URL: r.URL, MediaType: r.MediaType, whole: r}, nil
 }
 
 // arrived is what is there of a stream, for who is told of it.
@@ -189,10 +188,9 @@ func (r *streamReader) Read(p []byte) (int, error) {
 
 func (r *streamReader) closed() bool {
 	select {
-	case <-r.stream.quit:
 	case <-r.quit:
+		return true
 	default:
-		return false
+		return r.stream.closed.Load()
 	}
-	return true
 }

@@ -27,8 +27,8 @@ type Verdict struct {
 }
 
 // New makes a keypad for the grammars, the ones that take precedence first.
-func New(grammars []*grammar.Linked, set *property.Set) *Keypad {
-	return &Keypad{
+func New(grammars []*grammar.Linked, set *property.Set) Keypad {
+	return Keypad{
 		grammars:    grammars,
 		termchar:    set.Get("termchar"),
 		interdigit:  set.Duration("interdigittimeout"),
