@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"mcp/cmd/mcplab/netlab"
+	"mcp/control/sip/backlog"
 )
 
 // server is a callee that runs.
@@ -123,6 +124,7 @@ func (s *server) place(ctx context.Context, c callers) (load, error) {
 		"-key", "ear", hearing(), "-key", "port", fmt.Sprint(farPort),
 		"-r", fmt.Sprint(c.rate), "-m", fmt.Sprint(c.calls), "-l", "30000", "-d", fmt.Sprint(c.hold.Milliseconds()),
 		"-trace_stat", "-fd", "1", "-stf", "stat.csv", "-trace_rtt", "-rtt_freq", "1", "-timeout", "90s",
+		"-buff_size", fmt.Sprint(backlog.Size), // what a caller loses says nothing of the callee
 	})
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TERM=dumb")
 	err = cmd.Run() // a status other than 0 says that calls failed, which the statistics say better

@@ -10,6 +10,8 @@ import (
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
+
+	"mcp/control/sip/backlog"
 )
 
 const answer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
@@ -18,6 +20,9 @@ const answer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n
 // closes the socket.
 func Serve(ctx context.Context, conn *net.UDPConn) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	if err := backlog.Deepen(conn); err != nil { // as the platform's sockets are
+		return fmt.Errorf("bare callee: %w", err)
+	}
 	ua, err := sipgo.NewUA(sipgo.WithUserAgent("bare"))
 	if err != nil {
 		return fmt.Errorf("bare callee: %w", err)
@@ -34,7 +39,9 @@ func Serve(ctx context.Context, conn *net.UDPConn) error {
 		res := sip.NewResponseFromRequest(req, 200, "OK", []byte(answer))
 		res.AppendHeader(contact)
 		res.AppendHeader(&sdp)
-		_ = tx.Respond(res) // a caller who does not hear it sends its INVITE again
+		// Nobody repeats it: the library takes no heed of an INVITE that is sent again once
+		// it was answered, so that a caller who does not hear this gives up.
+		_ = tx.Respond(res)
 	})
 	server.OnAck(func(*sip.Request, sip.ServerTransaction) {})
 	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) {
