@@ -89,7 +89,8 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // address is that of the stream's c= line, or of the session's.
 func address(session, stream section) (netip.Addr, error) {
 	c := cmp.Or(stream.value('c'), session.value('c'))
-	fields := strings.Fields(c)
+	var room [usualFields]string
+	fields := words(room[:0], c)
 	if len(fields) != 3 || fields[0] != "IN" || fields[1] != "IP4" && fields[1] != "IP6" {
 		return netip.Addr{}, fmt.Errorf("%w: connection %q", ErrMalformed, clip(c))
 	}
@@ -132,7 +133,8 @@ func ptimeOf(stream section) time.Duration {
 // rtcpOf reads a=rtcp:port [IN IP4 address] (RFC 3605).
 func rtcpOf(stream section, rtp netip.AddrPort) netip.AddrPort {
 	text, _ := stream.attribute("rtcp")
-	fields := strings.Fields(text)
+	var room [usualFields]string
+	fields := words(room[:0], text)
 	addr := rtp.Addr()
 	if len(fields) == 4 {
 		if explicit, err := netip.ParseAddr(fields[3]); err == nil && explicit.Zone() == "" {

@@ -73,6 +73,17 @@ func (d *description) end(lines section) {
 	}
 }
 
+// usualFields is how many the value of a line has that is not an m= line, at most.
+const usualFields = 4
+
+// words adds the fields of a value to room.
+func words(room []string, value string) []string {
+	for field := range strings.FieldsSeq(value) {
+		room = append(room, field)
+	}
+	return room
+}
+
 func clip(s string) string {
 	if len(s) > 40 {
 		return s[:40] + "..."
@@ -104,9 +115,12 @@ func (s section) attributes(yield func(name, value string) bool) {
 
 // attribute is the first value of an attribute, if there is one.
 func (s section) attribute(name string) (value string, ok bool) {
-	for n, v := range s.attributes {
-		if n == name {
-			return v, true
+	for _, line := range s {
+		if line[0] != 'a' {
+			continue
+		}
+		if rest, named := strings.CutPrefix(line[2:], name); named && (rest == "" || rest[0] == ':') {
+			return strings.TrimPrefix(rest, ":"), true
 		}
 	}
 	return "", false

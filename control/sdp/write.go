@@ -72,22 +72,22 @@ func (t *draft) attribute(name, value string) {
 
 // opening is what comes before the streams; timing is a t= line's value to repeat.
 func opening(local Local, timing string) draft {
-	addr, family := local.Addr.Addr().Unmap(), "IP4"
+	addr, family := local.Addr.Addr().Unmap(), " IN IP4 "
 	if addr.Is6() {
-		family = "IP6"
+		family = " IN IP6 "
 	}
-	host := addr.String()
 	t := make(draft, 0, usualBytes)
 	t.line('v', "0")
-	t.line('o', "mcp ", decimal(local.SessionID), " ", decimal(local.Version), " IN ", family, " ", host)
+	t = append(strconv.AppendUint(append(t, "o=mcp "...), local.SessionID, 10), ' ')
+	t = append(strconv.AppendUint(t, local.Version, 10), family...)
+	t = append(addr.AppendTo(t), "\r\n"...)
 	t.line('s', "-")
-	t.line('c', "IN ", family, " ", host)
+	t = append(append(t, "c="...), family[1:]...)
+	t = append(addr.AppendTo(t), "\r\n"...)
 	start, stop := times(timing)
-	t.line('t', decimal(start), " ", decimal(stop))
-	return t
+	t = append(strconv.AppendUint(append(t, "t="...), start, 10), ' ')
+	return append(strconv.AppendUint(t, stop, 10), "\r\n"...)
 }
-
-func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // write adds the m= section of a stream of ours.
 func (s stream) write(t *draft, proto string, port uint16, mid string) {
@@ -162,7 +162,8 @@ func (t *draft) refuse(m media) {
 
 // times reads a t= line for the answer to repeat; what is none lasts for ever.
 func times(text string) (start, stop uint64) {
-	fields := strings.Fields(text)
+	var room [usualFields]string
+	fields := words(room[:0], text)
 	if len(fields) < 2 {
 		return 0, 0
 	}
