@@ -22,10 +22,10 @@ type side struct {
 	peer   netip.Addr    // where signalling comes from
 	local  sdp.Local     // its Version is that of the next description
 	secure secure.Side
-	offer  *sdp.Session // the far end's, nil when we make the offer
 	codec  atomic.Pointer[codec.Codec]
 	answer []byte      // what goes to the far end: an answer, or our offer
 	bare   atomic.Bool // there is no stream at present
+	offers bool        // the first offer was ours
 }
 
 // errNegotiation marks a failure to agree on media after the answer was sent.
@@ -45,12 +45,12 @@ func (l *side) agreed() codec.Codec {
 // agreed here when the INVITE carried an offer, and with the ACK when it did not.
 func (c *Call) openCaller() error {
 	l := &c.caller
+	var offer *sdp.Session
 	if body := c.dialog.RemoteSDP(); len(body) > 0 {
-		offer, err := sdp.Parse(body)
-		if err != nil {
+		var err error
+		if offer, err = sdp.Parse(body); err != nil {
 			return &Refusal{Status: 400, Reason: "Bad Session Description", Err: err}
 		}
-		l.offer = offer
 	}
 	l.peer = c.dialog.RemoteHost()
 	l.secure.Confidential = confidential(c.dialog)
@@ -58,11 +58,12 @@ func (c *Call) openCaller() error {
 		return &Refusal{Status: 503, Reason: "Service Unavailable", Cause: reporting.NoMedia, Err: err}
 	}
 	switch {
-	case l.offer != nil && l.offer.Bare():
-		return l.decline(l.offer)
-	case l.offer != nil:
-		return l.accept(l.offer)
+	case offer != nil && offer.Bare():
+		return l.decline(offer)
+	case offer != nil:
+		return l.accept(offer)
 	}
+	l.offers = true
 	if err := l.propose(); err != nil {
 		return unprotected(err)
 	}

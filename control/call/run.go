@@ -197,7 +197,9 @@ func (c *Call) sendAnswer() {
 // answer has the dialog answered. It ends the waiting itself: with the ACK, a CANCEL, a
 // BYE, or after 64*T1 (RFC 3261 section 13.3.1.4).
 func (c *Call) answer() {
-	if err := c.dialog.Answer(context.Background(), c.caller.answer); err != nil {
+	body := c.caller.answer
+	c.caller.answer = nil
+	if err := c.dialog.Answer(context.Background(), body); err != nil {
 		c.report(message{trigger: AnswerFailed, err: err})
 		return
 	}
@@ -233,7 +235,7 @@ func (c *Call) watch() {
 
 // agree settles on the media when the offer was ours.
 func (c *Call) agree() error {
-	if c.caller.offer != nil {
+	if !c.caller.offers {
 		return nil
 	}
 	return c.owned(func() error {
