@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +148,32 @@ func TestWatchersAreShownTheCallsThatTheyFollow(t *testing.T) {
 	}
 	if got := fmt.Sprint(ours, theirs); got != "[of-ours incall_begin] [of-ours incall_begin of-theirs incall_begin]" {
 		t.Error(got)
+	}
+}
+
+// What is only shown is neither counted among a call's events nor recorded.
+func TestShownIsNotRecorded(t *testing.T) {
+	dir, seen := t.TempDir(), []string{}
+	r := openWith(t, dir, Config{Interval: -1, Trace: true, Watcher: seeing{"", &seen}})
+	trail := r.Begin(Begin("one", time.Now()))
+	trail.Show("waiting", "dtmf")
+	trail.Step(StepKeys, "1")
+	(*Trail)(nil).Show("waiting", "dtmf")
+	r.Drain()
+	if got := fmt.Sprint(seen); got != "[one waiting one dtmf]" {
+		t.Error(got)
+	}
+	n := 0
+	for s, err := range Read(filepath.Join(dir, reportsDir), journal.Position{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; s.Event == nil || s.Event.Name != string(StepKeys) || s.Event.Sequence != 1 {
+			t.Errorf("recorded: %s", s.JSON)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d events are recorded", n)
 	}
 }
 

@@ -78,6 +78,7 @@ func place(tr *Tracer, change func(*reporting.Record), steps []step) *reporting.
 		if happened == nil {
 			break // it is not traced
 		}
+		happened(&reporting.Event{Head: reporting.Head{Kind: reporting.KindShown}, Call: r.ID, Name: string(reporting.StepSelected), At: r.StartedAt}) // is no step
 		happened(&reporting.Event{Call: r.ID, Name: string(s.name), Text: s.text, At: r.StartedAt.Add(time.Duration(i+1) * time.Millisecond)})
 	}
 	r.Media = []reporting.Leg{{Name: "caller", Codec: "PCMU", Received: reporting.Received{MOS: 4.3}}}
