@@ -132,7 +132,7 @@ func (d *Dialog) wait(ctx context.Context, t time.Duration) error {
 	select {
 	case <-timer.C:
 		return nil
-	case <-d.done:
+	case <-d.ended():
 		return ErrEnded
 	case <-ctx.Done():
 		return ctx.Err()

@@ -21,13 +21,13 @@ type Dialog struct {
 	opening  message        // with which the far end opened the dialog: its INVITE or its 2xx
 	tx       *wire.ServerTx // of the INVITE that came; nil when we placed it
 	replaces *Dialog        // which its INVITE asked to replace; nil: none
-	done     chan struct{}
 	named
 
 	mu sync.Mutex
 	audience
 	phase  phase
-	ending move // the one that led to over
+	ending move          // the one that led to over
+	done   chan struct{} // closed when it is over; nil: nobody has asked to be told
 	far    farEnd
 	sdp    []byte
 	pending
@@ -74,7 +74,6 @@ func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
 		invite:  req,
 		opening: req,
 		tx:      tx,
-		done:    make(chan struct{}),
 		sdp:     sdpOf(req),
 	}
 	local := sip.FromHeader(*req.To())
@@ -98,7 +97,6 @@ func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link)
 		id:      dialogID{string(*req.CallID()), tagOf(req.From().Params), tagOf(res.To().Params)},
 		invite:  req,
 		opening: res,
-		done:    make(chan struct{}),
 		phase:   early,
 		sdp:     sdpOf(res),
 	}
@@ -271,6 +269,26 @@ func (d *Dialog) settle(tx *wire.ServerTx) bool {
 	return false
 }
 
+// ended is closed when the dialog is over.
+func (d *Dialog) ended() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.done == nil {
+		d.done = make(chan struct{})
+		if d.phase == over {
+			close(d.done)
+		}
+	}
+	return d.done
+}
+
+// isOver tells whether it is.
+func (d *Dialog) isOver() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.phase == over
+}
+
 // end moves the dialog to its end and out of the agent's tables. False when it
 // was not possible: the dialog was over already, or the move came too late.
 func (d *Dialog) end(m move, last Event) bool {
@@ -292,7 +310,9 @@ func (d *Dialog) finish(m move, last Event) bool {
 	}
 	d.concludeLocked(last)
 	d.phase, d.ending = p, m
-	close(d.done)
+	if d.done != nil {
+		close(d.done)
+	}
 	open := d.open
 	d.open = nil
 	if d.unacked != nil {

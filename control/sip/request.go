@@ -107,10 +107,8 @@ func (d *Dialog) Info(ctx context.Context, c Content) error {
 // ask sends a request and heeds an answer that says the dialog is gone (RFC
 // 3261 section 12.2.1.2, RFC 5057 section 5.1).
 func (d *Dialog) ask(ctx context.Context, method sip.RequestMethod, c Content) (*sip.Response, error) {
-	select {
-	case <-d.done:
+	if d.isOver() {
 		return nil, ErrEnded
-	default:
 	}
 	res, _, err := d.send(ctx, method, c)
 	switch {
@@ -133,7 +131,7 @@ func (d *Dialog) send(ctx context.Context, method sip.RequestMethod, c Content) 
 		c.put(req)
 		w := newWaiter()
 		if method != sip.BYE {
-			w.over = d.done
+			w.over = d.ended()
 		}
 		res, link, err := d.agent.transact(ctx, req, link, w)
 		if err != nil {

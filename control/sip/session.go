@@ -118,7 +118,8 @@ func (d *Dialog) startSession(s session) {
 		if s.ours {
 			wait = s.interval / 2
 		}
-		d.session.timer = time.AfterFunc(wait, func() { d.sessionDue(s.ours) })
+		ours := s.ours // alone stays for the timer
+		d.session.timer = time.AfterFunc(wait, func() { d.sessionDue(ours) })
 	}
 }
 

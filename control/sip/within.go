@@ -17,10 +17,8 @@ func (d *Dialog) serve() {
 	h := d.agent.handler
 	d.agent.mu.Unlock()
 	h.Invite(d.agent.ctx, d)
-	select {
-	case <-d.done:
+	if d.isOver() {
 		return
-	default:
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 128*d.agent.cfg.T1)
 	defer cancel()
@@ -192,7 +190,7 @@ func (d *Dialog) seek(lost wire.Link) {
 		}
 		timer := time.NewTimer(wait)
 		select {
-		case <-d.done:
+		case <-d.ended():
 			timer.Stop()
 			return
 		case <-d.agent.ctx.Done():

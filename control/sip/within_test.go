@@ -20,7 +20,7 @@ func established(t *testing.T, network string) (*Agent, *Dialog, *siptest.Peer, 
 		}
 		dialogs <- d
 		select {
-		case <-d.done:
+		case <-d.ended():
 		case <-ctx.Done():
 		}
 	})
