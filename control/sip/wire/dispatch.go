@@ -2,6 +2,10 @@ package wire
 
 import (
 	"errors"
+	"fmt"
+	"hash/maphash"
+	"strconv"
+	"strings"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -179,4 +183,42 @@ func (l *Layer) forget(t *transaction) {
 	} else {
 		delete(l.clients, t.key)
 	}
+}
+
+// txKey stands for what the messages of a transaction have in common and no other's:
+// a hash of it, for that many are kept. Two of a million that are the same are less
+// likely than one in ten million.
+type txKey uint64
+
+// keys makes keys, which nobody outside can foretell.
+type keys struct{ seed maphash.Seed }
+
+// server is for what a request, its retransmissions, its ACK and its CANCEL have in
+// common (RFC 3261 section 17.2.3); method stands for that of the request.
+func (k keys) server(req *sip.Request, method sip.RequestMethod) txKey {
+	var room [192]byte
+	via := req.Via()
+	branch, _ := via.Params.Get("branch")
+	key := append(append(room[:0], branch...), '|')
+	key = append(append(key, strings.ToLower(via.Host)...), '|')
+	key = append(strconv.AppendInt(key, int64(via.Port), 10), '|')
+	key = append(key, method...)
+	if !strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie) || len(branch) == len(sip.RFC3261BranchMagicCookie) {
+		tag, _ := req.From().Params.Get("tag")
+		key = fmt.Appendf(key, "|%s|%s|%d", tag, callID(req), req.CSeq().SeqNo)
+	}
+	return txKey(maphash.Bytes(k.seed, key))
+}
+
+// client is for what a response and its request have in common (RFC 3261 section
+// 17.1.3); 0 for a response without it.
+func (k keys) client(msg sip.Message) txKey {
+	via, cseq := msg.Via(), msg.CSeq()
+	if via == nil || cseq == nil {
+		return 0
+	}
+	var room [128]byte
+	branch, _ := via.Params.Get("branch")
+	key := append(append(room[:0], branch...), '|')
+	return txKey(maphash.Bytes(k.seed, append(key, cseq.MethodName...)))
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"strconv"
 	"strings"
@@ -121,7 +120,7 @@ func startLine(line string) sip.Message {
 	second, third, whole := strings.Cut(rest, " ")
 	if third == "SIP/2.0" {
 		req := sip.NewRequest(sip.RequestMethod(strings.ToUpper(first)), sip.Uri{})
-		if err := sip.ParseUri(second, &req.Recipient); err != nil || req.Recipient.Wildcard {
+		if err := readURI(second, &req.Recipient); err != nil || req.Recipient.Wildcard {
 			return nil
 		}
 		return req
@@ -155,7 +154,7 @@ func (p parser) header(line string, u *usual) sip.Header {
 	return h
 }
 
-// usual are the headers that every message has, made at once, with room for their
+// usual are the headers that most messages have, made at once, with room for their
 // usual parameters, those that we add to a Via among them.
 type usual struct {
 	via    sip.ViaHeader
@@ -163,7 +162,10 @@ type usual struct {
 	to     sip.ToHeader
 	callID sip.CallIDHeader
 	cseq   sip.CSeqHeader
-	params [6]sip.HeaderKV
+	hops   number
+	length number
+	kind   sip.ContentTypeHeader
+	params [5]sip.HeaderKV
 }
 
 // read reads a header that is the first of its kind and as plain as it usually is, as
@@ -172,25 +174,53 @@ func (u *usual) read(name, value string) sip.Header {
 	switch {
 	case name == "via" && u.via.Host == "" && u.readVia(value):
 		return &u.via
-	case name == "from" && u.from.Address.Host == "":
-		if readParty(value, (*party)(&u.from), u.params[4:4:5]) {
-			return &u.from
-		}
-	case name == "to" && u.to.Address.Host == "":
-		if readParty(value, (*party)(&u.to), u.params[5:5:6]) {
-			return &u.to
-		}
+	case name == "from" && u.from.Address.Host == "" && readParty(value, (*party)(&u.from), u.params[3:3:4]):
+		return &u.from
+	case name == "to" && u.to.Address.Host == "" && readParty(value, (*party)(&u.to), u.params[4:4:5]):
+		return &u.to
 	case name == "call-id" && u.callID == "" && value != "":
 		u.callID = sip.CallIDHeader(value)
 		return &u.callID
-	case name == "cseq" && u.cseq.MethodName == "":
-		number, method, _ := strings.Cut(value, " ")
-		if n, err := strconv.ParseUint(number, 10, 31); err == nil && method != "" {
-			u.cseq = sip.CSeqHeader{SeqNo: uint32(n), MethodName: sip.RequestMethod(method)}
-			return &u.cseq
+	case name == "cseq" && u.cseq.MethodName == "" && u.readCSeq(value):
+		return &u.cseq
+	case name == "contact" && !strings.Contains(value, ","):
+		if contact := new(sip.ContactHeader); readParty(value, (*party)(contact), nil) {
+			return contact
 		}
+	case name == "max-forwards" && u.hops.readFrom(value):
+		return (*sip.MaxForwardsHeader)(&u.hops.value)
+	case name == "content-length" && u.length.readFrom(value):
+		return (*sip.ContentLengthHeader)(&u.length.value)
+	case name == "content-type" && u.kind == "" && value != "":
+		u.kind = sip.ContentTypeHeader(value)
+		return &u.kind
 	}
 	return nil
+}
+
+// number is a header's that is read once.
+type number struct {
+	value uint32
+	read  bool
+}
+
+func (n *number) readFrom(value string) bool {
+	parsed, err := strconv.ParseUint(value, 10, 32)
+	if err != nil || n.read {
+		return false
+	}
+	*n = number{uint32(parsed), true}
+	return true
+}
+
+func (u *usual) readCSeq(value string) bool {
+	number, method, _ := strings.Cut(value, " ")
+	n, err := strconv.ParseUint(number, 10, 31)
+	if err != nil || method == "" {
+		return false
+	}
+	u.cseq = sip.CSeqHeader{SeqNo: uint32(n), MethodName: sip.RequestMethod(method)}
+	return true
 }
 
 func (u *usual) readVia(value string) bool {
@@ -200,25 +230,53 @@ func (u *usual) readVia(value string) bool {
 	if end := strings.IndexByte(rest, ';'); end >= 0 {
 		sentBy, tail = rest[:end], rest[end:]
 	}
-	host, port, given := strings.Cut(sentBy, ":")
-	var number uint64
-	var err error
-	if given {
-		number, err = strconv.ParseUint(port, 10, 31)
-	}
-	if !ours || err != nil || !isWord(transport) || !isWord(host) {
+	host, port, given := plainHost(sentBy)
+	if !ours || !given || !isWord(transport) {
 		return false
 	}
-	params, plain := plainParams(tail, u.params[0:0:4])
+	params, plain := plainParams(tail, u.params[0:0:3])
 	if plain {
-		u.via = sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: transport, Host: host, Port: int(number), Params: params}
+		u.via = sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: transport, Host: host, Port: port, Params: params}
 	}
 	return plain
 }
 
-// isWord tells whether a text has none of what ends or surrounds others in a Via.
+// plainHost reads a host with or without a port.
+func plainHost(text string) (host string, port int, ok bool) {
+	host, digits, given := strings.Cut(text, ":")
+	if given {
+		n, err := strconv.ParseUint(digits, 10, 31)
+		if err != nil {
+			return "", 0, false
+		}
+		port = int(n)
+	}
+	return host, port, isWord(host)
+}
+
+// isWord tells whether a text has nothing that could mean anything but itself.
 func isWord(text string) bool {
-	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == '[' || r == ',' })
+	for _, c := range []byte(text) {
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c == '.' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// readURI reads the plain kind of URI itself.
+func readURI(text string, u *sip.Uri) error {
+	rest, ours := strings.CutPrefix(text, "sip:")
+	user, sentBy, known := strings.Cut(rest, "@")
+	if !known {
+		user, sentBy = "", rest
+	}
+	host, port, plain := plainHost(sentBy)
+	if ours && plain && (isWord(user) || !known) {
+		*u = sip.Uri{Scheme: "sip", User: user, Host: host, Port: port}
+		return nil
+	}
+	return sip.ParseUri(text, u)
 }
 
 // party is a From or a To.
@@ -233,7 +291,7 @@ func readParty(value string, p *party, room sip.HeaderParams) bool {
 		return false
 	}
 	*p = party{DisplayName: strings.TrimSpace(name), Params: params}
-	return sip.ParseUri(address, &p.Address) == nil && p.Address.Host != "" && !p.Address.Wildcard
+	return readURI(address, &p.Address) == nil && p.Address.Host != "" && !p.Address.Wildcard
 }
 
 // plainParams reads parameters that are all different, have neither quotes nor space,
@@ -242,16 +300,29 @@ func plainParams(text string, room sip.HeaderParams) (sip.HeaderParams, bool) {
 	if text == "" {
 		return nil, true
 	}
-	all, ours := strings.CutPrefix(text, ";")
-	if !ours || strings.ContainsAny(all, " \t\",") || strings.TrimSpace(all) != all {
-		return nil, false
-	}
-	for param := range strings.SplitSeq(all, ";") {
-		name, value, given := strings.Cut(param, "=")
-		if name == "" || given && value == "" || strings.Contains(value, "=") || room.Has(name) {
+	for text != "" {
+		param, equals := text[1:], -1
+		for i := range len(param) {
+			c := param[i]
+			if c == ';' {
+				param = param[:i]
+				break
+			}
+			if c <= ' ' || c > '~' || c == '"' || c == ',' || c == '=' && equals >= 0 {
+				return nil, false
+			}
+			if c == '=' {
+				equals = i
+			}
+		}
+		one := sip.HeaderKV{K: param}
+		if equals >= 0 {
+			one = sip.HeaderKV{K: param[:equals], V: param[equals+1:]}
+		}
+		if text[0] != ';' || one.K == "" || equals >= 0 && one.V == "" || room.Has(one.K) {
 			return nil, false
 		}
-		room = append(room, sip.HeaderKV{K: name, V: value})
+		room, text = append(room, one), text[1+len(param):]
 	}
 	return room, true
 }
@@ -415,42 +486,4 @@ func callID(msg sip.Message) string {
 		return string(*id)
 	}
 	return ""
-}
-
-// txKey stands for what the messages of a transaction have in common and no other's:
-// a hash of it, for that many are kept. Two of a million that are the same are less
-// likely than one in ten million.
-type txKey uint64
-
-// keys makes keys, which nobody outside can foretell.
-type keys struct{ seed maphash.Seed }
-
-// server is for what a request, its retransmissions, its ACK and its CANCEL have in
-// common (RFC 3261 section 17.2.3); method stands for that of the request.
-func (k keys) server(req *sip.Request, method sip.RequestMethod) txKey {
-	var room [192]byte
-	via := req.Via()
-	branch, _ := via.Params.Get("branch")
-	key := append(append(room[:0], branch...), '|')
-	key = append(append(key, strings.ToLower(via.Host)...), '|')
-	key = append(strconv.AppendInt(key, int64(via.Port), 10), '|')
-	key = append(key, method...)
-	if !strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie) || len(branch) == len(sip.RFC3261BranchMagicCookie) {
-		tag, _ := req.From().Params.Get("tag")
-		key = fmt.Appendf(key, "|%s|%s|%d", tag, callID(req), req.CSeq().SeqNo)
-	}
-	return txKey(maphash.Bytes(k.seed, key))
-}
-
-// client is for what a response and its request have in common (RFC 3261 section
-// 17.1.3); 0 for a response without it.
-func (k keys) client(msg sip.Message) txKey {
-	via, cseq := msg.Via(), msg.CSeq()
-	if via == nil || cseq == nil {
-		return 0
-	}
-	var room [128]byte
-	branch, _ := via.Params.Get("branch")
-	key := append(append(room[:0], branch...), '|')
-	return txKey(maphash.Bytes(k.seed, append(key, cseq.MethodName...)))
 }
