@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -11,21 +10,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// MaxDescription is how much an owner may keep with a leg, in octets.
-const MaxDescription = 512
-
 // Owner says whose a leg is. It is kept beside the leg, so that the next process
 // knows when this one dies.
 type Owner struct {
-	Call        string // at most 63 octets
-	Role        string // at most 15 octets
-	Description []byte // whatever the owner needs to take the leg over
-	Opened      time.Time
+	Call   string // at most 63 octets
+	Role   string // at most 15 octets
+	Opened time.Time
 }
 
 // Orphan is a leg that a process that died left open. It goes on relaying.
 type Orphan struct {
-	Owner  // zero if the leg was not described
+	Owner  // zero if nobody owned the leg
 	ID     uint64
 	Local  netip.AddrPort
 	SSRC   uint32 // of the stream that leaves
@@ -61,30 +56,18 @@ func (c *orphanCounts) collect(ch chan<- prometheus.Metric) {
 
 // Own writes down whose the leg is, in place of what was written before.
 func (l *Leg) Own(o Owner) error {
-	if len(o.Description) > MaxDescription {
-		return fmt.Errorf("own leg %s: a description of %d octets, at most %d fit", l.local, len(o.Description), MaxDescription)
-	}
-	entry := relayOwner{Slot: l.slot, Length: uint32(len(o.Description))}
+	entry := relayOwner{LegId: l.id}
 	if !o.Opened.IsZero() {
 		entry.OpenedUnixNs = uint64(o.Opened.UnixNano())
 	}
 	setString(entry.Call[:], o.Call)
 	setString(entry.Role[:], o.Role)
-	copy(entry.Description[:], o.Description)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.final != nil {
 		return ErrClosed
 	}
-	if err := l.plane.objects.Owners.Put(l.id, &entry); err != nil {
-		return fmt.Errorf("own leg %s: %w", l.local, err)
-	}
-	return nil
-}
-
-// disown forgets whose a leg was. An owner left behind is removed by Adopt.
-func (p *Plane) disown(id uint64) {
-	_ = p.objects.Owners.Delete(id)
+	return l.plane.slots.own(l.slot, &entry)
 }
 
 // Orphans lists the legs that no Leg of this process stands for.
@@ -94,7 +77,7 @@ func (p *Plane) Orphans() ([]Orphan, error) {
 		if p.leg(entry.Id) != nil {
 			return nil
 		}
-		owner, err := readOwner(p.objects.Owners, entry.Id)
+		owner, err := readOwner(p.objects.Owners, slot, entry.Id)
 		orphans = append(orphans, Orphan{
 			Owner: owner, ID: entry.Id, Local: addrPortOf(entry.Local), SSRC: entry.Egress.Ssrc,
 			Config: legConfigOf(&entry.Config), Stats: statsOf(entry, p.clock),
@@ -105,19 +88,17 @@ func (p *Plane) Orphans() ([]Orphan, error) {
 	return orphans, err
 }
 
-func readOwner(owners *ebpf.Map, id uint64) (Owner, error) {
+// readOwner is the zero Owner for a leg whose process died before it wrote one. What
+// an earlier leg left in the slot says nothing of this one.
+func readOwner(owners *ebpf.Map, slot uint32, id uint64) (Owner, error) {
 	var entry relayOwner
-	err := owners.Lookup(id, &entry)
-	if errors.Is(err, ebpf.ErrKeyNotExist) {
-		return Owner{}, nil
-	}
-	if err != nil {
+	if err := owners.Lookup(slot, &entry); err != nil {
 		return Owner{}, fmt.Errorf("read owner of leg: %w", err)
 	}
-	o := Owner{
-		Call: goString(entry.Call[:]), Role: goString(entry.Role[:]),
-		Description: entry.Description[:min(entry.Length, MaxDescription)],
+	if entry.LegId != id {
+		return Owner{}, nil
 	}
+	o := Owner{Call: goString(entry.Call[:]), Role: goString(entry.Role[:])}
 	if entry.OpenedUnixNs != 0 {
 		o.Opened = time.Unix(0, int64(entry.OpenedUnixNs))
 	}
@@ -141,14 +122,13 @@ func (p *Plane) Adopt(claim func(Orphan) bool) (Adoption, error) {
 		if _, err := p.end(o.slot, o.ID, o.Local); err != nil {
 			return a, fmt.Errorf("remove leg %s: %w", o.Local, err)
 		}
-		p.disown(o.ID)
 		p.counts.removed.Add(1)
 		a.Removed = append(a.Removed, o)
 	}
 	for _, l := range a.Legs {
 		l.restoreRoute(l.From.relayTo)
 	}
-	return a, p.dropOwners()
+	return a, nil
 }
 
 func (p *Plane) takeIn(o Orphan) *Leg {
@@ -174,27 +154,6 @@ func (l *Leg) Config() LegConfig {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.config
-}
-
-// dropOwners removes owners of legs that are not open: a process may die between
-// the two.
-func (p *Plane) dropOwners() error {
-	var id uint64
-	var entry relayOwner
-	var stale []uint64
-	it := p.objects.Owners.Iterate()
-	for it.Next(&id, &entry) {
-		if p.leg(id) == nil {
-			stale = append(stale, id)
-		}
-	}
-	for _, id := range stale {
-		p.disown(id)
-	}
-	if err := it.Err(); err != nil {
-		return fmt.Errorf("read owners: %w", err)
-	}
-	return nil
 }
 
 // legConfigOf is the reverse of configOf, but for the leg that is relayed to.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"mcp/bpf/ktime"
 	"mcp/bpf/testrun"
 )
 
@@ -93,21 +94,28 @@ func (p *Plane) change(l *Leg, req relayChangeRequest) error {
 	return nil
 }
 
-// end ends the leg in a slot and gives its place back. The entry has what it carried.
-func (p *Plane) end(slot uint32, id uint64, local netip.AddrPort) (relayLeg, error) {
-	if err := p.slots.hide(slot, local); err != nil {
-		return relayLeg{}, err
-	}
+// end ends the leg in a slot and gives its place back. The answer has what it carried.
+func (p *Plane) end(slot uint32, id uint64, local netip.AddrPort) (relayEndRequest, error) {
 	req := relayEndRequest{Slot: slot, LegId: id}
+	if err := p.slots.hide(slot, local); err != nil {
+		return req, err
+	}
 	ret, _, err := testrun.Run(p.calls.Load().End, testrun.Call{Data: bytesOf(&req), Out: bytesOf(&req)})
 	if err != nil {
-		return relayLeg{}, err
+		return req, err
 	}
 	p.slots.give(slot)
 	if relayVerdict(ret) != relayVerdictCHANGED {
-		return relayLeg{}, ErrClosed
+		return req, ErrClosed
 	}
-	return relayLeg{Egress: req.Egress, Counts: req.Counts, Ingress: req.Ingress}, nil
+	return req, nil
+}
+
+// stats is what a leg that has ended carried.
+func (r *relayEndRequest) stats(clockRate uint32, clock ktime.Clock) LegStats {
+	entry := relayLeg{Egress: r.Egress, Counts: r.Counts, Ingress: r.Ingress}
+	entry.Config.ClockRate = clockRate
+	return statsOf(&entry, clock)
 }
 
 // send stamps an RTP packet, given in parts, and sends it.

@@ -95,7 +95,7 @@ func reportMaps(t *testing.T, w *tabwriter.Writer, o *relayObjects) (total uint6
 }
 
 // TestManyLegs opens as many legs as a machine is to have, as pairs that relay to
-// each other, each owned and described. All is found again, nothing is left in the
+// each other, each owned. All is found again, nothing is left in the
 // end, and the maps stay far below what is allowed.
 func TestManyLegs(t *testing.T) {
 	const legs, allowed = 25_000, 512 << 20
@@ -108,7 +108,7 @@ func TestManyLegs(t *testing.T) {
 		local := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i % 2), 1}), uint16(20000+i&^1))
 		all[i], err = p.AddLeg(local, uint32(i))
 		must(t, err)
-		must(t, all[i].Own(Owner{Call: fmt.Sprint(i / 2), Description: make([]byte, MaxDescription)}))
+		must(t, all[i].Own(Owner{Call: fmt.Sprint(i / 2)}))
 		if i%2 == 1 {
 			must(t, all[i].Configure(legConfig(addrPort("10.9.0.1", 4000), all[i-1])))
 			must(t, all[i-1].Configure(legConfig(addrPort("10.9.0.2", 4000), all[i])))

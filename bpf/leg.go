@@ -25,7 +25,8 @@ type Leg struct {
 
 	mu     sync.Mutex // guards what follows
 	config LegConfig
-	final  *LegStats
+	final  *LegStats      // nil: the leg is open
+	gone   netip.AddrPort // where RTP went at the end
 }
 
 // LegConfig is what a leg does from now on.
@@ -142,13 +143,11 @@ func (p *Packet) header() [rtpLength]byte {
 
 // SendRTCP sends a ready RTCP packet to the far end: from the port above the
 // leg's own, or from its own when RTP and RTCP are multiplexed. A DropError tells
-// that the leg does not know where to.
+// that the leg does not know where to. A closed leg may still say what it carried:
+// to where its far end was.
 func (l *Leg) SendRTCP(packet []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.final != nil {
-		return ErrClosed
-	}
 	from, to, err := l.rtcpPath()
 	if err != nil {
 		return err
@@ -161,9 +160,18 @@ func (l *Leg) SendRTCP(packet []byte) error {
 	return l.plane.raw.SendIP(whole)
 }
 
-// Far is where RTP goes: as signalled, or as learned. It is invalid while that is
-// not known.
+// Far is where RTP goes: as signalled, or as learned; of a closed leg, where it went.
+// It is invalid while that is not known.
 func (l *Leg) Far() (netip.AddrPort, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.farLocked()
+}
+
+func (l *Leg) farLocked() (netip.AddrPort, error) {
+	if l.final != nil {
+		return l.gone, nil
+	}
 	entry, err := l.read()
 	if err != nil {
 		return netip.AddrPort{}, err
@@ -181,7 +189,7 @@ func (l *Leg) rtcpPath() (from, to netip.AddrPort, err error) {
 		from = l.local
 	}
 	if signalled.Latch > 0 {
-		far, err := l.Far()
+		far, err := l.farLocked()
 		if err != nil {
 			return from, to, err
 		}
@@ -234,13 +242,12 @@ func (l *Leg) Close() (LegStats, error) {
 	l.final = &LegStats{}
 	l.config.RelayTo = nil
 	l.plane.noteCopying(l.config.Copy, false)
-	defer l.plane.disown(l.id)
-	entry, err := l.plane.end(l.slot, l.id, l.local)
+	ended, err := l.plane.end(l.slot, l.id, l.local)
 	if err != nil {
 		return *l.final, fmt.Errorf("close leg %s: %w", l.local, err)
 	}
-	entry.Config.ClockRate = l.config.ClockRate
-	*l.final = statsOf(&entry, l.plane.clock)
+	l.gone = portOrNone(ended.FarRtp)
+	*l.final = ended.stats(l.config.ClockRate, l.plane.clock)
 	return *l.final, nil
 }
 

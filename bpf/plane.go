@@ -229,8 +229,9 @@ func loadObjects(cfg Config, objects *relayObjects) error {
 	if err != nil {
 		return err
 	}
-	spec.Maps["legs"].MaxEntries = cfg.MaxLegs + 1 // the first slot stays empty
-	spec.Maps["owners"].MaxEntries = cfg.MaxLegs
+	for _, name := range []string{"legs", "owners"} {
+		spec.Maps[name].MaxEntries = cfg.MaxLegs + 1 // the first slot stays empty
+	}
 	if cfg.EventBytes != 0 {
 		spec.Maps["events"].MaxEntries = cfg.EventBytes
 	}

@@ -294,13 +294,13 @@ func TestReadableMaps(t *testing.T) {
 	r.run(t, r.fromCaller(voice(1, 1)).Bytes())
 	for pin, words := range map[string][]string{
 		"legs":   {`"port": 20000`, `"relay_to"`, `"peer_rtp"`, `"jitter_x16"`, `"last_seq"`, `"rx_relayed": 1`, `"drop_source"`},
-		"owners": {`"call": "call-1"`, `"role": "caller"`, `"slot": `},
+		"owners": {`"call": "call-1"`, `"role": "caller"`, `"leg_id": `},
 		"stats":  {`"packets"`, `RELAYED`, `DROP_SOURCE`},
 		"ifaces": {`"name": "tocaller"`, `"reason"`},
 		"layout": {`"version"`},
 	} {
 		args := []string{"map", "dump", "pinned", filepath.Join(r.dir, pin)}
-		if pin == "legs" { // most of its slots are empty; the map owners tells which are not
+		if pin == "legs" || pin == "owners" { // most slots are empty
 			args[1] = "lookup"
 			args = append(args, "key", fmt.Sprint(r.callerLeg.slot), "0", "0", "0")
 		}

@@ -33,6 +33,7 @@ type relayEndRequest struct {
 	Slot     uint32
 	Reserved uint32
 	LegId    uint64
+	FarRtp   relayEndpoint
 	Egress   relayLegEgress
 	Counts   relayLegCounts
 	Ingress  relayLegIngress
@@ -79,7 +80,7 @@ type relayLayout struct {
 type relayLayoutVersion uint32
 
 const (
-	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 10
+	relayLayoutVersionLAYOUT_VERSION relayLayoutVersion = 11
 )
 
 type relayLeg struct {
@@ -227,12 +228,10 @@ type relayLegIngress struct {
 
 type relayOwner struct {
 	_            structs.HostLayout
+	LegId        uint64
 	OpenedUnixNs uint64
 	Call         [64]int8
 	Role         [16]int8
-	Slot         uint32
-	Length       uint32
-	Description  [512]uint8
 }
 
 type relayPacketEvent struct {

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -17,30 +18,34 @@ import (
 type slots struct {
 	legs, addresses *ebpf.Map
 
-	mu    sync.Mutex             // guards what follows
-	ports []memory.Value[uint32] // nil: the plane is closed
-	free  []uint32               // a queue
-	taken map[uint32]bool
-	list  relayAddressList
-	entry relayLeg // that is written at the moment
+	mu     sync.Mutex             // guards what follows
+	ports  []memory.Value[uint32] // nil: the plane is closed
+	owners []memory.Value[relayOwner]
+	free   []uint32 // a queue
+	list   relayAddressList
+	entry  relayLeg // that is written at the moment
 }
 
 // newSlots reads which places are taken.
 func newSlots(o *relayObjects) (*slots, error) {
-	s := &slots{legs: o.Legs, addresses: o.Addresses, taken: make(map[uint32]bool)}
+	s := &slots{legs: o.Legs, addresses: o.Addresses}
 	var err error
 	if s.ports, err = memory.Map[uint32](o.Ports); err != nil {
+		return s, err
+	}
+	if s.owners, err = memory.Map[relayOwner](o.Owners); err != nil {
 		return s, err
 	}
 	if err := s.addresses.Lookup(uint32(0), &s.list); err != nil {
 		return s, fmt.Errorf("read addresses: %w", err)
 	}
+	taken := make(map[uint32]bool)
 	err = eachLeg(s.legs, func(slot uint32, _ *relayLeg) error {
-		s.taken[slot] = true
+		taken[slot] = true
 		return nil
 	})
 	for slot := uint32(relayIndexNO_SLOT) + 1; slot < s.legs.MaxEntries(); slot++ {
-		if !s.taken[slot] {
+		if !taken[slot] {
 			s.free = append(s.free, slot)
 		}
 	}
@@ -68,8 +73,22 @@ func (s *slots) open(entry *relayLeg) (uint32, error) {
 	}
 	atomic.StoreUint32(&s.ports[place].At, slot)
 	s.free = s.free[1:]
-	s.taken[slot] = true
 	return slot, nil
+}
+
+// own writes down whose the leg in a slot is. Its number comes last: who reads it has
+// the rest.
+func (s *slots) own(slot uint32, o *relayOwner) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owners == nil {
+		return ErrClosed
+	}
+	entry := &s.owners[slot].At
+	atomic.StoreUint64(&entry.LegId, 0)
+	entry.OpenedUnixNs, entry.Call, entry.Role = o.OpenedUnixNs, o.Call, o.Role
+	atomic.StoreUint64(&entry.LegId, o.LegId)
+	return nil
 }
 
 // hide has nothing find the leg in a slot any more that arrives at an address and port.
@@ -83,13 +102,13 @@ func (s *slots) hide(slot uint32, local netip.AddrPort) error {
 	return err
 }
 
-// give takes back a slot whose leg has ended.
+// give takes back a slot whose leg has ended, and forgets whose that was.
 func (s *slots) give(slot uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taken[slot] {
-		delete(s.taken, slot)
-		s.free = append(s.free, slot)
+	s.free = append(s.free, slot)
+	if s.owners != nil {
+		atomic.StoreUint64(&s.owners[slot].At.LegId, 0)
 	}
 }
 
@@ -97,9 +116,9 @@ func (s *slots) give(slot uint32) {
 func (s *slots) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ports := s.ports
-	s.ports = nil
-	return memory.Unmap(ports)
+	ports, owners := s.ports, s.owners
+	s.ports, s.owners = nil, nil
+	return errors.Join(memory.Unmap(ports), memory.Unmap(owners))
 }
 
 // place finds an endpoint's index in the map ports; a new address is added to

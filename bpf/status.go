@@ -233,7 +233,7 @@ type LegInfo struct {
 	Stats      LegStats
 	Stream     StreamInfo
 	Captured   bool
-	Owner      Owner // zero if the leg was not described
+	Owner      Owner // zero if nobody owns the leg
 }
 
 // Latching tells that the leg may learn its far end, and has not yet.
@@ -285,7 +285,7 @@ func readLegs(maps *relayMaps) (all []LegInfo, err error) {
 	clock := ktime.New()
 	err = eachLeg(maps.Legs, func(slot uint32, entry *relayLeg) error {
 		info := legInfo(slot, entry, clock)
-		info.Owner, err = readOwner(maps.Owners, entry.Id)
+		info.Owner, err = readOwner(maps.Owners, slot, entry.Id)
 		all = append(all, info)
 		return err
 	})

@@ -187,6 +187,10 @@ func (r *rig) converse(t *testing.T, rtcp <-chan struct{}) map[string]*recorder 
 	<-rtcp
 	must(t, r.callerLeg.SendRTCP([]byte{0x80, 201, 0, 1, 5, 6, 7, 8}))
 	control.receive(t)
+	_, err := r.callerLeg.Close()
+	must(t, err)
+	must(t, r.callerLeg.SendRTCP([]byte{0x80, 203, 0, 1, 5, 6, 7, 8})) // good-bye
+	control.receive(t)
 	return map[string]*recorder{"caller": caller, "server": server, "control": control}
 }
 
@@ -247,7 +251,7 @@ func checkFrames(t *testing.T, r *rig, all []wirePacket) {
 	relayed := comments["relayed"] + comments["handed"]
 	onward := comments["relayed, from caller's"] + comments["relayed, from server's"] +
 		comments["handed, from caller's"] + comments["handed, from server's"]
-	if relayed != 20 || onward != 20 || comments["stamped"] != 4 || comments["to_user"] != 1 {
+	if relayed != 20 || onward != 20 || comments["stamped"] != 5 || comments["to_user"] != 1 {
 		t.Errorf("comments: %v", comments)
 	}
 }

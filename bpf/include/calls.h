@@ -15,6 +15,20 @@ static __always_inline struct leg *leg_named(__u32 slot, __u64 id)
 	return leg && leg->id == id ? leg : NULL;
 }
 
+/* The same, held: it is not gone before it is released. */
+static __always_inline struct leg *hold_named(__u32 slot, __u64 id)
+{
+	struct leg *leg = leg_named(slot, id);
+
+	if (!leg)
+		return NULL;
+	hold(leg);
+	if (leg->id == id)
+		return leg;
+	release(leg);
+	return NULL;
+}
+
 /* Finds the places of the headers in a request's frame. */
 static __always_inline bool lay_out(struct xdp_md *ctx, struct packet *p, bool ipv4)
 {
@@ -91,25 +105,18 @@ SEC("xdp")
 int change(struct xdp_md *ctx)
 {
 	struct change_request *req = (void *)(long)ctx->data;
-	enum verdict v = DROP_NO_LEG;
+	__u64 now = bpf_ktime_get_ns();
 	struct leg *leg;
-	__u64 id, now;
 
 	if ((void *)(req + 1) > (void *)(long)ctx->data_end)
 		return PASS_MALFORMED;
-	id = req->leg_id;
-	now = bpf_ktime_get_ns();
-	leg = leg_named(req->slot, id);
+	leg = hold_named(req->slot, req->leg_id);
 	if (!leg)
-		return v;
-	hold(leg);
-	if (leg->id == id) {
-		v = CHANGED;
-		reconfigure(leg, &req->config, now);
-	}
+		return DROP_NO_LEG;
+	reconfigure(leg, &req->config, now);
 	release(leg);
-	count(v, 0);
-	return v;
+	count(CHANGED, 0);
+	return CHANGED;
 }
 
 /* Ends a leg, and says what it carried: nothing is received or sent any more. */
@@ -117,27 +124,22 @@ SEC("xdp")
 int end(struct xdp_md *ctx)
 {
 	struct end_request *req = (void *)(long)ctx->data;
-	enum verdict v = DROP_NO_LEG;
+	__u64 now = bpf_ktime_get_ns();
 	struct leg *leg;
-	__u64 id;
 
 	if ((void *)(req + 1) > (void *)(long)ctx->data_end)
 		return PASS_MALFORMED;
-	id = req->leg_id;
-	leg = leg_named(req->slot, id);
+	leg = hold_named(req->slot, req->leg_id);
 	if (!leg)
-		return v;
-	hold(leg);
-	if (leg->id == id) {
-		v = CHANGED;
-		leg->id = 0;
-		req->egress = leg->egress;
-		req->counts = leg->counts;
-		req->ingress = leg->ingress;
-	}
+		return DROP_NO_LEG;
+	leg->id = 0;
+	req->far_rtp = *far_end(leg, now);
+	req->egress = leg->egress;
+	req->counts = leg->counts;
+	req->ingress = leg->ingress;
 	release(leg);
-	count(v, 0);
-	return v;
+	count(CHANGED, 0);
+	return CHANGED;
 }
 
 /* Run on live frames at start, to see whether what it sends leaves the interface. */

@@ -100,16 +100,16 @@ struct {
 	__type(value, struct iface);
 } ifaces SEC(".maps");
 
-#define NO_PREALLOC 1 /* BPF_F_NO_PREALLOC: userspace alone adds entries, which take memory only then */
-
-/* Whose each leg is, by the leg's id; as many as legs. */
+/* Whose the leg in each slot of the map legs is; as many as those. The process that opens legs has it mapped. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 32768);
-	__type(key, __u64);
+	__type(key, __u32);
 	__type(value, struct owner);
 } owners SEC(".maps");
+
+#define NO_PREALLOC 1 /* BPF_F_NO_PREALLOC: userspace alone adds entries, which take memory only then */
 
 /* How each of these maps is laid out, by the map's name; a few more than there are maps. */
 struct {

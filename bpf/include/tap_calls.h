@@ -34,43 +34,46 @@ SEC("xdp")
 int tap(struct xdp_md *ctx)
 {
 	struct tap_request *req = (void *)(long)ctx->data;
-	enum tap_answer answer = TAP_NO_LEG;
-	__u64 id, until, now;
 	struct leg *leg;
+	__u64 now;
 
 	if ((void *)(req + 1) > (void *)(long)ctx->data_end)
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (!claim(req, now))
 		return TAP_BUSY;
-	id = req->leg_id;
-	until = now + req->period_ns;
-	leg = leg_named(req->slot, id);
+	leg = hold_named(req->slot, req->leg_id);
 	if (!leg)
 		return TAP_NO_LEG;
-	hold(leg);
-	if (leg->id == id) {
-		leg->tap_until_ns = until;
-		answer = TAP_SET;
-	}
+	leg->tap_until_ns = now + req->period_ns;
 	release(leg);
-	return answer;
+	return TAP_SET;
 }
 
-/* Shows a capture what userspace sent without a stamp: RTCP. It is called while there is one. */
+/*
+ * Shows a capture what userspace sent without a stamp: RTCP. It is called while there
+ * is one. A leg says good-bye when it has ended: its entry has the rest still, until
+ * another leg takes the slot.
+ */
 SEC("xdp")
 int sent(struct xdp_md *ctx)
 {
 	struct sent_request *req = (void *)(long)ctx->data;
-	struct origin o = {.now = bpf_ktime_get_ns()};
+	struct sight sight = {
+		.now = bpf_ktime_get_ns(), .verdict = STAMPED, .direction = TAP_SENT,
+		.offset = sizeof(*req), .length = ctx->data_end - ctx->data - sizeof(*req),
+	};
 	struct leg *leg;
+	__u32 slot;
 
 	if ((void *)(req + 1) > (void *)(long)ctx->data_end)
 		return PASS_MALFORMED;
-	leg = leg_named(req->slot, req->leg_id);
-	if (!leg)
+	sight.leg_id = req->leg_id;
+	slot = req->slot;
+	leg = bpf_map_lookup_elem(&legs, &slot);
+	if (!leg || (leg->id && leg->id != sight.leg_id))
 		return DROP_NO_LEG;
-	show_sent(ctx, leg, &o,
-		  &(struct whereabouts){STAMPED, sizeof(*req), ctx->data_end - ctx->data - sizeof(*req)});
+	if (is_tapped(leg, sight.now))
+		show(ctx, &sight);
 	return STAMPED;
 }

@@ -10,7 +10,7 @@
 #include "kernel.h"
 
 /* Grows whenever a map's layout changes; pins of another layout are refused. */
-enum layout_version { LAYOUT_VERSION = 10 };
+enum layout_version { LAYOUT_VERSION = 11 };
 
 #define MAX_RTP 1472 /* what fits an Ethernet frame; longer packets are not voice */
 #define KEY_EVENT 32 /* RTP with a telephone-event, protected perhaps */
@@ -272,14 +272,12 @@ struct iface {
 	char reason[172];
 };
 
-/* Whose a leg is, and what its owner needs to take it over: for userspace only. */
+/* Whose a leg is: for userspace only. */
 struct owner {
+	__u64 leg_id; /* 0, or another leg's than the one in the slot: nothing is known of that */
 	__u64 opened_unix_ns;
 	char call[64];
 	char role[16];
-	__u32 slot;   /* of the leg in the map legs */
-	__u32 length; /* of the description */
-	__u8 description[512];
 };
 
 /* How a map is laid out, in words; see package shape. */
@@ -327,11 +325,12 @@ struct change_request {
 	struct leg_config config;
 };
 
-/* Input of the program end: which leg. Output: what it carried, too. */
+/* Input of the program end: which leg. Output: where its far end was and what it carried, too. */
 struct end_request {
 	__u32 slot;
 	__u32 reserved;
 	__u64 leg_id;
+	struct endpoint far_rtp;
 	struct leg_egress egress;
 	struct leg_counts counts;
 	struct leg_ingress ingress;

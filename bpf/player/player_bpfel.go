@@ -207,12 +207,10 @@ type playerLeg struct {
 
 type playerOwner struct {
 	_            structs.HostLayout
+	LegId        uint64
 	OpenedUnixNs uint64
 	Call         [64]int8
 	Role         [16]int8
-	Slot         uint32
-	Length       uint32
-	Description  [512]uint8
 }
 
 type playerPace struct {
