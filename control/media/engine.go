@@ -109,7 +109,7 @@ func (e *Engine) play(b *Playback) {
 func (e *Engine) release(l *Leg) (Summary, error) {
 	e.vigil.forget(l)
 	e.reporter.remove(l)
-	stats, err := l.carrier.Load().Close()
+	stats, err := l.carrier.Load().Close(l.goodbye)
 	l.unhush()
 	e.ports.Give(l.local.Port())
 	summary := Summary{Name: l.name, Codec: l.spoken(), Stats: stats, SSRC: l.ssrc}

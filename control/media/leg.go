@@ -62,8 +62,11 @@ type legState struct {
 	since time.Time // when it was agreed
 }
 
+// isSomewhere tells whether there is a far end at present.
+func (s *legState) isSomewhere() bool { return s != nil && s.far.RTP.IsValid() }
+
 // speaks tells whether the far end is to hear anything at present.
-func (s *legState) speaks() bool { return s != nil && s.far.Send && s.far.RTP.IsValid() }
+func (s *legState) speaks() bool { return s.isSomewhere() && s.far.Send }
 
 // samples is how many are in a frame that the far end wants, as nearly as its codec
 // has it.
@@ -173,8 +176,8 @@ func (c *carrier) Stats() (LegStats, error) {
 }
 
 // Close ends the leg.
-func (c *carrier) Close() (LegStats, error) {
-	s, err := c.PlaneLeg.Close()
+func (c *carrier) Close(last func(LegStats)) (LegStats, error) {
+	s, err := c.PlaneLeg.Close(last)
 	return c.sum(s), err
 }
 
@@ -295,7 +298,7 @@ func (s *Session) moveLocked(l *Leg, next *carrier) error {
 	if b := l.playing; b != nil {
 		s.engine.reclaim(b)
 	}
-	before, err := l.carrier.Load().Close()
+	before, err := l.carrier.Load().Close(nil)
 	next.before = &before
 	l.carrier.Store(next)
 	return errors.Join(append(errs, err)...)

@@ -112,7 +112,11 @@ func (l *recorded) Stats() (LegStats, error) {
 	return l.stats, nil
 }
 
-func (l *recorded) Close() (LegStats, error) {
+func (l *recorded) Close(last func(LegStats)) (LegStats, error) {
+	if last != nil {
+		stats, _ := l.Stats()
+		last(stats)
+	}
 	l.mu.Lock()
 	l.closed++
 	l.mu.Unlock()

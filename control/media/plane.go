@@ -32,8 +32,10 @@ type PlaneLeg interface {
 	// Route sets where arriving audio goes.
 	Route(Route) error
 	Stats() (LegStats, error)
-	// Close ends the leg and tells what it carried. It is idempotent.
-	Close() (LegStats, error)
+	// Close ends the leg and tells what it carried. Before it gives up the way to the
+	// far end it tells last, unless that is nil, which may still SendRTCP. It is
+	// idempotent.
+	Close(last func(LegStats)) (LegStats, error)
 }
 
 // ErrInsecure is what a Plane answers that cannot protect packets.

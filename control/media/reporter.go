@@ -62,7 +62,7 @@ func (r *reporter) serve() {
 	r.at = (r.at + 1) % slots
 	r.mu.Unlock()
 	for l := range due {
-		l.report(false)
+		l.report()
 	}
 }
 
@@ -78,12 +78,11 @@ func (r *reporter) placeLocked(l *Leg, ahead int) {
 	r.wheel[l.control.slot][l] = struct{}{}
 }
 
-// remove ends a leg's reports with a good-bye.
+// remove ends a leg's reports, but for the last.
 func (r *reporter) remove(l *Leg) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	delete(r.wheel[l.control.slot], l)
-	r.mu.Unlock()
-	l.report(true)
 }
 
 func (r *reporter) close() {
@@ -101,21 +100,34 @@ type control struct {
 }
 
 // report tells the far end, if there is one, what has passed so far.
-func (l *Leg) report(last bool) {
-	c := &l.control
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	state := l.state.Load()
-	if c.over || state == nil || !state.far.RTP.IsValid() {
+func (l *Leg) report() {
+	if !l.state.Load().isSomewhere() {
 		return
 	}
-	c.over = last
 	stats, err := l.carrier.Load().Stats()
 	if err != nil {
 		l.session.log().Debug("report", "leg", l.name, "error", err)
 		return
 	}
+	l.tell(stats, false)
+}
+
+// goodbye is the last report, when all has passed that this carrier will carry.
+func (l *Leg) goodbye(stats LegStats) { l.tell(l.carrier.Load().sum(stats), true) }
+
+func (l *Leg) tell(stats LegStats, last bool) {
+	c := &l.control
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	state := l.state.Load()
+	if c.over || !state.isSomewhere() {
+		return
+	}
+	c.over = last
 	packet := c.reports.Compound(streamsOf(stats, state.far.ClockRate), time.Now(), last)
+	if len(packet) == 0 {
+		return
+	}
 	if err := l.carrier.Load().SendRTCP(packet); err != nil {
 		l.session.log().Debug("report", "leg", l.name, "error", err)
 	}

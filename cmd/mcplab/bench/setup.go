@@ -57,7 +57,7 @@ func timePairs(plane media.Plane) (up, down time.Duration, err error) {
 	}
 	up, start = time.Since(start), time.Now()
 	for _, l := range legs {
-		if _, err := l.Close(); err != nil {
+		if _, err := l.Close(nil); err != nil {
 			return 0, 0, err
 		}
 	}

@@ -46,7 +46,7 @@ func (*mute) SendRTCP([]byte) error { return nil }
 func (*mute) Stats() (media.LegStats, error) { return media.LegStats{}, nil }
 
 // Close implements media.PlaneLeg.
-func (*mute) Close() (media.LegStats, error) { return media.LegStats{}, nil }
+func (*mute) Close(func(media.LegStats)) (media.LegStats, error) { return media.LegStats{}, nil }
 
 // Send implements media.PlaneLeg.
 func (m *mute) Send(media.Payload) error {

@@ -125,7 +125,7 @@ func (l *leg) Stats() (media.LegStats, error) {
 }
 
 // Close implements media.PlaneLeg.
-func (l *leg) Close() (media.LegStats, error) {
+func (l *leg) Close(func(media.LegStats)) (media.LegStats, error) {
 	l.plane.mu.Lock()
 	defer l.plane.mu.Unlock()
 	l.closed = true

@@ -131,6 +131,11 @@ func reportsFollowTheLatch(b *bench) {
 	said.control(said.rtcp, report)
 	from.dropped("source", 1)
 	from.nothing(from.control)
+	_, err := from.Close(func(media.LegStats) { b.must(from.SendRTCP(report)) })
+	b.must(err)
+	if got, _ := truly.read(truly.rtcp); !bytes.Equal(got, report) {
+		b.Errorf("the last is %x", got)
+	}
 }
 
 // A new offer or answer opens the window again, the same one does not.

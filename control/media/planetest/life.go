@@ -1,6 +1,7 @@
 package planetest
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"sync"
@@ -53,14 +54,25 @@ func opensOnEvenPortsOnly(b *bench) {
 func closeStopsALeg(b *bench) {
 	from, to, speaker, listener := b.joined()
 	b.heardFirst(speaker, listener)
-	final, err := to.Close()
+	told := 0
+	last := func(s media.LegStats) {
+		told++
+		if s.TxPackets != 1 {
+			b.Errorf("the last to be told is %+v", s)
+		}
+		b.must(to.SendRTCP(report))
+	}
+	final, err := to.Close(last)
 	b.must(err)
 	if final.TxPackets != 1 {
 		b.Errorf("%+v", final)
 	}
-	again, err := to.Close()
-	if err != nil || again.TxPackets != final.TxPackets {
-		b.Errorf("closed again: %+v, %v", again, err)
+	again, err := to.Close(last)
+	if err != nil || again.TxPackets != final.TxPackets || told != 1 {
+		b.Errorf("closed again: %+v, %v, told %d times", again, err, told)
+	}
+	if got, _ := listener.read(listener.rtcp); !bytes.Equal(got, report) {
+		b.Errorf("the last report is %x", got)
 	}
 	speaker.say(someAudio(ticks))
 	from.dropped("no_leg", 1)
@@ -96,7 +108,7 @@ func closeStopsThePlane(b *bench) {
 	if to.Send(media.Payload{Data: someAudio(ticks)}) == nil {
 		b.Error("a leg of a closed plane sends")
 	}
-	if s, err := from.Close(); err != nil || s.RxPackets != 1 {
+	if s, err := from.Close(nil); err != nil || s.RxPackets != 1 {
 		b.Errorf("%+v, %v", s, err)
 	}
 }
@@ -125,8 +137,8 @@ func (b *bench) talkAndClose() {
 		return
 	}
 	err = errors.Join(from.Route(media.Route{To: to.PlaneLeg, Copy: true}), to.Route(media.Route{To: from.PlaneLeg}))
-	_, fromErr := from.Close()
-	_, toErr := to.Close()
+	_, fromErr := from.Close(nil)
+	_, toErr := to.Close(nil)
 	if err := errors.Join(err, fromErr, toErr); err != nil {
 		b.Error(err)
 	}
@@ -139,7 +151,7 @@ func (b *bench) talkAndClose() {
 			b.Error(err)
 			continue
 		}
-		if _, err := reopened.Close(); err != nil {
+		if _, err := reopened.Close(nil); err != nil {
 			b.Error(err)
 		}
 	}

@@ -47,6 +47,7 @@ type Session struct {
 	ssrc  uint32
 	cname string
 
+	made     bool   // a report was made
 	sent     uint64 // packets at the latest report
 	idle     int    // reports since a packet was sent
 	received uint64 // packets at the latest report
@@ -64,8 +65,13 @@ func NewSession(ssrc uint32, cname string) *Session {
 	return &Session{ssrc: ssrc, cname: cname, idle: 2}
 }
 
-// Compound makes the packet that is due now; the last one says good-bye.
+// Compound makes the packet that is due now; the last one says good-bye. Who has sent
+// nothing so far leaves without a word (RFC 3550 section 6.3.7): the last is empty then.
 func (r *Session) Compound(s Streams, now time.Time, last bool) []byte {
+	if last && !r.made && s.SentPackets == 0 {
+		return nil
+	}
+	r.made = true
 	b := make([]byte, 0, mostOctets+len(r.cname))
 	b = r.appendReport(b, s, now)
 	b = appendName(b, r.ssrc, r.cname)

@@ -57,6 +57,28 @@ func TestKindsOfReports(t *testing.T) {
 	}
 }
 
+// Who has never sent a packet of either kind must not say good-bye (RFC 3550 section
+// 6.3.7).
+func TestNobodyLeavesWhoWasNeverThere(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	heard := Streams{Rate: 8000, Received: 5, Source: Source{SSRC: 9}}
+	if b := NewSession(7, "me").Compound(heard, now, true); len(b) != 0 {
+		t.Errorf("who has only listened says %x", b)
+	}
+	reported := NewSession(7, "me")
+	compound(t, reported, heard, now, false)
+	spoken := heard
+	spoken.SentPackets = 1
+	for name, last := range map[string][]rtcp.Packet{
+		"reported": compound(t, reported, heard, now, true),
+		"spoken":   compound(t, NewSession(7, "me"), spoken, now, true),
+	} {
+		if _, ok := last[len(last)-1].(*rtcp.Goodbye); !ok {
+			t.Errorf("who has %s leaves with %+v", name, last)
+		}
+	}
+}
+
 func TestReportBlocks(t *testing.T) {
 	r := NewSession(7, "me")
 	now := time.Unix(1e9, 0)

@@ -182,13 +182,17 @@ func (l *leg) Stats() (media.LegStats, error) {
 
 // Close implements media.PlaneLeg. When it returns, no packet leaves and the
 // receiver is not called again.
-func (l *leg) Close() (media.LegStats, error) {
+func (l *leg) Close(last func(media.LegStats)) (media.LegStats, error) {
 	l.mu.Lock()
 	closed := l.closed
 	l.closed = true
 	l.mu.Unlock()
 	var err error
 	if !closed {
+		if last != nil {
+			stats, _ := l.Stats()
+			last(stats)
+		}
 		l.plane.forget(l)
 		err = errors.Join(l.rtp.Close(), l.rtcp.Close())
 	}

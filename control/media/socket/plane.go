@@ -115,7 +115,7 @@ func (p *Plane) Close() error {
 	p.mu.Unlock()
 	var errs []error
 	for _, l := range legs {
-		_, err := l.Close()
+		_, err := l.Close(nil)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

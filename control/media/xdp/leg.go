@@ -25,24 +25,25 @@ var _ media.PlaneLeg = (*leg)(nil)
 
 // Connect sets what is known of the far end.
 func (l *leg) Connect(f media.FarEnd) error {
-	return l.configure(func(c *bpf.LegConfig) error {
-		if f.Secure != nil {
-			return fmt.Errorf("connect leg %s: %w", l.kernel.Local(), media.ErrInsecure)
-		}
-		if f.RTP.IsValid() && f.ClockRate <= 0 {
-			return fmt.Errorf("connect leg %s: no clock rate", l.kernel.Local())
-		}
-		c.Far = farEnd(f)
-		c.ClockRate = uint32(f.ClockRate)
-		c.FrameTicks = uint32(f.Ptime * time.Duration(f.ClockRate) / time.Second)
-		c.AudioType, c.EventType = f.PayloadType, bpf.NoType
-		if f.Events >= 0 {
-			c.EventType = uint8(f.Events)
-		}
-		c.NoiseType = f.Noise
-		c.MaySend, c.MayReceive = f.Send, f.Receive
-		return nil
-	})
+	if f.Secure != nil {
+		return fmt.Errorf("connect leg %s: %w", l.kernel.Local(), media.ErrInsecure)
+	}
+	if f.RTP.IsValid() && f.ClockRate <= 0 {
+		return fmt.Errorf("connect leg %s: no clock rate", l.kernel.Local())
+	}
+	l.configuring.Lock()
+	defer l.configuring.Unlock()
+	c := l.kernel.Config()
+	c.Far = farEnd(f)
+	c.ClockRate = uint32(f.ClockRate)
+	c.FrameTicks = uint32(f.Ptime * time.Duration(f.ClockRate) / time.Second)
+	c.AudioType, c.EventType = f.PayloadType, bpf.NoType
+	if f.Events >= 0 {
+		c.EventType = uint8(f.Events)
+	}
+	c.NoiseType = f.Noise
+	c.MaySend, c.MayReceive = f.Send, f.Receive
+	return l.kernel.Configure(c)
 }
 
 func farEnd(f media.FarEnd) bpf.FarEnd {
@@ -55,29 +56,19 @@ func farEnd(f media.FarEnd) bpf.FarEnd {
 
 // Route sets where arriving audio goes.
 func (l *leg) Route(r media.Route) error {
-	return l.configure(func(c *bpf.LegConfig) error {
-		c.RelayTo, c.RelayEvent, c.Copy = nil, r.Events, r.Copy
-		if r.To == nil {
-			return nil
-		}
+	var relayTo *bpf.Leg
+	if r.To != nil {
 		to, ok := r.To.(*leg)
 		if !ok || to.plane != l.plane {
 			return fmt.Errorf("route leg %s: the other leg is of another plane", l.kernel.Local())
 		}
-		c.RelayTo = to.kernel
-		return nil
-	})
-}
-
-// configure applies a change, or keeps everything as it was.
-func (l *leg) configure(change func(*bpf.LegConfig) error) error {
+		relayTo = to.kernel
+	}
 	l.configuring.Lock()
 	defer l.configuring.Unlock()
-	next := l.kernel.Config()
-	if err := change(&next); err != nil {
-		return err
-	}
-	return l.kernel.Configure(next)
+	c := l.kernel.Config()
+	c.RelayTo, c.RelayEvent, c.Copy = relayTo, r.Events, r.Copy
+	return l.kernel.Configure(c)
 }
 
 // Send sends one packet as the next of the leg's stream.
@@ -106,11 +97,16 @@ func (l *leg) Stats() (media.LegStats, error) {
 	return statsOf(s), err
 }
 
-// Close ends the leg and tells what it carried.
-func (l *leg) Close() (media.LegStats, error) {
-	l.plane.forget(l.kernel.ID())
-	s, err := l.kernel.Close()
-	return statsOf(s), err
+// Close ends the leg and tells what it carried. The kernel ends it in one step; what
+// is said last needs it no more.
+func (l *leg) Close(last func(media.LegStats)) (media.LegStats, error) {
+	open := l.plane.forget(l.kernel.ID())
+	final, err := l.kernel.Close()
+	s := statsOf(final)
+	if open && err == nil && last != nil {
+		last(s)
+	}
+	return s, err
 }
 
 func statsOf(s bpf.LegStats) media.LegStats {

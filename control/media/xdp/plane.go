@@ -127,7 +127,7 @@ func (p *Plane) Close() error {
 	p.mu.Unlock()
 	var err error
 	for _, l := range remaining {
-		_, e := l.Close()
+		_, e := l.Close(nil)
 		err = errors.Join(err, e)
 	}
 	return errors.Join(err, p.player.Close(), p.kernel.Close())
@@ -144,10 +144,13 @@ func (p *Plane) Heard(visit func(media.PlaneLeg, time.Time)) error {
 	})
 }
 
-func (p *Plane) forget(id uint64) {
+// forget is false when the leg was not open any more.
+func (p *Plane) forget(id uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	open := p.legs[id] != nil
 	delete(p.legs, id)
+	return open
 }
 
 // dispatch runs on the kernel plane's reader. A leg that is closed gets nothing

@@ -162,9 +162,9 @@ func TestRelayCopyAndSend(t *testing.T) {
 	if got := read(t, control); !bytes.Equal(got, report) {
 		t.Errorf("RTCP is %x", got)
 	}
-	stats, err := from.Close()
+	stats, err := from.Close(nil)
 	must(t, err)
-	again, err := from.Close()
+	again, err := from.Close(nil)
 	must(t, err)
 	if stats.RxPackets != 1 || stats.RxUser != 1 || stats.RTCP != 1 || again.RxPackets != 1 {
 		t.Errorf("%+v, then %+v", stats, again)
@@ -187,7 +187,7 @@ func TestRefusals(t *testing.T) {
 	if err := l.Connect(media.FarEnd{RTP: at(4000)}); err == nil {
 		t.Error("a far end without a clock rate is taken")
 	}
-	_, err := l.Close()
+	_, err := l.Close(nil)
 	must(t, err)
 	if err := l.Connect(far(4000)); err == nil {
 		t.Error("a closed leg connects")
