@@ -73,10 +73,10 @@ type Details struct {
 type known struct {
 	Call
 	events    tape
-	talks     bool // a dialogue goes on
 	samples   []Sample
-	brief     bool
-	forgotten bool
+	talks     bool // a dialogue goes on
+	brief     bool // little is remembered of it
+	forgotten bool // nothing is; events may still come
 }
 
 // Calls remembers. It implements reporting.Watcher; its zero value is ready, and it
