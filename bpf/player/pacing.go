@@ -24,6 +24,8 @@ const (
 	// foremost is the nice value of what goes before all else, and slice for how long
 	// it then works without being asked to let others.
 	foremost, slice = -20, 200 * time.Microsecond
+	// mostPacers is how many pacers a process has, if there are as many CPUs.
+	mostPacers = 2
 	// mostDeaths is how often a process may end each time within steady, until a thread
 	// goes on in its place.
 	mostDeaths, steady = 3, time.Minute
@@ -206,7 +208,7 @@ func (p *pacing) start(command []string, k *kernel) (*exec.Cmd, error) {
 	}
 	child.Stdin, child.Stderr = p.listened, os.Stderr
 	// Nothing in it is to interrupt it: it has a goroutine for each pacer, and makes no garbage.
-	child.Env = append(os.Environ(), "GOMAXPROCS=2", "GOGC=off", "GODEBUG=asyncpreemptoff=1")
+	child.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", min(mostPacers, runtime.NumCPU())), "GOGC=off", "GODEBUG=asyncpreemptoff=1")
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it ends with this process, not by a signal to both
 	started := make(chan error)
 	go func() {
@@ -295,7 +297,7 @@ func inheritedPacers() ([]*pacer, error) {
 		pace: shared, clock: ktime.New(), slots: valuesOf[playerSlot](slots), send: newRunner(programFile, shared, unix.RawSyscall6).send,
 		bell: &bell{fd: bellFile, enter: unix.RawSyscall6}, news: &bell{fd: newsFile}, share: share,
 	}
-	if runtime.NumCPU() == 1 {
+	if min(runtime.GOMAXPROCS(0), runtime.NumCPU()) == 1 {
 		return []*pacer{first}, nil
 	}
 	second := *first
@@ -309,9 +311,14 @@ func inheritedPacers() ([]*pacer, error) {
 	return []*pacer{first, &second}, nil
 }
 
-// runOn runs on a thread of its own. The last of several pacers has a CPU that no other uses.
+// runOn runs one of several pacers on a thread of its own; the last has a CPU that no
+// other uses. A pacer that is alone is on the only thread that runs goroutines, and stays
+// there: the runtime interrupts who works for long, and while it had to come back to
+// one thread another would be woken to hand over to it, each time.
 func (p *pacer) runOn(n, of int) error {
-	runtime.LockOSThread()
+	if of > 1 {
+		runtime.LockOSThread()
+	}
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0); err != nil {
 		return fmt.Errorf("pace prompts: %w", err)
 	}
