@@ -46,6 +46,11 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte("CANCEL sip:a SIP/2.0\r\nv: SIP/2.0/TCP [::1]\r\nf: sip:a;tag=1\r\nt: sip:b\r\ni: c\r\nCSeq: 1 CANCEL\r\nl: 0\r\n\r\n"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h\r\nFrom: sip:a\r\nTo: sip:b\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nl: 0\r\n\r\n"))
 	f.Add([]byte("BYE sip:a SIP/2.0\r\nVia: ,,;=\r\nnonsense\r\n\r\n"))
+	for _, contact := range []string{"<sip:x@192.0.2.2:5061>", "Y <sip:h>;q=1;q=1", "<sip:h:>", "<sip:u:p@h>", "<SIP:h>", "*", "<sip:a,b@h>", "<sips:h;lr?x=y>"} {
+		f.Add([]byte("OPTIONS sip:a@192.0.2.1:5070 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKx;rport;received=;x=1=2\r\n" +
+			"From: X <sip:h>;tag=1\r\nTo: <sip:a@b:7>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nContact: " + contact + "\r\nTimestamp: 1\r\n" +
+			"Max-Forwards: 0\r\nMax-Forwards: 70\r\nContent-Type: text/plain\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n"))
+	}
 	parser, keys := newParser(), keys{maphash.MakeSeed()}
 	from := Link{carrier: &packet{addr: addrPort("192.0.2.1:5060")}, remote: addrPort("192.0.2.2:5061")}
 	f.Fuzz(func(t *testing.T, data []byte) {
