@@ -215,6 +215,9 @@ func TestHandshakesAgainInACall(t *testing.T) {
 		Mode: secure.Required, Profiles: srtp.Profiles(), Identity: us, Limit: patience,
 	}}, &scripted{run: echo})
 	p := newTelephony(t, b)
+	// Far from where they wrap: until the platform has a handshake's keys, too, it hears
+	// nothing with them.
+	p.next.Sequence = 1000
 	step := func(setup, id string, own *srtp.Identity, turn int) (string, srtp.Agreement) {
 		f := own.Fingerprint()
 		k := sdp.Keying{Transport: "UDP/TLS/RTP/SAVP", DTLS: sdp.DTLS{Setup: setup, ID: id, Fingerprints: []sdp.Fingerprint{{Hash: f.Hash, Digest: f.Digest}}}}
