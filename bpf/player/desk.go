@@ -13,10 +13,8 @@ const (
 	// spareRows is room for rows that are not full: five lengths of packets have 160.
 	spareRows = 256
 	// together is how many streams may be due in a tick while others are left free. So
-	// many packets take half of it at most, and to begin a run as long as 60 of them. few
-	// is how many may while half as many ticks would do.
+	// many packets take half of it at most, and to begin a run as long as 60 of them.
 	together = 512
-	few      = 256
 )
 
 // memory is what the player shares with its pacer and the program.
@@ -63,9 +61,9 @@ func newDesk(m memory) desk {
 // still leaves within its time.
 func (d *desk) choose(span int, now uint64) uint64 {
 	last := now + uint64(span-span/4)
-	for _, ticks := range [...]struct{ stride, most int }{{10, few}, {5, together}, {2, together}} {
+	for _, stride := range [...]int{5, 2} {
 		for t := now + 1; t <= last; t++ {
-			if t%uint64(span)%uint64(ticks.stride) == 0 && d.slots[slotAt(span, t)].count < ticks.most {
+			if t%uint64(span)%uint64(stride) == 0 && d.slots[slotAt(span, t)].count < together {
 				return t
 			}
 		}

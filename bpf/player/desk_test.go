@@ -37,11 +37,10 @@ func TestFewStreamsShareTicks(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ span, streams, ticks int }{
 		{span: 20, streams: 1, ticks: 1},
-		{span: 20, streams: 2 * few, ticks: 2},
-		{span: 20, streams: 3 * few, ticks: 4},
+		{span: 20, streams: 500, ticks: 4},
 		{span: 20, streams: 3 * together, ticks: 4},
 		{span: 20, streams: 10 * together, ticks: 12},
-		{span: 30, streams: 500, ticks: 3},
+		{span: 30, streams: 500, ticks: 6},
 		{span: shortest, streams: 500, ticks: 2},
 		{span: 12, streams: 500, ticks: 3},
 	} {
