@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -12,13 +13,14 @@ import (
 )
 
 // acceptance is a 2xx of ours to an INVITE, resent until its ACK comes, over
-// TCP too (RFC 3261 section 13.3.1.4).
+// TCP too (RFC 3261 section 13.3.1.4). The agent may look at it T1 after it was
+// settled, and must not keep a call for that which is over.
 type acceptance struct {
-	dialog  *Dialog
+	dialog  atomic.Pointer[Dialog] // nil when it is settled; its mu guards the others
 	tx      *wire.ServerTx
+	res     *wire.Response
 	delayed bool // the offer is ours, the ACK has the answer
 
-	res   *wire.Response
 	timer *time.Timer // nil until it has been resent
 	wait  time.Duration
 	spent time.Duration
@@ -30,7 +32,8 @@ func (p *acceptance) settle(err error) {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	p.err = err
+	p.dialog.Store(nil)
+	p.tx, p.res, p.err = nil, nil, err
 	close(p.done)
 }
 
@@ -59,20 +62,21 @@ func (d *Dialog) AnswerWith(ctx context.Context, c Content) error {
 
 // accept accepts an INVITE; delayed says that it had no offer.
 func (d *Dialog) accept(ctx context.Context, tx *wire.ServerTx, c Content, delayed bool) error {
-	a := &acceptance{dialog: d, tx: tx, delayed: delayed, wait: d.agent.cfg.T1, done: make(chan struct{})}
-	a.res = d.reply(tx.Request, 200, "OK")
-	a.res.AddContact(d.contact(tx.From))
-	a.res.AppendHeader(d.agent.about.allow)
-	a.res.AppendHeader(d.agent.about.supported)
-	d.agree(tx.Request, a.res, sdpIn(c))
-	c.put(a.res)
+	res := d.reply(tx.Request, 200, "OK")
+	res.AddContact(d.contact(tx.From))
+	res.AppendHeader(d.agent.about.allow)
+	res.AppendHeader(d.agent.about.supported)
+	d.agree(tx.Request, res, sdpIn(c))
+	c.put(res)
+	a := &acceptance{tx: tx, res: res, delayed: delayed, wait: d.agent.cfg.T1, done: make(chan struct{})}
+	a.dialog.Store(d)
 	if !d.begin(a) {
 		if tx != d.tx { // a re-INVITE that the dialog's end did not see waiting
 			_ = d.respond(tx, 487, "")
 		}
 		return d.tooLate()
 	}
-	if err := tx.Respond(a.res); err != nil {
+	if err := tx.Respond(res); err != nil {
 		d.log().Info("sip answer not sent", "error", err)
 	}
 	select {
@@ -108,7 +112,11 @@ func (d *Dialog) begin(p *acceptance) bool {
 
 // resend repeats a 2xx at T1, 2*T1, ... up to every T2, for 64*T1 altogether.
 func (p *acceptance) resend() {
-	d, t1 := p.dialog, p.dialog.agent.cfg.T1
+	d := p.dialog.Load()
+	if d == nil {
+		return
+	}
+	t1 := d.agent.cfg.T1
 	d.mu.Lock()
 	if d.unacked != p {
 		d.mu.Unlock()
@@ -124,8 +132,9 @@ func (p *acceptance) resend() {
 	}
 	p.wait = min(2*p.wait, 8*t1, 64*t1-p.spent)
 	p.timer = time.AfterFunc(p.wait, p.resend)
+	tx, res := p.tx, p.res
 	d.mu.Unlock()
-	if err := p.tx.Respond(p.res); err != nil {
+	if err := tx.Respond(res); err != nil {
 		d.log().Debug("sip answer not resent", "error", err)
 	}
 }
@@ -147,18 +156,19 @@ func (d *Dialog) acknowledged(req *sip.Request, from wire.Link) {
 		d.mu.Unlock()
 		return
 	}
+	tx := p.tx
 	d.unacked = nil
 	if to, ok := d.phase.after(mvAck); ok {
 		d.phase = to
 	}
 	if p.delayed {
 		d.sdp = sdpOf(req)
-	} else if p.tx != d.tx {
-		d.sdp = sdpOf(p.tx.Request)
+	} else if tx != d.tx {
+		d.sdp = sdpOf(tx.Request)
 	}
 	p.settle(nil)
 	d.mu.Unlock()
-	p.tx.Release()
+	tx.Release()
 	d.follow(from)
 }
 
