@@ -36,10 +36,13 @@ var lines = map[reporting.Step]string{
 // line is an event as a line of the call's dialogue; false: it is none.
 func (d *known) line(e Event, at time.Time) (Line, bool) {
 	l := Line{Time: at, Call: d.ID, Kind: e.Name, Text: e.Text}
-	if !e.shown {
+	switch e.sort {
+	case custom:
+		return l, false
+	case step:
 		l.Kind = lines[reporting.Step(e.Name)]
 	}
-	if e.Name == string(reporting.StepKeys) {
+	if e.is(reporting.StepKeys) {
 		l.Text = "dtmf: " + e.Text
 	}
 	return l, l.Kind != ""
@@ -145,7 +148,7 @@ func (c *Calls) Follow(want Wanted, take func(Line)) (leave func(), ok bool) {
 
 // tellLocked tells who follows the call what happens; c.mu is held.
 func (c *Calls) tellLocked(d *known, e Event, at time.Time) {
-	d.talks = d.talks || e.shown && e.Name == Begun
+	d.talks = d.talks || e.sort == shown && e.Name == Begun
 	if len(c.followers) > 0 && d.talks {
 		if l, ok := d.line(e, at); ok {
 			for f := range c.followers {
@@ -155,7 +158,7 @@ func (c *Calls) tellLocked(d *known, e Event, at time.Time) {
 			}
 		}
 	}
-	if e.Name == Ended && e.shown || e.Name == string(reporting.StepAppEnded) {
+	if e.sort == shown && e.Name == Ended || e.is(reporting.StepAppEnded) {
 		d.talks = false
 	}
 }

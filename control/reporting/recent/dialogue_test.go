@@ -68,6 +68,8 @@ func TestDialogueIsFollowed(t *testing.T) {
 	one.step(reporting.StepFetched, "GET a.vxml: 200")
 	one.show("said", "Hello.")
 	one.event(reporting.KindCustom, "said", "is a label here")
+	one.event(reporting.KindCustom, string(reporting.StepKeys), "and so is this")
+	one.event(reporting.KindCustom, string(reporting.StepAppEnded), "and this")
 	late, leave := follow(t, &c, Wanted{Call: "one"})
 	all, _ := follow(t, &c, Wanted{})
 	if calls := c.Dialogues(); len(calls) != 2 || calls[0].ID != "one" || calls[0].Events != 3 || calls[0].Application != "http://web/a.vxml" || calls[0].From != "sip:ann@h" {
@@ -89,7 +91,7 @@ func TestDialogueIsFollowed(t *testing.T) {
 	for _, e := range d.Events {
 		names = append(names, e.Name)
 	}
-	if got := fmt.Sprint(names); got != "[incall_initiated fetched said prompt_play dtmf appl_end fetched]" {
+	if got := fmt.Sprint(names); got != "[incall_initiated fetched said dtmf appl_end prompt_play dtmf appl_end fetched]" {
 		t.Error(got)
 	}
 }

@@ -45,10 +45,31 @@ type Call struct {
 // Event is something that happened in a call.
 type Event struct {
 	Offset int64  `json:"offset_ms"` // since the INVITE
-	Name   string `json:"name"`      // a step's, as of package reporting
+	Name   string `json:"name"`      // a step's, as of package reporting, or a label
 	Text   string `json:"text,omitempty"`
-	shown  bool   // to who follows the call; it is no step
+	sort   sort
 }
+
+// sort is what an event is.
+type sort uint8
+
+const (
+	step   sort = iota // of package reporting's
+	custom             // what an application logs, under a label that it chooses
+	shown              // to who follows the call; it is no step
+)
+
+func sortOf(k reporting.Kind) sort {
+	switch k {
+	case reporting.KindCustom:
+		return custom
+	case reporting.KindShown:
+		return shown
+	}
+	return step
+}
+
+func (e Event) is(s reporting.Step) bool { return e.sort == step && e.Name == string(s) }
 
 // Sample is how a leg was doing at a moment.
 type Sample struct {
@@ -142,13 +163,14 @@ func (c *Calls) happened(d *known, e *reporting.Event) {
 	if e.Application != "" {
 		d.Application = e.Application
 	}
-	if e.Name == string(reporting.StepBegun) && d.Answered == nil {
+	one := Event{Offset: e.Offset, Name: e.Name, Text: e.Text, sort: sortOf(e.Kind)}
+	if one.is(reporting.StepBegun) && d.Answered == nil {
 		at := e.At
 		d.Answered = &at
 	}
-	shown := e.Kind == reporting.KindShown
-	d.events.add(Event{Offset: e.Offset, Name: e.Name, Text: shorten(e.Text), shown: shown})
-	c.tellLocked(d, Event{Name: e.Name, Text: e.Text, shown: shown}, e.At)
+	c.tellLocked(d, one, e.At)
+	one.Text = shorten(one.Text)
+	d.events.add(one)
 }
 
 // Ended implements reporting.Watcher.
@@ -229,7 +251,7 @@ func (c *Calls) Find(id string) (Details, bool) {
 	if d == nil {
 		return Details{}, false
 	}
-	steps := slices.DeleteFunc(d.events.all(), func(e Event) bool { return e.shown })
+	steps := slices.DeleteFunc(d.events.all(), func(e Event) bool { return e.sort == shown })
 	return Details{Call: d.Call, Events: steps, Missed: d.events.missed, Samples: slices.Clone(d.samples)}, true
 }
 

@@ -25,6 +25,9 @@ func (t *tape) all() []Event {
 	return t.latest.list(t.first.list(make([]Event, 0, t.first.events+t.latest.events)))
 }
 
+// sortBits is how many what an event is takes, beside its offset.
+const sortBits = 2
+
 // strip is events one behind the other, as octets: in those of all calls that are up the
 // collector of garbage finds nothing to follow, and a text that was part of a message
 // does not keep the message.
@@ -35,31 +38,27 @@ type strip struct {
 }
 
 func (s *strip) add(e Event) {
-	head := e.Offset << 1
-	if e.shown {
-		head |= 1
-	}
-	b := binary.AppendVarint(s.octets, head)
+	b := binary.AppendVarint(s.octets, e.Offset<<sortBits|int64(e.sort))
 	b = append(binary.AppendUvarint(b, uint64(len(e.Name))), e.Name...)
 	s.octets = append(binary.AppendUvarint(b, uint64(len(e.Text))), e.Text...)
 	s.events++
 }
 
 // drop lets go of the first event, and tells whether it was only shown.
-func (s *strip) drop() (shown bool) {
+func (s *strip) drop() bool {
 	first := next(s.octets[s.from:])
 	s.from = len(s.octets) - len(first.rest)
 	s.events--
 	if s.from > len(s.octets)/2 { // its room is for what comes
 		s.octets, s.from = append(s.octets[:0], first.rest...), 0
 	}
-	return first.shown
+	return first.sort == shown
 }
 
 func (s *strip) list(after []Event) []Event {
 	for b := s.octets[s.from:]; len(b) > 0; {
 		e := next(b)
-		after = append(after, Event{Offset: e.offset, Name: string(e.name), Text: string(e.text), shown: e.shown})
+		after = append(after, Event{Offset: e.offset, Name: string(e.name), Text: string(e.text), sort: e.sort})
 		b = e.rest
 	}
 	return after
@@ -68,7 +67,7 @@ func (s *strip) list(after []Event) []Event {
 // read is an event on a strip, and what is behind it.
 type read struct {
 	offset     int64
-	shown      bool
+	sort       sort
 	name, text []byte
 	rest       []byte
 }
@@ -76,7 +75,7 @@ type read struct {
 // next reads the event that begins the octets.
 func next(b []byte) (e read) {
 	head, n := binary.Varint(b)
-	e.offset, e.shown = head>>1, head&1 == 1
+	e.offset, e.sort = head>>sortBits, sort(head&(1<<sortBits-1))
 	e.name, b = text(b[n:])
 	e.text, e.rest = text(b)
 	return e
