@@ -55,7 +55,7 @@ func (closed) Admit() *Refusal {
 func (c closed) Capacity() (map[string]string, *Refusal) { return nil, c.Admit() }
 
 // Refuse turns away what would begin a call that there is no capacity for.
-func (c *core) Refuse(_ *sip.Request, again bool) *wire.Refusal {
+func (c *core) Refuse(again bool) *wire.Refusal {
 	a := (*Agent)(c)
 	var r *Refusal
 	if again {

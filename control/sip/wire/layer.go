@@ -36,7 +36,7 @@ type Core interface {
 	// Refuse says how an INVITE that would begin a call is to be refused before
 	// anything is spent on it; nil: not at all. Again says that this very request
 	// has been refused before, and must be once more.
-	Refuse(req *sip.Request, again bool) *Refusal
+	Refuse(again bool) *Refusal
 	// Request takes a new request; retransmissions do not come here.
 	Request(*ServerTx)
 	// Ack takes the ACK to a 2xx.

@@ -28,7 +28,7 @@ type recorder struct {
 	strays   chan *sip.Response
 }
 
-func (r recorder) Refuse(*sip.Request, bool) *Refusal { return nil }
+func (r recorder) Refuse(bool) *Refusal { return nil }
 
 func (r recorder) Request(tx *ServerTx)         { r.requests <- tx }
 func (r recorder) Ack(req *sip.Request, _ Link) { r.acks <- req }

@@ -70,7 +70,7 @@ func (l *Layer) turnAway(req *sip.Request, from Link, key txKey) bool {
 		return false
 	}
 	again := !from.Reliable() && l.refused.seen(key, 64*l.timing.t1)
-	refusal := l.core.Refuse(req, again)
+	refusal := l.core.Refuse(again)
 	if refusal == nil {
 		return false
 	}
