@@ -85,7 +85,7 @@ func Run(ctx context.Context, out io.Writer, o Options) error {
 		report.Results = append(report.Results, found...)
 	}
 	report.compare()
-	if err := report.Save(o.Out, "media.json"); err != nil {
+	if err := Save(o.Out, "media.json", report); err != nil {
 		return err
 	}
 	return report.Print(out)

@@ -111,7 +111,7 @@ func TestReport(t *testing.T) {
 	}}
 	r.compare()
 	dir := t.TempDir()
-	if err := r.Save(dir, "media.json"); err != nil {
+	if err := Save(dir, "media.json", r); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "media.json"))

@@ -71,18 +71,18 @@ func (r Result) Rate() Result {
 func Publish(out io.Writer, o Options, name string, results []Result) error {
 	r := Report{Machine: ThisMachine(), Commit: o.Commit, Results: results}
 	r.compare()
-	if err := r.Save(o.Out, name); err != nil {
+	if err := Save(o.Out, name, &r); err != nil {
 		return err
 	}
 	return r.Print(out)
 }
 
-// Save writes the report as a JSON file.
-func (r *Report) Save(dir, name string) error {
+// Save writes a report as a JSON file.
+func Save(dir, name string, report any) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
-	b, err := json.MarshalIndent(r, "", "  ")
+	b, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}

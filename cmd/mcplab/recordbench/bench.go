@@ -57,7 +57,7 @@ func Run(ctx context.Context, out io.Writer, o Options) error {
 			return fmt.Errorf("measure %s: %w", step.what, err)
 		}
 	}
-	return errors.Join(b.report.Save(o.Out, "reporting.json"), b.report.Print(out))
+	return errors.Join(bench.Save(o.Out, "reporting.json", b.report), b.report.Print(out))
 }
 
 type run struct {

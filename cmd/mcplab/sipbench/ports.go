@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"mcp/cmd/mcplab/bench"
 	"mcp/cmd/mcplab/netlab"
 	"mcp/cmd/mcplab/sipbench/keypad"
 	"mcp/control/sdp"
@@ -67,7 +68,7 @@ func RunPorts(ctx context.Context, out io.Writer, o PortsOptions) (err error) {
 		return fmt.Errorf("no crowd of %v callers was served: begin with fewer (--ports)", o.Ports)
 	}
 	r.Results = best.results(platform.name)
-	if err := r.write(o.Out, "ports.json"); err != nil {
+	if err := bench.Save(o.Out, "ports.json", r); err != nil {
 		return err
 	}
 	return r.print(out)

@@ -9,16 +9,16 @@ package sipbench
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"mcp/cmd/mcplab/bench"
 )
 
 //go:embed sippcall.xml
@@ -117,7 +117,7 @@ func Run(ctx context.Context, out io.Writer, o Options) error {
 	}
 	r.Results = append(r.Results, refusals...)
 	r.compare()
-	if err := r.write(o.Out, "sip.json"); err != nil {
+	if err := bench.Save(o.Out, "sip.json", &r); err != nil {
 		return err
 	}
 	return r.print(out)
@@ -186,17 +186,6 @@ func (r *report) compare() {
 			r.Results[i].Against, r.Results[i].Goal, r.Results[i].Ratio = theirs, goal, one.Value/values[theirs]
 		}
 	}
-}
-
-func (r *report) write(dir, name string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("write results: %w", err)
-	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write results: %w", err)
-	}
-	return os.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o644)
 }
 
 func (r *report) print(out io.Writer) error {
