@@ -331,6 +331,7 @@ func TestCallsOverHTTPThatAreAnalysed(t *testing.T) {
 	y := newTelephony(t)
 	r := newRig(t, analysing)
 	r.pages.tunes()
+	machine := watchStandstill(t)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	o := &orderer{t: t, base: "http://" + r.log.wait(t, "outbound calls")["listen"].(string)}
 	r.pages.page("/main.vxml", `<form><block><prompt><audio src="/400/300ms"/></prompt>
@@ -347,7 +348,11 @@ func TestCallsOverHTTPThatAreAnalysed(t *testing.T) {
 		{"person", `{"profile": "voice"}`, "", "say hello; wait 9s", outbound.Progress{Outcome: "human", Answered: true}, "", []float64{400}, reporting.Disconnected},
 		{"person who hangs up at once", `{}`, "", "wait 100ms", outbound.Progress{}, "", nil, reporting.HangUp},
 	} {
-		calls.Go(func() { t.Run(tt.name, func(t *testing.T) { tt.place(t, r, o, newFar(t, y, tt.early, tt.answered)) }) })
+		calls.Go(func() {
+			t.Run(tt.name, func(t *testing.T) {
+				machine.steadily(t, func(once testing.TB, _ int) { tt.place(once, r, o, newFar(t, y, tt.early, tt.answered)) })
+			})
+		})
 	}
 	calls.Wait()
 	for _, want := range []string{"outcome=machine&beep=true", "outcome=machine&beep=false", "outcome=human&beep=false", "outcome=busy&beep=false"} {
@@ -372,7 +377,7 @@ type placed struct {
 	cause                           reporting.Cause
 }
 
-func (p placed) place(t *testing.T, r *rig, o *orderer, f *far) {
+func (p placed) place(t testing.TB, r *rig, o *orderer, f *far) {
 	status, state := o.ask("POST", "/v1/calls", `{"to": "`+f.uri()+`", "analysis": `+p.analysis+`}`)
 	if status != http.StatusAccepted {
 		t.Errorf("%d %+v", status, state)
@@ -394,10 +399,10 @@ func (p placed) place(t *testing.T, r *rig, o *orderer, f *far) {
 	f.mu.Lock()
 	summary := f.calls[0]
 	f.mu.Unlock()
-	if got := heard(summary); !slices.Equal(got, p.hears) {
+	switch got, spoken := heard(summary), summary.Said; {
+	case !slices.Equal(got, p.hears):
 		t.Errorf("the far end heard %v, want %v", tones(summary), p.hears)
-	}
-	if spoken := summary.Said; p.hears != nil && strings.Contains(p.analysis, "until") && tones(summary)[0].Start < spoken[len(spoken)-1].End()-40*time.Millisecond {
+	case p.hears != nil && strings.Contains(p.analysis, "until") && tones(summary)[0].Start < spoken[len(spoken)-1].End()-40*time.Millisecond:
 		t.Errorf("heard at %s what was said until %s", tones(summary)[0].Start, spoken[len(spoken)-1].End())
 	}
 	rec := r.wantProgress(t, func(rec *reporting.Record) bool { return rec.ID == state.ID }, "caller", p.want.Outcome)
