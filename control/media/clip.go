@@ -393,8 +393,10 @@ type Supply interface {
 	io.Closer
 }
 
-// ahead is how much of a supply is taken before it is heard.
-const ahead = 10 * time.Second
+// ahead is how much of a supply is taken before it is heard: enough for a platform that
+// stands still for a moment, and little of the room that all recordings share, for each
+// of the hundreds who may play a recording that is still arriving keeps that much.
+const ahead = 2 * time.Second
 
 // PlaySupply plays to a leg's far end what a supply has, as it comes: while nothing does,
 // nothing is heard. No more is kept than is about to be heard, however long it lasts. The
