@@ -34,7 +34,7 @@ type waiting struct {
 const backstop = 3 * time.Second
 
 // wait plays what is queued and waits for input that matches a grammar.
-func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
+func (s *session) wait(ctx context.Context, on *repertoire) (*input, error) {
 	s.budget.steps, s.budget.fetches = 0, 0
 	if s.gone != "" {
 		return nil, &exited{end: s.gone}
@@ -42,8 +42,7 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	if err := s.forget(); err != nil {
 		return nil, err
 	}
-	w := &waiting{s: s, active: all, timeout: s.patience()}
-	w.keys, w.keypad = s.keypad(all)
+	w := &waiting{s: s, active: on.all, keys: on.keys, keypad: on.keypad, timeout: s.patience()}
 	if m, ok := s.platform.(Messenger); ok && s.properties().Bool("com.genesyslab.externalevents.enable") {
 		w.messages = m.Messages()
 	}
@@ -51,7 +50,7 @@ func (s *session) wait(ctx context.Context, all []*active) (*input, error) {
 	defer w.close()
 	s.queue.mark = mark{}
 	w.rest = s.queue.take()
-	s.step(InputBegun, modes(all))
+	s.step(InputBegun, on.modes)
 	in, done, err := w.begin(ctx)
 	for !done && err == nil {
 		in, done, err = w.next(ctx)

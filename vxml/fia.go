@@ -266,11 +266,11 @@ func (s *session) collect(ctx context.Context, item doc.Item) (visit, error) {
 	case *doc.Block:
 		return visit{}, nil
 	}
-	active, err := s.grammars(ctx, item)
+	on, err := s.repertoire(ctx, item)
 	if err != nil {
 		return visit{}, err
 	}
-	in, err := s.wait(ctx, active)
+	in, err := s.wait(ctx, on)
 	return visit{input: in}, err
 }
 

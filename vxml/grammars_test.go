@@ -1,8 +1,13 @@
 package vxml_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+
+	"mcp/vxml"
+	"mcp/vxml/fetch"
+	"mcp/vxml/sim"
 )
 
 // Each row is a grammar in XML form, by the section of SRGS 1.0 or SISR 1.0 that
@@ -149,5 +154,40 @@ func understand(t *testing.T, grammar, steps, want string) {
 	}
 	if got != want {
 		t.Errorf("said %q, %v, want %q\n%s", got, d.err, want, strings.Join(d.trace, "\n"))
+	}
+}
+
+// Sessions of one interpreter, which keeps a field's active grammars with the page: each
+// listens for what its own properties have it listen for, on either visit of the field.
+func TestGrammarsOfManySessions(t *testing.T) {
+	pages := page(`<form><field name="f"><prompt>F?</prompt><option dtmf="1" value="key">one</option><option value="word">two</option>
+		<help>Helped.</help><nomatch>None.<reprompt/></nomatch><filled><value expr="f"/></filled></field></form>`)
+	in := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: &http.Client{Transport: kept(pages)}})})
+	voice, keys, all := map[string]string{"inputmodes": "voice"}, map[string]string{"inputmodes": "dtmf"}, map[string]string{"universals": "all"}
+	for _, tt := range []struct {
+		name        string
+		properties  map[string]string
+		steps, want string
+	}{
+		{"the platform's", nil, "say:help dtmf:2 dtmf:1", "F? None. F? None. F? key"},
+		{"words alone", voice, "dtmf:1 say:two", "F? F? word"},
+		{"once more", nil, "dtmf:1", "F? key"},
+		{"keys alone", keys, "dtmf:2 dtmf:1", "F? None. F? key"},
+		{"commands, too", all, "say:help dtmf:1", "F? Helped. key"},
+		{"and no more", nil, "say:help say:two", "F? None. F? word"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			caller := sim.New(strings.NewReader(strings.Join(strings.Fields(tt.steps), "\n")), t.Output())
+			var said []string
+			_, err := in.Run(t.Context(), vxml.Start{URL: "http://site/a.vxml", Properties: tt.properties, Trace: func(e vxml.TraceEvent) {
+				if e.Kind == vxml.Said {
+					said = append(said, e.Text)
+				}
+				caller.Trace(e)
+			}}, caller)
+			if got := strings.Join(said, " "); got != tt.want || err != nil || caller.Err() != nil {
+				t.Errorf("said %q, %v, %v, want %q", got, err, caller.Err(), tt.want)
+			}
+		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"mcp/vxml/doc"
 	"mcp/vxml/grammar"
+	"mcp/vxml/keypad"
+	"mcp/vxml/property"
 	"mcp/vxml/xmltree"
 )
 
@@ -17,7 +19,8 @@ type active struct {
 	speech SpeechGrammar
 	mode   grammar.Mode
 	owner  owner
-	order  int // in its document
+	order  int  // in its document
+	fixed  bool // it is the same as long as the page is: nothing is fetched or computed for it
 }
 
 // owner is what a match is for; exactly one is set.
@@ -30,10 +33,44 @@ type owner struct {
 	page   *doc.Page
 }
 
+// repertoire is the active grammars of an item, and what a wait makes of them.
+type repertoire struct {
+	all    []*active
+	keys   []*active     // those of them that are for keys
+	keypad keypad.Keypad // of these, and untouched
+	modes  string        // of all
+
+	// What it depends on besides the page.
+	root       *doc.Page
+	properties *property.Set
+}
+
+// maxRepertoire is how many grammars a repertoire may have that is kept with the page.
+const maxRepertoire = 16
+
+// repertoire is that of an item: the one that was made for another visit, where it would
+// be the same.
+func (s *session) repertoire(ctx context.Context, item doc.Item) (*repertoire, error) {
+	root, set := s.stage.rootPage, s.properties()
+	kept := &item.Base().Kept
+	if known, _ := kept.Load().(*repertoire); known != nil && known.root == root && known.properties == set {
+		return known, nil
+	}
+	c, err := s.grammars(ctx, item)
+	if err != nil {
+		return nil, err
+	}
+	made := &repertoire{all: c.out, modes: modes(c.out), root: root, properties: set}
+	if made.keys, made.keypad = s.keypad(c.out); !c.varies && len(c.out) <= maxRepertoire {
+		kept.Store(made)
+	}
+	return made, nil
+}
+
 // grammars collects the active grammars, the ones that take precedence first
 // (VoiceXML 2.0 section 3.1.4): the item's, the dialog's, the document's, the
 // application's. A modal field has only its own.
-func (s *session) grammars(ctx context.Context, item doc.Item) ([]*active, error) {
+func (s *session) grammars(ctx context.Context, item doc.Item) (*activation, error) {
 	c := &activation{s: s}
 	modal := false
 	switch item := item.(type) {
@@ -58,15 +95,16 @@ func (s *session) grammars(ctx context.Context, item doc.Item) ([]*active, error
 	if len(c.out) == 0 {
 		return nil, &Event{Name: "error.semantic", Message: item.Base().String() + ": no grammar is active"}
 	}
-	return c.out, nil
+	return c, nil
 }
 
 // activation collects grammars until one fails.
 type activation struct {
-	s     *session
-	out   []*active
-	inner int // how many of them belong to scopes within the present one
-	err   error
+	s      *session
+	out    []*active
+	inner  int  // how many of them belong to scopes within the present one
+	varies bool // one that it has come by is not fixed
+	err    error
 }
 
 // within ends a scope: of its grammars those that come first in the document take
@@ -140,6 +178,7 @@ func (c *activation) add(ctx context.Context, o owner, list []*doc.Grammar) {
 			c.err = err
 			return
 		}
+		c.varies = c.varies || !a.fixed
 		if !c.s.properties().Lists("inputmodes", a.mode.String()) {
 			continue
 		}
@@ -152,7 +191,7 @@ func (c *activation) add(ctx context.Context, o owner, list []*doc.Grammar) {
 
 // activate makes one grammar ready.
 func (s *session) activate(ctx context.Context, g *doc.Grammar) (*active, error) {
-	a := &active{speech: SpeechGrammar{MediaType: g.Type, Content: g.Source, URI: g.Base, Weight: g.Weight}}
+	a := &active{speech: SpeechGrammar{MediaType: g.Type, Content: g.Source, URI: g.Base, Weight: g.Weight}, fixed: true}
 	if g.Mode == "dtmf" {
 		a.mode = grammar.DTMF
 	}
@@ -161,6 +200,7 @@ func (s *session) activate(ctx context.Context, g *doc.Grammar) (*active, error)
 	}
 	compiled, start := g.Inline, ""
 	if g.Src != "" || g.Expr != "" {
+		a.fixed = false
 		src, fragment, err := s.external(ctx, g)
 		if err != nil {
 			return nil, err
@@ -203,6 +243,7 @@ func rooted(source []byte, rule string) []byte {
 
 func (s *session) link(ctx context.Context, a *active, g *grammar.Grammar, start string) error {
 	linked, err := grammar.Link(ctx, g, start, func(ctx context.Context, uri string) (*grammar.Grammar, error) {
+		a.fixed = false
 		src, err := s.in.library.grammar(ctx, s.fetching(uri, fetchOf{kind: "grammar"}), "")
 		if err == nil && src.compiled == nil {
 			err = &Event{Name: "error.unsupported.format", Message: uri + ": not SRGS XML"}
@@ -211,7 +252,7 @@ func (s *session) link(ctx context.Context, a *active, g *grammar.Grammar, start
 	})
 	if err != nil {
 		// A recognizer may know what the text matcher cannot follow.
-		if a.mode == grammar.Voice && !faulty(err) {
+		if a.fixed = false; a.mode == grammar.Voice && !faulty(err) {
 			s.log.Debug("voice grammar is left to the recognizer alone", "grammar", g.URI, "error", err)
 			return nil
 		}

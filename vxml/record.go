@@ -170,7 +170,7 @@ func (s *session) recorded(ctx context.Context, item *doc.Record, tape Recorded,
 	if why.left == nil {
 		return v, nil
 	}
-	return visit{}, s.keep(item.Common, v, why.left)
+	return visit{}, s.keep(&item.Common, v, why.left)
 }
 
 // shelve keeps a recording for as long as the session lasts, and returns the URI
@@ -185,7 +185,7 @@ func (s *session) shelve(tape *Recorded) string {
 }
 
 // keep gives an item its value when the caller has gone: handlers can use it.
-func (s *session) keep(item doc.Common, v visit, left error) error {
+func (s *session) keep(item *doc.Common, v visit, left error) error {
 	if err := s.give(item.Name, item.Visible, v); err != nil {
 		return semantic(context.Background(), item.Pos, err)
 	}

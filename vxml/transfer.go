@@ -121,7 +121,7 @@ func (s *session) transferred(ctx context.Context, item *doc.Transfer, ended Tra
 	switch {
 	case why.left != nil && item.Kind == string(Bridge):
 		v.value = s.machine.Value("near_end_disconnect")
-		return visit{}, s.keep(item.Common, v, why.left)
+		return visit{}, s.keep(&item.Common, v, why.left)
 	case why.left != nil:
 		return visit{}, why.left
 	case ended.Result != "":

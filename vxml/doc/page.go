@@ -6,6 +6,7 @@ package doc
 import (
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"mcp/vxml/grammar"
@@ -98,6 +99,7 @@ type Common struct {
 	Prompts []*Prompt
 	Scope
 	Filled []*Filled
+	Kept   atomic.Value // what who runs the page has made of the item, for all who visit it
 }
 
 // Base returns c itself: embedding it makes an item.
