@@ -211,12 +211,14 @@ func (r *Recorder) keep(v Event) {
 
 // put hands a record to a lane that nobody waits for.
 func (r *Recorder) put(to *lane, kind Kind, encode func(*encoder)) {
-	if _, err := to.put(context.Background(), parcel{kind: kind}, encode); err != nil {
+	out, err := to.put(context.Background(), parcel{kind: kind}, encode)
+	switch {
+	case err != nil:
 		r.log.Error("record lost", "kind", kind, "error", err)
 		r.metrics.loss(kind, 1)
-		return
+	case out != nil:
+		r.metrics.written.WithLabelValues(string(kind)).Inc()
 	}
-	r.metrics.written.WithLabelValues(string(kind)).Inc()
 }
 
 // reportIntervals writes operational reports at the wall clock's round times.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"reflect"
 	"strings"
@@ -166,6 +167,21 @@ func metricsOf(t *testing.T, c prometheus.Collector) map[string]float64 {
 		}
 	}
 	return out
+}
+
+// A record is counted as given to a journal, or as lost.
+func TestLostIsNotWritten(t *testing.T) {
+	recorder := open(t, t.TempDir())
+	to := idle(true, new(int))
+	to.lost = recorder.metrics.loss
+	recorder.put(to, KindTrace, func(e *encoder) { e.fail(io.ErrShortBuffer) }) // which takes no room
+	for range 3 {                                                               // for two of which there is room
+		recorder.put(to, KindTrace, text("x"))
+	}
+	got := metricsOf(t, recorder)
+	if written, lost := got["mcp_records_written_total trace"], got["mcp_records_lost_total trace"]; written != 2 || lost != 2 {
+		t.Errorf("%v written, %v lost", written, lost)
+	}
 }
 
 func TestRecordsAreCounted(t *testing.T) {
