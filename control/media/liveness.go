@@ -117,10 +117,8 @@ func (v *vigil) forget(l *Leg) {
 // judge tells of those that have been silent for too long. The plane is asked only
 // when one may have been: to look at all legs takes long when there are many.
 func (v *vigil) judge(now time.Time) {
-	v.mu.Lock()
-	legs := maps.Clone(v.watched)
-	v.mu.Unlock()
-	if !anyDue(legs, now) {
+	legs := v.suspected(now)
+	if legs == nil {
 		return
 	}
 	for l, at := range v.heard(legs) {
@@ -136,13 +134,16 @@ func (v *vigil) judge(now time.Time) {
 	}
 }
 
-func anyDue(legs map[*Leg]watched, now time.Time) bool {
-	for l, w := range legs {
+// suspected are all legs that are watched, if one may have been silent for too long.
+func (v *vigil) suspected(now time.Time) map[*Leg]watched {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for l, w := range v.watched {
 		if _, due := w.due(l, now); due {
-			return true
+			return maps.Clone(v.watched)
 		}
 	}
-	return false
+	return nil
 }
 
 // note keeps when a leg that is still watched was last heard.

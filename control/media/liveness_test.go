@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -90,5 +91,19 @@ func TestStandingStillIsNotSilence(t *testing.T) {
 		if got := stoodStill(now, now.Add(late)); got != want {
 			t.Errorf("%s: %t", late, got)
 		}
+	}
+}
+
+// BenchmarkVigil looks for silence among the calls of a busy platform, of whom none is
+// silent for long.
+func BenchmarkVigil(b *testing.B) {
+	s := newStudio(b)
+	for i := range 4000 {
+		l, _ := s.connected(fmt.Sprint(i), codec.PCMU)
+		l.Watch(Watch{Timeout: time.Hour})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.engine.vigil.judge(time.Now())
 	}
 }
