@@ -153,10 +153,17 @@ const digitQueue = 64
 
 // presses are the keys that a far end has pressed, on their way to who wants them.
 type presses struct {
-	waiting chan Digit
+	mu      sync.Mutex       // guards what follows
+	waiting chan Digit       // nil: none has waited so far
+	take    func(Digit) bool // nil: they wait
+}
 
-	mu   sync.Mutex
-	take func(Digit) bool // nil: they wait
+// queueLocked is where they wait; p.mu is held.
+func (p *presses) queueLocked() chan Digit {
+	if p.waiting == nil {
+		p.waiting = make(chan Digit, digitQueue)
+	}
+	return p.waiting
 }
 
 // put is false when there is no room.
@@ -167,7 +174,7 @@ func (p *presses) put(d Digit) bool {
 		return p.take(d)
 	}
 	select {
-	case p.waiting <- d:
+	case p.queueLocked() <- d:
 		return true
 	default:
 		return false
@@ -175,7 +182,12 @@ func (p *presses) put(d Digit) bool {
 }
 
 // Digits delivers DTMF (RFC 4733), each key press once, when it begins.
-func (l *Leg) Digits() <-chan Digit { return l.pressed.waiting }
+func (l *Leg) Digits() <-chan Digit {
+	p := &l.pressed
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.queueLocked()
+}
 
 // TakeDigits hands f what Digits would deliver, what waits already first, until the
 // function it returns is called. F is not called twice at once, must not block, and is

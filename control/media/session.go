@@ -91,7 +91,7 @@ func (s *Session) OpenLeg(name string, local netip.Addr) (*Leg, error) {
 	if s.legLocked(name) != nil {
 		return nil, fmt.Errorf("open leg %s: there is one of that name", name)
 	}
-	l := &Leg{name: name, session: s, pressed: presses{waiting: make(chan Digit, digitQueue)}}
+	l := &Leg{name: name, session: s}
 	if err := s.engine.place(l, local); err != nil {
 		return nil, fmt.Errorf("open leg %s: %w", name, err)
 	}
