@@ -54,7 +54,7 @@ func isNamed(f Field, name string) bool {
 	if len(written) == 1 {
 		written = FullName(written)
 	}
-	return strings.EqualFold(written, name)
+	return len(written) == len(name) && strings.EqualFold(written, name)
 }
 
 // FullName is a header's name in lower case and not abbreviated.
