@@ -25,6 +25,9 @@ const (
 	TransferHeader = "x-iscc-cofid"
 )
 
+// extension is what the names of all these begin with.
+const extension = "x-"
+
 // ConfigPrefix is what the name of a Request-URI parameter begins with that
 // overrides an option: gvp.config.<section>.<option>.
 const ConfigPrefix = "gvp.config."
@@ -44,7 +47,8 @@ type Call struct {
 }
 
 // Read takes it from the headers of an INVITE.
-func Read(headers header.Fields) Call {
+func Read(invite header.Fields) Call {
+	headers := header.Fields(slices.Collect(invite.Beginning(extension))) // none, as a rule
 	var session header.Value
 	if text := header.First(headers, SessionHeader); text != "" {
 		session = header.ParseValue(text)

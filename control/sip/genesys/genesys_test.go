@@ -47,3 +47,17 @@ func TestOverrides(t *testing.T) {
 		t.Errorf("taken %v, refused %v", taken, refused)
 	}
 }
+
+// BenchmarkRead reads the headers of a call that comes without any of the product's.
+func BenchmarkRead(b *testing.B) {
+	plain := headertest.Fields(
+		"Via", "SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK-1", "From", "sipp <sip:sipp@192.0.2.1:5070>;tag=1",
+		"To", "ivr <sip:ivr@192.0.2.2:5060>", "Call-ID", "1-1@192.0.2.1", "CSeq", "1 INVITE",
+		"Contact", "sip:sipp@192.0.2.1:5070", "Max-Forwards", "70", "Subject", "a call",
+		"Content-Type", "application/sdp", "Content-Length", "129",
+	)
+	b.ReportAllocs()
+	for b.Loop() {
+		Read(plain)
+	}
+}
