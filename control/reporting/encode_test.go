@@ -53,7 +53,9 @@ func (f filler) fill(t testing.TB, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			f.fill(t, v.Field(i))
+			if v.Field(i).CanSet() {
+				f.fill(t, v.Field(i))
+			}
 		}
 	case reflect.Pointer:
 		if f.IntN(4) > 0 {

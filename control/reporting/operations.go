@@ -65,7 +65,6 @@ type tally struct {
 	mu    sync.Mutex
 	from  time.Time
 	lines map[line]*count
-	up    map[string]*count // of the calls that go on
 }
 
 // line is what reports are divided by.
@@ -98,7 +97,7 @@ func (w *waits) add(l *Latency) {
 const maxLines = 1000
 
 func newTally(at time.Time) *tally {
-	return &tally{from: at, lines: map[line]*count{}, up: map[string]*count{}}
+	return &tally{from: at, lines: map[line]*count{}}
 }
 
 // lineLocked is the count of a line; t.mu is held.
@@ -121,7 +120,7 @@ func (t *tally) begin(r *Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := t.lineLocked(lineOf(r.Head))
-	t.up[r.ID] = c
+	r.counted = c
 	c.report.Arrived++
 	c.active++
 	c.report.Peak = max(c.report.Peak, c.active)
@@ -131,10 +130,10 @@ func (t *tally) begin(r *Record) {
 func (t *tally) end(r *Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c := t.up[r.ID]
+	c := r.counted
 	if c != nil {
 		c.active--
-		delete(t.up, r.ID)
+		r.counted = nil
 	} else {
 		c = t.lineLocked(lineOf(r.Head))
 		c.report.Arrived++

@@ -24,6 +24,8 @@ type Record struct {
 	Dialogue   *Dialogue  `json:"dialogue,omitempty"`
 	Deeds
 	Parent string `json:"-"` // trace context of whoever sent the call, if it is believed; not kept
+
+	counted *count // as one that is up; nil: it is not
 }
 
 // Begin starts the record of a call whose INVITE arrived at a time that still
