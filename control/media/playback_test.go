@@ -70,14 +70,14 @@ func TestEndIsTold(t *testing.T) {
 		l, _ := s.connected("caller", codec.PCMU)
 		for _, stopped := range []bool{false, true} {
 			var told []error
-			var b *Playback
-			over := make(chan struct{})
+			begun, over := make(chan *Playback, 1), make(chan struct{})
 			b, err := s.session.PlayWith(l, ramp(s.TB, 800, codec.PCMU), PlayOptions{Ended: func(err error) {
-				<-b.Done()
+				<-(<-begun).Done()
 				told = append(told, err)
 				close(over)
 			}})
 			s.must(err)
+			begun <- b
 			if stopped {
 				b.Stop()
 				b.Stop()
