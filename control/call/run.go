@@ -62,7 +62,7 @@ func (c *Call) take(m message) {
 	}
 }
 
-// notified is told of a dialog's events, and by nil that it is over.
+// notified is told of a dialog's events, of which the last, or nil, says that it is over.
 func (c *Call) notified(ev sip.Event) {
 	if ev == nil {
 		c.tell(message{trigger: FarEndHungUp})

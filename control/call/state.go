@@ -157,7 +157,7 @@ func nextAnswering(t Trigger) (State, []Effect) {
 		return Waiting, []Effect{AwaitMedia}
 	case AnswerFailed:
 		return Over, []Effect{Finish}
-	case FarEndHungUp:
+	case Cancelled, FarEndHungUp:
 		return Aborting, nil
 	case ShutDown:
 		return Aborting, []Effect{SendBye}

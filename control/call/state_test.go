@@ -34,6 +34,7 @@ var transitions = map[State]map[Trigger]struct {
 		Acknowledged:     {Up, []Effect{StartService}},
 		AcknowledgedBare: {Waiting, []Effect{AwaitMedia}},
 		AnswerFailed:     {Over, []Effect{Finish}},
+		Cancelled:        {Aborting, nil},
 		FarEndHungUp:     {Aborting, nil},
 		ShutDown:         {Aborting, []Effect{SendBye}},
 		Renegotiation:    {Answering, []Effect{KeepOffer}},

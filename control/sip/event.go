@@ -44,19 +44,31 @@ func (d *Dialog) waitingLocked() chan Event {
 	return d.events
 }
 
-// Notify has f told what Events would tell, one event after the other; nil is the last
-// and says that the dialog is over. It must neither block nor use the dialog.
+// Notify has f told what Events would tell, one event after the other. The last says that
+// the dialog is over: Cancelled, ByeReceived or Lost, or nil if it ended otherwise. f must
+// neither block nor use the dialog.
 func (d *Dialog) Notify(f func(Event)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	var last Event
 	for len(d.events) > 0 {
-		f(<-d.events)
+		last = <-d.events
+		f(last)
 	}
-	if d.phase == over {
+	if d.phase != over {
+		d.taker = f
+	} else if !final(last) {
 		f(nil)
-		return
 	}
-	d.taker = f
+}
+
+// final tells whether an event says that the dialog is over.
+func final(ev Event) bool {
+	switch ev.(type) {
+	case Cancelled, ByeReceived, Lost:
+		return true
+	}
+	return false
 }
 
 // tellLocked passes an event on; false: too many wait already.
@@ -74,20 +86,17 @@ func (d *Dialog) tellLocked(ev Event) bool {
 
 // concludeLocked tells the last event, if there is one, and that no more come.
 func (d *Dialog) concludeLocked(last Event) {
-	if d.taker == nil {
-		if last != nil {
-			d.waitingLocked() <- last // there is a place for it
-		}
-		if d.events != nil {
-			close(d.events)
-		}
+	if d.taker != nil {
+		d.taker(last)
+		d.taker = nil
 		return
 	}
 	if last != nil {
-		d.taker(last)
+		d.waitingLocked() <- last // there is a place for it
 	}
-	d.taker(nil)
-	d.taker = nil
+	if d.events != nil {
+		close(d.events)
+	}
 }
 
 // Decline answers an event that its taker has no use for, as the far end may
