@@ -71,39 +71,39 @@ type streaming struct {
 }
 
 // whole is heard while it arrives, and is kept.
-func (s streaming) whole() {
-	path := "/" + s.name + "/whole"
+func (s streaming) whole(t testing.TB, turn int) {
+	path := fmt.Sprintf("/%s/whole%d", s.name, turn)
 	audio := s.pages.slow(path)
 	summary := audio.listen(s.rig, s.to(path), "listen 100ms; await")
 	if got := heard(summary); !slices.Equal(got, []float64{400, 700}) {
-		s.t.Errorf("%s: heard %v: %v", s.name, got, tones(summary))
+		t.Errorf("%s: heard %v: %v", s.name, got, tones(summary))
 	}
 	if faults := summary.Received.Faults(); len(faults) > 0 {
-		s.t.Errorf("%s: %v", s.name, faults)
+		t.Errorf("%s: %v", s.name, faults)
 	}
 	summary = audio.listen(s.rig, s.to(path), "await")
 	if got := heard(summary); !slices.Equal(got, []float64{400, 700}) || audio.asked.Load() != 1 {
-		s.t.Errorf("%s, again: heard %v, asked %d times", s.name, got, audio.asked.Load())
+		t.Errorf("%s, again: heard %v, asked %d times", s.name, got, audio.asked.Load())
 	}
 }
 
 // half stands still. The call ends as the service ends it, and nothing is kept.
-func (s streaming) half() {
-	path := "/" + s.name + "/half"
+func (s streaming) half(t testing.TB, turn int) {
+	path := fmt.Sprintf("/%s/half%d", s.name, turn)
 	audio := s.pages.slow(path)
 	summary := audio.listen(s.rig, s.to(path), "await")
 	if got := heard(summary); !slices.Equal(got, []float64{400}) {
-		s.t.Errorf("%s, of half: heard %v", s.name, got)
+		t.Errorf("%s, of half: heard %v", s.name, got)
 	}
 	<-audio.gone
 	audio.listen(s.rig, s.to(path), "hear; hangup")
 	<-audio.gone
 	if n := audio.asked.Load(); n != 2 {
-		s.t.Errorf("%s: half of it was asked for %d times", s.name, n)
+		t.Errorf("%s: half of it was asked for %d times", s.name, n)
 	}
 	for rec := range s.eventually(summary.CallID) {
 		if rec.End.Cause != s.late || s.exits != "" && rec.Dialogue.Exit["expr"] != s.exits {
-			s.t.Errorf("%s, of half: %+v, %+v", s.name, rec.End, rec.Dialogue)
+			t.Errorf("%s, of half: %+v, %+v", s.name, rec.End, rec.Dialogue)
 		}
 	}
 }
@@ -124,12 +124,13 @@ func (r *rig) eventually(callID string) func(func(*reporting.Record) bool) {
 }
 
 // bargedIn is stopped by a key.
-func (s streaming) bargedIn() {
-	audio := s.pages.slow("/barged")
-	summary := audio.listen(s.rig, s.to("/barged"), "hear; dtmf 5; await")
+func (s streaming) bargedIn(t testing.TB, turn int) {
+	path := fmt.Sprintf("/barged%d", turn)
+	audio := s.pages.slow(path)
+	summary := audio.listen(s.rig, s.to(path), "hear; dtmf 5; await")
 	<-audio.gone
 	if got := heard(summary); !slices.Equal(got, []float64{400, 700}) {
-		s.t.Errorf("barged in: heard %v: %v", got, tones(summary))
+		t.Errorf("barged in: heard %v: %v", got, tones(summary))
 	}
 }
 
@@ -140,6 +141,7 @@ func TestLongRecordingsAreHeardWhileTheyArrive(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *node.Config) { c.Fetch.Timeout = 1500 * time.Millisecond })
 	r.pages.tunes()
+	machine := watchStandstill(t)
 	page := func(audio string) string {
 		path := strings.ReplaceAll(audio, "/", "") + ".vxml"
 		r.pages.handle("/"+path, func(w http.ResponseWriter, _ *http.Request) {
@@ -153,8 +155,8 @@ func TestLongRecordingsAreHeardWhileTheyArrive(t *testing.T) {
 	pages := streaming{r, "voicexml", page, reporting.Completed, "late"}
 	announcements := streaming{r, "annc", annc, reporting.ApplicationError, ""}
 	var all sync.WaitGroup
-	for _, part := range []func(){announcements.whole, announcements.half, pages.whole, pages.half, pages.bargedIn} {
-		all.Go(part)
+	for _, part := range []func(testing.TB, int){announcements.whole, announcements.half, pages.whole, pages.half, pages.bargedIn} {
+		all.Go(func() { machine.steadily(t, part) })
 	}
 	all.Wait()
 	r.nothingLeft()
