@@ -33,7 +33,7 @@ func heard(t *testing.T, body, steps string) string {
 	var out []string
 	for _, line := range d.trace {
 		for _, kind := range []vxml.TraceKind{vxml.Said, vxml.Logged} {
-			if text, ok := strings.CutPrefix(line, string(kind)+": "); ok {
+			if text, ok := strings.CutPrefix(line, kind.String()+": "); ok {
 				out = append(out, text)
 			}
 		}

@@ -92,7 +92,7 @@ func watch(t *testing.T, body, steps string) (w *watched, log, trace string) {
 			Logger:  slog.New(slog.NewTextHandler(&written, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		})
 		_, err := in.Run(context.Background(), vxml.Start{URL: "http://site/a.vxml", Trace: func(e vxml.TraceEvent) {
-			traced.WriteString(string(e.Kind) + ": " + e.Text + "\n")
+			traced.WriteString(e.Kind.String() + ": " + e.Text + "\n")
 			caller.Trace(e)
 		}}, w)
 		if err != nil {

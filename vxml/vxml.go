@@ -166,20 +166,28 @@ type TraceEvent struct {
 }
 
 // TraceKind tells TraceEvents apart.
-type TraceKind string
+type TraceKind uint8
 
 // The kinds of TraceEvent.
 const (
-	Entered TraceKind = "entered" // a page
-	Said    TraceKind = "said"
-	Unheard TraceKind = "unheard" // a prompt for a caller who is gone
-	Heard   TraceKind = "heard"
-	Filled  TraceKind = "filled"
-	Thrown  TraceKind = "thrown"
-	Logged  TraceKind = "logged"
-	Waiting TraceKind = "waiting" // for the caller, prompts played; the text says for "dtmf", "voice", both, "message", "record" or "transfer"
-	Typing  TraceKind = "typing"  // waiting for another key; the text is those pressed
+	Entered TraceKind = iota // a page
+	Said
+	Unheard // a prompt for a caller who is gone
+	Heard
+	Filled
+	Thrown
+	Logged
+	Waiting // for the caller, prompts played; the text says for "dtmf", "voice", both, "message", "record" or "transfer"
+	Typing  // waiting for another key; the text is those pressed
 )
+
+// String is the kind's name in transcripts.
+func (k TraceKind) String() string { return traceNames[k] }
+
+var traceNames = [...]string{
+	Entered: "entered", Said: "said", Unheard: "unheard", Heard: "heard", Filled: "filled", Thrown: "thrown", Logged: "logged",
+	Waiting: "waiting", Typing: "typing",
+}
 
 // Step is something that the interpreter does. Addresses are without their query.
 type Step struct {
@@ -188,28 +196,28 @@ type Step struct {
 }
 
 // StepKind tells Steps apart.
-type StepKind string
+type StepKind uint8
 
 // The kinds of Step, and what their texts are.
 const (
-	Fetching       StepKind = "fetching"        // address
-	Fetched        StepKind = "fetched"         // address; what went wrong, if anything
-	Compiled       StepKind = "compiled"        // address of the page
-	RootEntered    StepKind = "root entered"    // address of the application root
-	Leaving        StepKind = "leaving"         // address, or #dialog, of a transition
-	Called         StepKind = "called"          // name of the subdialog
-	Returned       StepKind = "returned"        // name of the subdialog
-	DialogEntered  StepKind = "dialog entered"  // its name
-	DialogLeft     StepKind = "dialog left"     // its name
-	Selected       StepKind = "selected"        // name of the form item
-	FilledEntered  StepKind = "filled entered"  // names of the items
-	FilledLeft     StepKind = "filled left"     // names of the items
-	HandlerEntered StepKind = "handler entered" // name of the event
-	HandlerLeft    StepKind = "handler left"    // name of the event
-	Queued         StepKind = "queued"          // what the prompt says
-	InputBegun     StepKind = "input begun"     // what is waited for: "dtmf", "voice", both
-	InputEnded     StepKind = "input ended"     // mode of what was understood, or the event
-	Changed        StepKind = "changed"         // variable and its value, which may be cut; masked where the caller has given something in private
+	Fetching       StepKind = iota // address
+	Fetched                        // address; what went wrong, if anything
+	Compiled                       // address of the page
+	RootEntered                    // address of the application root
+	Leaving                        // address, or #dialog, of a transition
+	Called                         // name of the subdialog
+	Returned                       // name of the subdialog
+	DialogEntered                  // its name
+	DialogLeft                     // its name
+	Selected                       // name of the form item
+	FilledEntered                  // names of the items
+	FilledLeft                     // names of the items
+	HandlerEntered                 // name of the event
+	HandlerLeft                    // name of the event
+	Queued                         // what the prompt says
+	InputBegun                     // what is waited for: "dtmf", "voice", both
+	InputEnded                     // mode of what was understood, or the event
+	Changed                        // variable and its value, which may be cut; masked where the caller has given something in private
 )
 
 // End tells how a session ended.

@@ -62,7 +62,7 @@ func run(t *testing.T, pages site, steps string, options ...func(*vxml.Options))
 				if e.Kind == vxml.Said {
 					d.said = append(d.said, e.Text)
 				}
-				d.trace = append(d.trace, string(e.Kind)+": "+e.Text)
+				d.trace = append(d.trace, e.Kind.String()+": "+e.Text)
 				caller.Trace(e)
 			},
 		}, caller)

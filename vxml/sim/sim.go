@@ -131,7 +131,7 @@ func (c *Caller) Trace(e vxml.TraceEvent) {
 			c.timers.fire()
 		}
 	case vxml.Filled, vxml.Thrown, vxml.Logged:
-		c.print(string(e.Kind), e.Text)
+		c.print(e.Kind.String(), e.Text)
 	}
 }
 

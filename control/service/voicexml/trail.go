@@ -90,7 +90,7 @@ func (p *phone) trace(e vxml.TraceEvent) {
 			p.entered = true
 			trail.Step(reporting.StepAppBegun, withoutQuery(e.Text))
 		}
-		trail.Show(string(e.Kind), e.Text)
+		trail.Show(e.Kind.String(), e.Text)
 		p.note("page entered", slog.String("url", e.Text))
 	case vxml.Heard:
 		p.pace.heard(time.Now())
@@ -107,9 +107,9 @@ func (p *phone) trace(e vxml.TraceEvent) {
 		trail.Step(reporting.StepKey, e.Text)
 	case vxml.Unheard:
 		trail.Step(reporting.StepPromptStop, e.Text)
-		trail.Show(string(e.Kind), e.Text)
+		trail.Show(e.Kind.String(), e.Text)
 	default:
-		trail.Show(string(e.Kind), e.Text)
+		trail.Show(e.Kind.String(), e.Text)
 	}
 }
 
@@ -117,7 +117,7 @@ func (p *phone) trace(e vxml.TraceEvent) {
 func (p *phone) heard(text string) {
 	keys, pressed := strings.CutPrefix(text, "dtmf: ")
 	if !pressed {
-		p.call.Trail().Show(string(vxml.Heard), text)
+		p.call.Trail().Show(vxml.Heard.String(), text)
 		return
 	}
 	p.call.Trail().Step(reporting.StepKeys, keys)
@@ -174,7 +174,7 @@ func (p *pace) report() *reporting.Latency {
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // interpreted are the names for what the interpreter does.
-var interpreted = map[vxml.StepKind]reporting.Step{
+var interpreted = [...]reporting.Step{
 	vxml.Fetching: reporting.StepLookup, vxml.Fetched: reporting.StepFetchEnd, vxml.Compiled: reporting.StepCompiled,
 	vxml.RootEntered: reporting.StepRoot,
 	vxml.Leaving:     reporting.StepGoto, vxml.Called: reporting.StepSubdialog, vxml.Returned: reporting.StepReturn,
