@@ -42,12 +42,14 @@ func (p *phone) write(l vxml.PageLog) {
 	}
 }
 
-// witnessed has the call's trail hear of what is fetched under the context.
+// witnessed has the call's trail hear of what is fetched under the context, if anybody
+// wants to know.
 func (p *phone) witnessed(ctx context.Context) context.Context {
+	if !p.call.Trail().Traces() {
+		return ctx
+	}
 	return fetch.WithWitness(ctx, func(e fetch.Exchange) {
-		if p.call.Trail().Traces() {
-			p.step(reporting.StepFetched, e.Method+" "+withoutQuery(e.URL)+": "+outcome(e))
-		}
+		p.step(reporting.StepFetched, e.Method+" "+withoutQuery(e.URL)+": "+outcome(e))
 	})
 }
 
