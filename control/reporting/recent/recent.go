@@ -13,7 +13,8 @@ import (
 )
 
 // The bounds. An event is some 50 bytes, 300 at most, a sample 80: 200 calls hold 35 MB
-// at the very most, and 1 MB when they are ordinary.
+// at the very most, and 1 MB when they are ordinary. A call that is up holds what one
+// that is over does, at most a fifth of that if it is remembered briefly.
 const (
 	maxEnded   = 200  // calls that are over
 	maxLive    = 2000 // calls that are up; those beyond are remembered briefly, and not listed
