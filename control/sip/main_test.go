@@ -22,6 +22,9 @@ const testT1 = defaultT1 / 5
 // hasty is for tests that wait for timers to run out.
 func hasty(c *Config) { c.T1 = defaultT1 / 50 }
 
+// asPatient repeats and remembers for as long as a peer that has the default timers.
+func asPatient(c *Config) { c.T1 = defaultT1 }
+
 const someSDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 const otherSDP = "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4002 RTP/AVP 0\r\n"
 

@@ -191,7 +191,7 @@ func TestSIPpFailures(t *testing.T) {
 		{"uac_scheme.xml", both, noCalls, nil},
 		{"uac_no_ack.xml", udp, answerAndWait, hasty},
 		{"uac_no_prack.xml", udp, ringingCallee, hasty},
-		{"uac_lossy.xml", udp, answerAndWait, nil},
+		{"uac_lossy.xml", udp, answerAndWait, asPatient},
 		{"uac_late_cancel.xml", both, answerAndWait, nil},
 		{"uac_crossing_bye.xml", both, hangingUpCallee, nil},
 		{"uac_glare.xml", both, glaringCallee, nil},
