@@ -18,8 +18,10 @@ func benchSIPCommand() *cobra.Command {
 		Long: `Measure the highest rate of calls that is answered without one that fails or is
 sent again, how long setting one up takes, and what a call costs in CPU time and
 memory: for the platform with a VoiceXML application, and for the plainest callee
-that the SIP library makes, on the same core. SIPp calls from another core. Last, how
-long callers wait for a refusal who come to a full platform, a thousand a second.`,
+that the SIP library makes, on the same core, once with the socket that the library
+opens and once with a receive buffer as large as the platform's. SIPp calls from
+another core. Last, how long callers wait for a refusal who come to a full platform,
+a thousand a second.`,
 		Example: `  mcplab bench sip --out build/bench
   mcplab bench sip --rate 400 --profiles /tmp/profiles
   mcplab bench sip --rate 1000 --hold 10s --all-cores

@@ -2,8 +2,9 @@
 // one that fails or is sent again, how long setting one up takes, and what a call
 // costs in CPU time and memory; for the platform with a VoiceXML application that
 // plays a prompt from the kernel, and beside it, on the same core, for the plainest
-// callee that the SIP library makes. The callers are SIPp's, on another core and in
-// another network namespace.
+// callee that the SIP library makes: with the socket that the library opens, and with
+// one whose receive buffer is as large as the platform's. The callers are SIPp's, on
+// another core and in another network namespace.
 package sipbench
 
 import (
@@ -36,12 +37,18 @@ type Options struct {
 
 // Result is one number.
 type Result struct {
-	Name    string  `json:"name"`
-	Value   float64 `json:"value"`
-	Unit    string  `json:"unit"`
-	Against string  `json:"against,omitempty"`
-	Ratio   float64 `json:"ratio,omitempty"`
-	Goal    float64 `json:"goal,omitempty"` // what the ratio is to be at least
+	Name    string       `json:"name"`
+	Value   float64      `json:"value"`
+	Unit    string       `json:"unit"`
+	Goal    float64      `json:"goal,omitempty"` // what the value is to be at least
+	Against []comparison `json:"against,omitempty"`
+}
+
+// comparison is a number beside another contender's.
+type comparison struct {
+	Name  string  `json:"name"`
+	Ratio float64 `json:"ratio"`
+	Goal  float64 `json:"goal,omitempty"` // what the ratio is to be at least
 }
 
 type report struct {
@@ -58,16 +65,19 @@ const (
 	settleTime = 15 * time.Second
 )
 
-// The contenders, in the results: the platform, and the plainest callee.
+// The contenders, in the results: the platform, and the plainest callee, once as the
+// library opens its socket and once with the platform's receive buffer. The first
+// loses what comes while it collects garbage, the second answers it late.
 const (
 	vxml = "sip.vxml"
 	bare = "sip.bare"
+	deep = "sip.bare_deep"
 )
 
 // contender is a callee.
 type contender struct {
 	name    string
-	held    int // calls that memory is measured with
+	held    int // calls that memory is measured with; 0: it is not
 	command func(r *road, dir string) ([]string, error)
 }
 
@@ -76,11 +86,14 @@ func (o Options) contenders() ([]contender, error) {
 	self, err := os.Executable()
 	return []contender{
 		{bare, 1000, func(*road, string) ([]string, error) { return []string{self, "bare", "--listen", callee()}, nil }},
+		{deep, 0, func(*road, string) ([]string, error) {
+			return []string{self, "bare", "--deep", "--listen", callee()}, nil
+		}},
 		{vxml, 10_000, func(r *road, dir string) ([]string, error) { return r.application(o.Platform, dir, 0) }},
 	}, err
 }
 
-// each takes both contenders over a road, one after the other.
+// each takes the contenders over a road, one after the other.
 func (o Options) each(ctx context.Context, take func(contender, *road) error) (err error) {
 	contenders, err := o.contenders()
 	if err != nil {
@@ -99,7 +112,7 @@ func (o Options) each(ctx context.Context, take func(contender, *road) error) (e
 	return nil
 }
 
-// Run measures both contenders and writes sip.json.
+// Run measures the contenders and writes sip.json.
 func Run(ctx context.Context, out io.Writer, o Options) error {
 	r := report{Commit: o.Commit, Machine: map[string]any{"cpus": runtime.NumCPU(), "arch": runtime.GOARCH, "go": runtime.Version()}}
 	err := o.each(ctx, func(c contender, way *road) error {
@@ -133,7 +146,7 @@ type Load struct {
 	AllCores bool          // callee and callers run on any core, not on one each
 }
 
-// RunRate places calls with both contenders at one rate, which shows what a call
+// RunRate places calls with every contender at one rate, which shows what a call
 // costs at a load that they bear, and profiles the platform if o says where to.
 func RunRate(ctx context.Context, out io.Writer, o Options, l Load) error {
 	return o.each(ctx, func(c contender, way *road) error {
@@ -160,6 +173,9 @@ func (l Load) core(own int) int {
 func RunHeld(ctx context.Context, out io.Writer, o Options) error {
 	var r report
 	err := o.each(ctx, func(c contender, way *road) error {
+		if c.held == 0 {
+			return nil
+		}
 		held, err := c.hold(ctx, way)
 		r.Results = append(r.Results, held...)
 		return err
@@ -170,8 +186,8 @@ func RunHeld(ctx context.Context, out io.Writer, o Options) error {
 	return r.print(out)
 }
 
-// compare sets the platform's rate beside the bare callee's, of which it is to
-// reach 60 %, and what a call costs beside what one costs that.
+// compare sets the platform's rate beside the bare callees', of which it is to
+// reach 60 %, and what a call costs beside what one costs them.
 func (r *report) compare() {
 	values := map[string]float64{}
 	for _, one := range r.Results {
@@ -181,9 +197,13 @@ func (r *report) compare() {
 	for i, one := range r.Results {
 		what, ours := strings.CutPrefix(one.Name, vxml)
 		goal, compared := goals[what]
-		theirs := bare + what
-		if ours && compared && values[theirs] > 0 {
-			r.Results[i].Against, r.Results[i].Goal, r.Results[i].Ratio = theirs, goal, one.Value/values[theirs]
+		if !ours || !compared {
+			continue
+		}
+		for _, other := range []string{bare, deep} {
+			if theirs := values[other+what]; theirs > 0 {
+				r.Results[i].Against = append(r.Results[i].Against, comparison{other + what, one.Value / theirs, goal})
+			}
 		}
 	}
 }
@@ -191,16 +211,20 @@ func (r *report) compare() {
 func (r *report) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, one := range r.Results {
-		against := ""
-		if one.Against != "" {
-			against = fmt.Sprintf("%.2f of %s", one.Ratio, one.Against)
+		var against []string
+		for _, other := range one.Against {
+			against = append(against, other.String())
 		}
-		if one.Against != "" && one.Goal > 0 {
-			against += fmt.Sprintf(", goal %.2f", one.Goal)
-		}
-		fmt.Fprintf(w, "%s\t%.1f\t%s\t%s\n", one.Name, one.Value, one.Unit, against)
+		fmt.Fprintf(w, "%s\t%.1f\t%s\t%s\n", one.Name, one.Value, one.Unit, strings.Join(against, "; "))
 	}
 	return w.Flush()
+}
+
+func (c comparison) String() string {
+	if c.Goal == 0 {
+		return fmt.Sprintf("%.2f of %s", c.Ratio, c.Name)
+	}
+	return fmt.Sprintf("%.2f of %s, goal %.2f", c.Ratio, c.Name, c.Goal)
 }
 
 // measure climbs to the highest rate that is served without fault, and looks at
@@ -225,18 +249,21 @@ func (c contender) measure(ctx context.Context, r *road, progress io.Writer) ([]
 	if err := settle(rate, served(settleTime)); err != nil {
 		return nil, err
 	}
-	held, err := c.hold(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	results := append([]Result{
+	results := []Result{
 		{Name: c.name + ".cps", Value: float64(best.rate), Unit: "calls/s"},
 		{Name: c.name + ".setup_p50_ms", Value: best.p50, Unit: "ms"},
 		{Name: c.name + ".setup_p99_ms", Value: best.p99, Unit: "ms"},
 		{Name: c.name + ".call_cpu_us", Value: best.callee, Unit: "us/call"},
 		{Name: c.name + ".pacing_cpu_us", Value: best.pacing, Unit: "us/call"},
 		{Name: c.name + ".caller_cpu_us", Value: best.caller, Unit: "us/call"},
-	}, held...)
+	}
+	if c.held > 0 {
+		held, err := c.hold(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, held...)
+	}
 	if c.name != vxml {
 		return results, nil
 	}

@@ -3,6 +3,7 @@ package sipbench
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -51,12 +52,16 @@ func TestOutcomeOfSIPp(t *testing.T) {
 }
 
 func TestComparison(t *testing.T) {
-	r := report{Results: []Result{{Name: "sip.bare.cps", Value: 1000}, {Name: "sip.vxml.cps", Value: 700}}}
+	r := report{Results: []Result{{Name: "sip.bare.cps", Value: 1000}, {Name: "sip.bare_deep.cps", Value: 1400}, {Name: "sip.vxml.cps", Value: 700},
+		{Name: "sip.vxml.memory_kib", Value: 40}}}
 	r.compare()
-	if got := r.Results[0]; got.Ratio != 0 || got.Against != "" {
-		t.Errorf("the bare callee is compared: %+v", got)
+	for _, i := range []int{0, 1, 3} {
+		if got := r.Results[i]; got.Against != nil {
+			t.Errorf("%s is compared: %+v", got.Name, got.Against)
+		}
 	}
-	if got := r.Results[1]; got.Ratio != 0.7 || got.Against != "sip.bare.cps" || got.Goal != 0.6 {
+	want := []comparison{{"sip.bare.cps", 0.7, 0.6}, {"sip.bare_deep.cps", 0.5, 0.6}}
+	if got := r.Results[2].Against; !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
 }

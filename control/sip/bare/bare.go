@@ -10,19 +10,15 @@ import (
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
-
-	"mcp/control/sip/backlog"
 )
 
 const answer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
 
 // Serve answers every call that comes to a UDP socket until the context ends, which
-// closes the socket.
+// closes the socket. The receive buffer is the caller's to choose: the library leaves
+// the one that the kernel gives.
 func Serve(ctx context.Context, conn *net.UDPConn) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	if err := backlog.Deepen(conn); err != nil { // as the platform's sockets are
-		return fmt.Errorf("bare callee: %w", err)
-	}
 	ua, err := sipgo.NewUA(sipgo.WithUserAgent("bare"))
 	if err != nil {
 		return fmt.Errorf("bare callee: %w", err)
