@@ -25,7 +25,8 @@ func Sent(sent uint64, far Far) Quality {
 	if far.At.IsZero() {
 		return Quality{}
 	}
-	return qualityOf(max(sent, uint64(far.Lost)), int64(far.Lost), far.Jitter, far.RoundTrip)
+	lost := int64(far.Lost)
+	return qualityOf(max(sent, uint64(max(lost, 0))), lost, far.Jitter, far.RoundTrip)
 }
 
 func qualityOf(expected uint64, lost int64, jitter, roundTrip time.Duration) Quality {

@@ -36,7 +36,7 @@ type Source struct {
 type Far struct {
 	At           time.Time
 	FractionLost float64 // since its report before
-	Lost         uint32
+	Lost         int32   // negative: some came twice
 	Jitter       time.Duration
 	RoundTrip    time.Duration // zero: not known yet
 }
@@ -195,11 +195,14 @@ func (r *Session) told(blocks []rtcp.ReceptionReport, rate int, now time.Time) {
 			trip = time.Duration(max(elapsed, 0)) * time.Second >> 16
 		}
 		r.far = Far{
-			At: now, FractionLost: float64(b.FractionLost) / 256, Lost: b.TotalLost,
+			At: now, FractionLost: float64(b.FractionLost) / 256, Lost: signed(b.TotalLost),
 			Jitter: time.Duration(b.Jitter) * time.Second / time.Duration(rate), RoundTrip: trip,
 		}
 	}
 }
+
+// signed is a number of 24 bits with its sign.
+func signed(n uint32) int32 { return int32(n<<8) >> 8 }
 
 // Far tells what the far end last reported; false: nothing yet.
 func (r *Session) Far() (Far, bool) { return r.far, !r.far.At.IsZero() }

@@ -147,6 +147,23 @@ func TestTwoSidesMeasureTheRoundTrip(t *testing.T) {
 	}
 }
 
+// A far end that got some packets twice says that fewer than none were lost: the number
+// has a sign (RFC 3550 section 6.4.1).
+func TestAFarEndGotMoreThanWasSent(t *testing.T) {
+	r := NewSession(7, "me")
+	b, err := (&rtcp.ReceiverReport{SSRC: 9, Reports: []rtcp.ReceptionReport{{SSRC: 7, TotalLost: 0xfffffe}}}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Take(b, 8000, time.Unix(1e9, 0)); err != nil {
+		t.Fatal(err)
+	}
+	far, _ := r.Far()
+	if q := Sent(1000, far); far.Lost != -2 || q.Loss != 0 || q.MOS < 4 {
+		t.Errorf("%+v, %+v", far, q)
+	}
+}
+
 func FuzzTake(f *testing.F) {
 	r := NewSession(7, "me")
 	f.Add(r.Compound(Streams{Rate: 8000, Received: 1, Source: Source{SSRC: 7}, SentPackets: 1}, time.Unix(1e9, 0), true))
