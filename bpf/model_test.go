@@ -256,7 +256,10 @@ func ticksBetween(from, to uint64) uint32 {
 }
 
 func (e *modelEgress) advance(s stampedAs, at span) {
-	e.seq, e.ts, e.next, e.at, e.started = s.seq, s.ts, s.ts+frameTicks, at, true
+	if !e.started || s.ts != e.ts {
+		e.at = at
+	}
+	e.seq, e.ts, e.next, e.started = s.seq, s.ts, s.ts+frameTicks, true
 	if s.seq-e.floor > 0x4000 {
 		e.floor = s.seq - 200
 	}

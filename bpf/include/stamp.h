@@ -53,13 +53,14 @@ static __always_inline void origin_of(struct origin *o, const struct rtphdr *rtp
 	o->marker = rtp->type & RTP_MARKER;
 }
 
-/* A new highest packet of the stream left. */
+/* A new highest packet of the stream left. An event's packets share a timestamp, which the first of them left with. */
 static __always_inline void advance(struct leg_egress *e, const struct stamp *s, __u32 ticks, __u64 now)
 {
+	if (!e->started || s->ts != e->place.last_ts)
+		e->last_ns = now;
 	e->place.last_seq = s->seq;
 	e->place.last_ts = s->ts;
 	e->ticks = ticks;
-	e->last_ns = now;
 	if ((__u16)(s->seq - e->floor_seq) > FLOOR_LAG)
 		e->floor_seq = s->seq - 2 * MAX_MISORDER;
 }

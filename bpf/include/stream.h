@@ -105,7 +105,8 @@ static __always_inline bool depart_quick(struct leg *to, __u64 id, const struct 
 	next.at.last_ts = s->ts;
 	if (__sync_val_compare_and_swap(word, old, next.word) != old)
 		return false;
-	e->last_ns = o->now;
+	if (s->ts != was.at.last_ts)
+		e->last_ns = o->now;
 	return true;
 }
 

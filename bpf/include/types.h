@@ -153,7 +153,7 @@ struct leg_place {
  */
 struct leg_egress {
 	struct leg_place place;
-	__u64 last_ns;     /* when last_ts left */
+	__u64 last_ns;     /* when last_ts left first */
 	__u64 source_id;   /* leg it is relayed from; 0: userspace */
 	__u32 ssrc;
 	__u32 source_ssrc;

@@ -47,11 +47,11 @@ type Egress struct {
 	started bool
 	source  Source
 
-	last     uint16 // highest sequence number sent
-	floor    uint16 // the lowest that the present source may still fill in
-	lastTS   uint32 // highest timestamp sent
-	nextTS   uint32 // the earliest that a next source may begin with
-	lastTime time.Time
+	last     uint16    // highest sequence number sent
+	floor    uint16    // the lowest that the present source may still fill in
+	lastTS   uint32    // highest timestamp sent
+	nextTS   uint32    // the earliest that a next source may begin with
+	lastTime time.Time // when that left first
 
 	seqOffset uint16 // from the source's numbers to ours
 	tsOffset  uint32
@@ -157,9 +157,14 @@ func (e *Egress) change(to Source, now time.Time) {
 	e.source = to
 }
 
+// advance takes a new highest packet. An event's packets share a timestamp, which the
+// first of them left with.
 func (e *Egress) advance(s Stamp, f Frame) {
+	if !e.started || s.Timestamp != e.lastTS {
+		e.lastTime = f.Now
+	}
 	e.started = true
-	e.last, e.lastTS, e.nextTS, e.lastTime = s.Sequence, s.Timestamp, s.Timestamp+f.Ticks, f.Now
+	e.last, e.lastTS, e.nextTS = s.Sequence, s.Timestamp, s.Timestamp+f.Ticks
 	if s.Sequence-e.floor > 2*maxMisorder {
 		e.floor = s.Sequence - 2*maxMisorder
 	}

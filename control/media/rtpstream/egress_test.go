@@ -186,6 +186,33 @@ func TestOwnPacketsGoOnByTheClockAtAMarker(t *testing.T) {
 	}
 }
 
+// The packets of an event say when it began (RFC 4733 section 2.1), and what follows is
+// later by as long as it lasted, whoever speaks then.
+func TestTimeGoesByWhileAnEventLasts(t *testing.T) {
+	const held, began = 50 * ptime, 5000
+	for name, send := range map[string]func(*Egress, uint16, Frame) Stamp{
+		"relayed": func(e *Egress, n uint16, f Frame) Stamp {
+			s, _ := e.Relayed(Source{Leg: 1, SSRC: 1}, Stamp{Sequence: n, Timestamp: began}, f)
+			return s
+		},
+		"own": func(e *Egress, n uint16, f Frame) Stamp { return e.Own(n == 0, Frame{Now: f.Now, Rate: f.Rate}) },
+	} {
+		e := NewEgress(0, 0)
+		start := time.Unix(1e9, 0)
+		first := send(&e, 0, Frame{start, ticks, rate})
+		now := start.Add(held)
+		if last := send(&e, 1, Frame{now, ticks, rate}); last.Timestamp != first.Timestamp {
+			t.Errorf("%s: an event began at %d and at %d", name, first.Timestamp, last.Timestamp)
+		}
+		if s, at, _ := e.Latest(); s.Timestamp != first.Timestamp || at != start {
+			t.Errorf("%s: what began at %d is said to have left at %s", name, s.Timestamp, at)
+		}
+		if next := e.Own(true, Frame{now, ticks, rate}); next.Timestamp-first.Timestamp != 50*ticks {
+			t.Errorf("%s: what follows after %s is %d later", name, held, next.Timestamp-first.Timestamp)
+		}
+	}
+}
+
 func TestLatePacketsOfAReplacedSource(t *testing.T) {
 	e := NewEgress(0, 0)
 	now := time.Unix(1e9, 0)
