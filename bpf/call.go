@@ -95,6 +95,8 @@ func (p *Plane) change(l *Leg, req relayChangeRequest) error {
 }
 
 // end ends the leg in a slot and gives its place back. The answer has what it carried.
+// ErrClosed: it has ended before, and the place may be another's. The program ends a
+// leg once, under its lock, so that a place is given back once.
 func (p *Plane) end(slot uint32, id uint64, local netip.AddrPort) (relayEndRequest, error) {
 	req := relayEndRequest{Slot: slot, LegId: id}
 	if err := p.slots.hide(slot, local); err != nil {
@@ -104,10 +106,10 @@ func (p *Plane) end(slot uint32, id uint64, local netip.AddrPort) (relayEndReque
 	if err != nil {
 		return req, err
 	}
-	p.slots.give(slot)
 	if relayVerdict(ret) != relayVerdictCHANGED {
 		return req, ErrClosed
 	}
+	p.slots.give(slot)
 	return req, nil
 }
 

@@ -279,6 +279,34 @@ func TestPortsAndRoom(t *testing.T) {
 	}
 }
 
+// A leg that is ended twice leaves room for one other.
+func TestALegLeavesItsPlaceOnce(t *testing.T) {
+	ns, _, dir := host(t)
+	p, err := loadIn(ns, Config{Dir: dir, MaxLegs: 2})
+	must(t, err)
+	_, err = p.AddLeg(addrPort("10.1.0.1", 20000), 1)
+	must(t, err)
+	must(t, p.Close())
+	p, err = openIn(ns, dir)
+	must(t, err)
+	defer func() { must(t, errors.Join(p.Close(), Unload(dir))) }()
+	_, err = p.Adopt(func(Orphan) bool {
+		_, err := p.Adopt(nobody)
+		must(t, err)
+		return false
+	})
+	wantError(t, err, ErrClosed)
+	for _, port := range []uint16{20000, 20002} {
+		_, err = p.AddLeg(addrPort("10.1.0.1", port), 1)
+		must(t, err)
+	}
+	_, err = p.AddLeg(addrPort("10.1.0.1", 20004), 1)
+	wantError(t, err, ErrFull)
+	if n := p.Legs(); n != 2 {
+		t.Errorf("%d legs", n)
+	}
+}
+
 // An operator reads the maps by name.
 func TestReadableMaps(t *testing.T) {
 	bpftool, err := exec.LookPath("bpftool")

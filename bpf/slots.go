@@ -102,7 +102,7 @@ func (s *slots) hide(slot uint32, local netip.AddrPort) error {
 	return err
 }
 
-// give takes back a slot whose leg has ended, and forgets whose that was.
+// give takes back a slot whose leg has just ended, and forgets whose that was.
 func (s *slots) give(slot uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
