@@ -307,6 +307,28 @@ func TestALegLeavesItsPlaceOnce(t *testing.T) {
 	}
 }
 
+// However many legs come and go, few at a time have few places, and each place rests in between.
+func TestFewLegsHaveFewPlaces(t *testing.T) {
+	ns, _, dir := host(t)
+	p, err := loadIn(ns, Config{Dir: dir})
+	must(t, err)
+	defer func() { must(t, errors.Join(p.Close(), Unload(dir))) }()
+	closed := make(map[uint32]int)
+	for n := 1; n <= 2*rests+10; n++ {
+		l, err := p.AddLeg(addrPort("10.1.0.1", 20000), 1)
+		must(t, err)
+		if l.Slot() > rests+1 {
+			t.Fatalf("leg %d has place %d", n, l.Slot())
+		}
+		if before, was := closed[l.Slot()]; was && n-before <= rests {
+			t.Fatalf("leg %d has the place that leg %d had", n, before)
+		}
+		closed[l.Slot()] = n
+		_, err = l.Close()
+		must(t, err)
+	}
+}
+
 // An operator reads the maps by name.
 func TestReadableMaps(t *testing.T) {
 	bpftool, err := exec.LookPath("bpftool")

@@ -13,18 +13,23 @@ import (
 )
 
 // slots gives legs their places in the maps. The process that holds the plane
-// is the only one that opens and closes legs. A place that was left is taken
-// again as late as possible.
+// is the only one that opens and closes legs. A place that was left rests, so
+// that what comes late for its leg finds none there, and is then the next to be taken:
+// the fewer places legs have, the more of them lie in the processor's caches.
 type slots struct {
 	legs, addresses *ebpf.Map
 
-	mu     sync.Mutex             // guards what follows
-	ports  []memory.Value[uint32] // nil: the plane is closed
-	owners []memory.Value[relayOwner]
-	free   []uint32 // a queue
-	list   relayAddressList
-	entry  relayLeg // that is written at the moment
+	mu      sync.Mutex             // guards what follows
+	ports   []memory.Value[uint32] // nil: the plane is closed
+	owners  []memory.Value[relayOwner]
+	free    []uint32 // a stack
+	resting []uint32 // a queue
+	list    relayAddressList
+	entry   relayLeg // that is written at the moment
 }
+
+// rests is how many places rest, unless no others are free.
+const rests = 1024
 
 // newSlots reads which places are taken.
 func newSlots(o *relayObjects) (*slots, error) {
@@ -44,7 +49,7 @@ func newSlots(o *relayObjects) (*slots, error) {
 		taken[slot] = true
 		return nil
 	})
-	for slot := uint32(relayIndexNO_SLOT) + 1; slot < s.legs.MaxEntries(); slot++ {
+	for slot := s.legs.MaxEntries() - 1; slot > uint32(relayIndexNO_SLOT); slot-- {
 		if !taken[slot] {
 			s.free = append(s.free, slot)
 		}
@@ -63,16 +68,20 @@ func (s *slots) open(entry *relayLeg) (uint32, error) {
 	if !s.leadsLocked(place, uint32(relayIndexNO_SLOT)) {
 		return 0, ErrPortTaken
 	}
-	if len(s.free) == 0 {
+	if len(s.free) == 0 && len(s.resting) > 0 {
+		s.endRestLocked()
+	}
+	last := len(s.free) - 1
+	if last < 0 {
 		return 0, ErrFull
 	}
-	slot := s.free[0]
+	slot := s.free[last]
 	s.entry = *entry
 	if err := s.legs.Update(slot, &s.entry, ebpf.UpdateLock); err != nil {
 		return 0, fmt.Errorf("write leg: %w", err)
 	}
 	atomic.StoreUint32(&s.ports[place].At, slot)
-	s.free = s.free[1:]
+	s.free = s.free[:last]
 	return slot, nil
 }
 
@@ -106,10 +115,17 @@ func (s *slots) hide(slot uint32, local netip.AddrPort) error {
 func (s *slots) give(slot uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.free = append(s.free, slot)
+	if s.resting = append(s.resting, slot); len(s.resting) > rests {
+		s.endRestLocked()
+	}
 	if s.owners != nil {
 		atomic.StoreUint64(&s.owners[slot].At.LegId, 0)
 	}
+}
+
+// endRestLocked has the place that rests longest be taken next.
+func (s *slots) endRestLocked() {
+	s.free, s.resting = append(s.free, s.resting[0]), s.resting[1:]
 }
 
 // close lets go of the maps.
