@@ -21,6 +21,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"mcp/control/sip/crew"
 	"mcp/control/sip/delay"
 	"mcp/control/sip/digest"
 	"mcp/control/sip/header"
@@ -119,7 +120,7 @@ type Agent struct {
 	// unacked are answers that are resent, for the first time, unless they have been
 	// acknowledged: hardly any.
 	unacked *delay.Line[*acceptance]
-	calls   sync.WaitGroup
+	calls   crew.Crew
 	ctx     context.Context // what calls run under
 	stop    context.CancelFunc
 

@@ -1,0 +1,78 @@
+package crew
+
+import (
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// goroutine is what tells one goroutine from another: the first line of its stack.
+func goroutine() string {
+	b := make([]byte, 32)
+	return string(b[:runtime.Stack(b, false)])
+}
+
+func TestTaskRunsWhereTheOneBeforeHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c Crew
+		var first, second string
+		c.Go(func() { first = goroutine() })
+		synctest.Wait()
+		c.Go(func() { second = goroutine() })
+		c.Wait()
+		if first != second {
+			t.Errorf("ran on %q and %q", first, second)
+		}
+	})
+}
+
+// Tasks do not wait for each other, however few goroutines stay.
+func TestTasksRunAtOnce(t *testing.T) {
+	const tasks = 3 * staying
+	var c Crew
+	for range 2 {
+		var met sync.WaitGroup
+		met.Add(tasks)
+		for range tasks {
+			c.Go(func() {
+				met.Done()
+				met.Wait()
+			})
+		}
+		met.Wait()
+	}
+	c.Wait()
+}
+
+func TestFewStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c Crew
+		others := runtime.NumGoroutine()
+		gate := make(chan struct{})
+		for range 2 * staying {
+			c.Go(func() { <-gate })
+		}
+		close(gate)
+		synctest.Wait()
+		if n := runtime.NumGoroutine() - others; n != staying {
+			t.Errorf("%d stay, want %d", n, staying)
+		}
+		c.Wait()
+	})
+}
+
+// A goroutine that stayed after Wait would fail the bubble.
+func TestNobodyStaysAfterWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c Crew
+		c.Go(func() {})
+		synctest.Wait()
+		late := make(chan struct{})
+		c.Go(func() { <-late })
+		c.Go(func() {})
+		go close(late)
+		c.Wait()
+		c.Wait()
+	})
+}
