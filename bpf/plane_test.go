@@ -239,6 +239,9 @@ func TestForcedModes(t *testing.T) {
 	if p.Mode() != ModeNative || len(interfaces) != 1 || interfaces[0].Mode != ModeNative {
 		t.Errorf("mode is %s on %+v", p.Mode(), interfaces)
 	}
+	if frames, err := p.Burst(); frames != 0 || err != nil {
+		t.Errorf("a veth holds %d frames, %v", frames, err)
+	}
 	must(t, p.Close())
 	must(t, Unload(dir))
 	if _, err := loadIn(ns, Config{Dir: dir, Interfaces: []string{"nosuch"}}); err == nil {

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/cilium/ebpf"
 
@@ -46,6 +47,38 @@ func (p *Plane) Enter() error {
 		return fmt.Errorf("enter the media plane's network namespace: %w", err)
 	}
 	return nil
+}
+
+// Burst is how many frames may leave at once: as many as the shortest ring of the
+// interfaces' drivers holds. Zero: none of them has a ring.
+func (p *Plane) Burst() (frames int, err error) {
+	interfaces, err := p.Interfaces()
+	if err != nil {
+		return 0, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if err = p.Enter(); err == nil {
+			frames, err = shortestRing(interfaces)
+		}
+	}()
+	<-done
+	return frames, err
+}
+
+func shortestRing(interfaces []Interface) (shortest int, err error) {
+	for _, i := range interfaces {
+		ring, err := nic.TransmitRing(i.Name)
+		if err != nil {
+			return 0, err
+		}
+		if ring > 0 && (shortest == 0 || ring < shortest) {
+			shortest = ring
+		}
+	}
+	return shortest, nil
 }
 
 // Batch sends packets of many legs with few system calls. It is for one

@@ -12,10 +12,20 @@ const (
 	rowsOfOne = int(playerSlotLayoutROWS)
 	// spareRows is room for rows that are not full: five lengths of packets have 160.
 	spareRows = 256
-	// together is how many streams may be due in a tick while others are left free. So
-	// many packets take half of it at most, and to begin a run as long as 60 of them.
-	together = 512
+	// mostTogether is how many streams may be due in a tick while others are left free: they
+	// take half of it. It is fewer where fewer may leave at once, and leastTogether at least:
+	// to begin a run takes as long as 60 packets, 180 when others had the processor's caches.
+	leastTogether, mostTogether = 512, 1024
 )
+
+// burst is how many packets may leave at once if the shortest ring of an interface's
+// driver holds so many; zero: there is none. Rings are emptied meanwhile.
+func burst(ring int) int {
+	if ring == 0 {
+		return mostTogether
+	}
+	return min(max(ring, leastTogether), mostTogether)
+}
 
 // memory is what the player shares with its pacer and the program.
 type memory struct {
@@ -34,6 +44,7 @@ type desk struct {
 	free    []uint32  // rows
 	slots   []slot
 	seen    uint32 // of the reports
+	most    int    // streams in a tick while others are left free
 	turns   [longest + 1]int
 }
 
@@ -44,8 +55,8 @@ type slot struct {
 	count  int
 }
 
-func newDesk(m memory) desk {
-	d := desk{memory: m, streams: make([]*Stream, len(m.prompts)), slots: make([]slot, len(m.slots))}
+func newDesk(m memory, most int) desk {
+	d := desk{memory: m, most: most, streams: make([]*Stream, len(m.prompts)), slots: make([]slot, len(m.slots))}
 	for i := range d.slots {
 		d.slots[i].shared = &m.slots[i]
 	}
@@ -56,14 +67,14 @@ func newDesk(m memory) desk {
 }
 
 // choose finds a tick for a stream among the coming ticks of one packet. Few streams
-// share few ticks: each costs the pacers a wake-up and a run, whatever is said in it.
-// The last quarter is left to those who come later, so that a packet that is sent late
-// still leaves within its time.
+// share few ticks, every fifth, and more streams another fifth besides: each tick costs
+// the pacers a wake-up and a run, whatever is said in it. The last quarter is left to
+// those who come later, so that a packet that is sent late still leaves within its time.
 func (d *desk) choose(span int, now uint64) uint64 {
 	last := now + uint64(span-span/4)
-	for _, stride := range [...]int{5, 2} {
+	for _, fifth := range [...]uint64{0, 2, 4, 1, 3} {
 		for t := now + 1; t <= last; t++ {
-			if t%uint64(span)%uint64(stride) == 0 && d.slots[slotAt(span, t)].count < together {
+			if t%uint64(span)%5 == fifth && d.slots[slotAt(span, t)].count < d.most {
 				return t
 			}
 		}

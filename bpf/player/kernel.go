@@ -101,6 +101,15 @@ func (k *kernel) refusal(place uint32) error {
 	return k.plane.Refusal(uint32(k.shared.prompts[place].Fate))
 }
 
+// burst is the least where it is not known what the interfaces hold.
+func (k *kernel) burst() int {
+	ring, err := k.plane.Burst()
+	if err != nil {
+		return leastTogether
+	}
+	return burst(ring)
+}
+
 func (k *kernel) close() error {
 	var err error
 	if k.home != nil {

@@ -73,6 +73,8 @@ type sender interface {
 	send(turn) error
 	// refusal is why a packet of the stream at a place did not leave.
 	refusal(place uint32) error
+	// burst is how many packets may leave at once.
+	burst() int
 	close() error
 }
 
@@ -93,7 +95,7 @@ func New(plane *bpf.Plane, c Config) (*Player, error) {
 	m := out.memory()
 	p := &Player{
 		plane: plane, out: out, reason: reason, store: newStore(m.pages), pacing: pacing,
-		events: newNotifier(), done: make(chan struct{}), desk: newDesk(m),
+		events: newNotifier(), done: make(chan struct{}), desk: newDesk(m, out.burst()),
 	}
 	// The first tick is a turn away from zero, so that none before it is negative.
 	m.pace.BeginNs, m.pace.WakeAt = ktime.Now()-uint64(longest)*uint64(tick), asleep

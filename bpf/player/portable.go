@@ -29,6 +29,8 @@ func (o *portable) memory() memory { return o.shared }
 
 func (o *portable) refusal(place uint32) error { return o.errs[place] }
 
+func (o *portable) burst() int { return leastTogether }
+
 func (o *portable) send(t turn) error {
 	o.player.mu.Lock()
 	defer o.player.mu.Unlock()
