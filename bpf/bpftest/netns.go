@@ -79,11 +79,6 @@ func (ns *NetNS) Close() error {
 	return ns.file.Close()
 }
 
-// Path names the namespace for nsenter --net.
-func (ns *NetNS) Path() string {
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), ns.file.Fd())
-}
-
 // Do runs a function in the namespace. Sockets it opens stay there; goroutines
 // it starts do not. It must not call FailNow, as it runs on another goroutine.
 func (ns *NetNS) Do(f func() error) error {

@@ -121,9 +121,6 @@ func (c *Clip) put(pages []uint32, at int, data []byte) {
 // Octets is how much of it there is.
 func (c *Clip) Octets() int { return c.audio.Load().length }
 
-// Err tells why it ended too early, if it did.
-func (c *Clip) Err() error { return c.audio.Load().err }
-
 // Use adds a use to the caller's own, to be released by itself.
 func (c *Clip) Use() { c.store.use(c) }
 

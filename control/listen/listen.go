@@ -78,12 +78,3 @@ func (s *Server) Serve(ctx context.Context) error {
 
 // Close frees the address of a server that will not serve.
 func (s *Server) Close() error { return s.listener.Close() }
-
-// Serve binds an address and serves until ctx ends.
-func Serve(ctx context.Context, addr string, h http.Handler, log *slog.Logger) error {
-	s, err := New(addr, h, log)
-	if err != nil {
-		return err
-	}
-	return s.Serve(ctx)
-}

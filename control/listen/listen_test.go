@@ -134,7 +134,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 
 func TestTakenAddressIsAnError(t *testing.T) {
 	addr, _, _ := serve(t, func(http.ResponseWriter, *http.Request) {})
-	if err := Serve(context.Background(), addr, nil, slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := New(addr, nil, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("bound a taken address")
 	}
 }

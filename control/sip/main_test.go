@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -162,11 +161,6 @@ func establish(t testing.TB, c *siptest.Call) siptest.Message {
 	c.Establish(res)
 	c.Peer.Send(c.Ack(res))
 	return res
-}
-
-func hasPort(hostport string) bool {
-	_, _, err := net.SplitHostPort(hostport)
-	return err == nil
 }
 
 func isEvent[E Event](events []Event) bool {

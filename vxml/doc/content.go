@@ -284,6 +284,3 @@ func (c *compiler) returning(n *xmltree.Node) Action {
 	}
 	return r
 }
-
-// Spoken is the plain text of a prompt, for messages.
-func (p *Prompt) Spoken() string { return ssml.Plain(p.Content) }

@@ -15,7 +15,6 @@ import (
 const (
 	maxText    = 16 << 20 // characters of a string
 	maxItems   = 1 << 20  // elements of an array
-	maxBuffer  = 16 << 20 // bytes of a typed array
 	maxLayers  = 500      // of arrays and objects within each other
 	maxSource  = 1 << 16  // characters of an expression that is made up
 	maxPattern = 32 << 20 // characters of an expression times those it looks at
@@ -179,11 +178,10 @@ func length(v goja.Value) int64 {
 	return 0
 }
 
-func (g *guards) bounded(list goja.Value)       { g.limit(length(list), maxItems) }
-func (g *guards) first(c goja.FunctionCall)     { g.bounded(c.Argument(0)) }
-func (g *guards) second(c goja.FunctionCall)    { g.bounded(c.Argument(1)) }
-func textual(v goja.Value) int64                { return max(length(v), 1) }
-func (g *guards) number(v goja.Value) (n int64) { return max(v.ToInteger(), 0) }
+func (g *guards) bounded(list goja.Value)    { g.limit(length(list), maxItems) }
+func (g *guards) first(c goja.FunctionCall)  { g.bounded(c.Argument(0)) }
+func (g *guards) second(c goja.FunctionCall) { g.bounded(c.Argument(1)) }
+func textual(v goja.Value) int64             { return max(length(v), 1) }
 
 // longer holds repeat, padStart and padEnd, whose number is a factor or a length.
 func (g *guards) longer(c goja.FunctionCall) {

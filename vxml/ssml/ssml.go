@@ -5,7 +5,6 @@ package ssml
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"mcp/vxml/xmltree"
 )
@@ -152,20 +151,4 @@ func element(n *xmltree.Node, content []Node) (Node, error) {
 
 func fault(n *xmltree.Node, format string, args ...any) error {
 	return &xmltree.Error{Line: n.Line, Text: fmt.Sprintf(format, args...)}
-}
-
-// Plain is content without markup, for logs. Values show as their expressions.
-func Plain(nodes []Node) string {
-	var b strings.Builder
-	for _, n := range nodes {
-		switch n := n.(type) {
-		case Text:
-			b.WriteString(string(n))
-		case *Element:
-			b.WriteString(Plain(n.Content))
-		case *Value:
-			b.WriteString("{" + n.Expr + "}")
-		}
-	}
-	return strings.Join(strings.Fields(b.String()), " ")
 }

@@ -96,11 +96,3 @@ func (e *Ear) Rest(dst []int16) []int16 {
 	in.fifo = in.fifo[:0]
 	return dst
 }
-
-// Stats tells what became of the stream so far.
-func (e *Ear) Stats() Stats {
-	if in := e.inner.Load(); in != nil {
-		return in.buffer.Stats()
-	}
-	return Stats{}
-}

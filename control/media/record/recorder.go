@@ -152,13 +152,6 @@ func (r *Recorder) Result() (Result, error) {
 	return r.result, r.err
 }
 
-// Duration is how long the recording is so far.
-func (r *Recorder) Duration() time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.result.Duration
-}
-
 // Stop ends the recording. Done follows.
 func (r *Recorder) Stop() {
 	r.mu.Lock()

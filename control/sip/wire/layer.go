@@ -209,9 +209,6 @@ func (l *Layer) Streams() int {
 	return len(l.streams)
 }
 
-// T1 is the round-trip estimate in use.
-func (l *Layer) T1() time.Duration { return l.timing.t1 }
-
 // pause waits, or says false when the layer closes.
 func (l *Layer) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)

@@ -68,7 +68,6 @@ const (
 	HeaderLoggingTag          = "Logging-Tag"
 	HeaderJumpSize            = "Jump-Size"
 	HeaderSpeakRestart        = "Speak-Restart"
-	HeaderSpeakLength         = "Speak-Length"
 	HeaderLoadLexicon         = "Load-Lexicon"
 	HeaderInterpretText       = "Interpret-Text"
 	HeaderRecordURI           = "Record-URI"
@@ -78,9 +77,7 @@ const (
 	HeaderCaptureOnSpeech     = "Capture-On-Speech"
 	HeaderHotwordMin          = "Hotword-Min-Duration"
 	HeaderHotwordMax          = "Hotword-Max-Duration"
-	HeaderSaveWaveform        = "Save-Waveform"
 	HeaderWaveformURI         = "Waveform-URI"
-	HeaderFailedURI           = "Failed-URI"
 	HeaderContentBase         = "Content-Base"
 )
 

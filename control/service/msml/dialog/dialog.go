@@ -300,9 +300,6 @@ func (d *Dialog) Signal(target, event string) {
 	}
 }
 
-// abandon ends the dialog at once.
-func (d *Dialog) abandon() { d.cancel() }
-
 // set sets shadow variables, given in pairs.
 func (d *Dialog) set(pairs ...string) {
 	d.mu.Lock()
