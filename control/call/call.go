@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"mcp/control/call/inbox"
+	"mcp/control/call/lifecycle"
 	"mcp/control/call/progress"
 	"mcp/control/media"
 	"mcp/control/media/codec"
@@ -144,22 +145,22 @@ func (c *Call) HangUp() { c.HangUpWith(sip.Content{}) }
 
 // HangUpWith is HangUp with a body for the BYE.
 func (c *Call) HangUpWith(last sip.Content) {
-	c.tell(message{trigger: HangUp, ending: &Ending{Last: last}})
+	c.tell(message{trigger: lifecycle.HangUp, ending: &Ending{Last: last}})
 }
 
 // message is a trigger with what came with it.
 type message struct {
-	trigger  Trigger
-	happened PartyTrigger  // to the party that it is about
-	dial     bool          // the party is to be called
-	party    *Party        // nil: it is about the caller
-	err      error         // with Refused, AnswerFailed, FarEndHungUp, MediaSilent
-	program  Program       // with Prepared
-	ending   *Ending       // with ServiceEnded; with HangUp, for its Last
-	offer    *sip.Reinvite // with Renegotiation
-	event    sip.Event     // of the dialog; no trigger
-	do       func()        // what is to be done in turn; no trigger
-	early    []byte        // with Rang
+	trigger  lifecycle.Trigger
+	happened lifecycle.PartyTrigger // to the party that it is about
+	dial     bool                   // the party is to be called
+	party    *Party                 // nil: it is about the caller
+	err      error                  // with Refused, AnswerFailed, FarEndHungUp, MediaSilent
+	program  Program                // with Prepared
+	ending   *Ending                // with ServiceEnded; with HangUp, for its Last
+	offer    *sip.Reinvite          // with Renegotiation
+	event    sip.Event              // of the dialog; no trigger
+	do       func()                 // what is to be done in turn; no trigger
+	early    []byte                 // with Rang
 }
 
 // tell puts a message into the inbox, and has it handled beside. Once the call is over,

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mcp/control/call/lifecycle"
 )
 
 // What is wrong with a placement is said before anybody is called.
@@ -51,9 +53,9 @@ func TestGivenUpWhileAnswered(t *testing.T) {
 	c.givenUp()
 	p.up()
 	c.givenUp()
-	var told []Trigger
+	var told []lifecycle.Trigger
 	c.inbox.Handle(func(m message) { told = append(told, m.trigger) })
-	if want := []Trigger{0, HangUp}; !slices.Equal(told, want) {
+	if want := []lifecycle.Trigger{0, lifecycle.HangUp}; !slices.Equal(told, want) {
 		t.Errorf("%v, want %v: a call hangs up once it is not wanted any more", told, want)
 	}
 }

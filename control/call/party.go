@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mcp/control/call/lifecycle"
 	"mcp/control/media"
 	"mcp/control/media/codec"
 	"mcp/control/sdp"
@@ -57,7 +58,7 @@ type Party struct {
 	since  time.Time // of the answer
 	err    error     // why it never answered
 
-	state PartyState // touched by the call's owner only
+	state lifecycle.PartyState // touched by the call's owner only
 }
 
 // Dial calls somebody and returns at once. Only a program that runs may call it.
@@ -126,7 +127,7 @@ func (p *Party) Answered() <-chan struct{} { return p.answered }
 func (p *Party) Gone() <-chan struct{} { return p.gone }
 
 // HangUp ends the call to the party, answered or not. Gone follows.
-func (p *Party) HangUp() { p.tell(Dismissed, message{}) }
+func (p *Party) HangUp() { p.tell(lifecycle.Dismissed, message{}) }
 
 // Err is, after Gone, why the party never answered: a *sip.RejectedError,
 // ErrNoAnswer, what else went wrong; nil if it did.
@@ -147,7 +148,7 @@ func (p *Party) Since() time.Time {
 	return p.since
 }
 
-func (p *Party) tell(t PartyTrigger, m message) {
+func (p *Party) tell(t lifecycle.PartyTrigger, m message) {
 	m.party, m.happened = p, t
 	p.call.tell(m)
 }
@@ -165,7 +166,7 @@ func (c *Call) handleParty(m message) {
 		return
 	}
 	was := p.state
-	state, effects := nextParty(was, m.happened)
+	state, effects := lifecycle.NextParty(was, m.happened)
 	p.state = state
 	c.log.Debug("party", "leg", p.side.leg.Name(), "state", was, "trigger", m.happened, "next", state)
 	for _, e := range effects {
@@ -173,26 +174,26 @@ func (c *Call) handleParty(m message) {
 	}
 }
 
-func (c *Call) performParty(e PartyEffect, m message) {
+func (c *Call) performParty(e lifecycle.PartyEffect, m message) {
 	p := m.party
 	switch e {
-	case HearEarly:
+	case lifecycle.HearEarly:
 		p.hearEarly(m.early)
-	case CancelInvite:
+	case lifecycle.CancelInvite:
 		p.cancel()
-	case TellAnswered:
+	case lifecycle.TellAnswered:
 		p.to.Log.Info("party answered", "to", p.to.To, "leg", p.side.leg.Name(), "codec", p.side.agreed().Name)
 		p.side.leg.Watch(media.Watch{Insecure: func(error) { p.HangUp() }})
 		close(p.answered)
 		c.attend(p, true)
-	case HangUpParty:
+	case lifecycle.HangUpParty:
 		d := p.signalling()
 		c.beside(func() { c.warn("hang the party up", d.Bye(context.Background(), nil)) })
-	case AnswerParty:
+	case lifecycle.AnswerParty:
 		c.answerParty(p, m.offer)
-	case RefuseParty:
+	case lifecycle.RefuseParty:
 		c.beside(func() { c.warn("refuse re-INVITE", m.offer.Reject(context.Background(), 491, "Request Pending")) })
-	case Forget:
+	case lifecycle.Forget:
 		c.forgetParty(p)
 	}
 }
@@ -217,11 +218,11 @@ func (c *Call) invite(p *Party) {
 			return
 		}
 		c.message(true, "200 OK, of the party called")
-		p.tell(Accepted, message{})
+		p.tell(lifecycle.Accepted, message{})
 		for ev := range d.Events() {
 			p.signalled(ev)
 		}
-		p.tell(Left, message{})
+		p.tell(lifecycle.Left, message{})
 	})
 }
 
@@ -231,7 +232,7 @@ func (p *Party) place(ctx context.Context) (*sip.Dialog, error) {
 		To: p.to.To, From: p.to.From, Offer: p.side.answer, Headers: p.to.Headers,
 		Progress: func(said sip.Provisional) {
 			if len(said.SDP) > 0 {
-				p.tell(Rang, message{early: said.SDP})
+				p.tell(lifecycle.Rang, message{early: said.SDP})
 			}
 		},
 	})
@@ -259,13 +260,13 @@ func (p *Party) fail(ctx context.Context, err error) {
 	p.mu.Lock()
 	p.err = err
 	p.mu.Unlock()
-	p.tell(Declined, message{})
+	p.tell(lifecycle.Declined, message{})
 }
 
 func (p *Party) signalled(ev sip.Event) {
 	switch ev := ev.(type) {
 	case *sip.Reinvite:
-		p.tell(Changed, message{offer: ev})
+		p.tell(lifecycle.Changed, message{offer: ev})
 		return
 	case sip.Lost:
 		p.lost.Store(true)
@@ -320,6 +321,6 @@ func (c *Call) forgetParty(p *Party) {
 // dismissAll hangs up on everybody whom the call has called.
 func (c *Call) dismissAll() {
 	for p := range c.life.parties {
-		c.handleParty(message{party: p, happened: Dismissed})
+		c.handleParty(message{party: p, happened: lifecycle.Dismissed})
 	}
 }

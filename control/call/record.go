@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"mcp/control/call/lifecycle"
 	"mcp/control/call/progress"
 	"mcp/control/logline"
 	"mcp/control/media"
@@ -61,10 +62,10 @@ func (c *Call) offered() {
 func (c *Call) tracked(m message) {
 	r := c.life.facts.record
 	switch m.trigger {
-	case Prepared:
+	case lifecycle.Prepared:
 		c.server.recorder.Serve(r)
 		c.trail.Serve(r.Application)
-	case Acknowledged, AcknowledgedBare:
+	case lifecycle.Acknowledged, lifecycle.AcknowledgedBare:
 		r.SIPCallID = c.dialog.CallID() // a call that the platform makes has none before
 		c.server.recorder.Answered(r)
 		if c.placed() {
@@ -91,31 +92,31 @@ func (c *Call) message(received bool, line string) {
 }
 
 // note takes from a message what the record wants.
-func (f *facts) note(s State, m message) {
+func (f *facts) note(s lifecycle.State, m message) {
 	switch m.trigger {
-	case Prepared:
+	case lifecycle.Prepared:
 		f.record.Application = m.program.Application()
-	case Refused:
+	case lifecycle.Refused:
 		f.refused(refusalOf(m.err))
-	case Acknowledged, AcknowledgedBare:
+	case lifecycle.Acknowledged, lifecycle.AcknowledgedBare:
 		f.record.Answer(time.Now())
-	case AnswerFailed:
+	case lifecycle.AnswerFailed:
 		f.ended(unanswered(m))
-	case Cancelled:
+	case lifecycle.Cancelled:
 		f.ended(reporting.End{Cause: reporting.Cancelled, By: reporting.Caller, SIPStatus: 487})
-	case FarEndHungUp:
+	case lifecycle.FarEndHungUp:
 		f.ended(farEndGone(s, m))
-	case HangUp:
+	case lifecycle.HangUp:
 		f.ended(reporting.End{Cause: reporting.Disconnected, By: reporting.Application, SIPStatus: 200})
-	case MediaSilent:
+	case lifecycle.MediaSilent:
 		cause := reporting.MediaTimeout
 		if errors.Is(m.err, errInsecure) {
 			cause = reporting.NoMedia
 		}
 		f.ended(reporting.End{Cause: cause, By: reporting.Fault, SIPStatus: 200, Error: m.err.Error()})
-	case ShutDown:
+	case lifecycle.ShutDown:
 		f.ended(reporting.End{Cause: reporting.ShutDown, By: reporting.Platform, SIPStatus: 503})
-	case ServiceEnded:
+	case lifecycle.ServiceEnded:
 		f.served(*m.ending)
 	}
 }
@@ -170,11 +171,11 @@ func unanswered(m message) reporting.End {
 	return reporting.End{Cause: cause, By: reporting.Platform, SIPStatus: 200, Error: m.err.Error()}
 }
 
-func farEndGone(s State, m message) reporting.End {
+func farEndGone(s lifecycle.State, m message) reporting.End {
 	if m.err != nil {
 		return reporting.End{Cause: reporting.DialogLost, By: reporting.Fault, Error: m.err.Error()}
 	}
-	if s == Offered {
+	if s == lifecycle.Offered {
 		return reporting.End{Cause: reporting.Cancelled, By: reporting.Caller, SIPStatus: 487}
 	}
 	return reporting.End{Cause: reporting.HangUp, By: reporting.Caller, SIPStatus: 200}

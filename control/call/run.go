@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mcp/control/call/lifecycle"
 	"mcp/control/call/stack"
 	"mcp/control/logline"
 	"mcp/control/media"
@@ -19,7 +20,7 @@ import (
 // life is what only the owner touches, but for gone, which is closed at the end, and what
 // is known before there is anything to handle.
 type life struct {
-	state   State
+	state   lifecycle.State
 	gone    chan struct{}
 	steps   chan step          // what answers and serves, one after the other
 	within  context.Context    // of what is done for the call
@@ -41,7 +42,7 @@ func (c *Call) run(ctx context.Context) {
 	prepare, abandon := context.WithTimeout(c.life.within, c.server.config.PrepareTime)
 	c.life.abandon = abandon
 	c.dialog.Notify(c.notified)
-	defer context.AfterFunc(ctx, func() { c.tell(message{trigger: ShutDown}) })()
+	defer context.AfterFunc(ctx, func() { c.tell(message{trigger: lifecycle.ShutDown}) })()
 	c.prepare(prepare, abandon)
 	for next := range c.life.steps {
 		next(c)
@@ -56,7 +57,7 @@ type step func(*Call)
 // take handles a message. After the last one nothing is left to be done but to finish.
 func (c *Call) take(m message) {
 	c.handle(m)
-	if c.life.state == Over && len(c.life.parties) == 0 {
+	if c.life.state == lifecycle.Over && len(c.life.parties) == 0 {
 		c.inbox.Close()
 		close(c.life.steps)
 	}
@@ -65,7 +66,7 @@ func (c *Call) take(m message) {
 // notified is told of a dialog's events, of which the last, or nil, says that it is over.
 func (c *Call) notified(ev sip.Event) {
 	if ev == nil {
-		c.tell(message{trigger: FarEndHungUp})
+		c.tell(message{trigger: lifecycle.FarEndHungUp})
 		return
 	}
 	c.tell(message{event: ev})
@@ -76,15 +77,15 @@ func (c *Call) signalled(ev sip.Event) {
 	switch ev := ev.(type) {
 	case sip.Cancelled:
 		c.message(true, strings.TrimSpace("CANCEL "+c.hearsWhy(ev.Reasons)))
-		c.handle(message{trigger: Cancelled})
+		c.handle(message{trigger: lifecycle.Cancelled})
 	case sip.ByeReceived:
 		c.message(true, strings.TrimSpace("BYE "+c.hearsWhy(ev.Reasons)))
-		c.handle(message{trigger: FarEndHungUp})
+		c.handle(message{trigger: lifecycle.FarEndHungUp})
 	case sip.Lost:
-		c.handle(message{trigger: FarEndHungUp, err: ev.Err})
+		c.handle(message{trigger: lifecycle.FarEndHungUp, err: ev.Err})
 	case *sip.Reinvite:
 		c.message(true, "INVITE, within the call")
-		c.handle(message{trigger: Renegotiation, offer: ev})
+		c.handle(message{trigger: lifecycle.Renegotiation, offer: ev})
 	default:
 		c.requested(ev)
 	}
@@ -117,7 +118,7 @@ func (c *Call) handle(m message) {
 		return
 	}
 	was := c.life.state
-	state, effects := next(was, m.trigger)
+	state, effects := lifecycle.Next(was, m.trigger)
 	c.life.facts.note(was, m)
 	c.tracked(m)
 	c.life.state = state
@@ -130,29 +131,29 @@ func (c *Call) handle(m message) {
 	}
 }
 
-func (c *Call) perform(e Effect, m message) {
+func (c *Call) perform(e lifecycle.Effect, m message) {
 	switch e {
-	case SendAnswer:
+	case lifecycle.SendAnswer:
 		c.sendAnswer()
-	case SendRefusal:
+	case lifecycle.SendRefusal:
 		c.sendRefusal(m)
-	case AbandonPrepare:
+	case lifecycle.AbandonPrepare:
 		c.life.abandon()
-	case StartService:
+	case lifecycle.StartService:
 		c.startService()
-	case TellService:
+	case lifecycle.TellService:
 		c.tellService()
-	case SendBye:
+	case lifecycle.SendBye:
 		c.sendBye(m)
-	case Renegotiate:
+	case lifecycle.Renegotiate:
 		c.renegotiate(m.offer)
-	case KeepOffer:
+	case lifecycle.KeepOffer:
 		c.life.kept = m.offer
-	case AwaitMedia:
+	case lifecycle.AwaitMedia:
 		c.awaitMedia()
-	case RefuseOffer:
+	case lifecycle.RefuseOffer:
 		c.beside(func() { c.warn("refuse re-INVITE", m.offer.Reject(context.Background(), 491, "Request Pending")) })
-	case Finish:
+	case lifecycle.Finish:
 		c.dismissAll()
 	}
 }
@@ -162,10 +163,10 @@ func (c *Call) prepare(ctx context.Context, abandon context.CancelFunc) {
 	defer abandon()
 	program, err := c.ready(ctx)
 	if err != nil {
-		c.report(message{trigger: Refused, err: err})
+		c.report(message{trigger: lifecycle.Refused, err: err})
 		return
 	}
-	c.report(message{trigger: Prepared, program: program})
+	c.report(message{trigger: lifecycle.Prepared, program: program})
 }
 
 func (c *Call) ready(ctx context.Context) (Program, error) {
@@ -200,19 +201,19 @@ func (c *Call) answer() {
 	body := c.caller.answer
 	c.caller.answer = nil
 	if err := c.dialog.Answer(context.Background(), body); err != nil {
-		c.report(message{trigger: AnswerFailed, err: err})
+		c.report(message{trigger: lifecycle.AnswerFailed, err: err})
 		return
 	}
 	if err := c.agree(); err != nil {
 		c.warn("end the dialog", c.dialog.ByeWith(context.Background(), sip.Content{}))
-		c.report(message{trigger: AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
+		c.report(message{trigger: lifecycle.AnswerFailed, err: fmt.Errorf("%w: %w", errNegotiation, err)})
 		return
 	}
 	if c.caller.bare.Load() {
-		c.report(message{trigger: AcknowledgedBare})
+		c.report(message{trigger: lifecycle.AcknowledgedBare})
 		return
 	}
-	c.report(message{trigger: Acknowledged})
+	c.report(message{trigger: lifecycle.Acknowledged})
 }
 
 // awaitMedia gives a far end that has no media yet the time that one on hold has.
@@ -248,7 +249,7 @@ func (c *Call) agree() error {
 
 func (c *Call) sendRefusal(m message) {
 	r := &Refusal{Status: 503, Reason: "Service Unavailable", Err: errors.New("shutting down")}
-	if m.trigger == Refused {
+	if m.trigger == lifecycle.Refused {
 		r = refusalOf(m.err)
 	}
 	c.message(false, fmt.Sprintf("%d %s", r.Status, r.Reason))
@@ -274,7 +275,7 @@ func (c *Call) serve() {
 	c.record(c.life.within)
 	c.analysed()
 	ending := c.life.program.Run(c.life.within)
-	c.report(message{trigger: ServiceEnded, ending: &ending})
+	c.report(message{trigger: lifecycle.ServiceEnded, ending: &ending})
 }
 
 // replace ends the call whose place this one takes (RFC 3891 section 3).
@@ -291,12 +292,12 @@ func (c *Call) replace() {
 
 // insecure is told by the media that no keys could be made with the caller.
 func (c *Call) insecure(err error) {
-	c.tell(message{trigger: MediaSilent, err: fmt.Errorf("%w: %w", errInsecure, err)})
+	c.tell(message{trigger: lifecycle.MediaSilent, err: fmt.Errorf("%w: %w", errInsecure, err)})
 }
 
 // silent is told by the media that the caller's audio has stayed away.
 func (c *Call) silent(d time.Duration) {
-	c.tell(message{trigger: MediaSilent, err: fmt.Errorf("no audio from the caller for %s", d.Round(time.Millisecond))})
+	c.tell(message{trigger: lifecycle.MediaSilent, err: fmt.Errorf("no audio from the caller for %s", d.Round(time.Millisecond))})
 }
 
 // tellService lets the program finish what it is about (the final processing of
@@ -338,7 +339,7 @@ func (c *Call) reply(offer *sip.Reinvite, answer []byte, err error, settle func(
 		err := c.accept(offer, answer, settle)
 		c.warn("answer re-INVITE", err)
 		if err == nil && !c.caller.bare.Load() {
-			c.report(message{trigger: MediaAgreed})
+			c.report(message{trigger: lifecycle.MediaAgreed})
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"mcp/control/call/lifecycle"
 	"mcp/control/media/dtmf"
 	"mcp/control/sip"
 	"mcp/control/sip/header"
@@ -44,7 +45,7 @@ func (c *Call) requested(ev sip.Event) {
 		c.message(true, "REFER")
 	}
 	// A request may overtake the news of the ACK.
-	up := c.life.state == Up || c.life.state == Answering
+	up := c.life.state == lifecycle.Up || c.life.state == lifecycle.Answering
 	if l, ok := c.life.program.(Listener); ok && up && l.Heard(ev) {
 		return
 	}

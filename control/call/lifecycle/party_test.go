@@ -1,4 +1,4 @@
-package call
+package lifecycle
 
 import (
 	"fmt"
@@ -44,7 +44,7 @@ func TestEveryPairOfPartyStateAndTrigger(t *testing.T) {
 				if !named {
 					want.next = s
 				}
-				got, effects := nextParty(s, trigger)
+				got, effects := NextParty(s, trigger)
 				if got != want.next || !slices.Equal(effects, want.effects) {
 					t.Errorf("next = %v %v, want %v %v", got, effects, want.next, want.effects)
 				}
@@ -66,7 +66,7 @@ func TestEveryPartyIsForgottenOnce(t *testing.T) {
 			return
 		}
 		for trigger := Rang; trigger <= Left; trigger++ {
-			to, effects := nextParty(s, trigger)
+			to, effects := NextParty(s, trigger)
 			now := map[PartyEffect]int{}
 			for e, n := range done {
 				now[e] = n

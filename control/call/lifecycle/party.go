@@ -1,8 +1,8 @@
-package call
+package lifecycle
 
 import "log/slog"
 
-// PartyState is where somebody is whom a call has called.
+// PartyState is where a party, somebody whom a call has called, is in its life.
 //
 //	          accepted           left
 //	Calling -----------> Talking -----> Gone
@@ -74,8 +74,8 @@ var partyEffectNames = [...]string{
 
 func (e PartyEffect) String() string { return nameOf(partyEffectNames[:], uint8(e)) }
 
-// nextParty is the life of a party: a pure function, as next is that of the call.
-func nextParty(s PartyState, t PartyTrigger) (PartyState, []PartyEffect) {
+// NextParty tells what a trigger does to a party in a state, as Next does of a call.
+func NextParty(s PartyState, t PartyTrigger) (PartyState, []PartyEffect) {
 	if t == Changed && s != Talking && s != Gone {
 		return s, []PartyEffect{RefuseParty}
 	}

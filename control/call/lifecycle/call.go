@@ -1,4 +1,8 @@
-package call
+// Package lifecycle holds the state machines of package call: that of a call, and
+// that of a party whom a call has called. Each is a pure function from a state and
+// a trigger, which is what happens, to the next state and to effects, which are what
+// is to be done. Package call feeds them and performs the effects.
+package lifecycle
 
 import (
 	"fmt"
@@ -101,9 +105,10 @@ func nameOf(names []string, i uint8) string {
 	return fmt.Sprintf("unknown(%d)", i)
 }
 
-// next is the life of a call: a pure function that says what a trigger does in
-// a state. A pair it does not name changes nothing: the trigger came too late.
-func next(s State, t Trigger) (State, []Effect) {
+// Next tells what a trigger does to a call in a state: the state that follows, and
+// what is to be done, in that order. A trigger that means nothing in a state, because it
+// comes too late, changes nothing.
+func Next(s State, t Trigger) (State, []Effect) {
 	switch s {
 	case Offered:
 		return nextOffered(t)

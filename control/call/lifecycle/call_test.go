@@ -1,4 +1,4 @@
-package call
+package lifecycle
 
 import (
 	"fmt"
@@ -72,7 +72,7 @@ func TestEveryPairOfStateAndTrigger(t *testing.T) {
 				if !named {
 					want.next = s
 				}
-				got, effects := next(s, trigger)
+				got, effects := Next(s, trigger)
 				if got != want.next || !slices.Equal(effects, want.effects) {
 					t.Errorf("next = %v %v, want %v %v", got, effects, want.next, want.effects)
 				}
@@ -95,7 +95,7 @@ func TestEveryCallFinishesOnce(t *testing.T) {
 			return
 		}
 		for trigger := Prepared; trigger <= ShutDown; trigger++ {
-			to, effects := next(s, trigger)
+			to, effects := Next(s, trigger)
 			f, st := finished, started
 			for _, e := range effects {
 				switch e {
