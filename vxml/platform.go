@@ -164,8 +164,8 @@ type Alternative struct {
 	Confidence     float64 // 0 to 1
 	Interpretation string  // the semantic result as the engine gave it: text, or XML of the instance
 	Mode           string  // "voice" or "dtmf"
-	// Spellings, if there are any, say that the engine knows no grammars: these are
-	// the ways to write what it heard, and one of them must belong to a grammar.
+	// Spellings are set by an engine that knows no grammars: they are the ways to write
+	// what it heard, one of which must match a grammar. Nil: the engine has matched.
 	Spellings []string
 }
 
@@ -285,8 +285,8 @@ type Recorder interface {
 	Record(ctx context.Context, req RecordRequest) (Recording, error)
 }
 
-// RecordRequest says how to record (VoiceXML 2.0 section 2.3.6). The silence that
-// ends a recording, and the key, are no part of it; the beep is neither.
+// RecordRequest says how to record (VoiceXML 2.0 section 2.3.6). A recording contains
+// neither the beep before it nor the silence or the key that ends it.
 type RecordRequest struct {
 	Type         string // media type, or empty for the platform's choice
 	Beep         bool   // a tone before the recording begins
@@ -416,14 +416,14 @@ type Message struct {
 	SourceType  string // of one received: how it came, such as "sip"
 }
 
-// Discreet is a platform that logs, traces or records what the caller presses
-// and says: it is told when that is private (com.genesyslab.private).
+// Discreet is a Platform that logs, traces or records what the caller presses and
+// says, and is told while that is private (property com.genesyslab.private).
 type Discreet interface {
 	// Private says whether what the caller does from now on is to be hidden.
 	Private(on bool)
 }
 
-// Reasoned is a platform that knows why the caller is gone.
+// Reasoned is a Platform that knows why the caller has hung up.
 type Reasoned interface {
 	// Reason is, after HungUp, what becomes _message of the event; "" when
 	// nothing is known (RFC 5552 section 2.5).

@@ -14,7 +14,7 @@ import (
 
 // Overload is how new calls are refused for want of capacity.
 type Overload struct {
-	// Limits beside Config.Max, whose place in them is filled in.
+	// Limits are those besides Config.Max; their Calls is taken from there.
 	Limits admission.Limits
 	// Status of the refusal: 503 when zero; the product sends 486.
 	Status int

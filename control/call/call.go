@@ -1,9 +1,13 @@
-// Package call is one telephone call: its dialog, its caller's leg, the service
-// that answers it, and its end. Whatever happens to the call reaches its inbox as
-// a trigger, and a pure state machine says what is to be done. Who handles what is
-// in the inbox, one message after the other, owns the call meanwhile; what takes
-// its time is done by one goroutine, from INVITE to record. The package owns
-// nothing beyond its calls.
+// Package call serves telephone calls, each from its INVITE to its record: it brings
+// together the SIP dialog, the media leg towards the caller, and the service that the
+// call asks for.
+//
+// Whatever happens to a call, a SIP event, silence on its leg, the end of its service,
+// becomes a message in the call's inbox. The messages are handled one after the other, by
+// one goroutine at a time; while that handles them it is the call's owner, and nobody else
+// touches the call's state. Package lifecycle decides what a message leads to. What takes
+// its time, to prepare, answer and run the service, is done by the goroutine that
+// serves the call.
 package call
 
 import (
@@ -32,7 +36,7 @@ type Dialog interface {
 	Hosts
 }
 
-// Identity is what the INVITE said.
+// Identity is whom a call is from and for, as its INVITE said.
 type Identity interface {
 	CallID() string
 	LocalURI() string
@@ -41,7 +45,7 @@ type Identity interface {
 	Headers() header.Fields
 }
 
-// Signalling ends, answers and follows a dialog.
+// Signalling answers, refuses, ends and follows a dialog.
 type Signalling interface {
 	RemoteSDP() []byte
 	Answer(ctx context.Context, sdp []byte) error
@@ -50,8 +54,8 @@ type Signalling interface {
 	Notify(f func(sip.Event)) // as *sip.Dialog
 }
 
-// Hosts are the addresses that the dialog's messages travel between, our tag in
-// them, and the bodies of the first.
+// Hosts tells the addresses between which the dialog's messages travel, our tag in
+// them, and the bodies of the message with which the far end opened the dialog.
 type Hosts interface {
 	LocalHost() netip.Addr
 	RemoteHost() netip.Addr
@@ -59,7 +63,9 @@ type Hosts interface {
 	LocalTag() string
 }
 
-// Call is one inbound call. Services use its exported methods, from any goroutine.
+// Call is one call, which has come in or which the platform has placed (see Placed);
+// in both cases the far end is called the caller. Services use its exported methods,
+// from any goroutine.
 type Call struct {
 	id      string
 	log     *slog.Logger
@@ -102,13 +108,14 @@ func (c *Call) Request() route.Request { return c.request }
 // Media is the call's media session.
 func (c *Call) Media() *media.Session { return c.session }
 
-// Caller is the leg towards the caller, and Codec what it speaks.
+// Caller is the media leg towards the caller.
 func (c *Call) Caller() *media.Leg { return c.caller.leg }
 
 // Codec is the audio codec agreed with the caller.
 func (c *Call) Codec() codec.Codec { return c.caller.agreed() }
 
-// Progress is what became of a call that the platform made; false: nothing is known.
+// Progress is what call progress analysis has found of a call that the platform has
+// placed; false: nothing yet, or the call has come in.
 func (c *Call) Progress() (progress.Result, bool) {
 	if p, ours := c.dialog.(*Placed); ours {
 		return p.Progress()
@@ -140,7 +147,8 @@ func (c *Call) Reason() string {
 	return ""
 }
 
-// HangUp ends the dialog; the program goes on until it returns.
+// HangUp ends the dialog. The program is not stopped: HungUp tells it that the call is
+// over, and it has Config.Grace to return.
 func (c *Call) HangUp() { c.HangUpWith(sip.Content{}) }
 
 // HangUpWith is HangUp with a body for the BYE.

@@ -15,7 +15,8 @@ import (
 	"mcp/control/sdp"
 )
 
-// side is a leg with our side of offer and answer with its far end (RFC 3264).
+// side is a leg together with our state of the offers and answers that are exchanged
+// with its far end (RFC 3264).
 type side struct {
 	leg    *media.Leg
 	latch  time.Duration // as FarEnd's

@@ -19,21 +19,21 @@ import (
 	"mcp/control/sip/header"
 )
 
-// Placement is a call that the platform makes by itself.
+// Placement is a call for the platform to place, and what to serve whoever answers it.
 type Placement struct {
 	Destination
 	// Request is what the called party is served.
 	Request route.Request
-	// AAI is told to the party's application: User-to-User (RFC 7433), at most 128
-	// octets. Empty: nothing is.
+	// AAI is application-to-application information for the party, which goes as
+	// User-to-User (RFC 7433): at most 128 octets. Empty: none.
 	AAI string
-	// Analysis has the call listened to: it is given up when the network says that
-	// nobody will answer, and who answers is served once it is known whether that is
-	// a person. Nil: it is not.
+	// Analysis asks for call progress analysis: the call is given up when the network's
+	// tones say that nobody will answer, and an answer is served once it is known whether
+	// a person has given it. Nil: no analysis.
 	Analysis *progress.Options
 }
 
-// ErrOverload says that no further call can be made at present.
+// ErrOverload says that no further call can be placed at present.
 var ErrOverload = errors.New("too many calls")
 
 // Place makes a call and serves the party that answers, as Serve does with a
@@ -66,8 +66,9 @@ func (s *Server) Place(ctx context.Context, p Placement) (*Placed, error) {
 	return d, nil
 }
 
-// Placed is a call that the platform has made: for the call it is the dialog, which
-// begins with the answer. To answer is to call.
+// Placed is a call that the platform places. To its Call it is the dialog, although
+// there is none before the far end has answered: what Answer does for a call that has come
+// in, to establish the dialog, is here to send the INVITE and wait for the answer.
 type Placed struct {
 	dialler  Dialler
 	what     Placement

@@ -30,20 +30,21 @@ type Destination struct {
 	Headers  map[string]string
 	// Patience bounds the time until the answer. Zero: SIP's own bounds.
 	Patience time.Duration
-	// Log is told of the party. Nil: the call's.
+	// Log takes the log's lines about the party. Nil: the call's own does.
 	Log *slog.Logger
-	// Conceal hides in the call's steps what is private. Nil: nothing is.
+	// Conceal returns a text without what is private in it, before the text becomes a
+	// step of the call's record. Nil: nothing is private.
 	Conceal func(string) string
 }
 
-// ErrNoAnswer is why a party that took too long was given up.
+// ErrNoAnswer says that nobody answered within the Destination's Patience.
 var ErrNoAnswer = errors.New("no answer in time")
 
 // errNoDialler says that the platform was built without a way out.
 var errNoDialler = errors.New("calls cannot be placed")
 
-// Party is somebody whom a call has called: a leg and a dialog of its own, until
-// it is gone. Its methods may be called from any goroutine.
+// Party is somebody whom a call has called besides its caller, for a transfer, say: it
+// has a leg and a dialog of its own. Its methods may be called from any goroutine.
 type Party struct {
 	call   *Call
 	to     Destination
@@ -137,8 +138,8 @@ func (p *Party) Err() error {
 	return p.err
 }
 
-// Lost tells, after Gone, whether nobody has hung up: the party's network has taken it
-// away.
+// Lost tells, after Gone, whether the party was lost to a failure of its network,
+// without anybody's having hung up.
 func (p *Party) Lost() bool { return p.lost.Load() }
 
 // Since is when the party answered; zero: it has not.

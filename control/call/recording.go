@@ -19,16 +19,17 @@ type Recordings interface {
 	Vital() bool
 }
 
-// Recording is a call that is being recorded.
+// Recording is one recording of a whole call, under way.
 type Recording interface {
-	// Silence has silence recorded instead of what is said, for a reason such as
-	// private input, until that and all other reasons have gone.
+	// Silence switches a reason to record silence in place of the audio, such as private
+	// input, on or off. Silence is recorded as long as any reason is on.
 	Silence(reason string, on bool)
-	// Stop ends it, for good, and puts it into the call's record. It may be called twice.
+	// Stop ends the recording and enters it in the call's record. It may be called twice.
 	Stop()
 }
 
-// Attentive is a Recording that keeps who takes part in the call besides its caller.
+// Attentive is a Recording that is told which parties join the call, besides its
+// caller, and leave it.
 type Attentive interface {
 	Joined(p *Party)
 	Left(p *Party)
@@ -46,11 +47,12 @@ type recorded struct {
 	over   bool
 }
 
-// Private says whether what is said from now on is nobody's business: recordings
-// of the whole call hold silence meanwhile.
+// Private says whether what is said from now on is private: as long as it is,
+// recordings of the whole call hold silence.
 func (c *Call) Private(on bool) { c.Silence(private, on) }
 
-// Silence has all recordings of the whole call hold silence, as Recording says.
+// Silence switches a reason for silence on or off in all recordings of the whole call:
+// see Recording.
 func (c *Call) Silence(reason string, on bool) {
 	c.recorded.mu.Lock()
 	defer c.recorded.mu.Unlock()
@@ -73,8 +75,9 @@ func (c *Call) Recorded() bool {
 	return len(c.recorded.all) > 0
 }
 
-// Keep has a recording that somebody else has begun be one of the whole call: it holds
-// silence with the others, and ends with the call, or before that with forget.
+// Keep adds a recording that a service has begun to those of the whole call: like them
+// it holds silence while something is private, and is stopped when the call ends. After
+// forget it is no longer one of them.
 func (c *Call) Keep(r Recording) (forget func()) {
 	c.recorded.add(r)
 	return func() {

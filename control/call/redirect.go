@@ -15,7 +15,7 @@ import (
 	"mcp/control/sip"
 )
 
-// ErrRedirect says that audio cannot go from far end to far end.
+// ErrRedirect says that the audio of two far ends cannot bypass the platform.
 var ErrRedirect = errors.New("audio cannot bypass the platform")
 
 // errOver says that a call's owner has gone.
@@ -62,12 +62,13 @@ func (c *Call) owned(f func() error) error {
 	}
 }
 
-// Redirect lets the caller and a party send their audio to each other and no more
-// to the platform, by a re-INVITE of each; their signalling stays. Only those who
-// speak the same codec can, and to whom nobody else listens, such as a recording.
-// What either offers from then on, such as hold, is for the other to answer. Over is
-// closed when the audio of both passes the platform again: after Restore, or when one
-// of them offers what the other cannot take, and the platform can.
+// Redirect has the caller and a party send their audio to each other directly, past
+// the platform, by a re-INVITE of each. Both dialogs stay with the platform. It fails with
+// ErrRedirect unless both speak the same codec in the clear and nothing on the platform,
+// such as a recording, listens to them. What one of them offers from then on, such as
+// hold, is passed on for the other to answer. Over is closed when the audio of both passes
+// the platform again: after Restore, or when one offers what the platform can accept but
+// the other cannot.
 func (c *Call) Redirect(ctx context.Context, p *Party) (over <-chan struct{}, err error) {
 	var at *sdp.Session
 	if err := c.owned(func() (err error) { at, over, err = c.divert(p); return err }); err != nil {

@@ -17,8 +17,8 @@ import (
 	"mcp/control/sip/header"
 )
 
-// life is what only the owner touches, but for gone, which is closed at the end, and what
-// is known before there is anything to handle.
+// life is the part of a call that only the owner touches, the goroutine that handles
+// the inbox at the moment. Exceptions are gone, and what is set before the first message.
 type life struct {
 	state   lifecycle.State
 	gone    chan struct{}
@@ -50,8 +50,8 @@ func (c *Call) run(ctx context.Context) {
 	c.finish()
 }
 
-// step takes a call further: it answers, or serves it. Each follows on what the one
-// before has reported.
+// step is a piece of work of the goroutine that serves the call: to answer, to run the
+// service. The owner asks for one once the one before has been reported done.
 type step func(*Call)
 
 // take handles a message. After the last one nothing is left to be done but to finish.

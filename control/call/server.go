@@ -35,11 +35,11 @@ const (
 type Config struct {
 	// Max is how many calls are served at once; more are refused. 0: no limit but ports.
 	Max int
-	// Overload says how, and what else bounds new calls.
+	// Overload says how they are refused, and what else bounds new calls.
 	Overload Overload
-	// Codecs are offered and accepted, by preference. PCMU and PCMA.
+	// Codecs are what is offered and accepted, the preferred one first. PCMU and PCMA.
 	Codecs []sdp.Codec
-	// Noise has comfort noise (RFC 3389) agreed on with whoever has it, too.
+	// Noise adds comfort noise (RFC 3389) to what is offered and accepted.
 	Noise bool
 	// MediaAddress is the local address of callers' media. Zero: where signalling arrives.
 	MediaAddress netip.Addr
@@ -51,11 +51,11 @@ type Config struct {
 	// MediaTimeout is how long a caller's audio may stay away, HoldTimeout while it
 	// was agreed that none comes. Zero: for ever.
 	MediaTimeout, HoldTimeout time.Duration
-	// Overrides are the options, "section.option" or "section.*", that whoever sends a
-	// call may set for it by its Request-URI. None.
+	// Overrides are the options of the configuration, as "section.option" or
+	// "section.*", that the sender of a call may set for it in its Request-URI. None.
 	Overrides []string
-	// ParentHeader is the header, in lower case, whose trace context is believed
-	// (W3C Trace Context, traceparent). None.
+	// ParentHeader names, in lower case, the header of an INVITE whose trace context
+	// (a traceparent of W3C Trace Context) the call's trace is to continue. None.
 	ParentHeader string
 	// PrepareTime bounds the time between INVITE and answer. 30 s.
 	PrepareTime time.Duration
@@ -80,7 +80,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Recorder keeps what calls leave behind.
+// Recorder keeps the calls' records.
 type Recorder interface {
 	// Check fails when the records of further calls could not be kept.
 	Check(ctx context.Context) error

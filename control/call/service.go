@@ -47,7 +47,7 @@ type Selector interface {
 	Select(invite Identity) (Choice, error)
 }
 
-// Choice is the service for a call, and what it is asked for.
+// Choice is the service that is to serve a call, and what the call asks of it.
 type Choice struct {
 	Service Service
 	Request route.Request

@@ -26,9 +26,10 @@ type Listener interface {
 	Heard(ev sip.Event) bool
 }
 
-// Abandoner is a Program that holds something from when it is prepared.
+// Abandoner is a Program that holds resources before it runs.
 type Abandoner interface {
-	// Abandon lets go of it: the call has ended, and Run was never called.
+	// Abandon releases them. It is called in place of Run when the call has ended before
+	// its program could run.
 	Abandon()
 }
 

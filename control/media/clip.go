@@ -252,8 +252,8 @@ const maxLive = 10 * 60 * 8000
 // NewLive begins a clip of which nothing is there yet, in Law(c).
 func NewLive(c codec.Codec) *Live { return &Live{codec: Law(c)} }
 
-// Law is the law of G.711 in which engines hear, and write for, somebody who speaks
-// a codec: its own, or PCMU.
+// Law is the form of G.711, PCMU or PCMA, in which speech engines exchange audio with
+// a leg of the given codec: that codec itself if it is one of the two, otherwise PCMU.
 func Law(c codec.Codec) codec.Codec {
 	if isLaw(c) {
 		return c

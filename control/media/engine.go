@@ -26,11 +26,11 @@ type Config struct {
 	PortMin, PortMax uint16        // the RTP range; 20000 to 45000 when both are zero
 	ReportInterval   time.Duration // between a leg's RTCP reports; 5 s when zero
 	DSCP             uint8         // of what is sent, RFC 2474
-	// Suppress has silence that is made in userspace sent as comfort noise to far ends
-	// that have agreed to it.
+	// Suppress sends silence in audio from userspace, such as a mixer's, as comfort noise
+	// to far ends that have agreed to that.
 	Suppress bool
-	// Secure carries the legs whose packets are protected, where the plane of all
-	// others cannot; nil: it can, or nobody does. It is closed by who made it.
+	// Secure is a second plane, for the legs that use SRTP, where the engine's own plane
+	// has none. Nil: it has, or no leg uses SRTP. The engine does not close it.
 	Secure Plane
 }
 

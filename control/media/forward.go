@@ -192,9 +192,9 @@ func (l *Leg) pass(s *legState, payload []byte) {
 	}
 }
 
-// Copy is a leg that takes a copy of what another's far end says, or hears: that
-// of a recording server. The plane relays it if nobody else hears the same, and
-// userspace sends it on otherwise.
+// Copy sends to one leg, such as that towards a recording server, a copy of what the
+// far end of another leg says, or hears. The plane relays the copy unless it relays the
+// same audio to a listener already; then userspace sends it.
 type Copy struct {
 	from, to *Leg
 	heard    bool // what the far end hears, not what it says

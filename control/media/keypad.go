@@ -189,9 +189,9 @@ func (l *Leg) Digits() <-chan Digit {
 	return p.queueLocked()
 }
 
-// TakeDigits hands f what Digits would deliver, what waits already first, until the
-// function it returns is called. F is not called twice at once, must not block, and is
-// false when it has no room.
+// TakeDigits hands f what Digits would deliver, beginning with the keys that wait
+// there, until stop is called. It calls f for one key at a time; f must not block, and
+// returns false when it has no room for a key.
 func (l *Leg) TakeDigits(f func(Digit) bool) (stop func()) {
 	p := &l.pressed
 	p.mu.Lock()

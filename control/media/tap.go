@@ -24,7 +24,7 @@ type Heard struct {
 	At        time.Time // when the plane received it
 }
 
-// Listener is who listens to a leg's audio.
+// Listener takes the audio of a leg.
 type Listener interface {
 	// Audio takes a packet. It is called from one goroutine of the plane at a
 	// time, must not block, does not keep the payload, and does not close its Tap.
@@ -37,8 +37,8 @@ type ListenerFunc func(Heard)
 // Audio implements Listener.
 func (f ListenerFunc) Audio(h Heard) { f(h) }
 
-// Tap is a listener at a leg. While there is one, the plane copies the leg's
-// audio to userspace, and goes on relaying it.
+// Tap attaches a Listener to a leg. As long as it is open the plane also copies the
+// leg's audio to userspace, besides relaying it.
 type Tap struct {
 	leg *Leg
 	to  Listener
@@ -50,8 +50,9 @@ func (l *Leg) Tap(to Listener) (*Tap, error) {
 	return l.session.listen(&Tap{leg: l, to: to})
 }
 
-// Monitor begins to hand over what a leg's far end hears, whoever says it: legs
-// that are relayed to it, clips, mixers. Prompts are sent one by one meanwhile.
+// Monitor begins to hand over what a leg's far end hears, whatever the source: legs
+// that are relayed to it, clips, mixers. Meanwhile the packets of prompts are sent from
+// userspace, where they can be heard, and not played by the plane.
 func (l *Leg) Monitor(to Listener) (*Tap, error) {
 	return l.session.listen(&Tap{leg: l, to: to, out: true})
 }

@@ -1,9 +1,9 @@
 // Package sip is the platform's SIP user agent: it answers calls, places them
 // and hands each one over as a Dialog.
 //
-// Owns: the dialogs, and beneath it (package wire) the sockets and
-// transactions. Never: what is in a session description, and what a call is
-// for. No type of the SIP library appears in its API.
+// It keeps the dialogs; package wire beneath it keeps sockets and transactions. It
+// knows neither what session descriptions say nor what calls are for. No type of
+// the SIP library appears in its API.
 //
 // Every dialog ends: by BYE from either side, by CANCEL, by a 2xx that nobody
 // acknowledges, or when the connection of the far end is gone and none can be
@@ -29,7 +29,7 @@ import (
 	"mcp/control/sip/wire"
 )
 
-// What calls of this package fail with.
+// The errors by which callers of this package tell failures apart.
 var (
 	ErrCancelled = errors.New("the caller cancelled the call")
 	ErrNoAck     = errors.New("the answer was never acknowledged")

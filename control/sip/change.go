@@ -13,7 +13,7 @@ import (
 	"mcp/control/sip/wire"
 )
 
-// Change is a wish of ours to change the session.
+// Change is a change of the session that we ask the far end for.
 type Change struct {
 	// Offer is our new session description. Without it the far end makes the
 	// offer, and Answer says what we make of it.

@@ -161,7 +161,7 @@ func (d *Dialog) CallID() string { return d.id.call }
 // LocalTag is our tag in From or To.
 func (d *Dialog) LocalTag() string { return d.id.local }
 
-// RemoteTag is the far end's.
+// RemoteTag is the far end's tag in From or To.
 func (d *Dialog) RemoteTag() string { return d.id.remote }
 
 // named are a dialog's addresses in writing, which many ask for.
@@ -194,7 +194,7 @@ func (d *Dialog) RequestURI() URI { return d.names().request }
 // nor whether the message abbreviated it.
 func (d *Dialog) Header(name string) []string { return header.Values(d.opening.Headers(), name) }
 
-// Headers are all of them.
+// Headers are all headers of the message with which the far end opened the dialog.
 func (d *Dialog) Headers() header.Fields { return fieldsOf(d.opening.Headers()) }
 
 // Parts are the bodies of the message with which the far end opened the dialog,

@@ -99,8 +99,9 @@ func (d *Dialog) concludeLocked(last Event) {
 	}
 }
 
-// Decline answers an event that its taker has no use for, as the far end may
-// expect of somebody who cannot do what it asks.
+// Decline answers an event that is of no use to whoever takes the dialog's events: the
+// far end learns that what it asks for cannot be done. Events that need no answer are
+// left alone.
 func Decline(ev Event) error {
 	switch ev := ev.(type) {
 	case *Reinvite:

@@ -25,7 +25,8 @@ type Refer struct {
 	Headers  map[string]string
 }
 
-// Note is what a NOTIFY says of the far end's call: its latest response.
+// Note is what a NOTIFY says of the call that a REFER asked for: the latest response
+// to it.
 type Note struct {
 	Status int
 	Reason string

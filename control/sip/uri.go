@@ -94,7 +94,8 @@ var singular = map[string]bool{
 	"route": true, "record-route": true,
 }
 
-// CheckHeaders tells which header an application cannot add to a request, and why.
+// CheckHeaders fails when an application may not add one of the headers to a request;
+// the error names it and says why.
 func CheckHeaders(headers map[string]string) error {
 	for name, value := range headers {
 		if err := checkHeader(name, value); err != nil {

@@ -1,6 +1,7 @@
-// Package inbox keeps what somebody is told until it is handled, one message after the
-// other and in the order in which they came. It takes no goroutine that waits for the
-// next: who tells something while nobody handles does so, or sees to it.
+// Package inbox is a queue of messages to one receiver, which are handled one after the
+// other in the order in which they came. No goroutine waits for the next one: whoever
+// puts a message into an inbox whose messages nobody is handling handles them, or has
+// it done.
 package inbox
 
 import "sync"
@@ -13,8 +14,8 @@ type Inbox[M any] struct {
 	closed  bool
 }
 
-// Put adds a message, from any goroutine, and never blocks. True: nobody handles at
-// present, and who has put it must have Handle run.
+// Put adds a message, from any goroutine, and never blocks. Alone is true when nobody
+// is handling messages at present: the caller must then see that Handle runs.
 func (b *Inbox[M]) Put(m M) (alone bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

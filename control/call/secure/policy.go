@@ -1,6 +1,7 @@
-// Package secure is offer and answer about SRTP: which of what the far end offers a
-// leg takes, what is offered to it, and what both have agreed on then. It is pure
-// but for the keys, which are random. Keys are never part of an error or a log.
+// Package secure negotiates SRTP by offer and answer: what a leg accepts of what the
+// far end offers, what is offered to the far end, and what the two have agreed on in the
+// end. All is computed from its arguments, except for keys, which are random. Keys
+// are never part of an error or a log line.
 package secure
 
 import (
