@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcp/control/media/codec"
+	"mcp/control/media/plan"
 )
 
 // ErrFed says that a leg hears one source from outside its session already.
@@ -163,13 +164,13 @@ func (s *Session) relink(f *feed, on bool) error {
 func (f *feed) foreign() string { return f.leg.session.call + "\x00" + f.leg.name }
 
 // linkLocked puts into a graph what other sessions' legs hear of this one's.
-func (s *Session) linkLocked(g *Graph) {
+func (s *Session) linkLocked(g *plan.Graph) {
 	if len(s.links) == 0 {
 		return
 	}
 	g.Edges = slices.Clone(g.Edges)
 	for _, f := range s.links {
-		g.Edges = append(g.Edges, Edge{f.from.name, f.foreign()})
+		g.Edges = append(g.Edges, plan.Edge{From: f.from.name, To: f.foreign()})
 		if !f.paused.Load() {
 			g.Legs[f.foreign()] = f.leg.spoken()
 			mark(&g.Apart, f.foreign(), f.leg.carrier.Load().apart)

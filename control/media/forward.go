@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcp/control/media/codec"
+	"mcp/control/media/plan"
 	"mcp/control/media/resample"
 )
 
@@ -21,7 +22,7 @@ type forwarder struct {
 	mark bool   // the next packet has the marker
 }
 
-func newForwarder(to *Leg, f Forward) (_ *forwarder, err error) {
+func newForwarder(to *Leg, f plan.Forward) (_ *forwarder, err error) {
 	w := &forwarder{to: to}
 	switch {
 	case f.From.Same(f.As):
@@ -277,9 +278,9 @@ type copier struct {
 	mute bool
 
 	passage passage
-	forward *forwarder // nil: none yet
-	way     Forward    // of the forwarder
-	skipped bool       // something was not sent
+	forward *forwarder   // nil: none yet
+	way     plan.Forward // of the forwarder
+	skipped bool         // something was not sent
 }
 
 // Audio implements Listener.
@@ -296,7 +297,7 @@ func (c *copier) Audio(h Heard) {
 }
 
 func (c *copier) send(h Heard, as codec.Codec, p packet) error {
-	if way := (Forward{To: c.to.name, From: h.Codec, As: as}); c.forward == nil || !way.From.Same(c.way.From) || !as.Same(c.way.As) {
+	if way := (plan.Forward{To: c.to.name, From: h.Codec, As: as}); c.forward == nil || !way.From.Same(c.way.From) || !as.Same(c.way.As) {
 		f, err := newForwarder(c.to, way)
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 
 	"mcp/control/media/codec"
 	"mcp/control/media/dtmf"
+	"mcp/control/media/plan"
 	"mcp/control/media/srtp"
 )
 
@@ -292,9 +293,9 @@ func (s *Session) moveLocked(l *Leg, next *carrier) error {
 			continue
 		}
 		o.applied.Relay = ""
-		errs = append(errs, o.carrier.Load().Route(Route{Copy: o.applied.copied()}))
+		errs = append(errs, o.carrier.Load().Route(Route{Copy: o.applied.Copied()}))
 	}
-	l.applied = Rule{}
+	l.applied = plan.Rule{}
 	if b := l.playing; b != nil {
 		s.engine.reclaim(b)
 	}

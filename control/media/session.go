@@ -14,6 +14,7 @@ import (
 	"mcp/control/media/clock"
 	"mcp/control/media/codec"
 	"mcp/control/media/dtmf"
+	"mcp/control/media/plan"
 	"mcp/control/media/report"
 	"mcp/control/media/srtp"
 )
@@ -26,7 +27,7 @@ type Session struct {
 
 	mu     sync.Mutex // guards what follows, and what its legs do for it
 	legs   []*Leg     // those that are open, in the order of their opening
-	edges  []Edge
+	edges  []plan.Edge
 	links  []*feed   // legs of other sessions that hear legs of this one
 	closed []Summary // legs that have ended; complete when over
 	over   bool
@@ -36,7 +37,7 @@ type Session struct {
 type duty struct {
 	playing *Playback // nil: nothing is played
 	fed     *feed     // what it hears from outside; nil: nothing
-	applied Rule
+	applied plan.Rule
 	aside   atomic.Bool // it only takes a copy; without the lock
 }
 
@@ -170,7 +171,7 @@ func (s *Session) connectAndTell(l *Leg, state *legState) error {
 func (s *Session) Join(from, to *Leg) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	edge := Edge{from.name, to.name}
+	edge := plan.Edge{From: from.name, To: to.name}
 	if !s.hasLocked(from) || !s.hasLocked(to) {
 		return ErrClosed
 	}
@@ -189,7 +190,7 @@ func (s *Session) Join(from, to *Leg) error {
 func (s *Session) Part(from, to *Leg) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.edges = slices.DeleteFunc(s.edges, func(e Edge) bool { return e == Edge{from.name, to.name} })
+	s.edges = slices.DeleteFunc(s.edges, func(e plan.Edge) bool { return e == plan.Edge{From: from.name, To: to.name} })
 	return s.applyLocked()
 }
 
@@ -280,8 +281,8 @@ func (s *Session) played(b *Playback) {
 	s.resound(b.leg)
 }
 
-func (s *Session) graphLocked() Graph {
-	g := Graph{Legs: make(map[string]codec.Codec, len(s.legs)), Edges: s.edges}
+func (s *Session) graphLocked() plan.Graph {
+	g := plan.Graph{Legs: make(map[string]codec.Codec, len(s.legs)), Edges: s.edges}
 	for _, l := range s.legs {
 		g.Legs[l.name] = l.spoken()
 		mark(&g.Tapped, l.name, l.isTapped())
@@ -308,7 +309,7 @@ func mark(set *map[string]bool, name string, belongs bool) {
 }
 
 // planLocked plans the graph. Most sessions have none: their one leg is played to.
-func (s *Session) planLocked() (Plan, error) {
+func (s *Session) planLocked() (plan.Rules, error) {
 	heard := len(s.edges)+len(s.links) > 0
 	for _, l := range s.legs {
 		heard = heard || l.isTapped()
@@ -325,12 +326,12 @@ func (s *Session) applyLocked() error {
 		return nil
 	}
 	s.pauseLocked()
-	plan, err := s.planLocked()
+	rules, err := s.planLocked()
 	if err != nil {
 		return err
 	}
 	for _, l := range s.legs {
-		rule := plan[l.name]
+		rule := rules[l.name]
 		if rule.Equal(l.applied) {
 			continue
 		}
@@ -342,7 +343,7 @@ func (s *Session) applyLocked() error {
 	return nil
 }
 
-func (s *Session) routeLocked(l *Leg, r Rule) error {
+func (s *Session) routeLocked(l *Leg, r plan.Rule) error {
 	var targets []*forwarder
 	for _, f := range r.Forward {
 		target, err := newForwarder(s.reachLocked(f.To), f)
@@ -352,7 +353,7 @@ func (s *Session) routeLocked(l *Leg, r Rule) error {
 		targets = append(targets, target)
 	}
 	l.forward.Store(&targets)
-	route := Route{Copy: r.copied()}
+	route := Route{Copy: r.Copied()}
 	l.relayed.Store(nil)
 	if r.Relay != "" {
 		to := s.reachLocked(r.Relay)
@@ -375,7 +376,7 @@ func (s *Session) closeLeg(l *Leg) error {
 	if !slices.Contains(s.legs, l) {
 		return nil
 	}
-	s.edges = slices.DeleteFunc(s.edges, func(e Edge) bool { return e.From == l.name || e.To == l.name })
+	s.edges = slices.DeleteFunc(s.edges, func(e plan.Edge) bool { return e.From == l.name || e.To == l.name })
 	err := s.applyLocked()
 	s.legs = slices.DeleteFunc(s.legs, func(o *Leg) bool { return o == l })
 	return errors.Join(detached, err, s.endLocked(l))

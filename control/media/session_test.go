@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mcp/control/media/codec"
+	"mcp/control/media/plan"
 	"mcp/control/media/ports"
 )
 
@@ -71,7 +72,7 @@ func TestTwoSourcesNeedAMixer(t *testing.T) {
 	first, f := s.connected("first", codec.PCMU)
 	second, g := s.connected("second", codec.PCMU)
 	s.must(s.session.Join(first, caller))
-	if err := s.session.Join(second, caller); !errors.Is(err, ErrNeedsMixer) {
+	if err := s.session.Join(second, caller); !errors.Is(err, plan.ErrNeedsMixer) {
 		t.Errorf("two sources: %v", err)
 	}
 	f.wantRoute(t, c, false, 1)

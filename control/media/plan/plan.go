@@ -1,4 +1,7 @@
-package media
+// Package plan works out how a call's audio travels: which of it the media plane
+// relays by itself, and which userspace has to hear, transcode or send. It is a pure
+// function from what the call wants, a graph of legs, to a rule for each leg.
+package plan
 
 import (
 	"errors"
@@ -12,7 +15,7 @@ import (
 var ErrNeedsMixer = errors.New("two sources for one leg need a mixer")
 
 // Graph is what a call wants of its media: which leg hears which, and what
-// userspace hears and says.
+// userspace hears and says. Legs are known by their names.
 type Graph struct {
 	// Legs are the connected legs' codecs by name, those of other sessions that
 	// a link leads to among them. An edge of a leg that is not there waits.
@@ -45,8 +48,8 @@ type Graph struct {
 // Edge is one leg's audio on its way to another leg's far end.
 type Edge struct{ From, To string }
 
-// Plan says, for each leg that somebody hears, how its audio travels.
-type Plan map[string]Rule
+// Rules say how the audio of each leg that somebody hears travels, by its name.
+type Rules map[string]Rule
 
 // Rule is how one leg's arriving audio travels.
 type Rule struct {
@@ -70,20 +73,20 @@ func (r Rule) Equal(s Rule) bool {
 	return r.Relay == s.Relay && r.Tapped == s.Tapped && slices.Equal(r.Forward, s.Forward)
 }
 
-// copied tells whether userspace needs the audio at all.
-func (r Rule) copied() bool { return r.Tapped || len(r.Forward) > 0 }
+// Copied tells whether userspace needs the audio at all.
+func (r Rule) Copied() bool { return r.Tapped || len(r.Forward) > 0 }
 
 // Plan turns a graph into rules. The plane relays wherever both ends speak the
 // same codec, comfort noise included, and it carries both; everything else is left to
 // userspace.
-func (g Graph) Plan() (Plan, error) {
+func (g Graph) Plan() (Rules, error) {
 	if err := g.check(); err != nil {
 		return nil, err
 	}
-	plan := Plan{}
+	rules := Rules{}
 	for name, tapped := range g.Tapped {
 		if tapped && g.Legs[name].Name != "" {
-			plan[name] = Rule{Tapped: true}
+			rules[name] = Rule{Tapped: true}
 		}
 	}
 	for _, e := range g.byRank() {
@@ -91,16 +94,16 @@ func (g Graph) Plan() (Plan, error) {
 		if from.Name == "" || to.Name == "" || g.Playing[e.To] || g.Fed[e.To] {
 			continue
 		}
-		rule := plan[e.From]
+		rule := rules[e.From]
 		if rule.Relay == "" && g.relays(e) {
 			rule.Relay = e.To
 			rule.Tapped = rule.Tapped || g.Monitored[e.To]
 		} else {
 			rule.Forward = append(rule.Forward, Forward{To: e.To, From: from, As: to})
 		}
-		plan[e.From] = rule
+		rules[e.From] = rule
 	}
-	return plan, nil
+	return rules, nil
 }
 
 // relays tells whether a plane can relay along an edge.

@@ -1,4 +1,4 @@
-package media
+package plan
 
 import (
 	"errors"
@@ -18,58 +18,58 @@ func TestPlan(t *testing.T) {
 		fed     []string
 		tapped  []string
 		aside   string
-		want    Plan
+		want    Rules
 		err     error
 	}{
 		{name: "nothing"},
-		{name: "one way", edges: []Edge{{"caller", "server"}}, want: Plan{"caller": {Relay: "server"}}},
+		{name: "one way", edges: []Edge{{"caller", "server"}}, want: Rules{"caller": {Relay: "server"}}},
 		{
 			name: "both ways", edges: []Edge{{"caller", "server"}, {"server", "caller"}},
-			want: Plan{"caller": {Relay: "server"}, "server": {Relay: "caller"}},
+			want: Rules{"caller": {Relay: "server"}, "server": {Relay: "caller"}},
 		},
 		{
 			name: "payload types do not matter", edges: []Edge{{"caller", "dynamic"}},
-			want: Plan{"caller": {Relay: "dynamic"}},
+			want: Rules{"caller": {Relay: "dynamic"}},
 		},
 		{
 			name: "another codec", edges: []Edge{{"caller", "alaw"}, {"alaw", "caller"}},
-			want: Plan{"caller": {Forward: []Forward{{"alaw", u, a}}}, "alaw": {Forward: []Forward{{"caller", a, u}}}},
+			want: Rules{"caller": {Forward: []Forward{{"alaw", u, a}}}, "alaw": {Forward: []Forward{{"caller", a, u}}}},
 		},
 		{
 			name: "several hear one", edges: []Edge{{"caller", "alaw"}, {"caller", "server"}, {"caller", "dynamic"}},
-			want: Plan{"caller": {Relay: "server", Forward: []Forward{{"alaw", u, a}, {"dynamic", u, dynamic}}}},
+			want: Rules{"caller": {Relay: "server", Forward: []Forward{{"alaw", u, a}, {"dynamic", u, dynamic}}}},
 		},
 		{
 			name: "a clip is heard alone", edges: []Edge{{"server", "caller"}, {"caller", "server"}}, playing: []string{"caller"},
-			want: Plan{"caller": {Relay: "server"}},
+			want: Rules{"caller": {Relay: "server"}},
 		},
 		{
 			name: "a clip to one of several", edges: []Edge{{"caller", "server"}, {"caller", "dynamic"}}, playing: []string{"server"},
-			want: Plan{"caller": {Relay: "dynamic"}},
+			want: Rules{"caller": {Relay: "dynamic"}},
 		},
-		{name: "not connected yet", edges: []Edge{{"caller", "unconnected"}, {"unconnected", "caller"}}, want: Plan{}},
-		{name: "a leg that is gone", edges: []Edge{{"caller", "gone"}}, want: Plan{}},
+		{name: "not connected yet", edges: []Edge{{"caller", "unconnected"}, {"unconnected", "caller"}}, want: Rules{}},
+		{name: "a leg that is gone", edges: []Edge{{"caller", "gone"}}, want: Rules{}},
 		{
 			name: "a tap beside a relay", edges: []Edge{{"caller", "server"}}, tapped: []string{"caller"},
-			want: Plan{"caller": {Relay: "server", Tapped: true}},
+			want: Rules{"caller": {Relay: "server", Tapped: true}},
 		},
 		{
 			name: "a copy alone", edges: []Edge{{"caller", "dynamic"}}, aside: "dynamic",
-			want: Plan{"caller": {Relay: "dynamic"}},
+			want: Rules{"caller": {Relay: "dynamic"}},
 		},
 		{
 			name: "a copy beside a relay", edges: []Edge{{"caller", "dynamic"}, {"caller", "server"}}, aside: "dynamic",
-			want: Plan{"caller": {Relay: "server", Forward: []Forward{{"dynamic", u, dynamic}}}},
+			want: Rules{"caller": {Relay: "server", Forward: []Forward{{"dynamic", u, dynamic}}}},
 		},
-		{name: "a tap alone", tapped: []string{"caller"}, want: Plan{"caller": {Tapped: true}}},
-		{name: "a tap of a leg that is not connected", tapped: []string{"unconnected", "gone"}, want: Plan{}},
+		{name: "a tap alone", tapped: []string{"caller"}, want: Rules{"caller": {Tapped: true}}},
+		{name: "a tap of a leg that is not connected", tapped: []string{"unconnected", "gone"}, want: Rules{}},
 		{
 			name: "what is fed hears no leg", edges: []Edge{{"server", "caller"}, {"caller", "server"}}, fed: []string{"caller"},
-			want: Plan{"caller": {Relay: "server"}},
+			want: Rules{"caller": {Relay: "server"}},
 		},
 		{name: "two in a mixer", tapped: []string{"caller", "server"}, fed: []string{"caller", "server"},
 			edges: []Edge{{"caller", "server"}, {"server", "caller"}},
-			want:  Plan{"caller": {Tapped: true}, "server": {Tapped: true}}},
+			want:  Rules{"caller": {Tapped: true}, "server": {Tapped: true}}},
 		{name: "two sources", edges: []Edge{{"server", "caller"}, {"alaw", "caller"}}, err: ErrNeedsMixer},
 		{name: "two sources while a clip plays", edges: []Edge{{"server", "caller"}, {"alaw", "caller"}}, playing: []string{"caller"}, err: ErrNeedsMixer},
 	}
