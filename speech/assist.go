@@ -10,7 +10,7 @@ type Assistant interface {
 	Assist(ctx context.Context, o Overheard) (Assistance, error)
 }
 
-// Overheard is a conversation.
+// Overheard is a conversation of a caller with an agent, as an Assistant hears it.
 type Overheard struct {
 	Party     Party
 	Language  string            // BCP 47

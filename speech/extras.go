@@ -108,7 +108,7 @@ type Particular interface {
 	OpenFor(ctx context.Context, offer Media, p Particulars) (Session, error)
 }
 
-// Particulars are what a session has of its own.
+// Particulars are what sets a session apart from the others of its Engine.
 type Particulars struct {
 	// Call is the name by which logs know the call.
 	Call string

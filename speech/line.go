@@ -14,7 +14,7 @@ type Attacher interface {
 	Attach(ctx context.Context, line Line) (Session, error)
 }
 
-// Line is a call as such an engine has it.
+// Line is a call as an Attacher's session hears it and speaks to it.
 type Line interface {
 	Party() Party
 	// Codec is of the audio both ways: PCMU or PCMA at 8000 Hz.

@@ -2,9 +2,9 @@
 // them agree on (RFC 4566, RFC 3264), for calls of one audio stream with
 // telephone events. It is pure: no sockets, no clocks, no name resolution.
 //
-// Owns: which codec, address, direction and packet time a call's audio has.
-// Never: ports and keys, which the caller brings, and media other than audio over
-// RTP or SRTP, which an answer refuses line by line.
+// It decides which codec, address, direction and packet time a call's audio has.
+// Ports and keys are handed to it. Media other than audio over RTP or SRTP it refuses in
+// answers, line by line.
 package sdp
 
 import (

@@ -140,7 +140,8 @@ func (r Result) Failed() bool {
 	return false
 }
 
-// FailedError is why a call was given up that the network said nobody will answer.
+// FailedError says that a call was given up because the tones of the network tell that
+// nobody will answer.
 type FailedError struct{ Outcome detect.Outcome }
 
 func (e *FailedError) Error() string { return "the network says " + string(e.Outcome) }

@@ -10,7 +10,7 @@
 // the transaction's lock; a UDP response above 1300 bytes is refused; and the
 // address of every UDP peer ever heard of is kept.
 //
-// Owns: the sockets and every transaction. Never: what a dialog is.
+// It keeps the sockets and every transaction, and knows of no dialogs.
 package wire
 
 import (
