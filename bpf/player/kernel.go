@@ -161,7 +161,8 @@ func newRunner(program int, pace *playerPace, enter systemCall) *runner {
 func (r *runner) send(t turn) error {
 	r.run.repeat = t.left()
 	atomic.StoreUint64(&r.pace.NowNs, r.clock.Now())
-	r.run.sizeIn = r.pace.FrameLength
+	// The kernel writes how long the frame was, and the next time takes it for the room there is.
+	r.run.sizeIn, r.run.sizeOut = r.pace.FrameLength, 0
 	_, _, failed := r.enter(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&r.run)), unsafe.Sizeof(r.run), 0, 0, 0)
 	runtime.KeepAlive(r)
 	if failed != 0 && failed != unix.EINTR && failed != unix.EAGAIN {

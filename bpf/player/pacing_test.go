@@ -47,6 +47,23 @@ func TestAProcessOfItsOwnPaces(t *testing.T) {
 	}
 }
 
+// Frames of IPv6 are longer than those that the first run is made with: a pacer bears
+// that they grow.
+func TestPacersBearLongerFrames(t *testing.T) {
+	t.Parallel()
+	for name, command := range map[string][]string{"process": pacerCommand(), "thread": nil} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, rigOptions{ipv6: true, config: Config{Pacer: command, Lost: func(err error) { t.Error(err) }}})
+			e, audio := r.ear(0), speech(8000)
+			r.must(e.stream(StreamConfig{}).Play(r.clip(audio), Options{}))
+			e.saying(audio, 160, nil)
+			if r.player.Apart() != (command != nil) {
+				t.Error("another paces than the one that began")
+			}
+		})
+	}
+}
+
 // A thread goes on where a process is not to be had.
 func TestAThreadPacesWithoutAProcess(t *testing.T) {
 	t.Parallel()
