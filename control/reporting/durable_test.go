@@ -182,8 +182,14 @@ func until(t *testing.T, what string, holds func() bool) {
 // TestFullDiskRefusesNewCallsAndLosesNone fills the disk under calls that are up:
 // their records wait, new calls are refused, and all goes on once there is room.
 func TestFullDiskRefusesNewCallsAndLosesNone(t *testing.T) {
+	for name, hold := range map[string]bool{"with a broker": true, "without": false} {
+		t.Run(name, func(t *testing.T) { fillUnderCalls(t, journal.Config{SegmentBytes: 100_000, Hold: hold}) })
+	}
+}
+
+func fillUnderCalls(t *testing.T, calls journal.Config) {
 	disk := reportingtest.SmallDisk(t, "2m")
-	r := openWith(t, filepath.Join(disk, "journal"), Config{Interval: -1, Calls: journal.Config{SegmentBytes: 100_000, Hold: true}})
+	r := openWith(t, filepath.Join(disk, "journal"), Config{Interval: -1, Calls: calls})
 	ctx := context.Background()
 	if err := r.Record(ctx, ended("before")); err != nil {
 		t.Fatal(err)

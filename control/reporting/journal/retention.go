@@ -16,7 +16,7 @@ func (w *writer) prune() (room bool) {
 	}
 	kept := segments
 	// Room is left for a new segment to grow to its full size.
-	for len(kept) > 0 && w.deletable(kept[0], w.over(total) || w.noRoom) {
+	for len(kept) > 0 && w.deletable(kept[0], w.over(total)) {
 		s := kept[0]
 		if err := w.disk.Remove(segmentPath(w.journal.dir, s.number)); err != nil {
 			w.log.Warn("delete old segment", "segment", s.number, "error", err)
@@ -36,14 +36,21 @@ func (w *writer) over(total int64) bool {
 	return w.config.KeepBytes >= 0 && total+w.config.SegmentBytes > w.config.KeepBytes
 }
 
-// deletable tells whether the oldest segment may go, being too old or one too
-// many. The segment being written never goes.
+// deletable tells whether the oldest segment may go, being too old or one too many.
+// For a disk that is full only what nobody needs goes: others filled it, perhaps, and
+// whatever room a journal gives up they take. The segment being written never goes.
 func (w *writer) deletable(s segmentFile, over bool) bool {
-	aged := w.config.KeepFor > 0 && time.Since(s.written) > w.config.KeepFor
-	if s.number == w.end.Segment && w.file != nil || !over && !aged {
+	switch {
+	case s.number == w.end.Segment && w.file != nil:
 		return false
+	case over || w.aged(s):
+		return !w.config.Hold || w.released(s)
 	}
-	return !w.config.Hold || w.released(s)
+	return w.noRoom && w.released(s)
+}
+
+func (w *writer) aged(s segmentFile) bool {
+	return w.config.KeepFor > 0 && time.Since(s.written) > w.config.KeepFor
 }
 
 // released tells whether nothing in a segment is needed any more.
@@ -55,7 +62,7 @@ func (w *writer) released(s segmentFile) bool {
 }
 
 func (w *writer) deleted(s segmentFile) {
-	if w.config.Hold || w.config.KeepFor > 0 && time.Since(s.written) > w.config.KeepFor {
+	if w.aged(s) || w.released(s) {
 		w.log.Info("old segment deleted", "segment", s.number)
 		return
 	}
