@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mcp/control/sip/certs/certstest"
 )
 
 func TestFarEnds(t *testing.T) {
@@ -147,6 +149,40 @@ func TestWhatIsListenedOnAndRead(t *testing.T) {
 		{File("a", "/nowhere/x"), Failure, "/nowhere/x: no such file", "put it there"},
 	} {
 		f := tt.check(t.Context())
+		if f.Check != "a" || f.State != tt.want || !strings.Contains(f.Detail, tt.says) || !strings.Contains(f.Advice, tt.advice) {
+			t.Errorf("%+v, want %s, %q, %q", f, tt.want, tt.says, tt.advice)
+		}
+	}
+}
+
+// TestCertificates looks at pairs that far ends take, and that they or TLS refuse.
+func TestCertificates(t *testing.T) {
+	a, dir, now := certstest.New(t, "authority"), t.TempDir(), time.Now()
+	pair := func(name string, from, until time.Duration) (string, string) {
+		certificate, key := filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key")
+		a.IssueFor(certificate, key, now.Add(from), now.Add(until))
+		return certificate, key
+	}
+	const day = 24 * time.Hour
+	good, key := pair("good", -day, 90*day)
+	soon, soonKey := pair("soon", -day, 3*day)
+	over, overKey := pair("over", -2*day, -day)
+	early, earlyKey := pair("early", day, 2*day)
+	for _, tt := range []struct {
+		certificate, key string
+		want             State
+		says, advice     string
+	}{
+		{good, key, OK, "in force until ", ""},
+		{soon, soonKey, Warning, "expires on ", "renewed"},
+		{over, overKey, Failure, "expired on ", "renewed"},
+		{early, earlyKey, Failure, "not in force until ", "clock"},
+		{good, soonKey, Failure, "private key does not match", "that it was made for"},
+		{key, key, Failure, "PEM", "in PEM form"},
+		{filepath.Join(dir, "none"), key, Failure, "no such file", "put it there"},
+		{good, filepath.Join(dir, "none"), OK, "can be read", ""}, // a fault of the key's
+	} {
+		f := Certificate("a", tt.certificate, tt.key)(t.Context())
 		if f.Check != "a" || f.State != tt.want || !strings.Contains(f.Detail, tt.says) || !strings.Contains(f.Advice, tt.advice) {
 			t.Errorf("%+v, want %s, %q, %q", f, tt.want, tt.says, tt.advice)
 		}

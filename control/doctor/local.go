@@ -2,10 +2,13 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +22,36 @@ func File(name, path string) Check {
 		}
 		f.Close()
 		return ok(name, path+" can be read")
+	}
+}
+
+// renewal is how long before its end a certificate should have been renewed.
+const renewal = 14 * 24 * time.Hour
+
+// Certificate wants a certificate that is in force, and its key, in PEM files.
+func Certificate(name, certificate, key string) Check {
+	return func(ctx context.Context) Finding {
+		if f := File(name, certificate)(ctx); f.State != OK {
+			return f
+		}
+		pair, err := tls.LoadX509KeyPair(certificate, key)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+			return ok(name, certificate+" can be read") // the key's own check says so
+		case err != nil:
+			return fail(name, fmt.Sprintf("%s and %s: %v", certificate, key, err), "name a certificate in PEM form, and the key that it was made for")
+		}
+		from, until := pair.Leaf.NotBefore, pair.Leaf.NotAfter
+		day := until.UTC().Format(time.DateOnly)
+		switch now := time.Now(); {
+		case now.Before(from):
+			return fail(name, certificate+" is not in force until "+from.UTC().Format(time.RFC3339), "compare this machine's clock, or have another made")
+		case now.After(until):
+			return fail(name, certificate+" expired on "+day+", far ends refuse it", "have it renewed; a new one in its place is read by itself")
+		case now.Add(renewal).After(until):
+			return warn(name, certificate+" expires on "+day, "have it renewed; a new one in its place is read by itself")
+		}
+		return ok(name, certificate+" is in force until "+day)
 	}
 }
 

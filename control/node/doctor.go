@@ -42,7 +42,7 @@ func Doctor(ctx context.Context, cfg Config) []doctor.Finding {
 // named are the checks of what keys name on this machine: files, and addresses to
 // listen on.
 func named(cfg Config) (checks []doctor.Check) {
-	look := func(kind string, check func(key, value string) doctor.Check) {
+	look := func(kind string, check func(n config.Named, all []config.Named) doctor.Check) {
 		all, err := config.Names(&cfg, kind)
 		if err != nil {
 			checks = append(checks, func(context.Context) doctor.Finding {
@@ -50,16 +50,30 @@ func named(cfg Config) (checks []doctor.Check) {
 			})
 		}
 		for _, n := range all {
-			checks = append(checks, check(n.Key, n.Value))
+			checks = append(checks, check(n, all))
 		}
 	}
-	look(config.NamesFile, doctor.File)
-	look(config.NamesListener, func(key, address string) doctor.Check { return doctor.Listener(key, "tcp", address) })
+	look(config.NamesFile, file)
+	look(config.NamesListener, func(n config.Named, _ []config.Named) doctor.Check { return doctor.Listener(n.Key, "tcp", n.Value) })
 	for _, listen := range cfg.SIP.Listen {
 		transport, address, _ := strings.Cut(listen, ":")
 		checks = append(checks, doctor.Listener("sip.listen", map[bool]string{true: "udp", false: "tcp"}[transport == "udp"], address))
 	}
 	return checks
+}
+
+// file is the check of a file that a key names. A certificate is looked at with its
+// private key, which a key beside it names: cert-file and key-file, and the like.
+func file(n config.Named, all []config.Named) doctor.Check {
+	dot := strings.LastIndexByte(n.Key, '.') + 1
+	section, word := n.Key[:dot], n.Key[dot:]
+	private := section + strings.NewReplacer("certificate", "key", "cert", "key").Replace(word)
+	for _, other := range all {
+		if other.Key == private && private != n.Key {
+			return doctor.Certificate(n.Key, n.Value, other.Value)
+		}
+	}
+	return doctor.File(n.Key, n.Value)
 }
 
 // codecs tells which the program has been built with.

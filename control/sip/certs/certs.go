@@ -64,7 +64,18 @@ func Open(files Files, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	s.loaded, s.checked = m, time.Now()
+	s.warn(m)
 	return s, nil
+}
+
+// warn tells of a certificate that peers refuse.
+func (s *Store) warn(m material) {
+	if m.certificate == nil {
+		return
+	}
+	if from, until := m.certificate.Leaf.NotBefore, m.certificate.Leaf.NotAfter; time.Now().Before(from) || time.Now().After(until) {
+		s.log.Warn("sip certificate is not in force: peers refuse it; put another in its place", "certificate", s.files.Certificate, "from", from, "until", until)
+	}
 }
 
 func (f Files) load() (material, error) {
@@ -119,6 +130,7 @@ func (s *Store) current() material {
 	}
 	s.stamps, s.loaded = stamps, m
 	s.log.Info("sip certificates reloaded", "certificate", s.files.Certificate)
+	s.warn(m)
 	return m
 }
 

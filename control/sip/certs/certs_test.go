@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +46,32 @@ func shake(server, client *tls.Config) (serverErr, clientErr error) {
 	}
 	two.Close()
 	return <-done, clientErr
+}
+
+// TestCertificateThatPeersRefuseIsTold loads certificates that are over and that are not
+// in force yet, at the start and anew.
+func TestCertificateThatPeersRefuseIsTold(t *testing.T) {
+	a, now := certstest.New(t, "ours"), time.Now()
+	f := files(t, a)
+	var log strings.Builder
+	s, err := Open(f, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil || strings.Contains(log.String(), "not in force") {
+		t.Fatalf("%v, %s", err, &log)
+	}
+	for _, spell := range [][2]time.Duration{{-2 * time.Hour, -time.Hour}, {time.Hour, 2 * time.Hour}} {
+		a.IssueFor(f.Certificate, f.Key, now.Add(spell[0]), now.Add(spell[1]))
+		log.Reset()
+		s.checked = now.Add(-2 * recheck)
+		s.stamps[0].size = -1
+		s.current()
+		if !strings.Contains(log.String(), "not in force") || !strings.Contains(log.String(), f.Certificate) {
+			t.Errorf("in force from %v: %s", spell[0], &log)
+		}
+		log.Reset()
+		if _, err := Open(f, slog.New(slog.NewTextHandler(&log, nil))); err != nil || !strings.Contains(log.String(), "not in force") {
+			t.Errorf("at the start, in force from %v: %v, %s", spell[0], err, &log)
+		}
+	}
 }
 
 func TestMutual(t *testing.T) {

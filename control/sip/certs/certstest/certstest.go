@@ -76,7 +76,14 @@ func parse(t testing.TB, der []byte) *x509.Certificate {
 // Issue writes a certificate for 127.0.0.1, ::1 and localhost, and its key.
 func (a *Authority) Issue(certificate, key string) {
 	a.t.Helper()
+	a.IssueFor(certificate, key, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+}
+
+// IssueFor does the same for a certificate that is in force from one time to another.
+func (a *Authority) IssueFor(certificate, key string, from, until time.Time) {
+	a.t.Helper()
 	template := a.template("localhost")
+	template.NotBefore, template.NotAfter = from, until
 	template.DNSNames = []string{"localhost"}
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	private := newKey(a.t)
