@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // The bounds. Probes and scrapes are short; the time to write allows for the
@@ -39,9 +37,11 @@ func New(addr string, h http.Handler, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve HTTP: %w", err)
 	}
+	bounded := newCrowd(l, maxConnections)
 	return &Server{
-		listener: netutil.LimitListener(l, maxConnections),
+		listener: bounded,
 		http: &http.Server{
+			ConnState:         bounded.follow,
 			Handler:           http.MaxBytesHandler(h, maxBodyBytes),
 			ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
 			MaxHeaderBytes: maxHeaderBytes,

@@ -132,6 +132,41 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
+// TestConnectionsThatAskForNothingKeepNobodyOut fills a server with clients that have
+// asked and go on, and with clients that never ask, and asks it as a probe does.
+func TestConnectionsThatAskForNothingKeepNobodyOut(t *testing.T) {
+	for name, first := range map[string]string{
+		"kept alive": "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "silent": "", "half a header": "GET / HTTP/1.1\r\nHost: x\r\nX: ",
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr, _, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") })
+			for range 2 * maxConnections {
+				c, err := net.Dial("tcp", addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if _, err := io.WriteString(c, first); err != nil {
+					t.Fatal(err)
+				}
+				if !strings.HasSuffix(first, "\r\n\r\n") {
+					continue
+				}
+				if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			asked := time.Now()
+			if got := request(t, addr, "GET / HTTP/1.0\r\n\r\n"); got != "HTTP/1.0 200 OK" {
+				t.Error(got)
+			}
+			if waited := time.Since(asked); waited >= headerTime {
+				t.Errorf("a probe waited %v, until others were given up", waited)
+			}
+		})
+	}
+}
+
 func TestTakenAddressIsAnError(t *testing.T) {
 	addr, _, _ := serve(t, func(http.ResponseWriter, *http.Request) {})
 	if _, err := New(addr, nil, slog.New(slog.DiscardHandler)); err == nil {
