@@ -120,7 +120,7 @@ func TestMachine(t *testing.T) {
 	})
 	want := []State{OK, Warning, Warning, OK, Warning, OK, Warning, Failure}
 	for i, f := range findings {
-		if f.State != want[i] || f.Detail == "" || f.State == Warning && f.Advice == "" {
+		if f.State != want[i] || f.Detail == "" || f.State != OK && f.Advice == "" {
 			t.Errorf("%d: %+v, want %s", i, f, want[i])
 		}
 	}

@@ -175,8 +175,11 @@ func Folder(name, dir string, leastFree uint64) Check {
 			if err == nil && info.IsDir() {
 				break
 			}
-			if !errors.Is(err, fs.ErrNotExist) || at == "/" {
-				return fail(name, fmt.Sprintf("%s is no directory", at), "")
+			if err == nil {
+				return fail(name, at+" is no directory", "set another one, or move away what is there")
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return fail(name, err.Error(), "let the user that mcp runs as enter it, or set another directory")
 			}
 			at = filepath.Dir(at)
 		}
@@ -185,7 +188,7 @@ func Folder(name, dir string, leastFree uint64) Check {
 		}
 		var s unix.Statfs_t
 		if err := unix.Statfs(at, &s); err != nil {
-			return fail(name, fmt.Sprintf("%s: %v", at, err), "")
+			return fail(name, fmt.Sprintf("%s: %v", at, err), "set a directory on another file system")
 		}
 		free := s.Bavail * uint64(s.Bsize)
 		detail := fmt.Sprintf("%s, %d MiB free", dir, free>>20)

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -173,13 +174,24 @@ func Open(s Section, watcher reporting.Watcher, metrics prometheus.Registerer, l
 	config.Watcher = watcher
 	recorder, err := reporting.Open(s.Journal, config, log)
 	if err != nil {
-		return nil, fmt.Errorf("records: %w", err)
+		return nil, fmt.Errorf("records: %w%s", err, advice(err))
 	}
 	r := &Records{Recorder: recorder, stop: func() {}}
 	if err := errors.Join(metrics.Register(recorder), r.deliver(s.Broker, metrics, log)); err != nil {
 		return nil, errors.Join(fmt.Errorf("records: %w", err), r.Close())
 	}
 	return r, nil
+}
+
+// advice is what to do about journals that cannot be opened.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, journal.ErrLocked):
+		return "; stop that one, or set another reporting.journal for one of the two"
+	case errors.Is(err, fs.ErrPermission):
+		return "; let the user that mcp runs as write there, or set another reporting.journal"
+	}
+	return ""
 }
 
 // deliver begins a delivery for each journal, so that reports hold up no bill.

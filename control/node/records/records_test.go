@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -90,5 +91,18 @@ func TestMissingCertificatesAreAnError(t *testing.T) {
 	s.Broker.URLs, s.Broker.CA = []string{"ssl://127.0.0.1:1"}, "/does/not/exist.pem"
 	if _, err := Open(s, nil, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("opened without the authorities' certificates")
+	}
+}
+
+// Whoever starts a second platform on the first one's journals is told what to do.
+func TestJournalsOfAnotherPlatformAreAnErrorThatAdvises(t *testing.T) {
+	section := Defaults(t.TempDir())
+	first, err := Open(section, nil, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if _, err := Open(section, nil, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); !errors.Is(err, journal.ErrLocked) || !strings.Contains(err.Error(), "reporting.journal") {
+		t.Error(err)
 	}
 }
