@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -26,8 +27,10 @@ func main() {
 	if err == nil {
 		err = rootCommand().ExecuteContext(ctx)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errLogged) {
 		fmt.Fprintln(os.Stderr, "mcp:", err)
+	}
+	if err != nil {
 		os.Exit(1)
 	}
 }

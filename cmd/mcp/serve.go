@@ -24,6 +24,9 @@ import (
 // defaultConfigFile is read when it exists and none is named.
 const defaultConfigFile = "/etc/mcp/mcp.yaml"
 
+// errLogged is of what the log has told in its own format.
+var errLogged = errors.New("the log says why")
+
 func serveCommand() *cobra.Command {
 	var file, plane, role string
 	cmd := &cobra.Command{
@@ -68,7 +71,11 @@ which shows SNMP agents' answers as metrics.`,
 			log.Info("starting", "version", version, "role", role)
 			changes, stop := reread(cmd.Context(), load, level, log)
 			defer stop()
-			return run(cmd.Context(), cfg, changes, log)
+			if err := run(cmd.Context(), cfg, changes, log); err != nil {
+				log.Error("cannot go on", "role", role, "error", err, "advice", "mcp doctor looks at this machine, its files, ports and far ends")
+				return errLogged
+			}
+			return nil
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration `file`; "+defaultConfigFile+" where it exists")

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
+	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +64,45 @@ func serveWith(t *testing.T, ns *bpftest.NetNS, flags, environ []string, caps ..
 		_ = cmd.Wait()
 	})
 	return cmd, bufio.NewScanner(log)
+}
+
+// TestWhyServeCannotGoOnIsALineOfTheLog starts it on an address that somebody has: whoever
+// collects the log finds in its own format why, and once.
+func TestWhyServeCannotGoOnIsALineOfTheLog(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mcp.yaml")
+	text := "log: {format: json}\nsip: {listen: ['tcp:" + taken.Addr().String() + "']}\nmedia: {plane: socket}\nhealth: {listen: '', console: {listen: ''}}\n" +
+		"application: {trace: ''}\nreporting: {journal: " + dir + "/journal}\nupload: {folder: " + dir + "/recordings}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{"mcp", "serve", "--config", file}
+	cmd.Env = append(os.Environ(), asTool+"=1", "STATE_DIRECTORY="+dir)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	var exit *exec.ExitError
+	if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Fatalf("%v\n%s", err, &stderr)
+	}
+	var reasons []string
+	for line := range strings.Lines(stderr.String()) {
+		var said struct{ Level, Error, Advice string }
+		if err := json.Unmarshal([]byte(line), &said); err != nil {
+			t.Errorf("%v: %s", err, line)
+		}
+		if said.Level == "ERROR" {
+			reasons = append(reasons, said.Error)
+		}
+	}
+	if len(reasons) != 1 || !strings.Contains(reasons[0], "sip.listen: ") || !strings.Contains(reasons[0], "address already in use") {
+		t.Errorf("reasons: %q", reasons)
+	}
 }
 
 // until reads a log to the line with all of some words.
