@@ -56,6 +56,9 @@ func TestServeTakesUpItsConfiguration(t *testing.T) {
 	until(t, log, "in force at the next start", "key=conferences.max", "to=7")
 	until(t, log, "configuration changed", "key=log.level", "from=info", "to=debug")
 	until(t, log, "configuration taken up", "changes=4") // what the command line says has not changed
+	write("log: {level: debug}\ncalls: {rate: 5}\napplication: {numbers: {'1': 'http://a/'}}\n")
+	hangUp()
+	until(t, log, "changed back to what is in force", "key=conferences.max", "from=7", "to=0")
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

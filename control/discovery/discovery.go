@@ -314,7 +314,7 @@ func (r *Registrar) note(err error) {
 	r.registered.Store(false)
 	r.failures.Inc()
 	if text := err.Error(); text != r.trouble {
-		r.log.Warn("Consul", "error", err)
+		r.log.Warn("not registered with Consul, as far as is known", "error", err)
 		r.trouble = text
 	}
 }

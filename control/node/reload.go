@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"mcp/control/call"
@@ -31,12 +32,19 @@ func (n *Node) change(from, to Config) error {
 	if err != nil {
 		return err
 	}
+	waiting, err := config.Changes(&n.cfg, &to)
+	if err != nil {
+		return err
+	}
 	for _, d := range differences {
 		args := []any{"key", d.Key, "from", d.From, "to", d.To}
-		if d.Live {
+		switch {
+		case d.Live:
 			n.log.Info("configuration changed", args...)
-		} else {
+		case slices.ContainsFunc(waiting, func(w config.Change) bool { return w.Key == d.Key }):
 			n.log.Warn("configuration changed, in force at the next start", args...)
+		default:
+			n.log.Info("configuration changed back to what is in force", args...)
 		}
 	}
 	for _, tell := range n.followers {
