@@ -67,6 +67,21 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// A script that fails is told of by its line: in the page, or in its own document.
+func TestScriptsFailSomewhere(t *testing.T) {
+	pages := page("\n<script>\nvar a = 1;\n</script><form><block>\n<script>\n a = 2;\n a = none;</script></block></form>")
+	d := run(t, pages, "")
+	if want := `http://site/a.vxml:7: <script>: ReferenceError: none is not defined`; d.out.Event == nil || !strings.HasPrefix(d.out.Event.Message, want) {
+		t.Errorf("%v, want %s", d.out.Event, want)
+	}
+	pages = page(`<form><block><script src="lib.js"/></block></form>`)
+	pages["/lib.js"] = "var a = 1;\na = none;"
+	d = run(t, pages, "")
+	if want := `http://site/a.vxml:1: <script>: http://site/lib.js:2: ReferenceError: none is not defined in "a = none;"`; d.out.Event == nil || d.out.Event.Message != want {
+		t.Errorf("%v, want %s", d.out.Event, want)
+	}
+}
+
 // A first page that cannot be used is an error that says where the fault lies.
 func TestFirstPage(t *testing.T) {
 	tests := []struct {

@@ -3,6 +3,7 @@ package vxml
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,7 +102,7 @@ func (s *session) assign(ctx context.Context, a *doc.Assign) error {
 }
 
 func (s *session) runScript(ctx context.Context, a *doc.Script) error {
-	text, name := a.Text, a.URL
+	text, name := a.Text, ""
 	if a.Src != "" || a.Expr != "" {
 		ref := a.Src
 		if a.Expr != "" {
@@ -119,7 +120,21 @@ func (s *session) runScript(ctx context.Context, a *doc.Script) error {
 		}
 		name = r.URL
 	}
-	return semantic(ctx, a.Pos, s.scope().Run(ctx, script.Source{Text: text, Name: name, Line: a.Line}))
+	return misrun(ctx, a.Pos, name, s.scope().Run(ctx, script.Source{Text: text, Name: name}))
+}
+
+// misrun is the event of a script that failed: it names the line in the page, or that in
+// the script's own document.
+func misrun(ctx context.Context, pos doc.Pos, url string, err error) error {
+	wrong, ok := errors.AsType[*script.Error](err)
+	switch {
+	case !ok || wrong.Line == 0:
+	case url == "":
+		pos.Line += wrong.Line - 1
+	default:
+		err = fmt.Errorf("%s:%d: %w", url, wrong.Line, err)
+	}
+	return semantic(ctx, pos, err)
 }
 
 // decode converts a script to UTF-8: by the charset that the server states, or

@@ -130,7 +130,7 @@ func (s *session) anonymously(event *Event, f func() error) error {
 
 // eval evaluates an expression; a script error is error.semantic.
 func (s *session) eval(ctx context.Context, pos doc.Pos, expr string) (script.Value, error) {
-	v, err := s.scope().Eval(ctx, script.Source{Text: expr, Name: pos.URL, Line: pos.Line})
+	v, err := s.scope().Eval(ctx, script.Source{Text: expr})
 	return v, semantic(ctx, pos, err)
 }
 

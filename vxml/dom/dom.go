@@ -64,7 +64,7 @@ func (d *Document) Bind(ctx context.Context, m *script.Machine) (script.Value, e
 	if err := scope.Declare("tree", m.Value(d.tree)); err != nil {
 		return script.Value{}, err
 	}
-	return scope.Eval(ctx, script.Source{Text: binding + "(tree)", Name: "dom.js", Line: 1})
+	return scope.Eval(ctx, script.Source{Text: binding + "(tree)", Name: "dom.js"})
 }
 
 // branch is a node whose children are still being read.

@@ -92,7 +92,11 @@ func compile(k key, src Source, work int) (*program, error) {
 		err = p.compile(tree, k)
 	}
 	if err != nil {
-		return nil, &Error{Source: src, Message: err.Error(), Limit: excessive(err)}
+		out := &Error{Source: src, Message: err.Error(), Limit: excessive(err)}
+		if wrong, ok := errors.AsType[*SyntaxError](err); ok && k.kind != semantics {
+			out.Line = wrong.Line
+		}
+		return nil, out
 	}
 	return p, nil
 }

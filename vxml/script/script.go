@@ -7,8 +7,10 @@
 package script
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -56,23 +58,57 @@ func (l Limits) WithDefaults() Limits {
 type Error struct {
 	Source  Source
 	Message string
+	// Line is the line of the text, from 1, that it came to; 0: that is not known.
+	Line int
+	// Inner is where it went wrong, where that is in a function that the text calls: the
+	// function and its line.
+	Inner string
 	// Limit is set when one of the limits ended the script.
 	Limit bool
 }
 
 func (e *Error) Error() string {
 	text := e.Source.Text
+	if lines := strings.Split(text, "\n"); e.Line > 0 && e.Line <= len(lines) {
+		text = cmp.Or(strings.TrimSpace(lines[e.Line-1]), text)
+	}
 	if len(text) > 60 {
 		text = text[:57] + "..."
 	}
-	return fmt.Sprintf("%s in %q", e.Message, text)
+	out := fmt.Sprintf("%s in %q", e.Message, text)
+	if e.Inner != "" {
+		out += " (" + e.Inner + ")"
+	}
+	return out
+}
+
+// locate tells where a script threw: its own line, and that of the function that it was in.
+func (e *Error) locate(x *goja.Exception) {
+	var frames []goja.StackFrame
+	for _, f := range x.Stack() {
+		if f.Position().Line > 0 {
+			frames = append(frames, f)
+		}
+	}
+	if len(frames) == 0 {
+		return
+	}
+	e.Line = frames[len(frames)-1].Position().Line
+	at := frames[0]
+	function, url := strings.TrimPrefix(at.FuncName(), "<anonymous>"), at.SrcName()
+	if len(frames) == 1 || function == "" && url == "" {
+		return
+	}
+	e.Inner = fmt.Sprintf("line %d of %s", at.Position().Line, cmp.Or(url, "a script"))
+	if function != "" {
+		e.Inner = function + ", " + e.Inner
+	}
 }
 
 // Source is script text and where it stands.
 type Source struct {
 	Text string
-	Name string // the document's URL
-	Line int
+	Name string // the URL of a script that is a document of its own
 }
 
 // Machine runs the scripts of one session.
@@ -139,6 +175,7 @@ func (m *Machine) fault(src Source, err error) error {
 		out.Message, out.Limit = (*m.stopping.Load()).Error(), true
 	case errors.As(err, &exception):
 		out.Message = exception.Value().String()
+		out.locate(exception)
 	}
 	return out
 }

@@ -80,6 +80,42 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// An error says which line it comes from, in a function of another script, too.
+func TestErrorsHaveAPlace(t *testing.T) {
+	const library = "\nfunction a() {\n  return none.x\n}\nfunction b() { return [1].map(function () { return a() }) }"
+	tests := []struct {
+		name, script, expr string // one of the two
+		want               string
+		line               int
+	}{
+		{name: "its own line", script: "var z = 1;\n  throw new Error('own');\nz = 2", want: `Error: own in "throw new Error('own');"`, line: 2},
+		{name: "no object", script: "\n\nthrow 'text'", want: `text in "throw 'text'"`, line: 3},
+		{name: "a function's line", script: "var z = 1;\na();\nz = 2", want: `ReferenceError: none is not defined in "a();" (a, line 3 of http://site/lib.js)`, line: 2},
+		{name: "an expression's function's", expr: "1 + b()", want: `ReferenceError: none is not defined in "1 + b()" (a, line 3 of http://site/lib.js)`, line: 1},
+		{name: "an expression of two lines", expr: "1 +\n none", want: `ReferenceError: none is not defined in "none"`, line: 2},
+		{name: "syntax", script: "var z = 1;\nz = 2 3;", want: `SyntaxError: Unexpected number in "z = 2 3;"`, line: 2},
+		{name: "brackets", script: "var z = 1;\nz = (2;\n", want: `a bracket or template is not closed in "var z = 1;\nz = (2;\n"`, line: 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, ctx := chain(NewMachine(Limits{}, NewCache()))[4], context.Background()
+			if err := s.Run(ctx, Source{Text: library, Name: "http://site/lib.js"}); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			if tt.expr != "" {
+				_, err = s.Eval(ctx, Source{Text: tt.expr})
+			} else {
+				err = s.Run(ctx, Source{Text: tt.script})
+			}
+			var wrong *Error
+			if !errors.As(err, &wrong) || wrong.Error() != tt.want || wrong.Line != tt.line {
+				t.Errorf("%v, want %s in line %d", err, tt.want, tt.line)
+			}
+		})
+	}
+}
+
 func TestAssign(t *testing.T) {
 	tests := []struct{ target, check, want string }{
 		{"x", "dialog.x", "9"},
@@ -412,7 +448,7 @@ func TestMeant(t *testing.T) {
 	tests := []struct{ expr, want string }{
 		{"acount + 1", `ReferenceError: acount is not defined: did you mean "account"? in "acount + 1"`},
 		{"Account", `ReferenceError: Account is not defined: did you mean "account"? in "Account"`},
-		{"total()", `ReferenceError: acount is not defined: did you mean "account"? in "total()"`},
+		{"total()", `ReferenceError: acount is not defined: did you mean "account"? in "total()" (total, line 1 of a script)`},
 		{"conection", `ReferenceError: conection is not defined: did you mean "connection"? in "conection"`},
 		{"aplication.x", `ReferenceError: aplication is not defined: did you mean "application"? in "aplication.x"`},
 		{"other", `ReferenceError: other is not defined in "other"`},

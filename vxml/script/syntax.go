@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/parser"
 
@@ -25,7 +24,11 @@ func parse(name, text string, work int) (*ast.Program, error) {
 	if err := scan.Text(text, work); err != nil {
 		return nil, err
 	}
-	return goja.Parse(name, text, parser.WithDisableSourceMaps)
+	tree, err := parser.ParseFile(nil, name, text, 0, parser.WithDisableSourceMaps)
+	if all, ok := errors.AsType[parser.ErrorList](err); ok && len(all) > 0 { // what follows the first is confusion
+		return nil, &SyntaxError{Line: all[0].Position.Line, Message: "SyntaxError: " + all[0].Message}
+	}
+	return tree, err
 }
 
 // excessive tells whether an error is that a script exceeds one of the bounds.
