@@ -29,6 +29,9 @@ func (s *session) handle(ctx context.Context, event *Event) error {
 	if err := s.machine.Lost(); err != nil {
 		return err
 	}
+	if s.events++; s.events > s.in.limits.Events {
+		return s.exhausted("events thrown without a wait for the caller, the last of them " + event.Error())
+	}
 	err := s.anonymously(event, func() error {
 		h, err := s.handler(ctx, event)
 		switch {

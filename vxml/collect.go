@@ -35,7 +35,7 @@ const backstop = 3 * time.Second
 
 // wait plays what is queued and waits for input that matches a grammar.
 func (s *session) wait(ctx context.Context, on *repertoire) (*input, error) {
-	s.budget.steps, s.budget.fetches = 0, 0
+	s.waited()
 	if s.gone != "" {
 		return nil, &exited{end: s.gone}
 	}

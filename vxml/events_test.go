@@ -82,6 +82,22 @@ func TestScriptsFailSomewhere(t *testing.T) {
 	}
 }
 
+// What throws without end ends soon, and is told of by name.
+func TestEventsWithoutEnd(t *testing.T) {
+	for name, body := range map[string]string{
+		"a handler's own": `<form><catch event="error"><value expr="none"/></catch><block><throw event="error.mine"/></block></form>`,
+		"a condition's":   `<form><catch event="error"/><block cond="none"/></form>`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := run(t, page(body), "")
+			thrown := strings.Count(strings.Join(d.trace, "\n"), "thrown: ")
+			if thrown > 102 || d.out.End != vxml.Errored || d.out.Event.Name != "error.noresource" || !strings.Contains(d.out.Event.Message, "the last of them error.") {
+				t.Errorf("%d events, and an end of %s with %v", thrown, d.out.End, d.out.Event)
+			}
+		})
+	}
+}
+
 // A first page that cannot be used is an error that says where the fault lies.
 func TestFirstPage(t *testing.T) {
 	tests := []struct {

@@ -313,7 +313,7 @@ func (s *session) receive(ctx context.Context, a *doc.Receive) error {
 	case <-s.platform.HungUp():
 		return s.hungUp()
 	case m := <-messenger.Messages():
-		s.budget.steps, s.budget.fetches = 0, 0
+		s.waited()
 		return s.received(m)
 	case <-timer.C():
 		return s.stage.app.Declare("lastmessage$", script.Value{})

@@ -234,7 +234,7 @@ func (s *session) occupy(ctx context.Context, all []*active, anyKey bool) (*occu
 	if err := s.forget(); err != nil {
 		return nil, err
 	}
-	s.budget.steps, s.budget.fetches = 0, 0
+	s.waited()
 	w := &occupied{s: s, active: all, any: anyKey, timer: s.clock.NewTimer()}
 	w.keys, w.keypad = s.keypad(all)
 	if w.keypad.Deaf() && !anyKey {

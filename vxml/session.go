@@ -44,7 +44,10 @@ type ending struct {
 }
 
 // budget counts what happens without the caller's doing anything.
-type budget struct{ steps, fetches, nesting int }
+type budget struct{ steps, fetches, events, nesting int }
+
+// waited counts anew: there is a wait for the caller, or for whoever controls the call.
+func (b *budget) waited() { b.steps, b.fetches, b.events = 0, 0, 0 }
 
 // stage is the documents in force. A subdialog has one of its own.
 type stage struct {

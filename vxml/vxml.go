@@ -72,6 +72,7 @@ func (d *Defaults) provides(h *doc.Catch) bool { return h.URL == d.page.URL }
 type Limits struct {
 	Steps      int // executed elements between two waits for input; default 10000
 	Fetches    int // documents entered between two waits for input; default 100
+	Events     int // thrown between two waits for input; default 100
 	Subdialogs int // nesting; default 16
 }
 
@@ -81,6 +82,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Fetches <= 0 {
 		l.Fetches = 100
+	}
+	if l.Events <= 0 {
+		l.Events = 100
 	}
 	if l.Subdialogs <= 0 {
 		l.Subdialogs = 16
