@@ -265,3 +265,15 @@ func TestKeysBeforeRecording(t *testing.T) {
 		})
 	}
 }
+
+// The timeout of a recording's prompt is not that of the question after it.
+func TestTimeoutOfRecordingIsItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &taping{phone: newPhone()}
+		all := timed(t, p, `<form><property name="inputmodes" value="dtmf"/><record name="x"><prompt timeout="1s">Speak.</prompt></record><field name="n" type="digits"><noinput><exit/></noinput></field></form>`)
+		// A second each for the prompt and the recording, and then five of silence.
+		if at := find(t, all, vxml.Thrown, "noinput"); at != 7*time.Second {
+			t.Errorf("noinput after %v, want 7s\n%v", at, all)
+		}
+	})
+}

@@ -160,6 +160,8 @@ func TestTimers(t *testing.T) {
 		{"the property sets the timeout", `<property name="timeout" value="2500ms"/>` + pin, "", 0, vxml.Thrown, "noinput", 3500 * time.Millisecond},
 		{"the prompt sets the timeout", `<field name="a" type="digits"><prompt timeout="1s">Q</prompt><noinput><exit/></noinput></field>`,
 			"", 0, vxml.Thrown, "noinput", 2 * time.Second},
+		{"and to no time at all", `<field name="a" type="digits"><prompt timeout="0s">Q</prompt><noinput><exit/></noinput></field>`,
+			"", 0, vxml.Thrown, "noinput", time.Second},
 		{"a pause ends digits of any length", pin, "12", time.Second, vxml.Filled, `pin = "12"`, 7 * time.Second},
 		{"the property sets the pause", `<property name="interdigittimeout" value="1500ms"/>` + pin, "12", time.Second,
 			vxml.Filled, `pin = "12"`, 5500 * time.Millisecond},

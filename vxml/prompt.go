@@ -13,8 +13,8 @@ import (
 // queue is the prompts that wait to be played (VoiceXML 2.0 section 4.1.8).
 type queue struct {
 	prompts []Prompt
-	timeout time.Duration // of the last prompt that named one; 0 when none did
-	mark    mark          // the last one in what was played before the current wait ended
+	timeout *time.Duration // of the last prompt; nil: it named none
+	mark    mark           // the last one in what was played before the current wait ended
 	// arriving are recordings of this session that were not there when they were queued.
 	arriving []*fetch.Stream
 }
@@ -32,7 +32,7 @@ type mark struct {
 	ago  time.Duration
 }
 
-func (q *queue) drop() { q.prompts, q.timeout = nil, 0 }
+func (q *queue) drop() { q.prompts, q.timeout = nil, nil }
 
 // take empties the queue.
 func (q *queue) take() []Prompt {

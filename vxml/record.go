@@ -94,8 +94,8 @@ func (s *session) extensions(ctx context.Context, pos doc.Pos, all doc.Extension
 
 // patience is how long the caller may stay silent after the queued prompts.
 func (s *session) patience() time.Duration {
-	if s.queue.timeout != 0 {
-		return s.queue.timeout
+	if s.queue.timeout != nil {
+		return *s.queue.timeout
 	}
 	return s.properties().Duration("timeout")
 }
@@ -235,6 +235,7 @@ func (s *session) occupy(ctx context.Context, all []*active, anyKey bool) (*occu
 		return nil, err
 	}
 	s.waited()
+	s.queue.timeout = nil
 	w := &occupied{s: s, active: all, any: anyKey, timer: s.clock.NewTimer()}
 	w.keys, w.keypad = s.keypad(all)
 	if w.keypad.Deaf() && !anyKey {

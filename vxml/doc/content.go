@@ -89,10 +89,11 @@ func (c *compiler) prompt(n *xmltree.Node) *Prompt {
 		c.fail(n, "bargeintype %q is neither speech nor hotword", p.BargeInType)
 	}
 	if timeout := n.Attr("timeout"); timeout != "" {
-		var err error
-		if p.Timeout, err = property.ParseDuration(timeout); err != nil {
+		d, err := property.ParseDuration(timeout)
+		if err != nil {
 			c.fail(n, "timeout: %v", err)
 		}
+		p.Timeout = &d
 	}
 	return p
 }

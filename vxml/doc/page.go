@@ -234,7 +234,7 @@ type Prompt struct {
 	Constant    []ssml.Segment // what Content comes to, if it is always the same; else nil
 	Cond        string
 	Count       int
-	Timeout     time.Duration // 0: it names none
+	Timeout     *time.Duration // nil: it names none
 	BargeIn     string
 	BargeInType string
 	Language    string // never empty
