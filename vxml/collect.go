@@ -170,17 +170,19 @@ func (w *waiting) begin(ctx context.Context) (*input, bool, error) {
 	if w.rest = rest; err != nil {
 		return nil, true, err
 	}
-	select {
-	case d, ok := <-w.digits():
-		if ok {
-			return w.press(string(d.Key))
-		}
-	default:
-	}
 	if len(prompts) > 0 {
 		w.hotword = prompts[len(prompts)-1].BargeType == "hotword"
 	} else {
 		w.hotword = w.s.properties().Get("bargeintype") == "hotword"
+	}
+	if !w.hotword {
+		select {
+		case d, ok := <-w.digits():
+			if ok {
+				return w.press(string(d.Key))
+			}
+		default:
+		}
 	}
 	if err := w.listen(ctx); err != nil {
 		return nil, false, err
@@ -232,9 +234,16 @@ func (s *session) listenRequest(all []*active) ListenRequest {
 // quiet is the moment from which silence counts. A recognizer times it itself,
 // and is asked when it takes too long.
 func (w *waiting) quiet() {
-	limit := w.timeout
 	if w.listening != nil {
 		w.listening.StartTimers()
+	}
+	w.awaitSilence()
+}
+
+// awaitSilence has something happen when nothing is said or pressed.
+func (w *waiting) awaitSilence() {
+	limit := w.timeout
+	if w.listening != nil && limit > 0 { // for nothing it need not be asked
 		limit += backstop
 	}
 	if !w.keypad.Begun() && !w.speaking {
@@ -332,10 +341,13 @@ func (w *waiting) digits() <-chan Digit {
 	return w.s.platform.Digits()
 }
 
-// press takes a key: it ends prompt and recognition, and counts.
+// press takes a key: it ends prompt and recognition, and counts. With hot words it
+// does so when it completes a match (section 4.1.5.1).
 func (w *waiting) press(key string) (*input, bool, error) {
-	w.hush()
-	w.deaf()
+	if !w.hotword {
+		w.hush()
+		w.deaf()
+	}
 	v := w.keypad.Press(key)
 	if v.Decided {
 		return w.decide()
@@ -348,35 +360,20 @@ func (w *waiting) press(key string) (*input, bool, error) {
 // decide ends the input of keys.
 func (w *waiting) decide() (*input, bool, error) {
 	if in := pressed(w.keys, &w.keypad); in != nil {
+		w.hush()
+		w.deaf()
 		return in, true, nil
+	}
+	if w.hotword {
+		w.keypad.Forget()
+		if w.stopTimer(); w.playback == nil {
+			w.awaitSilence()
+		}
+		return nil, false, nil
 	}
 	return nil, true, w.s.nomatch(&input{alternatives: []alternative{{
 		mode: "dtmf", confidence: 1, utterance: w.keypad.Keys(),
 	}}})
-}
-
-// keypad makes the keypad of the active grammars, and returns those that it is
-// made of.
-func (s *session) keypad(all []*active) (keys []*active, k keypad.Keypad) {
-	var linked []*grammar.Linked
-	for _, a := range all {
-		if a.mode == grammar.DTMF {
-			keys = append(keys, a)
-			linked = append(linked, a.linked)
-		}
-	}
-	return keys, keypad.New(linked, s.properties())
-}
-
-// pressed is the input when the keys so far match, and nil when they do not.
-func pressed(keys []*active, k *keypad.Keypad) *input {
-	i, tree := k.Result()
-	if tree == nil {
-		return nil
-	}
-	return &input{alternatives: []alternative{{
-		active: keys[i], tree: tree, mode: "dtmf", confidence: 1, utterance: k.Keys(),
-	}}}
 }
 
 // expired is the end of a time of silence: after keys, they are all there is. A
@@ -408,14 +405,18 @@ func (w *waiting) heard(ctx context.Context, e ListenEvent, ok bool) (*input, bo
 	}
 	result, _ := e.(SpeechResult)
 	w.events = nil
-	if w.hotword && result.Outcome == NoMatch {
-		return w.ignored(ctx)
+	if result.Outcome == NoInput && w.keypad.Begun() { // it did not hear the keys
+		w.deaf()
+		return nil, false, nil
 	}
-	w.hush()
 	in, err := w.s.recognized(result, w.active)
 	if in == nil && err == nil {
+		if w.hotword {
+			return w.ignored(ctx)
+		}
 		err = w.s.unmatched(result)
 	}
+	w.hush()
 	return in, true, err
 }
 

@@ -276,6 +276,60 @@ func TestHotword(t *testing.T) {
 	})
 }
 
+// Words that only the page finds to be no hot ones, or doubts, are ignored as well.
+func TestWordsAreNoHotwords(t *testing.T) {
+	for name, heard := range map[string]vxml.Alternative{
+		"of an engine without grammars": {Utterance: "maybe", Spellings: []string{"maybe"}, Confidence: 0.9},
+		"heard too faintly":             {Utterance: "yes", Confidence: 0.2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPhone()
+				p.play = 10 * time.Second
+				p.say(time.Second, vxml.SpeechResult{Alternatives: []vxml.Alternative{heard}})
+				p.say(5*time.Second, yes())
+				all := timed(t, p, `<form><property name="bargeintype" value="hotword"/>`+spoken+`</form>`)
+				find(t, all, vxml.Filled, `a = "yes"`)
+				if !slices.Equal(p.stopped, []time.Duration{6 * time.Second}) {
+					t.Errorf("prompts stopped at %v, want only when the word was recognized", p.stopped)
+				}
+			})
+		})
+	}
+}
+
+// Keys that match nothing do not disturb a prompt that waits for a hot word, and those that
+// match end it once they do.
+func TestKeysAmongHotwords(t *testing.T) {
+	for _, tt := range []struct {
+		name, keys string
+		kind       vxml.TraceKind
+		text       string
+		at         time.Duration
+	}{
+		{"a match", "12", vxml.Filled, `a = "12"`, 2 * time.Second},
+		{"a match after what is none", "712", vxml.Filled, `a = "12"`, 3 * time.Second},
+		{"none", "7", vxml.Thrown, "noinput", 28 * time.Second},
+		{"the beginning of one", "1", vxml.Thrown, "noinput", 28 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPhone()
+				p.play = 10 * time.Second
+				p.press(time.Second, time.Second, tt.keys)
+				all := timed(t, p, `<form><property name="bargeintype" value="hotword"/>`+spoken+`</form>`)
+				if at := find(t, all, tt.kind, tt.text); at != tt.at {
+					t.Errorf("%s %q after %v, want %v\n%v", tt.kind, tt.text, at, tt.at, all)
+				}
+				if matched := tt.kind == vxml.Filled; matched != slices.Equal(p.stopped, []time.Duration{tt.at}) {
+					t.Errorf("prompts stopped at %v", p.stopped)
+				}
+				time.Sleep(time.Minute) // let the keys go
+			})
+		})
+	}
+}
+
 // A recognizer times the silence itself; one that says nothing is asked what has
 // become of it.
 func TestSilentRecognizer(t *testing.T) {

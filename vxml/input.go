@@ -67,6 +67,30 @@ func (s *session) repertoire(ctx context.Context, item doc.Item) (*repertoire, e
 	return made, nil
 }
 
+// keypad makes the keypad of the active grammars, and returns those that it is
+// made of.
+func (s *session) keypad(all []*active) (keys []*active, k keypad.Keypad) {
+	var linked []*grammar.Linked
+	for _, a := range all {
+		if a.mode == grammar.DTMF {
+			keys = append(keys, a)
+			linked = append(linked, a.linked)
+		}
+	}
+	return keys, keypad.New(linked, s.properties())
+}
+
+// pressed is the input when the keys so far match, and nil when they do not.
+func pressed(keys []*active, k *keypad.Keypad) *input {
+	i, tree := k.Result()
+	if tree == nil {
+		return nil
+	}
+	return &input{alternatives: []alternative{{
+		active: keys[i], tree: tree, mode: "dtmf", confidence: 1, utterance: k.Keys(),
+	}}}
+}
+
 // grammars collects the active grammars, the ones that take precedence first
 // (VoiceXML 2.0 section 3.1.4): the item's, the dialog's, the document's, the
 // application's. A modal field has only its own.

@@ -42,6 +42,9 @@ func (k *Keypad) Deaf() bool { return len(k.grammars) == 0 }
 // Begun tells whether a key has been taken.
 func (k *Keypad) Begun() bool { return len(k.keys) > 0 }
 
+// Forget begins anew.
+func (k *Keypad) Forget() { k.keys, k.matchers = nil, nil }
+
 // Press takes a key. The terminating key ends the input, unless a grammar has
 // use for it.
 func (k *Keypad) Press(key string) Verdict {
