@@ -276,6 +276,22 @@ func TestHotword(t *testing.T) {
 	})
 }
 
+// The builtin grammars are in English; of another language the recognizer has its own.
+func TestBuiltinGrammarOfAnotherLanguage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPhone()
+		p.say(time.Second, vxml.SpeechResult{Alternatives: []vxml.Alternative{{Utterance: "nein", Interpretation: "false", Confidence: 0.9}}})
+		pages := site{"/a.vxml": `<vxml version="2.1" xml:lang="de-DE"><form><field name="x" type="boolean"><noinput><exit/></noinput><filled><exit namelist="x"/></filled></field></form></vxml>`}
+		out, err := vxml.New(vxml.Options{Fetcher: fetch.New(fetch.Config{Client: pages.client()})}).Run(t.Context(), vxml.Start{URL: "http://site/a.vxml"}, p)
+		if g := p.requests[0].Grammars; len(g) != 1 || g[0].URI != "builtin:grammar/boolean" || g[0].Content != nil {
+			t.Errorf("listened for %+v", g)
+		}
+		if err != nil || out.Values["x"] != false {
+			t.Errorf("x is %v, %v, want false", out.Values["x"], err)
+		}
+	})
+}
+
 // Words that only the page finds to be no hot ones, or doubts, are ignored as well.
 func TestWordsAreNoHotwords(t *testing.T) {
 	for name, heard := range map[string]vxml.Alternative{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"mcp/vxml/doc"
 	"mcp/vxml/grammar"
@@ -229,6 +230,10 @@ func (s *session) activate(ctx context.Context, g *doc.Grammar) (*active, error)
 		if err != nil {
 			return nil, err
 		}
+		if s.foreign(src) {
+			a.speech = SpeechGrammar{URI: src.resource.URL, Weight: g.Weight}
+			return a, nil
+		}
 		compiled, start = src.compiled, fragment
 		a.speech.MediaType, a.speech.Content, a.speech.URI = src.resource.MediaType, src.resource.Body, src.resource.URL
 		if compiled != nil {
@@ -251,6 +256,13 @@ func (s *session) activate(ctx context.Context, g *doc.Grammar) (*active, error)
 	}
 	a.speech.MediaType = srgsType
 	return a, s.link(ctx, a, compiled, start)
+}
+
+// foreign tells a builtin grammar for voice of a page in another language than ours are
+// in: a recognizer of that language has one of that name (VoiceXML 2.0 appendix P).
+func (s *session) foreign(src source) bool {
+	return strings.HasPrefix(src.resource.URL, grammar.BuiltinScheme) && src.compiled.Mode == grammar.Voice &&
+		!strings.HasPrefix(strings.ToLower(s.language()), "en")
 }
 
 // rooted is a grammar with another root rule: what a recognizer is given when the

@@ -147,7 +147,7 @@ type source struct {
 
 // grammar fetches a grammar. Mode is what the page says of it.
 func (l *library) grammar(ctx context.Context, req fetch.Request, mode string) (source, error) {
-	if strings.HasPrefix(req.URL, "builtin:") {
+	if strings.HasPrefix(req.URL, grammar.BuiltinScheme) {
 		return shelved(&l.mu, l.grammars, edition{url: req.URL}, func() (source, error) { return builtin(req.URL) })
 	}
 	r, err := l.get(ctx, req)

@@ -151,6 +151,9 @@ func (s *session) meaning(ctx context.Context, a alternative) (script.Value, err
 		}
 		return v, nil
 	}
+	if v := s.account(a); strings.HasPrefix(a.active.speech.URI, grammar.BuiltinScheme+"grammar/boolean") {
+		return s.machine.Value(v.String() == "true"), nil
+	}
 	return s.account(a), nil
 }
 

@@ -11,11 +11,14 @@ import (
 	"mcp/vxml/xmltree"
 )
 
+// BuiltinScheme begins the URIs of builtin grammars.
+const BuiltinScheme = "builtin:"
+
 // Builtin writes the SRGS grammar that a builtin: URI stands for (VoiceXML 2.0
 // appendix P), such as builtin:dtmf/digits?minlength=1;maxlength=3. Voice grammars
 // are in English.
 func Builtin(uri string) ([]byte, Mode, error) {
-	rest, ok := strings.CutPrefix(uri, "builtin:")
+	rest, ok := strings.CutPrefix(uri, BuiltinScheme)
 	if !ok {
 		return nil, 0, &Error{URI: uri, Text: "is not a builtin: URI"}
 	}
