@@ -165,7 +165,7 @@ func (c *compiler) tagFormat(root *xmltree.Node) error {
 	default:
 		// A recognizer may know it. Without one, tags are read as if none were stated.
 		if g.Mode == DTMF {
-			return &Error{URI: g.URI, Line: root.Line, Unsupported: true, Text: fmt.Sprintf("tag-format %q", format)}
+			return &Error{URI: g.URI, Line: root.Line, Unsupported: true, Text: fmt.Sprintf("tag-format %q is not one for keys: semantics/1.0 and semantics/1.0-literals are", format)}
 		}
 	}
 	return nil
