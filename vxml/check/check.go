@@ -83,6 +83,7 @@ type reference struct {
 	url, fragment string
 	from          *doc.Error       // where; nil for the first page
 	inline        *grammar.Grammar // what is referred to is written into the page
+	params        []string         // that the dialog referred to is called with
 }
 
 func (c *checker) problem(err error) { c.report.Problems = append(c.report.Problems, err) }
@@ -113,8 +114,30 @@ func (c *checker) follow(ctx context.Context, r reference) {
 		}
 		c.read(ctx, r, got)
 	}
-	if p := c.pages[r.url]; r.kind == page && p != nil && r.fragment != "" && p.Dialog(r.fragment) == nil {
+	p := c.pages[r.url]
+	if r.kind != page || p == nil {
+		return
+	}
+	switch called := p.Dialog(r.fragment); {
+	case called != nil:
+		c.params(r, called)
+	case r.fragment != "":
 		c.wrong(r, fmt.Errorf("%s has no dialog %q%s", r.url, r.fragment, near.Hint(r.fragment, p.DialogNames())))
+	}
+}
+
+// params looks for the variables of a dialog that it is called with.
+func (c *checker) params(r reference, called *doc.Form) {
+	var declared []string
+	for _, a := range called.Init {
+		if v, ok := a.(*doc.Var); ok {
+			declared = append(declared, v.Name)
+		}
+	}
+	for _, name := range r.params {
+		if !slices.Contains(declared, name) {
+			c.wrong(r, fmt.Errorf("%s declares no variable for the parameter %q%s", called, name, near.Hint(name, declared)))
+		}
 	}
 }
 

@@ -43,6 +43,13 @@ func TestMessages(t *testing.T) {
 		{name: "a dialog of the page", body: `<form><block><goto next="#mian"/></block></form><form id="main"/>`, want: `a.vxml:2: <goto>: a.vxml has no dialog "mian": did you mean "main"?`},
 		{name: "a dialog of another page", body: `<form><block><goto next="b.vxml#thre"/></block></form>`, files: map[string]string{"b.vxml": `<vxml version="2.1"><form id="one"/><menu id="two"><choice next="#one">x</choice></menu></vxml>`},
 			want: `a.vxml:2: <goto>: b.vxml has no dialog "thre": write one of "one", "two"`},
+		{name: "parameters", body: `<form><subdialog name="s" src="#sub"><param name="acount" value="1"/><param name="n" value="2"/></subdialog><subdialog name="t" src="b.vxml"><param name="x" value="1"/></subdialog></form>` +
+			"\n" + `<form id="sub"><var name="account"/><var name="n"/><block><return/></block></form>`,
+			files: map[string]string{"b.vxml": `<vxml version="2.1"><form><block><return/></block></form></vxml>`},
+			want:  `a.vxml:2: <subdialog>: a.vxml:3: <form> declares no variable for the parameter "acount": did you mean "account"?|a.vxml:2: <subdialog>: b.vxml:1: <form> declares no variable for the parameter "x"`},
+		{name: "nothing to listen for", body: `<form><field name="a"/><field name="b" expr="1"/><field name="c"><option>x</option></field><initial/></form>` + "\n" +
+			`<form><link event="help" dtmf="1"/><field name="d"/></form><menu><choice dtmf="1" next="#m">x</choice></menu><form id="m"><grammar root="r" version="1.0" mode="dtmf"><rule id="r">1</rule></grammar><initial/><field name="e"/></form>`,
+			want: `a.vxml:2: <field>: no grammar is active: give it a type, an <option> or a <grammar>|a.vxml:2: <initial>: no grammar is active: give the form a <grammar>`},
 		{name: "an item", body: `<form><field name="pin" type="digits"/><block><goto nextitem="pni"/></block></form>`, want: `a.vxml:2: <goto>: the form has no item "pni": did you mean "pin"?`},
 		{name: "a variable that nobody declares", body: `<form><var name="count"/><block><assign name="cuont" expr="1"/></block></form>` + "\n" +
 			`<form><block><var name="mine"/></block><filled><assign name="mine" expr="1"/><assign name="count" expr="1"/></filled></form>`,

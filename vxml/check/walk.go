@@ -53,7 +53,7 @@ func (c *checker) walk(n *xmltree.Node, at place) {
 		}
 	}
 	if r, ok := references[n.Name]; ok && n.Attr(r.attr) != "" && n.Attr("method") != "post" {
-		c.refer(n.Attr(r.attr), reference{kind: r.kind, from: &here}, at)
+		c.refer(n.Attr(r.attr), reference{kind: r.kind, from: &here, params: params(n)}, at)
 	}
 	switch n.Name {
 	case "script":
@@ -77,6 +77,17 @@ func (c *checker) walk(n *xmltree.Node, at place) {
 	for _, child := range n.Elements() {
 		c.walk(child, at)
 	}
+}
+
+// params are the names of an element's parameters.
+func params(n *xmltree.Node) []string {
+	var names []string
+	for _, child := range n.Elements() {
+		if child.Name == "param" {
+			names = append(names, child.Attr("name"))
+		}
+	}
+	return names
 }
 
 // fault says what keeps a text from being an expression, empty when nothing does.

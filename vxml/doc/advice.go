@@ -2,6 +2,7 @@ package doc
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"mcp/vxml/near"
@@ -48,6 +49,7 @@ func (c *compiler) advise(n *xmltree.Node) {
 	}
 	switch name := n.Attr("name"); n.Name {
 	case "property":
+		c.universals = c.universals || name == "universals"
 		if strings.Contains(times, " "+name+" ") {
 			c.unit(n, name, n.Attr("value"))
 		}
@@ -67,6 +69,45 @@ func (c *compiler) unit(n *xmltree.Node, name, value string) {
 	if value != "" && value != "0" && strings.Trim(value, ".0123456789") == "" {
 		c.suggest(n, "%s=%q has no unit and counts seconds: write %ss or %sms", name, value, value, value)
 	}
+}
+
+// deaf looks for items that nothing is listened for in, where nothing around the page can
+// be listened for either.
+func (c *compiler) deaf() {
+	p := c.page
+	if p.Application != "" || len(p.Links) > 0 || c.universals || slices.ContainsFunc(p.Dialogs, (*Form).everywhere) {
+		return
+	}
+	for _, f := range p.Dialogs {
+		if len(f.Grammars)+len(f.Links) > 0 {
+			continue
+		}
+		for _, item := range f.Items {
+			switch item := item.(type) {
+			case *Field:
+				if len(item.Grammars)+len(item.Links) == 0 {
+					c.unheard(item.Base(), "give it a type, an <option> or a <grammar>")
+				}
+			case *Initial:
+				if len(item.Links) == 0 {
+					c.unheard(item.Base(), "give the form a <grammar>")
+				}
+			}
+		}
+	}
+}
+
+// unheard notes an item that nothing is listened for in. One that may never be visited is
+// left alone.
+func (c *compiler) unheard(item *Common, remedy string) {
+	if item.Expr == "" && item.Cond == "" {
+		c.suggest(&xmltree.Node{Name: item.Element, Line: item.Line}, "no grammar is active: %s", remedy)
+	}
+}
+
+// everywhere tells whether a form has grammars that are active in others.
+func (f *Form) everywhere() bool {
+	return f.Document || slices.ContainsFunc(f.Grammars, func(g *Grammar) bool { return g.Document })
 }
 
 // misspelt looks for handlers of events that nobody throws and whose names are

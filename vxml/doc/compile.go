@@ -40,6 +40,7 @@ func Compile(data []byte, url string) (*Page, error) {
 	c.validate(root)
 	c.document(root) // in any case: an author wants to know everything that is wrong
 	c.misspelt()
+	c.deaf()
 	return c.page, c.report()
 }
 
@@ -54,6 +55,8 @@ type compiler struct {
 	words    int // in those of them that take parts of a phrase
 	catches  []*xmltree.Node
 	thrown   map[string]bool // the events that the page itself throws
+
+	universals bool // the page sets the property of that name
 }
 
 // next counts what is of interest in the order of the document.
