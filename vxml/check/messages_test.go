@@ -26,6 +26,7 @@ func TestMessages(t *testing.T) {
 		{name: "nothing wrong", body: `<var name="a"/><form id="f"><var name="b"/><field name="c" type="digits"><noinput><assign name="a" expr="b"/></noinput>
 			<filled><var name="d" expr="c$.utterance"/><submit next="a.vxml" namelist="a b c c$.confidence d dialog.b application.lastresult$"/></filled></field></form>`},
 		{name: "an element", body: `<form><feild name="a"/></form>`, want: `a.vxml:2: <feild>: VoiceXML has no such element: did you mean <field>?`},
+		{name: "markup of speech", body: `<form><block>Wait<break/></block></form>`, want: `a.vxml:2: <break>: is not allowed in <block>: put it into a <prompt>`},
 		{name: "an attribute", body: `<form><block><goto nxt="#f"/></block></form>`, want: `a.vxml:2: <goto>: there is no attribute "nxt": did you mean "next"?|` +
 			`a.vxml:2: <goto>: needs exactly one of next, expr, nextitem and expritem`},
 		{name: "an attribute that is like none", body: `<form scope="dialog" speed="1"/>`, want: `a.vxml:2: <form>: there is no attribute "speed": write one of "id", "scope"`},

@@ -151,8 +151,10 @@ func (c *compiler) action(n *xmltree.Node) Action {
 		return c.send(n)
 	case "gvp:receive":
 		return &Receive{pos, c.duration(n, "maxtime"), n.Attr("maxtimeexpr")}
+	case "data":
+		return &Data{c.submission(n, n.Attr("src"), n.Attr("srcexpr")), n.Attr("name")}
 	}
-	return &Data{c.submission(n, n.Attr("src"), n.Attr("srcexpr")), n.Attr("name")}
+	return nil // which has been complained of
 }
 
 func (c *compiler) script(n *xmltree.Node) Action {

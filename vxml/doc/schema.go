@@ -172,6 +172,8 @@ func (c *compiler) descend(n *xmltree.Node, e element) {
 			c.validate(child)
 		case known(qualified(child)):
 			c.fail(child, "is not allowed in <%s>", n.Name)
+		case ssml.Is(child.Name):
+			c.fail(child, "is not allowed in <%s>: put it into a <prompt>", n.Name)
 		default:
 			c.strange(child)
 		}
