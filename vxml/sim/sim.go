@@ -307,6 +307,10 @@ var (
 func lastMark(prompts []vxml.Prompt) (name string, ago time.Duration) {
 	for _, p := range prompts {
 		for _, seg := range p.Segments {
+			if seg.Mark != "" {
+				name, ago = seg.Mark, 0
+				continue
+			}
 			rest := seg.SSML
 			if at := markPattern.FindAllStringSubmatchIndex(rest, -1); at != nil {
 				last := at[len(at)-1]

@@ -37,8 +37,8 @@ type Clip struct {
 	Stream *fetch.Stream
 }
 
-// Segment is a piece of a prompt: either speech or a recorded audio clip.
-// Exactly one of SSML and Audio is set.
+// Segment is a piece of a prompt: speech, a recorded audio clip, or a mark. Exactly one of
+// SSML, Audio and Mark is set.
 type Segment struct {
 	// SSML is a complete SSML 1.0 document (<speak>…</speak>).
 	SSML string
@@ -46,6 +46,8 @@ type Segment struct {
 	Text string
 	// Audio is what <audio> named, already fetched.
 	Audio *Clip
+	// Mark is the name of a <mark> with no speech beside it, which needs no synthesizer.
+	Mark string
 }
 
 // Prompt is what is rendered.
@@ -94,8 +96,9 @@ type renderer struct {
 	env      Env
 	markup   strings.Builder
 	text     strings.Builder
-	audible  bool // the segment holds text or a pause
-	silent   bool // within what something else is said for
+	audible  bool   // the segment holds text or a pause
+	mark     string // the last one in it
+	silent   bool   // within what something else is said for
 	open     []*Element
 	out      []Segment
 }
@@ -129,7 +132,7 @@ func (r *renderer) node(ctx context.Context, n Node) error {
 			return err
 		}
 		r.markup.WriteString(`<mark name="` + xmltree.Escape(name) + `"/>`)
-		r.audible = true
+		r.mark = name
 	case *Foreach:
 		return r.env.Foreach(ctx, n, func() error { return r.all(ctx, n.Content) })
 	case *Enumerate:
@@ -195,11 +198,12 @@ func (r *renderer) audio(ctx context.Context, a *Audio) error {
 // flush ends the segment being written. Elements that are open are closed in it
 // and opened again in the next.
 func (r *renderer) flush() {
-	markup, text, audible := r.markup.String(), r.text.String(), r.audible
+	markup, text, audible, mark := r.markup.String(), r.text.String(), r.audible, r.mark
 	r.markup.Reset()
 	r.text.Reset()
-	r.audible = false
-	if audible {
+	r.audible, r.mark = false, ""
+	switch {
+	case audible:
 		for i := len(r.open) - 1; i >= 0; i-- {
 			markup += "</" + r.open[i].Name + ">"
 		}
@@ -208,6 +212,8 @@ func (r *renderer) flush() {
 				xmltree.Escape(r.language) + `">` + strings.TrimSpace(markup) + "</speak>",
 			Text: strings.Join(strings.Fields(text), " "),
 		})
+	case mark != "":
+		r.out = append(r.out, Segment{Mark: mark})
 	}
 	for _, e := range r.open {
 		r.start(e)

@@ -48,7 +48,10 @@ func TestRender(t *testing.T) {
 		{"audio left out", `a<audio expr="undefined">alt</audio>b`, "ab"},
 		{"foreach", `<foreach item="i" array="a">x</foreach>`, "xx"},
 		{"enumerate", `<enumerate/>`, "choices"},
-		{"mark", `<mark name="m"/>`, `<mark name="m"/>`},
+		{"a mark alone", `<mark name="m"/>`, "mark m"},
+		{"marks in speech", `a<mark name="m"/>b<mark name="n"/>`, `a<mark name="m"/>b<mark name="n"/>`},
+		{"marks among recordings", `<mark name="k"/><audio src="have.wav"/> <mark name="l"/><mark name="m"/> <audio src="have.wav"/><mark name="n"/><break/>`,
+			`mark k|have.wav|mark m|have.wav|<mark name="n"/><break></break>`},
 		{"description is not spoken", `<audio src="no.wav"><desc>d</desc>alt</audio>`, "alt"},
 	}
 	for _, tt := range tests {
@@ -69,6 +72,10 @@ func TestRender(t *testing.T) {
 			for _, s := range segments {
 				if s.Audio != nil {
 					got = append(got, s.Audio.URI)
+					continue
+				}
+				if s.Mark != "" {
+					got = append(got, "mark "+s.Mark)
 					continue
 				}
 				if _, err := xmltree.Parse([]byte(s.SSML)); err != nil {

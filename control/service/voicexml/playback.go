@@ -191,7 +191,11 @@ func (b *playback) stopped(ctx context.Context) error {
 
 // play plays a segment; true: it has begun, and heard is told of its end.
 func (b *playback) play(ctx context.Context, prompt vxml.Prompt, s vxml.Segment) (lasts bool, err error) {
-	if atHand(s) {
+	switch {
+	case s.Mark != "":
+		b.reached(s.Mark)
+		return false, nil
+	case atHand(s):
 		return true, b.clip(ctx, s.Audio)
 	}
 	ctx, cancel := context.WithCancel(ctx)

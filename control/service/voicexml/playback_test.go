@@ -99,6 +99,35 @@ func TestRecordingsFollowEachOther(t *testing.T) {
 	}
 }
 
+// Marks among recordings are reached without a synthesizer.
+func TestMarksAmongRecordings(t *testing.T) {
+	told, playing := &spoken{}, make(chan media.Recording, 9)
+	p := New(Config{}, vxml.New(vxml.Options{})).newPhone(lend(t, told, playing))
+	prompt := saying("a", "b")
+	prompt.Segments = slices.Insert(prompt.Segments, 1, vxml.Segment{Mark: "between"})
+	prompt.Segments = append(prompt.Segments, vxml.Segment{Mark: "behind"})
+	played, err := p.Play(t.Context(), []vxml.Prompt{prompt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var marks []string
+	note := func() {
+		name, _ := played.(vxml.Marked).Mark()
+		marks = append(marks, name)
+	}
+	note()
+	(<-playing).Done(nil)
+	second := <-playing
+	note()
+	second.Done(nil)
+	<-played.Done()
+	note()
+	p.close()
+	if got := strings.Join(marks, ","); got != ",between,behind" || played.Err() != nil {
+		t.Errorf("marks %s, %v", got, played.Err())
+	}
+}
+
 // What follows a playback that has not ended waits for it.
 func TestPlaybackWaitsForTheOneBefore(t *testing.T) {
 	told, playing := &spoken{}, make(chan media.Recording, 9)
