@@ -41,6 +41,18 @@ func TestMessages(t *testing.T) {
 			`<goto next="#f" fetchtimeout="0.5"/></block></form><form id="f"><record name="r" maxtime="10s"/></form>`,
 			want: `a.vxml:2: <property>: timeout="3" has no unit and counts seconds: write 3s or 3ms|a.vxml:2: <prompt>: timeout="5" has no unit and counts seconds: write 5s or 5ms|` +
 				`a.vxml:2: <goto>: fetchtimeout="0.5" has no unit and counts seconds: write 0.5s or 0.5ms`},
+		{name: "properties", body: `<property name="bargein" value="yes"/><property name="timeout" value="5 sec"/><property name="confidencelevel" value="45"/><property name="maxnbest" value="0"/>` +
+			"\n" + `<property name="inputmodes" value="dtmf speech"/><property name="bargeintype" value="recognition"/><property name="termchar" value="##"/><property name="audiofetchhint" value="stream"/>` +
+			"\n" + `<property name="bargein" value="false"/><property name="timeout" value="200ms"/><property name="confidencelevel" value=".4"/><property name="maxnbest" value="3"/><property name="com.example.any" value="x"/>` +
+			`<property name="inputmodes" value="voice dtmf"/><property name="bargeintype" value="hotword"/><property name="termchar" value=""/><property name="audiofetchhint" value="safe"/>`,
+			want: `a.vxml:2: <property>: bargein="yes" is none of its values: write true or false|` +
+				`a.vxml:2: <property>: timeout="5 sec" is none of its values: write a time such as 5s or 200ms|` +
+				`a.vxml:2: <property>: confidencelevel="45" is none of its values: write a number from 0 to 1|` +
+				`a.vxml:2: <property>: maxnbest="0" is none of its values: write a number of at least 1|` +
+				`a.vxml:3: <property>: inputmodes="dtmf speech" is none of its values: write dtmf, voice or both|` +
+				`a.vxml:3: <property>: bargeintype="recognition" is none of its values: write speech or hotword|` +
+				`a.vxml:3: <property>: termchar="##" is none of its values: write one key, or nothing|` +
+				`a.vxml:3: <property>: audiofetchhint="stream" is none of its values: write prefetch or safe`},
 		{name: "a dialog of the page", body: `<form><block><goto next="#mian"/></block></form><form id="main"/>`, want: `a.vxml:2: <goto>: a.vxml has no dialog "mian": did you mean "main"?`},
 		{name: "a dialog of another page", body: `<form><block><goto next="b.vxml#thre"/></block></form>`, files: map[string]string{"b.vxml": `<vxml version="2.1"><form id="one"/><menu id="two"><choice next="#one">x</choice></menu></vxml>`},
 			want: `a.vxml:2: <goto>: b.vxml has no dialog "thre": write one of "one", "two"`},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mcp/vxml/near"
+	"mcp/vxml/property"
 	"mcp/vxml/xmltree"
 )
 
@@ -50,6 +51,11 @@ func (c *compiler) advise(n *xmltree.Node) {
 	switch name := n.Attr("name"); n.Name {
 	case "property":
 		c.universals = c.universals || name == "universals"
+		if value, given := n.Lookup("value"); given {
+			if wants := property.Wants(name, value); wants != "" {
+				c.suggest(n, "%s=%q is none of its values: write %s", name, value, wants)
+			}
+		}
 		if strings.Contains(times, " "+name+" ") {
 			c.unit(n, name, n.Attr("value"))
 		}
