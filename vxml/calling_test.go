@@ -50,6 +50,8 @@ func TestRecord(t *testing.T) {
 		{"the beep is asked for", `<form><record name="x" beep="true" modal="false"><filled>ok</filled></record></form>`, "say:a", "ok"},
 		{"a key before a word", `<form><record name="x"><noinput>no</noinput>` + about + `<prompt>Speak.</prompt></record></form>`, "dtmf:# say:ten_letter",
 			"Speak.|Speak.|600 true false null"},
+		{"a key after words", `<form><record name="x">` + about + `</record></form>`, "say(#):ten_letter", "600 true false #"},
+		{"a key after words that does not end it", `<form><record name="x" dtmfterm="false">` + about + `</record></form>`, "say(#):ten_letter say:more_words", "600 true false null"},
 		{"keys do not end it", `<form><record name="x" dtmfterm="false">` + about + `</record></form>`, "dtmf:5 hangup", ""},
 		{"a hang-up keeps it", gone + `<form><record name="x"/></form>`, "cut:ten_letter", "gone connection.disconnect.hangup recording:1 600"},
 		{"it is played back", `<form><record name="x"><filled>You said <audio expr="x">nothing</audio></filled></record></form>`, "say:abc", "You said [recording:1]"},

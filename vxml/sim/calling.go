@@ -58,11 +58,12 @@ func (r *recording) hear(how, words string) {
 		length, r.recorded.MaxTime = limit, true
 	}
 	r.recorded.Duration, r.recorded.MediaType, r.recorded.Data = length, wave, silentWave(length)
-	if how == "cut" {
+	switch how {
+	case "cut":
 		r.caller.HangUp()
-		return
-	}
-	r.Stop()
+	case "say", "talk":
+		r.Stop()
+	} // otherwise a key follows
 }
 
 func (r *recording) Done() <-chan struct{} { return r.done }

@@ -12,6 +12,7 @@
 // While the caller is being recorded:
 //
 //	say:hello        the caller says hello and then nothing
+//	say(#):hello     the caller says hello and presses #
 //	talk:hello       the caller goes on until the recording is long enough
 //	cut:hello        the caller hangs up in the middle of it
 //
@@ -168,8 +169,10 @@ func (c *Caller) act(step string) {
 	verb, what, _ := strings.Cut(step, ":")
 	what = strings.TrimSpace(what)
 	verb, sure, graded := strings.Cut(strings.TrimSuffix(verb, ")"), "(")
-	confidence := 1.0
-	if graded {
+	confidence, key := 1.0, ""
+	if c.tape != nil && len(sure) == 1 {
+		key = sure
+	} else if graded {
 		var err error
 		if confidence, err = strconv.ParseFloat(sure, 64); err != nil {
 			c.fault(step)
@@ -178,11 +181,10 @@ func (c *Caller) act(step string) {
 	c.print("caller", step)
 	switch verb {
 	case "say", "talk", "cut":
-		c.say(verb, what, confidence)
+		c.say(verb+key, what, confidence)
+		c.keys(key)
 	case "dtmf":
-		for _, key := range strings.ToUpper(strings.ReplaceAll(what, " ", "")) {
-			c.press(byte(key))
-		}
+		c.keys(what)
 	case "far":
 		if c.far == nil {
 			c.silence() // there is no other party
@@ -232,10 +234,12 @@ func (c *Caller) fault(step string) {
 	c.HangUp()
 }
 
-func (c *Caller) press(key byte) {
-	select {
-	case c.digits <- vxml.Digit{Key: key}:
-	default: // more keys than anybody takes
+func (c *Caller) keys(all string) {
+	for _, key := range strings.ToUpper(strings.ReplaceAll(all, " ", "")) {
+		select {
+		case c.digits <- vxml.Digit{Key: byte(key)}:
+		default: // more keys than anybody takes
+		}
 	}
 }
 

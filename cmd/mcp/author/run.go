@@ -51,6 +51,12 @@ caller does is read line by line from the script, or from the terminal:
   silence       the caller says nothing until the time is over
   hangup        the caller hangs up
   show:x + 1    prints a variable's value, or any expression's
+  barge say:yes the same as any of these, but without waiting for the prompts' end
+  message:a=1   a message comes for the application
+  say(#):hello  while being recorded: the caller says hello and presses #
+  talk:hello    and goes on until the recording is long enough
+  cut:hello     and hangs up in the middle of it
+  far:busy      while being transferred: what becomes of it, or hangup
 
 After the last line the caller hangs up.`,
 		Example: "  mcp vxml run main.vxml\n  mcp vxml run --script caller.txt --vars com.genesyslab.userdata.city=Bonn http://web.example/main.vxml",
