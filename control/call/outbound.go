@@ -51,14 +51,14 @@ func (s *Server) Place(ctx context.Context, p Placement) (*Placed, error) {
 		return nil, &Refusal{Status: 400, Reason: "Bad Request", Err: err}
 	}
 	c := s.newCall(d)
-	if err := s.admit(ctx, c); err != nil {
+	if err := s.admit(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOverload, err)
 	}
 	d.call = c
 	c.log.Info("call placed", "from", d.LocalURI(), "to", d.RemoteURI(), "service", p.Request.Service)
 	go func() {
 		defer close(d.done)
-		defer s.forget(c)
+		defer s.forget()
 		stack.Deepen()
 		c.offered()
 		c.run(ctx)

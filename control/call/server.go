@@ -93,7 +93,7 @@ type Recorder interface {
 	Record(ctx context.Context, r *reporting.Record) error
 }
 
-// Server turns INVITEs into calls and knows the calls that are up.
+// Server turns INVITEs into calls and knows how many are up.
 type Server struct {
 	config     Config
 	engine     *media.Engine
@@ -106,8 +106,8 @@ type Server struct {
 	gate       *gatekeeper
 	log        *slog.Logger
 
-	mu    sync.Mutex
-	calls map[string]*Call
+	mu sync.Mutex
+	up int // calls being served
 }
 
 // Parts is what a Server works with.
@@ -128,7 +128,7 @@ type Parts struct {
 func NewServer(config Config, p Parts) *Server {
 	s := &Server{
 		config: config.withDefaults(), engine: p.Engine, selector: p.Selector, recorder: p.Recorder,
-		dialler: p.Dialler, recordings: p.Recordings, progress: p.Progress, log: p.Log, calls: map[string]*Call{},
+		dialler: p.Dialler, recordings: p.Recordings, progress: p.Progress, log: p.Log,
 	}
 	s.gate = newGatekeeper(s.config)
 	s.metrics = newMetrics(p.Metrics, s.Active)
@@ -143,13 +143,13 @@ func (s *Server) Invite(ctx context.Context, d *sip.Dialog) { s.Serve(ctx, d) }
 func (s *Server) Serve(ctx context.Context, d Dialog) {
 	stack.Deepen()
 	c := s.newCall(d)
-	if err := s.admit(ctx, c); err != nil {
+	if err := s.admit(ctx); err != nil {
 		c.log.Warn("call refused", "error", err)
 		r := s.gate.refusalFor(admission.TooMany)
 		c.warn("refuse call", d.Reject(ctx, r.Status, "", r.Headers))
 		return
 	}
-	defer s.forget(c)
+	defer s.forget()
 	logline.Info(c.log, "call offered", slog.String("from", d.RemoteURI()), slog.String("to", d.LocalURI()), slog.Any("peer", d.RemoteHost()))
 	c.offered()
 	c.run(ctx)
@@ -186,24 +186,24 @@ func identifiers(id, sipID string, known genesys.Call) []slog.Attr {
 }
 
 // admit takes a call up unless there are too many, or no record of it could be kept.
-func (s *Server) admit(ctx context.Context, c *Call) error {
+func (s *Server) admit(ctx context.Context) error {
 	if err := s.recorder.Check(ctx); err != nil {
 		s.metrics.unrecorded.Inc()
 		return fmt.Errorf("its record could not be kept: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.config.Max > 0 && len(s.calls) >= s.config.Max {
+	if s.config.Max > 0 && s.up >= s.config.Max {
 		s.metrics.refused.WithLabelValues(admission.TooMany.String()).Inc()
-		return fmt.Errorf("%d calls are up", len(s.calls))
+		return fmt.Errorf("%d calls are up", s.up)
 	}
-	s.calls[c.id] = c
+	s.up++
 	return nil
 }
 
-func (s *Server) forget(c *Call) {
+func (s *Server) forget() {
 	s.mu.Lock()
-	delete(s.calls, c.id)
+	s.up--
 	s.mu.Unlock()
 	s.gate.left()
 }
@@ -212,7 +212,7 @@ func (s *Server) forget(c *Call) {
 func (s *Server) Active() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.calls)
+	return s.up
 }
 
 func (s *Server) mediaAddress(signalling netip.Addr) netip.Addr {

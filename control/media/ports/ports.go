@@ -21,13 +21,13 @@ type Pool struct {
 	free []uint16 // a ring: take at head, give at tail
 	head int
 	n    int
-	held map[uint16]bool
+	held [1 << 15]bool // by half the port
 }
 
 // New makes the pool of the even ports from first to last; each has its odd
 // neighbour within the range.
 func New(first, last uint16) (*Pool, error) {
-	p := &Pool{held: map[uint16]bool{}}
+	p := &Pool{}
 	for port := int(first) + int(first)%2; port < int(last); port += 2 {
 		p.free = append(p.free, uint16(port))
 	}
@@ -49,7 +49,7 @@ func (p *Pool) Take() (uint16, error) {
 	port := p.free[p.head]
 	p.head = (p.head + 1) % len(p.free)
 	p.n--
-	p.held[port] = true
+	p.held[port/2] = true
 	return port, nil
 }
 
@@ -59,14 +59,14 @@ func (p *Pool) Give(port uint16) {
 	defer p.mu.Unlock()
 	p.free[(p.head+p.n)%len(p.free)] = port
 	p.n++
-	delete(p.held, port)
+	p.held[port/2] = false
 }
 
 // Taken tells whether a port, or the one below it, carries a leg.
 func (p *Pool) Taken(port uint16) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.held[port&^1]
+	return p.held[port/2]
 }
 
 // Size is the number of ports of the range.
