@@ -112,18 +112,10 @@ func withAgent(ctx context.Context, agent *sip.Agent, f func() error) error {
 	// The agent outlives the context: calls under way still have to hang up.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
-	go func() { served <- agent.Serve(serving, nobody{}) }()
+	go func() { served <- agent.Serve(serving, sip.Nobody{}) }()
 	err := f()
 	stop()
 	return errors.Join(err, <-served)
-}
-
-// nobody takes no calls.
-type nobody struct{}
-
-func (nobody) Invite(ctx context.Context, d *sip.Dialog) {
-	// The agent rejects with 500 what is not rejected here.
-	_ = d.Reject(ctx, 480, "Temporarily Unavailable", nil)
 }
 
 func (f *callFlags) place(ctx context.Context, phone *caller.Phone, script []caller.Step, out io.Writer) error {

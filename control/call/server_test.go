@@ -86,7 +86,7 @@ func newBench(t *testing.T, config Config, service *scripted) *bench {
 		Recorder: recorderFunc(func(r *reporting.Record) { b.records <- r }),
 	})
 	platform := b.agent(b.server, log)
-	b.caller = b.agent(nobody{}, log)
+	b.caller = b.agent(sip.Nobody{}, log)
 	b.target = "sip:ivr@" + platform.Addrs()[0].String() + ";transport=tcp"
 	t.Cleanup(func() {
 		if err := errors.Join(engine.Close(), plane.Close()); err != nil {
@@ -95,11 +95,6 @@ func newBench(t *testing.T, config Config, service *scripted) *bench {
 	})
 	return b
 }
-
-// nobody takes no calls.
-type nobody struct{}
-
-func (nobody) Invite(context.Context, *sip.Dialog) {}
 
 func (b *bench) agent(h sip.Handler, log *slog.Logger) *sip.Agent {
 	a, err := sip.New(sip.Config{Listen: []string{"tcp:127.0.0.1:0"}, T1: 50 * time.Millisecond}, log)

@@ -182,6 +182,16 @@ func (a *Agent) Addrs() []net.Addr { return a.wire.Addrs() }
 // yet.
 func (a *Agent) Lost() uint64 { return a.wire.Lost() }
 
+// Nobody is the Handler of an agent that only places calls: those that come in are
+// refused with 480.
+type Nobody struct{}
+
+// Invite implements Handler.
+func (Nobody) Invite(ctx context.Context, d *Dialog) {
+	// An error says that the caller has given up in the meantime.
+	_ = d.Reject(ctx, 480, "", nil)
+}
+
 // Serve takes calls until the context ends. Then new ones are refused with 503,
 // handlers see their context end and have their calls hung up, and the sockets
 // are closed. It must run for Invite to work, too.

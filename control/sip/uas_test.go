@@ -315,3 +315,10 @@ func TestCallOverIPv6(t *testing.T) {
 		hangUp(p, c)
 	})
 }
+
+func TestNobodyRefusesCalls(t *testing.T) {
+	a := startAgent(t, Nobody{}.Invite)
+	p, c := newCall(t, a, "tcp")
+	p.Send(c.Request("INVITE").WithSDP(someSDP))
+	p.Send(c.Ack(p.Expect("SIP/2.0 480")))
+}

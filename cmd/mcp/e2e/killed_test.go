@@ -92,7 +92,7 @@ func TestCallsOfAKilledPlatformHaveRecords(t *testing.T) {
 	web.page("/long.vxml", `<property name="inputmodes" value="dtmf"/><property name="timeout" value="300s"/><form><field name="f" type="digits"/></form>`)
 	v := newVictim(t, dir, web.server.URL+"/long.vxml")
 	target := "sip:ivr@" + strings.TrimPrefix(v.until("ready", "sip"), "tcp:") + ";transport=tcp"
-	agent := serveAgent(t, nobody{})
+	agent := serveAgent(t, sip.Nobody{})
 	want := map[string]bool{}
 	local := sdp.Local{
 		Addr: netip.MustParseAddrPort("127.0.0.1:9"), Codecs: []sdp.Codec{{Name: "PCMU", ClockRate: 8000}},

@@ -56,7 +56,7 @@ func newRig(t *testing.T, change func(*node.Config)) *rig {
 	r := &rig{t: t, log: &logBook{}, ended: make(chan struct{})}
 	r.pages = newPages(t)
 	r.speech = newSpeechEnd(t)
-	r.agent = serveAgent(t, nobody{})
+	r.agent = serveAgent(t, sip.Nobody{})
 	r.cfg = node.Defaults()
 	r.cfg.SIP.Listen = []string{"tcp:127.0.0.1:0"}
 	r.cfg.Media.Plane = "socket"
@@ -313,11 +313,6 @@ func (s *speechEnd) Invite(ctx context.Context, d *sip.Dialog) {
 		}
 	}
 }
-
-// nobody takes no calls.
-type nobody struct{}
-
-func (nobody) Invite(context.Context, *sip.Dialog) {}
 
 func serveAgent(t *testing.T, h sip.Handler) *sip.Agent { return serveAgentAt(t, "127.0.0.1", h) }
 

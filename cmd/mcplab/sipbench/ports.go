@@ -194,15 +194,10 @@ func (r *road) newCallers(ctx context.Context) (_ *telephones, err error) {
 	c.board = keypad.New(c.conn)
 	running, stop := context.WithCancel(ctx)
 	c.stop = stop
-	c.tasks.Go(func() { _ = c.agent.Serve(running, nobody{}) })
+	c.tasks.Go(func() { _ = c.agent.Serve(running, sip.Nobody{}) })
 	c.tasks.Go(func() { c.board.Run(running) })
 	return c, nil
 }
-
-// nobody takes no calls.
-type nobody struct{}
-
-func (nobody) Invite(context.Context, *sip.Dialog) {}
 
 func (c *telephones) close() {
 	c.stop()

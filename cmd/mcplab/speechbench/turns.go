@@ -117,7 +117,7 @@ func (t *turns) call(ctx context.Context, server, pages string) error {
 		stop()
 		return errors.Join(err, <-ended)
 	}
-	go func() { ended <- agent.Serve(ctx, nobody{}) }()
+	go func() { ended <- agent.Serve(ctx, sip.Nobody{}) }()
 	steps, err := caller.ParseScript("await")
 	if err == nil {
 		err = dial(ctx, agent, at, steps)
@@ -142,7 +142,3 @@ func dial(ctx context.Context, agent *sip.Agent, at string, steps []caller.Step)
 		}
 	}
 }
-
-type nobody struct{}
-
-func (nobody) Invite(context.Context, *sip.Dialog) {}

@@ -128,7 +128,7 @@ func (t *Test) Run(ctx context.Context) error {
 	if t == nil {
 		return nil
 	}
-	return t.caller.Serve(ctx, nobody{})
+	return t.caller.Serve(ctx, sip.Nobody{})
 }
 
 // Close frees a test that does not run.
@@ -138,9 +138,3 @@ func (t *Test) Close() error {
 	}
 	return nil
 }
-
-// nobody is at home on the caller's side.
-type nobody struct{}
-
-// Invite implements sip.Handler: what is not answered is rejected.
-func (nobody) Invite(context.Context, *sip.Dialog) {}

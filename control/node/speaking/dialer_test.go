@@ -107,7 +107,7 @@ func mrcpClient(t *testing.T, cfg MRCP) *mrcp.Client {
 
 func mrcpClientOf(t *testing.T, signalled sip.Config, cfg MRCP) *mrcp.Client {
 	t.Helper()
-	agent, _ := serveSIP(t, signalled, nobody{})
+	agent, _ := serveSIP(t, signalled, sip.Nobody{})
 	return opened(t, agent, cfg, slog.New(slog.DiscardHandler)).RTP.(*mrcp.Client)
 }
 
@@ -183,7 +183,7 @@ func TestSpeechServersAreAskedWhetherTheyAreThere(t *testing.T) {
 
 // full is a server that answers OPTIONS with a status.
 type full struct {
-	nobody
+	sip.Nobody
 	status int
 }
 
@@ -195,7 +195,7 @@ func (f full) Capacity() (map[string]string, *sip.Refusal) {
 
 // TestProbe proves which answers to OPTIONS come of a server that is there.
 func TestProbe(t *testing.T) {
-	agent, _ := serveSIP(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, nobody{})
+	agent, _ := serveSIP(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, sip.Nobody{})
 	dialer := Dialer(agent, slog.New(slog.DiscardHandler))
 	for status, there := range map[int]bool{200: true, 302: true, 404: true, 405: true, 501: true, 408: false, 503: false} {
 		far, _ := serveSIP(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0"}}, full{status: status})

@@ -55,13 +55,9 @@ type foreign struct {
 	seq    int
 }
 
-type nobody struct{}
-
-func (nobody) Invite(context.Context, *sip.Dialog) {}
-
 func newForeign(t *testing.T, uri string) *foreign {
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	agent, _ := serveSIP(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0", "udp:127.0.0.1:0"}}, nobody{})
+	agent, _ := serveSIP(t, sip.Config{Listen: []string{"tcp:127.0.0.1:0", "udp:127.0.0.1:0"}}, sip.Nobody{})
 	idle := time.Duration(0)
 	if strings.Contains(t.Name(), "/idle") {
 		idle = 800 * time.Millisecond

@@ -151,16 +151,12 @@ func serve(t *testing.T, h sip.Handler) *sip.Agent {
 	return a
 }
 
-type nobody struct{}
-
-func (nobody) Invite(context.Context, *sip.Dialog) {}
-
 func newTester(t *testing.T, f *farEnd, interval, timeout time.Duration) *Tester {
 	t.Helper()
 	f.t = t
 	target := netip.MustParseAddrPort(serve(t, f).Addrs()[0].String())
 	return New(Config{Target: target, Transport: "udp", Interval: interval, Timeout: timeout},
-		serve(t, nobody{}), f, slog.New(slog.DiscardHandler))
+		serve(t, sip.Nobody{}), f, slog.New(slog.DiscardHandler))
 }
 
 // Each part of a platform that is out of order is named.
@@ -212,7 +208,7 @@ func serveTCP(t *testing.T) *sip.Agent {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = a.Serve(ctx, nobody{}) }()
+	go func() { defer close(done); _ = a.Serve(ctx, sip.Nobody{}) }()
 	t.Cleanup(func() { stop(); <-done })
 	return a
 }

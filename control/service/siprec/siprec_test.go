@@ -98,21 +98,17 @@ func newBench(t *testing.T, c Config) *bench {
 		}
 	})
 	b := &bench{T: t}
-	outward := b.agent(nobody{}, log)
+	outward := b.agent(sip.Nobody{}, log)
 	c.Codecs = sdp.DefaultCodecs()
 	b.client = New(c, outward, log)
 	t.Cleanup(func() { _ = b.client.Close() })
 	b.server = call.NewServer(call.Config{}, call.Parts{
 		Engine: engine, Selector: b, Recorder: noRecords{}, Dialler: outward, Recordings: []call.Recordings{b.client}, Log: log,
 	})
-	b.caller = b.agent(nobody{}, log)
+	b.caller = b.agent(sip.Nobody{}, log)
 	b.target = "sip:ivr@" + b.agent(b.server, log).Addrs()[0].String() + ";transport=tcp"
 	return b
 }
-
-type nobody struct{}
-
-func (nobody) Invite(context.Context, *sip.Dialog) {}
 
 func (b *bench) agent(h sip.Handler, log *slog.Logger) *sip.Agent {
 	a, err := sip.New(sip.Config{Listen: []string{"tcp:127.0.0.1:0"}, T1: 50 * time.Millisecond}, log)
