@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -15,6 +16,9 @@ import (
 
 // NoType is a payload type that no packet has.
 const NoType = 255
+
+// noSource is in the place of a source when a stream was interrupted: NOBODY in types.h.
+const noSource = math.MaxUint64
 
 // Leg is one open leg. Methods may be called from any goroutine.
 type Leg struct {

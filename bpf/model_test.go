@@ -108,6 +108,9 @@ func (l *modelLeg) audioArrives(p datagram, at span) outcome {
 		return outcome{verdict: verdict, unsure: unsure}
 	}
 	event, noise := r.kind == l.event, l.noise != 0 && r.kind == l.noise
+	if event && l.to != nil && !l.events {
+		l.to.out.leaveBehind(r, l.id)
+	}
 	switch {
 	case !event && !noise && r.kind != l.audio:
 		return outcome{verdict: "drop_type"}
@@ -126,12 +129,14 @@ func (l *modelLeg) audioArrives(p datagram, at span) outcome {
 		as = l.to.noise
 	}
 	if as == 0 && noise {
+		l.to.out.leaveBehind(r, l.id)
 		return outcome{verdict: "drop_type"} // nothing was agreed for it there
 	}
 	s, o := l.to.out.take(r, l.id, at)
 	if o.verdict != "" || o.unsure {
 		return o
 	}
+	s.marker = s.marker && !noise // RFC 3389 section 4
 	o.verdict, o.sender = "relayed", l.to
 	o.frame = l.to.leave(p, s, as)
 	if len(o.frame)-len(p.padding) > 14+1500 {
@@ -216,6 +221,17 @@ func (e *modelEgress) take(r rtpHeader, source uint64, at span) (stampedAs, outc
 	e.seqOffset, e.tsOffset, e.floor = s.seq-r.seq, s.ts-r.ts, s.seq
 	e.advance(s, at)
 	return s, outcome{tsRange: late - early}
+}
+
+// leaveBehind has the next packet of the present source take the place of one that does
+// not leave: an RTP translator that drops packets must not make them look lost.
+func (e *modelEgress) leaveBehind(r rtpHeader, source uint64) {
+	place := r.seq + e.seqOffset
+	ahead := int16(place - e.seq)
+	if e.started && e.source == source && e.sourceSSRC == r.ssrc && ahead > 0 && ahead < 3000 && int16(place-e.floor) >= 0 {
+		e.seqOffset--
+		e.floor = place
+	}
 }
 
 // goesOn tells whether a stamp is near the stream's place.

@@ -118,23 +118,40 @@ static __always_inline enum verdict hand(struct run *r, struct leg *from, struct
 	return HANDED;
 }
 
+static __always_inline struct origin origin_in(const struct run *r, const struct packet *p, const struct leg *from)
+{
+	const struct rtphdr *rtp = (const struct rtphdr *)p->payload;
+	struct origin o = {};
+
+	origin_of(&o, rtp, from->id, r->now);
+	o.event = is_event(from, rtp);
+	o.noise = is_noise(&from->config, rtp->type & RTP_TYPE);
+	o.turn = from->ingress.turn;
+	return o;
+}
+
+/* A key press is for userspace alone. */
+static __always_inline void keep_from(struct run *r, const struct packet *p, const struct leg *from)
+{
+	struct leg *to = leg_in(from->config.relay_to);
+	struct origin o = origin_in(r, p, from);
+
+	if (to)
+		withhold(to, from->config.relay_to_id, &o);
+}
+
 /* Sends a leg's packet on as another leg's. */
 static __always_inline enum verdict relay_on(struct run *r, const struct packet *p, struct leg *from)
 {
-	struct rtphdr *rtp = (struct rtphdr *)p->payload;
 	struct leg *to = leg_in(from->config.relay_to);
+	struct origin o = origin_in(r, p, from);
 	struct departure d = {};
-	struct origin o = {};
 	enum verdict v;
 	__u16 length;
 	bool found;
 
 	if (!to)
 		return DROP_NO_LEG;
-	origin_of(&o, rtp, from->id, r->now);
-	o.event = is_event(from, rtp);
-	o.noise = is_noise(&from->config, rtp->type & RTP_TYPE);
-	o.turn = from->ingress.turn;
 	v = depart(to, from->config.relay_to_id, &o, &d);
 	if (v != UNDECIDED)
 		return v;
@@ -180,6 +197,8 @@ static __always_inline enum verdict on_rtp(struct run *r, const struct packet *p
 		else if (relay)
 			count_drop(leg, v);
 	}
+	if (event && !relay)
+		keep_from(r, p, leg);
 	return relay ? relay_on(r, p, leg) : v;
 }
 

@@ -309,7 +309,10 @@ func streamInfo(e *relayLegEgress, clock ktime.Clock) StreamInfo {
 	s := StreamInfo{SSRC: e.Ssrc, Started: e.Started != 0}
 	if s.Started {
 		s.Sequence, s.Timestamp = e.Place.LastSeq, e.Place.LastTs
-		s.At, s.SourceID = clock.Time(e.LastNs), e.SourceId
+		s.At = clock.Time(e.LastNs)
+		if e.SourceId != noSource {
+			s.SourceID = e.SourceId
+		}
 	}
 	return s
 }

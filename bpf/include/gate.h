@@ -144,6 +144,26 @@ static __always_inline enum verdict check_rtcp_source(const struct leg *leg, con
 	return same_address(far, &p->source) && p->source.port == (__u16)(far->port + 1) ? UNDECIDED : DROP_SOURCE;
 }
 
+/* Is the far end to hear anything, once its address is known? */
+static __always_inline bool speaks(const struct leg_config *c)
+{
+	return c->may_send && c->peer_rtp.port;
+}
+
+/*
+ * What was said while it was on hold, or routed elsewhere, is not missing where it
+ * goes on: it goes on as another source's, and a leg's stream as if after one.
+ */
+static __always_inline void follow_on(struct leg *leg, const struct leg_config *c)
+{
+	const struct leg_config *before = &leg->config;
+
+	if ((c->relay_to_id && c->relay_to_id != before->relay_to_id) || (c->may_receive && !before->may_receive))
+		leg->ingress.turn++;
+	if (leg->egress.started && speaks(c) && !speaks(before))
+		leg->egress.source_id = NOBODY;
+}
+
 /* Takes a new configuration. Another far end, or another way to learn it, starts over. */
 static __always_inline void reconfigure(struct leg *leg, const struct leg_config *c, __u64 now)
 {
@@ -151,8 +171,7 @@ static __always_inline void reconfigure(struct leg *leg, const struct leg_config
 	bool same = same_endpoint(&leg->config.peer_rtp, &c->peer_rtp) && leg->config.latch_ms == c->latch_ms &&
 		    same_endpoint(&leg->config.latch_from, &c->latch_from);
 
-	if (c->relay_to_id && c->relay_to_id != leg->config.relay_to_id)
-		leg->ingress.turn++;
+	follow_on(leg, c);
 	leg->config = *c;
 	leg->hop.until_ns = 0;
 	if (same)

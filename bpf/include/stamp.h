@@ -9,8 +9,10 @@
  *   source changed   sequence goes on by one, the timestamp by the time that
  *                    went by but at least one frame, and the marker is set
  *   source restarted (a jump RFC 3550 A.1 calls a restart) is a change, too
- *   source returned  that was routed elsewhere or nowhere meanwhile, is a change,
- *                    too: what it said there is not lost
+ *   source returned  that was on hold, routed elsewhere or nowhere meanwhile, is a
+ *                    change, too: what it said there is not lost
+ *   left behind      a packet that the far end did not agree to, of a key or of
+ *                    noise: its number goes to the next, and nothing is lost
  *   userspace        its packets have no numbers: each is the next
  */
 #pragma once
@@ -163,6 +165,22 @@ static __always_inline enum verdict stamp_relayed(struct leg_egress *e, const st
 	e->floor_seq = s->seq;
 	advance(e, s, c->frame_ticks, now);
 	return UNDECIDED;
+}
+
+/*
+ * Leaves a packet of the present source behind. What it sent before and comes after
+ * that has no place any more: it would have those of others.
+ */
+static __always_inline void leave_behind(struct leg_egress *e, const struct origin *o)
+{
+	__u16 seq = o->seq + e->seq_offset;
+	__s16 ahead = seq - e->place.last_seq;
+
+	if (!o->source_id || !e->started || !is_source(e, o) || ahead <= 0 || ahead >= MAX_DROPOUT ||
+	    (__s16)(seq - e->floor_seq) < 0)
+		return;
+	e->seq_offset--;
+	e->floor_seq = seq;
 }
 
 /* Called with the leg held. */

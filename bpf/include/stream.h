@@ -48,6 +48,8 @@ static __always_inline __u8 type_of(const struct leg *leg, const struct origin *
 static __always_inline void address(const struct leg *leg, const struct origin *o, struct departure *d)
 {
 	d->type = type_of(leg, o);
+	if (o->noise)
+		d->stamp.marker = false; /* RFC 3389 section 4 */
 	d->traffic_class = leg->config.traffic_class;
 	d->from = leg->local;
 	d->to = *far_end(leg, o->now);
@@ -60,6 +62,8 @@ static __always_inline enum verdict depart_held(struct leg *leg, __u64 id, const
 {
 	enum verdict v = may_depart(leg, id, o);
 
+	if (v == DROP_TYPE)
+		leave_behind(&leg->egress, o);
 	if (v != UNDECIDED)
 		return v;
 	v = stamp(leg, o, &d->stamp);
@@ -108,6 +112,15 @@ static __always_inline bool depart_quick(struct leg *to, __u64 id, const struct 
 	if (s->ts != was.at.last_ts)
 		e->last_ns = o->now;
 	return true;
+}
+
+/* Keeps a packet that is not to leave from being missed. */
+static __always_inline void withhold(struct leg *leg, __u64 id, const struct origin *o)
+{
+	hold(leg);
+	if (leg->id == id)
+		leave_behind(&leg->egress, o);
+	release(leg);
 }
 
 /* Takes the next place in a leg's stream, and says how the packet leaves. */

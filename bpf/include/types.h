@@ -17,6 +17,7 @@ enum layout_version { LAYOUT_VERSION = 11 };
 #define SMALL_EVENT 256
 #define LARGE_EVENT 2048
 #define NO_TYPE 255 /* a payload type no packet has */
+#define NOBODY (~0ULL) /* an id no leg has */
 
 /* How legs are found: the number of the address in the map addresses, and the port. */
 enum index {
@@ -131,7 +132,7 @@ struct leg_ingress {
 	__u16 next_bad_seq;
 	__u8 bad_seq_set;
 	__u8 renewed;      /* the far end was signalled anew: any source may be next */
-	__u8 turn;         /* counts to whom else it was routed: each time it is another source there */
+	__u8 turn;         /* counts to whom else it was routed, and its holds: each time it is another source there */
 	__u8 reserved;
 	__s64 lost_before; /* of the sources before the present one */
 	struct leg_event event;
@@ -154,7 +155,7 @@ struct leg_place {
 struct leg_egress {
 	struct leg_place place;
 	__u64 last_ns;     /* when last_ts left first */
-	__u64 source_id;   /* leg it is relayed from; 0: userspace */
+	__u64 source_id;   /* leg it is relayed from; 0: userspace; NOBODY: it was interrupted */
 	__u32 ssrc;
 	__u32 source_ssrc;
 	__u32 ticks;       /* the last packet's length: no next source begins before its end */

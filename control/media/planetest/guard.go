@@ -3,8 +3,10 @@ package planetest
 import (
 	"bytes"
 	"net"
+	"time"
 
 	"mcp/control/media"
+	"mcp/control/media/rtpstream"
 )
 
 // heardFirst sends a packet that is relayed and checks that it is the first to
@@ -147,6 +149,8 @@ func holds(b *bench) {
 	listener.read(listener.rtcp)
 
 	b.must(to.Connect(listener.agreed(otherType)))
+	speaker.say(someAudio(ticks))
+	last = b.heardAfter(last, listener.hear().header(), true) // nothing is missing
 	deaf := speaker.agreed(audioType)
 	deaf.Receive = false
 	b.must(from.Connect(deaf))
@@ -156,11 +160,28 @@ func holds(b *bench) {
 	from.received(from.control)
 
 	b.must(from.Connect(speaker.agreed(audioType)))
-	speaker.next.Sequence -= 2 // as if it had not talked
-	b.must(to.Send(media.Payload{PayloadType: otherType, Samples: ticks, Data: someAudio(ticks)}))
-	last = b.heardAfter(last, listener.hear().header(), true)
 	speaker.say(someAudio(ticks))
 	b.heardAfter(last, listener.hear().header(), true)
+}
+
+// Time goes by on hold for what the platform itself says, too.
+func holdsWhatIsSent(b *bench) {
+	to, listener := b.connected(b.A, audioType)
+	say := func() rtpstream.Header {
+		b.must(to.Send(media.Payload{PayloadType: audioType, Samples: ticks, Data: someAudio(ticks)}))
+		return listener.hear().header()
+	}
+	say()
+	last := b.heardAfter(say(), say(), false)
+	held := listener.agreed(audioType)
+	held.Send = false
+	b.must(to.Connect(held))
+	began := time.Now()
+	b.eventually("the hold has lasted", func() bool { return time.Since(began) > 5*ptime })
+	b.must(to.Connect(listener.agreed(audioType)))
+	if next := b.heardAfter(last, say(), true); next.Timestamp-last.Timestamp < 5*ticks {
+		b.Errorf("after a hold of %s comes %+v, before it %+v", time.Since(began), next, last)
+	}
 }
 
 func followsTheFarEnd(b *bench) {

@@ -45,6 +45,19 @@ func relaysNoise(b *bench) {
 	if copied := from.received(from.audio); !bytes.Equal(copied, said.bytes) {
 		b.Errorf("said %x, received %x", said.bytes, copied)
 	}
+	b.must(to.Send(media.Payload{PayloadType: otherType, Samples: ticks, Data: someAudio(ticks)}))
+	listener.hear()
+	speaker.hush(60)
+	if h := listener.hear().header(); h.Type != otherNoiseType || h.Marker { // RFC 3389 section 4
+		b.Errorf("noise of another source left as %+v", h)
+	}
+	from.received(from.audio)
+	speaker.say(someAudio(ticks))
+	last = listener.hear().header()
+	from.received(from.audio)
+	speaker.hush(60)
+	listener.hear()
+	from.received(from.audio)
 	speaker.say(someAudio(ticks))
 	if h := listener.hear().header(); h.Type != otherType || h.Sequence != last.Sequence+2 || h.Timestamp != last.Timestamp+51*ticks {
 		b.Errorf("after the noise %+v, before it %+v", h, last)

@@ -52,6 +52,8 @@ var tests = map[string]func(*bench){
 	"EventsGoToTheReceiver":    eventsGoToTheReceiver,
 	"ControlGoesToTheReceiver": controlGoesToTheReceiver,
 	"Holds":                    holds,
+	"HoldsWhatIsSent":          holdsWhatIsSent,
+	"WhatStaysBehindIsNotLost": whatStaysBehindIsNotLost,
 	"FollowsTheFarEnd":         followsTheFarEnd,
 	"Latches":                  latches,
 	"LatchesAnew":              latchesAnew,

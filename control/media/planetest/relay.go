@@ -160,6 +160,52 @@ func sourcesReturn(b *bench) {
 	b.heardAfter(last, listener.hear().header(), false)
 }
 
+// Keys that are not relayed, and comfort noise that was not agreed on, are not missing in
+// the stream that they stay behind.
+func whatStaysBehindIsNotLost(b *bench) {
+	from, _, speaker, listener := b.joined()
+	takes := speaker.agreed(audioType)
+	takes.Noise = noiseType
+	b.must(from.Connect(takes))
+	say := func(kind uint8, lasts uint32, payload ...byte) {
+		h := speaker.next
+		h.Type = kind
+		speaker.send(append(h.Append(nil), payload...))
+		speaker.next.Sequence++
+		speaker.next.Timestamp += lasts
+	}
+	say(audioType, ticks, someAudio(ticks)...)
+	last := listener.hear().header()
+	goesOn := func(what string, after uint16, span uint32) {
+		b.Helper()
+		h := listener.hear().header()
+		if h.Sequence != last.Sequence+after || h.Timestamp != last.Timestamp+span || h.Marker {
+			b.Errorf("%s: %+v follows %+v", what, h, last)
+		}
+		last = h
+	}
+	say(eventType, 0, 5, 10, 0, 160)
+	say(eventType, 0, 5, 10, 1, 64)
+	say(eventType, 3*ticks, 5, 0x8a, 1, 224)
+	say(audioType, ticks, someAudio(ticks)...)
+	goesOn("after a key", 1, 4*ticks)
+	say(noiseType, 50*ticks, 60)
+	from.dropped("type", 1)
+	say(audioType, ticks, someAudio(ticks)...)
+	goesOn("after noise", 1, 51*ticks)
+	speaker.next.Sequence++ // one gets lost
+	speaker.next.Timestamp += ticks
+	say(eventType, 0, 6, 0x8a, 0, 160)
+	speaker.next.Sequence-- // comes twice
+	say(eventType, 3*ticks, 6, 0x8a, 0, 160)
+	say(audioType, ticks, someAudio(ticks)...)
+	goesOn("after a loss and a key", 2, 5*ticks)
+	speaker.next.Sequence -= 3
+	speaker.next.Timestamp -= 5 * ticks
+	say(audioType, ticks, someAudio(ticks)...)
+	from.dropped("late", 1)
+}
+
 // What is relayed and what is sent at the same time take turns in one stream.
 // On the wire two of them may change places.
 func sourcesShareTheStream(b *bench) {

@@ -16,12 +16,13 @@ const (
 	maxMisorder = 100
 	maxLeap     = 10 // seconds
 	lateFor     = 2 * time.Second
+	nobody      = math.MaxUint64 // an id no leg has
 )
 
 // Source is who made a packet: a leg that it is relayed from with the SSRC it
 // came with, or, as the zero value, the platform itself. Turn counts to whom else
-// the leg was routed: one that was routed elsewhere or nowhere meanwhile is another
-// source, because what it said there is not lost.
+// the leg was routed, and its holds: one that was on hold, routed elsewhere or nowhere
+// meanwhile is another source, because what it said there is not lost.
 type Source struct {
 	Leg  uint64
 	SSRC uint32
@@ -69,10 +70,14 @@ func NewEgress(sequence uint16, timestamp uint32) Egress {
 // ResumeEgress goes on with a stream whose latest packet left elsewhere, at a time.
 func ResumeEgress(latest Stamp, at time.Time) Egress {
 	return Egress{
-		started: true, source: Source{Leg: math.MaxUint64}, last: latest.Sequence, floor: latest.Sequence,
+		started: true, source: Source{Leg: nobody}, last: latest.Sequence, floor: latest.Sequence,
 		lastTS: latest.Timestamp, nextTS: latest.Timestamp + 1, lastTime: at,
 	}
 }
+
+// Interrupt has the next packet follow as if its source had changed, whoever makes it:
+// the far end was not to hear anything for a while.
+func (e *Egress) Interrupt() { e.source = Source{Leg: nobody} }
 
 // Latest is the packet of the highest number that left, and when; false: nothing
 // has left.
@@ -119,6 +124,18 @@ func (e *Egress) Relayed(from Source, in Stamp, f Frame) (Stamp, bool) {
 	e.floor = s.Sequence
 	e.advance(s, f)
 	return s, true
+}
+
+// LeaveBehind keeps a packet of another stream that is not to leave from being missed:
+// its number goes to the next. What its source sent before and comes after that is late.
+func (e *Egress) LeaveBehind(from Source, sequence uint16) {
+	sequence += e.seqOffset
+	ahead := int16(sequence - e.last)
+	if !e.started || from != e.source || ahead <= 0 || ahead >= maxDropout || int16(sequence-e.floor) < 0 {
+		return
+	}
+	e.seqOffset--
+	e.floor = sequence
 }
 
 // ticksOf is a span of time in units of a clock.

@@ -30,8 +30,8 @@ type leg struct {
 	out      stream
 	security
 
-	mu      sync.Mutex // guards what follows
-	far     media.FarEnd
+	mu sync.Mutex // guards what follows
+	agreement
 	gate    rtpstream.Gate
 	route   routing
 	ingress rtpstream.Ingress
@@ -39,10 +39,16 @@ type leg struct {
 	closed  bool
 }
 
+// agreement is what was agreed with the far end.
+type agreement struct {
+	far         media.FarEnd
+	interrupted bool // nothing has left since the far end was to hear nothing
+}
+
 // routing is where arriving audio goes.
 type routing struct {
 	media.Route
-	turn uint8 // counts to whom else it was routed
+	turn uint8 // counts to whom else it was routed, and its holds
 }
 
 func (r *routing) change(to media.Route) {
@@ -105,10 +111,17 @@ func (l *leg) agree(far media.FarEnd) error {
 	if err := l.markLocked(far.DSCP); err != nil {
 		return err
 	}
+	if far.Receive && !l.far.Receive {
+		l.route.turn++
+	}
+	l.interrupted = l.interrupted || speaks(far) && !speaks(l.far)
 	l.far = far
 	l.gate.Connect(peerOf(far), time.Now())
 	return nil
 }
+
+// speaks tells whether a far end is to hear anything, once its address is known.
+func speaks(far media.FarEnd) bool { return far.Send && far.RTP.IsValid() }
 
 func peerOf(far media.FarEnd) rtpstream.Peer {
 	p := rtpstream.Peer{RTP: far.RTP, RTCP: far.RTCP, Latch: far.Latch, LatchFrom: far.LatchFrom, Receive: far.Receive}

@@ -88,11 +88,15 @@ func (l *leg) audio(p []byte, h rtpstream.Header, from netip.AddrPort, now time.
 		l.receiver.RTP(p, now)
 		l.handing.Unlock()
 	}
-	if route.To == nil || o.event && !route.Events {
-		return
-	}
-	if err := route.To.(*leg).relay(p, h, o); err != nil {
-		l.unsent(err)
+	to, _ := route.To.(*leg)
+	switch {
+	case to == nil:
+	case o.event && !route.Events:
+		to.withhold(h, o)
+	default:
+		if err := to.relay(p, h, o); err != nil {
+			l.unsent(err)
+		}
 	}
 }
 

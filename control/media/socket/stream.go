@@ -32,7 +32,8 @@ func (r refused) Is(target error) bool {
 	return (r.why == rtpstream.Unlatched || r.why == unkeyed) && target == media.ErrUnlatched
 }
 
-// destination tells what was agreed and where packets go, or why they may not.
+// destination tells what was agreed and where a packet goes that leaves now, or why it
+// may not. The stream is locked.
 func (l *leg) destination(now time.Time) (media.FarEnd, netip.AddrPort, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,6 +46,10 @@ func (l *leg) destination(now time.Time) (media.FarEnd, netip.AddrPort, error) {
 	}
 	if why != "" {
 		return l.far, to, refused{why}
+	}
+	if l.interrupted {
+		l.interrupted = false
+		l.out.egress.Interrupt()
 	}
 	return l.far, to, nil
 }
@@ -85,27 +90,41 @@ func (l *leg) relay(p []byte, h rtpstream.Header, from origin) error {
 	if err != nil {
 		return err
 	}
-	kind := far.PayloadType
-	if from.event {
-		if far.Events < 0 {
-			return refused{rtpstream.WrongType}
-		}
-		kind = uint8(far.Events)
-	}
-	if from.noise {
-		if kind = far.Noise; kind == 0 {
-			return refused{rtpstream.WrongType}
-		}
+	source := rtpstream.Source{Leg: from.leg, SSRC: h.SSRC, Turn: from.turn}
+	kind, agreed := kindOf(far, from)
+	if !agreed {
+		l.out.egress.LeaveBehind(source, h.Sequence)
+		return refused{rtpstream.WrongType}
 	}
 	ticks := uint32(int64(far.Ptime) * int64(far.ClockRate) / int64(time.Second))
 	f := rtpstream.Frame{Now: from.now, Ticks: ticks, Rate: far.ClockRate}
-	s, ok := l.out.egress.Relayed(rtpstream.Source{Leg: from.leg, SSRC: h.SSRC, Turn: from.turn}, h.Stamp, f)
+	s, ok := l.out.egress.Relayed(source, h.Stamp, f)
 	if !ok {
 		return refused{late}
 	}
+	s.Marker = s.Marker && !from.noise // RFC 3389 section 4
 	out := l.out.buf[:copy(l.out.buf[:], p)]
 	rtpstream.Header{Stamp: s, Type: kind, SSRC: l.out.ssrc}.Put(out)
 	return l.leaveLocked(out, to)
+}
+
+// withhold keeps another leg's packet that is not to leave from being missed.
+func (l *leg) withhold(h rtpstream.Header, from origin) {
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	l.out.egress.LeaveBehind(rtpstream.Source{Leg: from.leg, SSRC: h.SSRC, Turn: from.turn}, h.Sequence)
+}
+
+// kindOf is the payload type that was agreed with a far end for what is relayed; false:
+// none was.
+func kindOf(far media.FarEnd, from origin) (kind uint8, agreed bool) {
+	switch {
+	case from.event:
+		return uint8(far.Events), far.Events >= 0
+	case from.noise:
+		return far.Noise, far.Noise != 0
+	}
+	return far.PayloadType, true
 }
 
 func (l *leg) leaveLocked(p []byte, to netip.AddrPort) error {
