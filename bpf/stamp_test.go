@@ -235,15 +235,24 @@ func TestStatisticsOfIngress(t *testing.T) {
 	must(t, s.callerLeg.Configure(legConfig(addrPort("10.1.0.2", 4444), s.serverLeg)))
 	must(t, s.callerLeg.Configure(legConfig(s.callerPeer, s.serverLeg)))
 	s.legs[2] = s.callerLeg
+	before := s.stats(t, s.callerLeg).Source.Jitter
 	s.relay(bpftest.RTP{Seq: 9000, SSRC: 2})
+	if after := s.stats(t, s.callerLeg).Source.Jitter; before == 0 || after != 0 {
+		t.Errorf("jitter was %d, another source begins with %d", before, after)
+	}
 	s.relay(bpftest.RTP{Seq: 9003, SSRC: 2})
-	if got := s.stats(t, s.callerLeg); got.RxLost != 3 || got.RxPackets != 8 {
+	steady := s.stats(t, s.callerLeg).Source.Jitter
+	s.relay(bpftest.RTP{Seq: 9004, TS: 1 << 31, SSRC: 2}) // its clock was set anew
+	if got := s.stats(t, s.callerLeg).Source.Jitter; got > steady {
+		t.Errorf("jitter was %d, after a jump of the timestamp it is %d", steady, got)
+	}
+	if got := s.stats(t, s.callerLeg); got.RxLost != 3 || got.RxPackets != 9 {
 		t.Errorf("%+v", got)
 	}
 	s.relay(bpftest.RTP{Seq: 40000, SSRC: 2}) // RFC 3550 A.1: a jump counts when it goes on
 	s.relay(bpftest.RTP{Seq: 40001, SSRC: 2})
 	s.relay(bpftest.RTP{Seq: 40002, SSRC: 2})
-	if got := s.stats(t, s.callerLeg); got.RxLost != 3 || got.RxPackets != 11 {
+	if got := s.stats(t, s.callerLeg); got.RxLost != 3 || got.RxPackets != 12 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -10,8 +10,10 @@ static __always_inline void restart_measure(struct leg_ingress *in, __u32 ssrc, 
 {
 	if (in->last_ns)
 		in->lost_before += (__s64)in->cycles + in->max_seq - in->base_seq + 1 - in->received;
-	if (in->ssrc != ssrc)
+	if (in->ssrc != ssrc) {
 		in->event.told = false;
+		in->jitter_x16 = 0;
+	}
 	in->ssrc = ssrc;
 	in->base_seq = seq;
 	in->max_seq = seq;
@@ -49,17 +51,18 @@ static __always_inline void measure_sequence(struct leg_ingress *in, __u32 ssrc,
 	in->received++;
 }
 
-/* RFC 3550 A.8. Events repeat their timestamp and would spoil it. */
+/*
+ * RFC 3550 A.8. Events repeat their timestamp and would spoil it, and so would a
+ * source that sets its clock anew: it would seem to shake for minutes.
+ */
 static __always_inline void measure_jitter(struct leg_ingress *in, __u32 ts, __u32 clock_rate, __u64 now)
 {
-	__s32 d;
+	__u32 d = ticks_of(now - in->audio_ns, clock_rate) - (ts - in->last_ts);
 
-	if (in->audio_ns) {
-		d = (__s32)ticks_of(now - in->audio_ns, clock_rate) - (__s32)(ts - in->last_ts);
-		if (d < 0)
-			d = -d;
+	if ((__s32)d < 0)
+		d = -d;
+	if (in->audio_ns && d <= MAX_LEAP * clock_rate)
 		in->jitter_x16 += d - ((in->jitter_x16 + 8) >> 4);
-	}
 	in->last_ts = ts;
 	in->audio_ns = now;
 }

@@ -12,6 +12,7 @@
 /* How far sequence numbers may jump before the source began anew, appendix A.1. */
 #define MAX_DROPOUT 3000
 #define MAX_MISORDER 100
+#define MAX_LEAP 10 /* seconds a timestamp may run off the clock before the source set it anew */
 /* Second octets of RTCP on a shared port, RFC 5761 section 4. */
 #define RTCP_FIRST 192
 #define RTCP_LAST 223

@@ -21,7 +21,6 @@
 #include "time.h"
 
 #define FLOOR_LAG 0x4000       /* the floor follows before sequence numbers wrap around it */
-#define MAX_LEAP 10            /* seconds a timestamp may run off the clock */
 #define LATE_NS (2 * NSEC_PER_SEC) /* how long after a change packets of the former source are known as late */
 
 /* A packet before its stamp. */

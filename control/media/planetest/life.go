@@ -38,6 +38,9 @@ func countsLossAndJitter(b *bench) {
 	})
 	// They came faster than their timestamps say: by nearly a frame each.
 	from.stats("jitter", func(s media.LegStats) bool { return s.RxJitter > time.Millisecond && s.RxJitter < patience })
+	speaker.next.Timestamp += 1 << 30 // the far end's clock is set anew, which is no jitter
+	speaker.say(someAudio(ticks))
+	from.stats("jitter of one clock", func(s media.LegStats) bool { return s.RxPackets == sent+1 && s.RxJitter < patience })
 }
 
 func opensOnEvenPortsOnly(b *bench) {

@@ -50,6 +50,9 @@ func (i *Ingress) Packet(ssrc uint32, sequence uint16) {
 
 func (i *Ingress) restart(ssrc uint32, sequence uint16) {
 	i.lostBefore = i.Lost()
+	if ssrc != i.ssrc {
+		i.jitterX16 = 0
+	}
 	i.seen, i.ssrc, i.base, i.max = true, ssrc, uint32(sequence), sequence
 	i.cycles, i.received, i.bad, i.timed = 0, 0, false, false
 }
@@ -81,11 +84,12 @@ func (i *Ingress) Report() Report {
 }
 
 // Audio takes an audio packet's timestamp into the jitter. Events repeat their
-// timestamp and would spoil it.
+// timestamp and would spoil it, and so would a source that sets its clock anew: it
+// would seem to shake for minutes.
 func (i *Ingress) Audio(timestamp uint32, rate int, now time.Time) {
-	if i.timed {
-		d := int32(ticksOf(now.Sub(i.lastTime), rate)) - int32(timestamp-i.lastTS)
-		i.jitterX16 += uint32(max(d, -d)) - (i.jitterX16+8)>>4
+	d := int32(ticksOf(now.Sub(i.lastTime), rate)) - int32(timestamp-i.lastTS)
+	if off := uint32(max(d, -d)); i.timed && off <= uint32(maxLeap*rate) {
+		i.jitterX16 += off - (i.jitterX16+8)>>4
 	}
 	i.timed, i.lastTS, i.lastTime = true, timestamp, now
 }

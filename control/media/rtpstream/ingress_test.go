@@ -74,6 +74,28 @@ func TestJitter(t *testing.T) {
 	}
 }
 
+// A timestamp that jumps says that the far end's clock was set anew, and another source
+// has a jitter of its own.
+func TestJitterIsOfOneTimeline(t *testing.T) {
+	var i Ingress
+	now := time.Unix(1e9, 0)
+	hear := func(ssrc uint32, n uint16, ts uint32) uint32 {
+		i.Packet(ssrc, n)
+		i.Audio(ts, rate, now)
+		return i.Report().Jitter
+	}
+	hear(1, 1, 0)
+	steady := hear(1, 2, 10*ticks)
+	for n, jump := range []uint32{1 << 30, 1 << 31, 3 << 30, 10*ticks + maxLeap*rate + 1} {
+		if got := hear(1, uint16(3+n), jump); got > steady {
+			t.Errorf("jitter was %d, after a jump to %d it is %d", steady, jump, got)
+		}
+	}
+	if got := hear(2, 1, 0); steady == 0 || got != 0 {
+		t.Errorf("jitter was %d, another source begins with %d", steady, got)
+	}
+}
+
 func TestHeader(t *testing.T) {
 	want := []byte{0x80, 0xe5, 0x12, 0x34, 1, 2, 3, 4, 0xca, 0xfe, 0xba, 0xbe}
 	h := Header{Stamp: Stamp{Sequence: 0x1234, Timestamp: 0x01020304, Marker: true}, Type: 101, SSRC: 0xcafebabe}
