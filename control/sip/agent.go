@@ -265,16 +265,16 @@ func (a *Agent) leave(d *Dialog) {
 }
 
 // find returns the dialog that a request from the far end belongs to.
-func (a *Agent) find(req *sip.Request) *Dialog {
-	id := dialogID{string(*req.CallID()), tagOf(req.To().Params), tagOf(req.From().Params)}
+func (a *Agent) find(req *wire.Request) *Dialog {
+	id := dialogID{req.CallID, req.To.Tag, req.From.Tag}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.dialogs[id]
 }
 
 // merged says whether a request is an INVITE that already came another way.
-func (a *Agent) merged(req *sip.Request) bool {
-	id := offerID{string(*req.CallID()), tagOf(req.From().Params), req.CSeq().SeqNo}
+func (a *Agent) merged(req *wire.Request) bool {
+	id := offerID{req.CallID, req.From.Tag, req.CSeq}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.offers[id] != nil

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"mcp/control/sip/wire"
 )
 
@@ -149,10 +147,10 @@ func (d *Dialog) unacknowledged() {
 }
 
 // acknowledged takes the ACK to our 2xx.
-func (d *Dialog) acknowledged(req *sip.Request, from wire.Link) {
+func (d *Dialog) acknowledged(req *wire.Request, from wire.Link) {
 	d.mu.Lock()
 	p := d.unacked
-	if p == nil || p.tx.Request.CSeq().SeqNo != req.CSeq().SeqNo {
+	if p == nil || p.tx.Request.CSeq != req.CSeq {
 		d.mu.Unlock()
 		return
 	}
@@ -202,7 +200,7 @@ func (d *Dialog) tooLate() error {
 }
 
 // reply makes a response with our tag in it.
-func (d *Dialog) reply(req *sip.Request, status int, reason string) *wire.Response {
+func (d *Dialog) reply(req *wire.Request, status int, reason string) *wire.Response {
 	return d.agent.reply(req, status, reason, d.id.local)
 }
 

@@ -112,7 +112,7 @@ func (d *Dialog) beginChange() error {
 }
 
 // changes says whether a request may change the session.
-func changes(req *sip.Request) bool {
+func changes(req *wire.Request) bool {
 	return req.Method == sip.INVITE || req.Method == sip.UPDATE && sdpOf(req) != nil
 }
 
@@ -142,7 +142,7 @@ func (d *Dialog) wait(ctx context.Context, t time.Duration) error {
 // changed takes what a successful answer says of the far end.
 func (d *Dialog) changed(res *sip.Response, offer []byte) []byte {
 	d.agreed(res, offer)
-	sdp := sdpOf(res)
+	sdp := sdpOf(response{res})
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if sdp != nil {
@@ -205,7 +205,7 @@ func (d *Dialog) reinviteOnce(ctx context.Context, c Change) (*sip.Request, *sip
 func (d *Dialog) confirmChange(ctx context.Context, c Change, res *sip.Response) error {
 	ack := Content{Headers: proofIn(c.Headers)}
 	if c.Answer != nil {
-		answer, err := c.Answer(sdpOf(res))
+		answer, err := c.Answer(sdpOf(response{res}))
 		if err != nil {
 			_ = d.acknowledge(ctx, res.CSeq().SeqNo, Content{})
 			return fmt.Errorf("answer the far end's offer: %w", err)
@@ -316,7 +316,7 @@ func (d *Dialog) updated(tx *wire.ServerTx) {
 		return
 	}
 	d.retarget(req)
-	if !d.offer(tx, &Reinvite{Offer: offer, Headers: headersOf(req.Headers()), dialog: d, tx: tx}) {
+	if !d.offer(tx, &Reinvite{Offer: offer, Headers: headersOf(req), dialog: d, tx: tx}) {
 		a.respond(tx, d.reply(req, 503, reasonFor(503)))
 	}
 }

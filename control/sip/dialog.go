@@ -17,7 +17,7 @@ import (
 type Dialog struct {
 	agent    *Agent
 	id       dialogID
-	invite   *sip.Request   // theirs or ours
+	seq      uint32         // of its INVITE
 	opening  message        // with which the far end opened the dialog: its INVITE or its 2xx
 	tx       *wire.ServerTx // of the INVITE that came; nil when we placed it
 	replaces *Dialog        // which its INVITE asked to replace; nil: none
@@ -33,12 +33,20 @@ type Dialog struct {
 	pending
 }
 
-// message is a request or a response.
+// message is a request that came, or a response.
 type message interface {
-	sip.Message
-	Headers() []sip.Header
-	ContentType() *sip.ContentTypeHeader
+	Values(name string) []string
+	First(name string) string
+	Fields() header.Fields
+	Body() []byte
 }
+
+// response is a response as a message.
+type response struct{ *sip.Response }
+
+func (r response) Values(name string) []string { return header.Values(r.Headers(), name) }
+func (r response) First(name string) string    { return header.First(r.Headers(), name) }
+func (r response) Fields() header.Fields       { return fieldsOf(r.Headers()) }
 
 // pending is what a dialog still waits for.
 type pending struct {
@@ -52,12 +60,12 @@ type pending struct {
 	session   session
 }
 
-// farEnd is what a dialog knows of the other side (RFC 3261 section 12.1). It shares
-// headers and URIs, which are not changed, with the messages that they came in.
+// farEnd is what a dialog knows of the other side (RFC 3261 section 12.1).
 type farEnd struct {
-	local     *sip.FromHeader
-	remote    *sip.ToHeader
+	local     string // From of our requests
+	remote    string // and To
 	target    *sip.Uri
+	feature   sip.HeaderParams // of our Contact, as our INVITE told it
 	routes    []sip.Uri
 	link      wire.Link
 	unwatch   func()
@@ -65,26 +73,26 @@ type farEnd struct {
 	remoteSeq uint32
 }
 
-// newIncoming makes the dialog of an INVITE that came.
-func (a *Agent) newIncoming(tx *wire.ServerTx) *Dialog {
+// newIncoming makes the dialog of an INVITE that came, whose caller can be reached at a
+// contact.
+func (a *Agent) newIncoming(tx *wire.ServerTx, contact *sip.Uri) *Dialog {
 	req := tx.Request
 	d := &Dialog{
 		agent:   a,
-		id:      dialogID{string(*req.CallID()), sip.GenerateTagN(16), tagOf(req.From().Params)},
-		invite:  req,
+		id:      dialogID{req.CallID, sip.GenerateTagN(16), req.From.Tag},
+		seq:     req.CSeq,
 		opening: req,
 		tx:      tx,
+		named:   named{local: req.To.URI, remote: req.From.URI, asked: req.URI},
 		sdp:     sdpOf(req),
 	}
-	local := sip.FromHeader(*req.To())
-	local.Params = append(slices.Clip(local.Params), sip.HeaderKV{K: "tag", V: d.id.local})
 	d.far = farEnd{
-		local:     &local,
-		remote:    (*sip.ToHeader)(req.From()),
-		target:    &req.Contact().Address,
-		routes:    recordedRoutes(req),
+		local:     req.To.Text + ";tag=" + d.id.local,
+		remote:    req.From.Text,
+		target:    contact,
+		routes:    req.Routes(),
 		link:      tx.From,
-		remoteSeq: req.CSeq().SeqNo,
+		remoteSeq: req.CSeq,
 		localSeq:  1,
 	}
 	return d
@@ -95,17 +103,21 @@ func (a *Agent) newOutgoing(req *sip.Request, res *sip.Response, link wire.Link)
 	d := &Dialog{
 		agent:   a,
 		id:      dialogID{string(*req.CallID()), tagOf(req.From().Params), tagOf(res.To().Params)},
-		invite:  req,
-		opening: res,
+		seq:     req.CSeq().SeqNo,
+		opening: response{res},
+		named:   named{local: req.From().Address.String(), remote: res.To().Address.String(), asked: req.Recipient.String()},
 		phase:   early,
-		sdp:     sdpOf(res),
+		sdp:     sdpOf(response{res}),
 	}
 	d.far = farEnd{
-		local:    sip.HeaderClone(req.From()).(*sip.FromHeader),
-		remote:   sip.HeaderClone(res.To()).(*sip.ToHeader),
+		local:    req.From().Value(),
+		remote:   res.To().Value(),
 		target:   req.Recipient.Clone(),
 		link:     link,
 		localSeq: req.CSeq().SeqNo,
+	}
+	if contact := req.Contact(); contact != nil {
+		d.far.feature = contact.Params
 	}
 	d.far.learn(res)
 	return d
@@ -130,17 +142,17 @@ func (d *Dialog) confirm(res *sip.Response) bool {
 	if !ok {
 		return false
 	}
-	d.phase, d.opening = p, res
+	d.phase, d.opening = p, response{res}
 	d.far.learn(res)
-	if sdp := sdpOf(res); sdp != nil {
+	if sdp := sdpOf(response{res}); sdp != nil {
 		d.sdp = sdp
 	}
 	return true
 }
 
-func recordedRoutes(msg message) []sip.Uri {
+func recordedRoutes(res *sip.Response) []sip.Uri {
 	var routes []sip.Uri
-	for _, h := range msg.Headers() {
+	for _, h := range res.Headers() {
 		if rr, ok := h.(*sip.RecordRouteHeader); ok {
 			routes = append(routes, *rr.Address.Clone())
 		}
@@ -149,7 +161,7 @@ func recordedRoutes(msg message) []sip.Uri {
 }
 
 func (d *Dialog) offerID() offerID {
-	return offerID{d.id.call, d.id.remote, d.invite.CSeq().SeqNo}
+	return offerID{d.id.call, d.id.remote, d.seq}
 }
 
 // log names the call in every line; most calls have none.
@@ -166,36 +178,36 @@ func (d *Dialog) RemoteTag() string { return d.id.remote }
 
 // named are a dialog's addresses in writing, which many ask for.
 type named struct {
-	once          sync.Once
 	local, remote string
-	request       URI
-}
-
-func (d *Dialog) names() *named {
-	n := &d.named
-	n.once.Do(func() {
-		n.local, n.remote = d.far.local.Address.String(), d.far.remote.Address.String()
-		n.request = newURI(d.invite.Recipient)
-	})
-	return n
+	asked         string // for by the INVITE
+	once          sync.Once
+	request       URI // asked, once anybody wants it taken apart
 }
 
 // LocalURI is our side's address: To of a call that came, From of one we placed.
-func (d *Dialog) LocalURI() string { return d.names().local }
+func (d *Dialog) LocalURI() string { return d.local }
 
 // RemoteURI is the far end's address.
-func (d *Dialog) RemoteURI() string { return d.names().remote }
+func (d *Dialog) RemoteURI() string { return d.remote }
 
 // RequestURI is whom the INVITE asked for. Its parameters must not be changed.
-func (d *Dialog) RequestURI() URI { return d.names().request }
+func (d *Dialog) RequestURI() URI {
+	d.once.Do(func() {
+		var u sip.Uri
+		if sip.ParseUri(d.asked, &u) == nil { // as when the request was read
+			d.request = newURI(u)
+		}
+	})
+	return d.request
+}
 
 // Header returns one header's values from the message with which the far end
 // opened the dialog: its INVITE, or its 2xx. The name's case does not matter,
 // nor whether the message abbreviated it.
-func (d *Dialog) Header(name string) []string { return header.Values(d.opening.Headers(), name) }
+func (d *Dialog) Header(name string) []string { return d.opening.Values(name) }
 
 // Headers are all headers of the message with which the far end opened the dialog.
-func (d *Dialog) Headers() header.Fields { return fieldsOf(d.opening.Headers()) }
+func (d *Dialog) Headers() header.Fields { return d.opening.Fields() }
 
 // Parts are the bodies of the message with which the far end opened the dialog,
 // the session description among them.

@@ -85,7 +85,7 @@ func (c *core) Request(tx *wire.ServerTx) {
 	if a.refused(tx) {
 		return
 	}
-	if tagOf(req.To().Params) != "" {
+	if req.To.Tag != "" {
 		a.within(tx)
 		return
 	}
@@ -100,13 +100,13 @@ func (c *core) Request(tx *wire.ServerTx) {
 }
 
 // Ack takes the ACK to a 2xx of ours.
-func (c *core) Ack(req *sip.Request, from wire.Link) {
+func (c *core) Ack(req *wire.Request, from wire.Link) {
 	a := (*Agent)(c)
 	if d := a.find(req); d != nil {
 		d.acknowledged(req, from)
 		return
 	}
-	a.log.Debug("sip ACK for no dialog", "call_id", string(*req.CallID()))
+	a.log.Debug("sip ACK for no dialog", "call_id", req.CallID)
 }
 
 // Stray takes a response without a transaction. A 2xx to an INVITE that comes
@@ -132,11 +132,11 @@ func (a *Agent) refused(tx *wire.ServerTx) bool {
 	switch {
 	case !methodAllowed(req.Method):
 		a.answer(tx, 405, "", a.about.allow)
-	case !schemeKnown(req.Recipient.Scheme):
+	case !schemeKnown(req.URI):
 		a.answer(tx, 416, "Unsupported URI Scheme")
 	default:
 		var unknown []string
-		for _, tag := range options(req.Headers(), "Require") {
+		for _, tag := range options(req, "Require") {
 			if !a.understands(req, tag) {
 				unknown = append(unknown, tag)
 			}
@@ -157,7 +157,8 @@ func methodAllowed(m sip.RequestMethod) bool {
 	return false
 }
 
-func schemeKnown(scheme string) bool {
+func schemeKnown(uri string) bool {
+	scheme, _, _ := strings.Cut(uri, ":")
 	return scheme == "sip" || scheme == "sips" || scheme == "tel"
 }
 
@@ -167,10 +168,8 @@ func (a *Agent) incoming(tx *wire.ServerTx) {
 	if !a.acceptable(tx) || !a.authentic(tx) || a.tooShort(tx) {
 		return
 	}
-	switch contact := req.Contact(); {
-	case contact == nil && ancient(req): // whose caller is where From says
-		req.AppendHeader(&sip.ContactHeader{Address: *req.From().Address.Clone()})
-	case contact == nil || contact.Address.Wildcard || contact.Address.Host == "":
+	contact := callerOf(req)
+	if contact == nil {
 		a.answer(tx, 400, "Missing or malformed Contact header")
 		return
 	}
@@ -183,7 +182,7 @@ func (a *Agent) incoming(tx *wire.ServerTx) {
 		a.answer(tx, status, "")
 		return
 	}
-	d := a.newIncoming(tx)
+	d := a.newIncoming(tx, contact)
 	d.replaces = old
 	if !a.enter(d) {
 		a.answer(tx, 503, "")
@@ -196,10 +195,17 @@ func (a *Agent) incoming(tx *wire.ServerTx) {
 	}
 }
 
-// ancient says whether a request is of RFC 2543, which knew no magic cookie.
-func ancient(req *sip.Request) bool {
-	branch, _ := req.Via().Params.Get("branch")
-	return !strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie)
+// callerOf is where the caller can be reached: one of RFC 2543 that does not say where
+// From says; nil: nowhere.
+func callerOf(req *wire.Request) *sip.Uri {
+	if !req.Ancient() || req.First("contact") != "" {
+		return req.Contact()
+	}
+	from := new(sip.Uri)
+	if sip.ParseUri(req.From.URI, from) != nil || from.Host == "" {
+		return nil
+	}
+	return from
 }
 
 // authentic challenges a caller who has not proved who it is, if it must.
@@ -208,11 +214,11 @@ func (a *Agent) authentic(tx *wire.ServerTx) bool {
 		return true
 	}
 	req, now, late := tx.Request, time.Now(), false
-	for _, value := range header.Values(req.Headers(), "authorization") {
-		r := digest.Request{Method: string(req.Method), URI: req.Recipient.String(), Body: req.Body()}
+	for _, value := range req.Values("authorization") {
+		r := digest.Request{Method: string(req.Method), URI: req.URI, Body: req.Body()}
 		user, stale := a.cfg.Callers.Verify(value, r, now)
 		if user != "" {
-			a.log.Debug("sip caller proved who it is", "call_id", string(*req.CallID()), "user", user)
+			a.log.Debug("sip caller proved who it is", "call_id", req.CallID, "user", user)
 			return true
 		}
 		late = late || stale
@@ -231,9 +237,10 @@ func (a *Agent) acceptable(tx *wire.ServerTx) bool {
 	if len(req.Body()) == 0 {
 		return true
 	}
-	known := len(header.Values(req.Headers(), "content-encoding")) == 0 && req.ContentType() != nil
+	kind := req.First("content-type")
+	known := kind != "" && req.First("content-encoding") == ""
 	if known {
-		parts, err := header.Parts(string(*req.ContentType()), header.First(req.Headers(), "content-disposition"), req.Body())
+		parts, err := header.Parts(kind, req.First("content-disposition"), req.Body())
 		if err != nil {
 			a.answer(tx, 400, "Malformed multipart body")
 			return false
@@ -264,14 +271,14 @@ func (a *Agent) cancel(tx *wire.ServerTx) {
 		return
 	}
 	a.mu.Lock()
-	d := a.offers[offerID{string(*req.CallID()), tagOf(req.From().Params), req.CSeq().SeqNo}]
+	d := a.offers[offerID{req.CallID, req.From.Tag, req.CSeq}]
 	a.mu.Unlock()
 	if d == nil {
 		a.answer(tx, 200, "")
 		return
 	}
 	a.respond(tx, d.reply(req, 200, "OK"))
-	d.end(mvCancel, Cancelled{Reasons: header.Values(req.Headers(), "reason")})
+	d.end(mvCancel, Cancelled{Reasons: req.Values("reason")})
 }
 
 // capabilities answers OPTIONS as the gate would an INVITE (RFC 3261 section 11.2).
@@ -317,12 +324,12 @@ func (a *Agent) respond(tx *wire.ServerTx, res *wire.Response, headers ...sip.He
 	}
 	if err := tx.Respond(res); err != nil {
 		a.log.Info("sip response not delivered", "method", tx.Request.Method, "status", res.Status(),
-			"call_id", string(*tx.Request.CallID()), "error", err)
+			"call_id", tx.Request.CallID, "error", err)
 	}
 }
 
 // reply makes a response that says who we are.
-func (a *Agent) reply(req *sip.Request, status int, reason, tag string) *wire.Response {
+func (a *Agent) reply(req *wire.Request, status int, reason, tag string) *wire.Response {
 	res := wire.Reply(req, status, reason, tag)
 	if a.about.server != nil {
 		res.AppendHeader(a.about.server)
@@ -339,7 +346,7 @@ func (a *Agent) sign(req *sip.Request) {
 
 // understands says whether we can do what an option tag asks. A recording server may
 // ask its client for metadata (RFC 7866 section 9.2).
-func (a *Agent) understands(req *sip.Request, tag string) bool {
+func (a *Agent) understands(req *wire.Request, tag string) bool {
 	return slices.Contains(header.Split(supported, ','), tag) || slices.Contains(a.cfg.Extensions, tag) ||
 		tag == "siprec" && req.Method == sip.UPDATE
 }
@@ -366,11 +373,9 @@ func (a *Agent) contact(link wire.Link) *sip.ContactHeader {
 // contact is ours, with the features that the INVITE of a call of ours told.
 func (d *Dialog) contact(link wire.Link) *sip.ContactHeader {
 	contact := d.agent.contact(link)
-	if d.invite.Recipient.Scheme == "sips" { // RFC 3261 section 12.1.1
+	if strings.HasPrefix(d.asked, "sips:") { // RFC 3261 section 12.1.1
 		contact.Address.Scheme = "sips"
 	}
-	if told := d.invite.Contact(); d.tx == nil && told != nil {
-		contact.Params = told.Params
-	}
+	contact.Params = d.far.feature
 	return contact
 }

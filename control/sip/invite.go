@@ -56,7 +56,7 @@ type RejectedError struct {
 }
 
 func rejectedBy(res *sip.Response) *RejectedError {
-	return &RejectedError{res.StatusCode, res.Reason, headersOf(res.Headers())}
+	return &RejectedError{res.StatusCode, res.Reason, headersOf(response{res})}
 }
 
 func (e *RejectedError) Error() string {

@@ -124,13 +124,13 @@ func (p *placing) proceed(res *sip.Response, over wire.Link) {
 		if !d.heard(res) {
 			return
 		}
-		if hasOption(res.Headers(), "Require", "100rel") {
+		if hasOption(response{res}, "Require", "100rel") {
 			p.agent.goCall(func() { p.prack(d, res) })
 		}
 	}
 	if p.out.Progress != nil {
 		p.out.Progress(Provisional{
-			Status: res.StatusCode, Reason: res.Reason, SDP: sdpOf(res), Headers: headersOf(res.Headers()), Branch: tag,
+			Status: res.StatusCode, Reason: res.Reason, SDP: sdpOf(response{res}), Headers: headersOf(response{res}), Branch: tag,
 		})
 	}
 }
@@ -266,8 +266,8 @@ func (p *placing) settled(ctx context.Context, o outcome) (*Dialog, error) {
 		local = p.answered
 	}
 	p.mu.Unlock()
-	if res, ok := d.opening.(*sip.Response); ok {
-		d.agreed(res, local)
+	if res, ok := d.opening.(response); ok {
+		d.agreed(res.Response, local)
 	}
 	return d, nil
 }

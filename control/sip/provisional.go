@@ -53,7 +53,7 @@ func (d *Dialog) Progress(ctx context.Context, status int, c Content) error {
 	req := d.tx.Request
 	res := d.reply(req, status, reasonFor(status))
 	res.AddContact(d.contact(d.tx.From))
-	if hasOption(req.Headers(), "Require", "100rel") || len(c.Body) > 0 && hasOption(req.Headers(), "Supported", "100rel") {
+	if hasOption(req, "Require", "100rel") || len(c.Body) > 0 && hasOption(req, "Supported", "100rel") {
 		return d.progressReliably(ctx, res, c)
 	}
 	c.put(res)
@@ -147,10 +147,10 @@ func (d *Dialog) resendProvisional(r *reliable) {
 
 // pracked takes the far end's PRACK.
 func (d *Dialog) pracked(tx *wire.ServerTx) {
-	seq, cseq, ok := parseRAck(header.First(tx.Request.Headers(), "rack"))
+	seq, cseq, ok := parseRAck(tx.Request.First("rack"))
 	d.mu.Lock()
 	r := d.unpracked
-	if !ok || r == nil || r.seq != seq || d.invite.CSeq().SeqNo != cseq {
+	if !ok || r == nil || r.seq != seq || d.seq != cseq {
 		d.mu.Unlock()
 		d.agent.respond(tx, d.reply(tx.Request, 481, reasonFor(481)))
 		return
@@ -178,9 +178,9 @@ func parseRAck(value string) (seq, cseq uint32, ok bool) {
 // heard takes a provisional response into an early dialog of ours. False when it
 // is one that came before, or out of order.
 func (d *Dialog) heard(res *sip.Response) bool {
-	sdp := sdpOf(res)
+	sdp := sdpOf(response{res})
 	var seq uint64
-	if hasOption(res.Headers(), "Require", "100rel") {
+	if hasOption(response{res}, "Require", "100rel") {
 		var err error
 		if seq, err = strconv.ParseUint(header.First(res.Headers(), "rseq"), 10, 32); err != nil || seq == 0 {
 			return false
@@ -207,7 +207,7 @@ func (p *placing) prack(d *Dialog, res *sip.Response) {
 	c := Content{Headers: map[string]string{
 		"RAck": fmt.Sprintf("%s %d INVITE", header.First(res.Headers(), "rseq"), p.req.CSeq().SeqNo),
 	}}
-	if sdp := sdpOf(res); sdp != nil && len(p.out.Offer) == 0 {
+	if sdp := sdpOf(response{res}); sdp != nil && len(p.out.Offer) == 0 {
 		answer, err := p.answer(sdp)
 		if err != nil {
 			d.log().Warn("sip early offer not answered", "error", err)

@@ -77,9 +77,7 @@ func (d *Dialog) Refer(ctx context.Context, r Refer) (*Subscription, error) {
 		}
 		req.AppendHeader(sip.NewHeader("Refer-To", to))
 		if _, given := r.Headers["Referred-By"]; !given {
-			d.mu.Lock()
-			req.AppendHeader(sip.NewHeader("Referred-By", "<"+d.far.local.Address.String()+">"))
-			d.mu.Unlock()
+			req.AppendHeader(sip.NewHeader("Referred-By", "<"+d.local+">"))
 		}
 		Content{Headers: r.Headers}.put(req)
 		s, res, err := d.referOnce(ctx, req, link)
@@ -165,7 +163,7 @@ func (d *Dialog) unsubscribe(s *Subscription) {
 // notified takes the far end's NOTIFY.
 func (d *Dialog) notified(tx *wire.ServerTx) {
 	req := tx.Request
-	event := header.ParseValue(header.First(req.Headers(), "event"))
+	event := header.ParseValue(req.First("event"))
 	if !strings.EqualFold(event.Text, "refer") {
 		d.agent.respond(tx, d.reply(req, 489, "Bad Event"))
 		return
@@ -179,7 +177,7 @@ func (d *Dialog) notified(tx *wire.ServerTx) {
 	if ok {
 		s.note(Note{Status: status, Reason: reason})
 	}
-	state := header.ParseValue(header.First(req.Headers(), "subscription-state"))
+	state := header.ParseValue(req.First("subscription-state"))
 	if strings.EqualFold(state.Text, "terminated") || ok && status >= 200 {
 		d.unsubscribe(s)
 	}
@@ -263,7 +261,7 @@ func (r *Referral) Notify(ctx context.Context, status int, reason string) error 
 	res, err := r.dialog.ask(ctx, sip.NOTIFY, Content{
 		Type: "message/sipfrag;version=2.0", Body: header.Fragment(status, reason),
 		Headers: map[string]string{
-			"Event":              "refer;id=" + strconv.FormatUint(uint64(r.tx.Request.CSeq().SeqNo), 10),
+			"Event":              "refer;id=" + strconv.FormatUint(uint64(r.tx.Request.CSeq), 10),
 			"Subscription-State": state,
 		},
 	})
@@ -287,7 +285,7 @@ func (r *Referral) Reject(status int, reason string) error {
 // referredTo takes the far end's REFER.
 func (d *Dialog) referredTo(tx *wire.ServerTx) {
 	req := tx.Request
-	values := header.Values(req.Headers(), "refer-to")
+	values := req.Values("refer-to")
 	var to header.Party
 	ok := len(values) == 1
 	if ok {
@@ -297,8 +295,8 @@ func (d *Dialog) referredTo(tx *wire.ServerTx) {
 		d.agent.respond(tx, d.reply(req, 400, "Bad Refer-To"))
 		return
 	}
-	r := &Referral{To: to, Headers: headersOf(req.Headers()), dialog: d, tx: tx}
-	r.quiet = strings.EqualFold(header.First(req.Headers(), "refer-sub"), "false")
+	r := &Referral{To: to, Headers: headersOf(req), dialog: d, tx: tx}
+	r.quiet = strings.EqualFold(req.First("refer-sub"), "false")
 	if !d.offer(tx, r) {
 		d.agent.respond(tx, d.reply(req, 503, reasonFor(503)))
 	}
@@ -307,8 +305,8 @@ func (d *Dialog) referredTo(tx *wire.ServerTx) {
 // replaced finds the dialog that an INVITE is to take the place of, and the
 // status of the refusal if that cannot be (RFC 3891 section 3); 0, nil when it
 // replaces none.
-func (a *Agent) replaced(req *sip.Request) (*Dialog, int) {
-	values := header.Values(req.Headers(), "replaces")
+func (a *Agent) replaced(req *wire.Request) (*Dialog, int) {
+	values := req.Values("replaces")
 	if len(values) == 0 {
 		return nil, 0
 	}

@@ -220,8 +220,8 @@ func (f *farEnd) request(method sip.RequestMethod) (*sip.Request, sip.Uri) {
 	}
 	maxForwards := sip.MaxForwardsHeader(70)
 	req.AppendHeader(&maxForwards)
-	req.AppendHeader(sip.HeaderClone(f.local))
-	req.AppendHeader(sip.HeaderClone(f.remote))
+	req.AppendHeader(sip.NewHeader("From", f.local))
+	req.AppendHeader(sip.NewHeader("To", f.remote))
 	return req, hop
 }
 

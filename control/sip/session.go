@@ -34,8 +34,8 @@ type session struct {
 }
 
 // interval reads a Session-Expires or Min-SE header; zero when there is none.
-func interval(headers []sip.Header, name string) (time.Duration, header.Value) {
-	for _, value := range header.Values(headers, name) {
+func interval(msg message, name string) (time.Duration, header.Value) {
+	for _, value := range msg.Values(name) {
 		v := header.ParseValue(value)
 		if seconds, err := strconv.ParseUint(v.Text, 10, 31); err == nil {
 			return time.Duration(seconds) * time.Second, v
@@ -49,9 +49,8 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second))
 // tooShort refuses a session interval below what we are ready to refresh (RFC
 // 4028 section 9).
 func (a *Agent) tooShort(tx *wire.ServerTx) bool {
-	headers := tx.Request.Headers()
-	wanted, _ := interval(headers, "session-expires")
-	if wanted == 0 || wanted >= a.cfg.MinSession || !hasOption(headers, "Supported", "timer") {
+	wanted, _ := interval(tx.Request, "session-expires")
+	if wanted == 0 || wanted >= a.cfg.MinSession || !hasOption(tx.Request, "Supported", "timer") {
 		return false
 	}
 	a.answer(tx, 422, "", sip.NewHeader("Min-SE", seconds(a.cfg.MinSession)))
@@ -60,11 +59,10 @@ func (a *Agent) tooShort(tx *wire.ServerTx) bool {
 
 // agree puts into our 2xx what becomes of the session timer, and starts it. Who
 // is asked to refresh does so if able; else it is us.
-func (d *Dialog) agree(req *sip.Request, res *wire.Response, local []byte) {
-	headers := req.Headers()
-	able := hasOption(headers, "Supported", "timer")
-	wanted, value := interval(headers, "session-expires")
-	least, _ := interval(headers, "min-se")
+func (d *Dialog) agree(req *wire.Request, res *wire.Response, local []byte) {
+	able := hasOption(req, "Supported", "timer")
+	wanted, value := interval(req, "session-expires")
+	least, _ := interval(req, "min-se")
 	span := d.agent.cfg.Session
 	if wanted > 0 {
 		span = wanted
@@ -78,22 +76,23 @@ func (d *Dialog) agree(req *sip.Request, res *wire.Response, local []byte) {
 	if refresher == "uac" {
 		res.Add("Require", "timer")
 	}
-	d.startSession(session{interval: span, ours: refresher == "uas", local: local, updates: takesUpdate(headers)})
+	d.startSession(session{interval: span, ours: refresher == "uas", local: local, updates: takesUpdate(req)})
 }
 
 // agreed starts the timer that the far end's 2xx to a request of ours names.
 func (d *Dialog) agreed(res *sip.Response, local []byte) {
-	span, value := interval(res.Headers(), "session-expires")
+	said := response{res}
+	span, value := interval(said, "session-expires")
 	d.startSession(session{
-		interval: span, ours: value.Params["refresher"] != "uas", local: local, updates: takesUpdate(res.Headers()),
+		interval: span, ours: value.Params["refresher"] != "uas", local: local, updates: takesUpdate(said),
 	})
 }
 
 // takesUpdate says whether UPDATE is allowed; who does not say what is may take
 // it or not, and a re-INVITE does for all.
-func takesUpdate(headers []sip.Header) bool {
+func takesUpdate(msg message) bool {
 	var methods []string
-	for _, value := range header.Values(headers, "allow") {
+	for _, value := range msg.Values("allow") {
 		methods = append(methods, header.Split(value, ',')...)
 	}
 	return slices.Contains(methods, "UPDATE")

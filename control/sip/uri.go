@@ -60,11 +60,12 @@ func unescape(s string) string {
 
 // headersOf collects the headers of a message under their full names in lower
 // case, values in the order in which they came.
-func headersOf(headers []sip.Header) map[string][]string {
-	all := make(map[string][]string, len(headers))
-	values := make([]string, len(headers)) // most headers are there once: theirs need no slice each
-	for i, h := range headers {
-		name := headerName(h)
+func headersOf(msg message) map[string][]string {
+	fields := msg.Fields()
+	all := make(map[string][]string, len(fields))
+	values := make([]string, len(fields)) // most headers are there once: theirs need no slice each
+	for i, h := range fields {
+		name := header.FullName(h.Name())
 		values[i] = h.Value()
 		if before, ok := all[name]; ok {
 			all[name] = append(before, values[i])
@@ -83,8 +84,6 @@ func fieldsOf(headers []sip.Header) header.Fields {
 	}
 	return fields
 }
-
-func headerName(h sip.Header) string { return header.FullName(sip.HeaderToLower(h.Name())) }
 
 // singular are the headers that a message has once and that are the agent's to
 // write.
@@ -109,7 +108,7 @@ func checkHeader(name, value string) error {
 	switch {
 	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isToken(r) }):
 		return fmt.Errorf("%q is no name of a header", name)
-	case singular[headerName(sip.NewHeader(name, value))]:
+	case singular[header.FullName(name)]:
 		return fmt.Errorf("the header %s is the platform's to write", name)
 	case strings.ContainsAny(value, "\r\n\x00"):
 		return fmt.Errorf("the header %s has a line break in it", name)
@@ -145,7 +144,7 @@ func partsOf(msg message) []header.Part {
 	if len(msg.Body()) == 0 {
 		return nil
 	}
-	parts, err := header.Parts(contentType(msg), header.First(msg.Headers(), "content-disposition"), msg.Body())
+	parts, err := header.Parts(contentType(msg), msg.First("content-disposition"), msg.Body())
 	if err != nil {
 		return nil
 	}
@@ -154,8 +153,8 @@ func partsOf(msg message) []header.Part {
 
 // contentType is that of a message's body.
 func contentType(msg message) string {
-	if h := msg.ContentType(); h != nil {
-		return string(*h)
+	if kind := msg.First("content-type"); kind != "" {
+		return kind
 	}
 	return "application/sdp" // from one that forgot to say
 }
@@ -174,9 +173,9 @@ func sdpOf(msg message) []byte {
 }
 
 // options are the option tags in a header that lists them, in lower case.
-func options(headers []sip.Header, name string) []string {
+func options(msg message, name string) []string {
 	var tags []string
-	for _, value := range header.Values(headers, name) {
+	for _, value := range msg.Values(name) {
 		for _, tag := range header.Split(value, ',') {
 			tags = append(tags, strings.ToLower(tag))
 		}
@@ -184,8 +183,8 @@ func options(headers []sip.Header, name string) []string {
 	return tags
 }
 
-func hasOption(headers []sip.Header, name, tag string) bool {
-	return slices.Contains(options(headers, name), tag)
+func hasOption(msg message, name, tag string) bool {
+	return slices.Contains(options(msg, name), tag)
 }
 
 func isSDP(contentType string) bool { return header.Part{Type: contentType}.Is("application/sdp") }

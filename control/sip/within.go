@@ -6,7 +6,6 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
-	"mcp/control/sip/header"
 	"mcp/control/sip/wire"
 )
 
@@ -65,14 +64,13 @@ func (a *Agent) within(tx *wire.ServerTx) {
 }
 
 // inOrder holds requests to a rising CSeq.
-func (d *Dialog) inOrder(req *sip.Request) bool {
+func (d *Dialog) inOrder(req *wire.Request) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	seq := req.CSeq().SeqNo
-	if seq < d.far.remoteSeq {
+	if req.CSeq < d.far.remoteSeq {
 		return false
 	}
-	d.far.remoteSeq = seq
+	d.far.remoteSeq = req.CSeq
 	return true
 }
 
@@ -80,11 +78,8 @@ func (d *Dialog) inOrder(req *sip.Request) bool {
 // and is right all the same.
 func (d *Dialog) hungUp(tx *wire.ServerTx) {
 	d.agent.respond(tx, d.reply(tx.Request, 200, "OK"))
-	said := ByeReceived{Body: tx.Request.Body(), Reasons: header.Values(tx.Request.Headers(), "reason")}
-	if kind := tx.Request.ContentType(); kind != nil {
-		said.ContentType = kind.Value()
-	}
-	d.end(mvBye, said)
+	req := tx.Request
+	d.end(mvBye, ByeReceived{ContentType: req.First("content-type"), Body: req.Body(), Reasons: req.Values("reason")})
 }
 
 // reinvited takes a re-INVITE (RFC 3261 section 14.2).
@@ -104,7 +99,7 @@ func (d *Dialog) reinvited(tx *wire.ServerTx) {
 	}
 	d.retarget(tx.Request)
 	tx.Trying()
-	if !d.offer(tx, &Reinvite{Offer: sdpOf(tx.Request), Headers: headersOf(tx.Request.Headers()), dialog: d, tx: tx}) {
+	if !d.offer(tx, &Reinvite{Offer: sdpOf(tx.Request), Headers: headersOf(tx.Request), dialog: d, tx: tx}) {
 		a.respond(tx, d.reply(tx.Request, 503, reasonFor(503)))
 	}
 }
@@ -132,22 +127,19 @@ func (d *Dialog) glare() int {
 }
 
 // retarget takes the far end's new Contact (RFC 3261 section 12.2.2).
-func (d *Dialog) retarget(req *sip.Request) {
+func (d *Dialog) retarget(req *wire.Request) {
 	contact := req.Contact()
-	if contact == nil || contact.Address.Host == "" {
+	if contact == nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.far.target = contact.Address.Clone()
+	d.far.target = contact
 }
 
 func (d *Dialog) informed(tx *wire.ServerTx) {
 	req := tx.Request
-	info := &Info{Body: req.Body(), Headers: headersOf(req.Headers()), dialog: d, tx: tx}
-	if kind := req.ContentType(); kind != nil {
-		info.ContentType = string(*kind)
-	}
+	info := &Info{ContentType: req.First("content-type"), Body: req.Body(), Headers: headersOf(req), dialog: d, tx: tx}
 	if !d.offer(tx, info) {
 		d.agent.respond(tx, d.reply(req, 503, reasonFor(503)))
 	}

@@ -19,7 +19,7 @@ type Fields []Field
 func Values[F Field](fields []F, name string) []string {
 	var values []string
 	for _, f := range fields {
-		if isNamed(f, name) {
+		if isNamed(f.Name(), name) {
 			values = append(values, f.Value())
 		}
 	}
@@ -29,7 +29,7 @@ func Values[F Field](fields []F, name string) []string {
 // First is the first of the Values; "": there is none.
 func First[F Field](fields []F, name string) string {
 	for _, f := range fields {
-		if isNamed(f, name) {
+		if isNamed(f.Name(), name) {
 			return f.Value()
 		}
 	}
@@ -48,9 +48,8 @@ func (f Fields) Beginning(prefix string) iter.Seq[Field] {
 	}
 }
 
-// isNamed says whether a header has a name, or is an abbreviation of it.
-func isNamed(f Field, name string) bool {
-	written := f.Name()
+// isNamed says whether a name that was written is another, or an abbreviation of it.
+func isNamed(written, name string) bool {
 	if len(written) == 1 {
 		written = FullName(written)
 	}

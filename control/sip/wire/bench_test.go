@@ -59,9 +59,9 @@ const (
 // answerer is a core that says yes to everything.
 type answerer struct{}
 
-func (answerer) Refuse(bool) *Refusal   { return nil }
-func (answerer) Ack(*sip.Request, Link) {}
-func (answerer) Stray(*sip.Response)    {}
+func (answerer) Refuse(bool) *Refusal { return nil }
+func (answerer) Ack(*Request, Link)   {}
+func (answerer) Stray(*sip.Response)  {}
 
 func (answerer) Request(tx *ServerTx) {
 	tx.Trying()

@@ -189,3 +189,10 @@ func hopRequest(method sip.RequestMethod, invite *sip.Request, to *sip.ToHeader)
 	req.SetBody(nil)
 	return req
 }
+
+func callID(req *sip.Request) string {
+	if id := req.CallID(); id != nil {
+		return string(*id)
+	}
+	return ""
+}

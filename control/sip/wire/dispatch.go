@@ -15,18 +15,16 @@ func (l *Layer) datagram(data []byte, from Link) {
 	if blank(data) {
 		return
 	}
-	msg, bad, err := l.parser.parse(data)
-	if err != nil {
+	m, err := parse(l.library, data)
+	switch {
+	case err != nil:
 		if l.garbage.Add(1) == 1 { // who sends garbage sends much: watch counts the rest
 			l.log.Warn("sip message dropped", "from", from.remote, "bytes", len(data), "error", err)
 		}
-		return
-	}
-	switch m := msg.(type) {
-	case *sip.Request:
-		l.request(m, bad, from)
-	case *sip.Response:
-		l.response(m)
+	case m.request != nil:
+		l.request(m.request, m.bad, from)
+	default:
+		l.response(m.res)
 	}
 }
 
@@ -44,27 +42,24 @@ func blank(data []byte) bool {
 // answered, before the connection is closed.
 func (l *Layer) unframed(data []byte, from Link, why error) {
 	l.log.Warn("sip stream cannot be read on", "from", from.remote, "error", why)
-	req := salvage(data)
-	if req == nil || req.Via() == nil {
+	m, err := parse(l.library, data)
+	if err != nil || m.request == nil {
 		return
 	}
 	bad := &fault{400, "Bad Content-Length"}
 	if why == errTooLarge {
 		bad = &fault{513, "Message Too Large"}
 	}
-	stampVia(req, from.remote)
-	l.refuse(req, bad, from)
+	l.request(m.request, bad, from)
 }
 
-func (l *Layer) request(req *sip.Request, bad *fault, from Link) {
-	if req.Via() == nil {
-		l.log.Warn("sip request without Via dropped", "from", from.remote, "call_id", callID(req))
-		return
-	}
-	stampVia(req, from.remote)
+func (l *Layer) request(req *Request, bad *fault, from Link) {
+	req.source = from.remote
 	switch {
+	case req.hop.host == "":
+		l.log.Warn("sip request without Via dropped", "from", from.remote, "call_id", req.CallID)
 	case bad != nil && req.Method == sip.ACK:
-		l.log.Warn("sip ACK dropped", "from", from.remote, "call_id", callID(req), "error", bad.reason)
+		l.log.Warn("sip ACK dropped", "from", from.remote, "call_id", req.CallID, "error", bad.reason)
 	case bad != nil:
 		l.refuse(req, bad, from)
 	case req.Method == sip.ACK:
@@ -76,18 +71,18 @@ func (l *Layer) request(req *sip.Request, bad *fault, from Link) {
 
 // refuse answers without a transaction: the same request gets the same answer
 // however often it comes.
-func (l *Layer) refuse(req *sip.Request, bad *fault, from Link) {
-	l.log.Warn("sip request refused", "from", from.remote, "method", req.Method, "call_id", callID(req),
+func (l *Layer) refuse(req *Request, bad *fault, from Link) {
+	l.log.Warn("sip request refused", "from", from.remote, "method", req.Method, "call_id", req.CallID,
 		"status", bad.status, "reason", bad.reason)
 	link := replyLink(req, from)
-	if err := link.write(Reply(req, bad.status, bad.reason, "").raw); err != nil {
+	if err := link.write(Reply(req, bad.status, bad.reason, "").write()); err != nil {
 		l.log.Info("sip response not delivered", "to", link.remote, "error", err)
 	}
 }
 
 // ack belongs to the transaction of a refused INVITE if its branch says so, and
 // to the dialog otherwise.
-func (l *Layer) ack(req *sip.Request, from Link) {
+func (l *Layer) ack(req *Request, from Link) {
 	key := l.keys.server(req, sip.INVITE)
 	l.mu.Lock()
 	tx := l.servers[key]
@@ -97,7 +92,7 @@ func (l *Layer) ack(req *sip.Request, from Link) {
 	}
 }
 
-func (l *Layer) serve(req *sip.Request, from Link) {
+func (l *Layer) serve(req *Request, from Link) {
 	key := l.keys.server(req, req.Method)
 	l.mu.Lock()
 	old, closed := l.servers[key], l.closed
@@ -195,17 +190,14 @@ type keys struct{ seed maphash.Seed }
 
 // server is for what a request, its retransmissions, its ACK and its CANCEL have in
 // common (RFC 3261 section 17.2.3); method stands for that of the request.
-func (k keys) server(req *sip.Request, method sip.RequestMethod) txKey {
+func (k keys) server(req *Request, method sip.RequestMethod) txKey {
 	var room [192]byte
-	via := req.Via()
-	branch, _ := via.Params.Get("branch")
-	key := append(append(room[:0], branch...), '|')
-	key = append(append(key, strings.ToLower(via.Host)...), '|')
-	key = append(strconv.AppendInt(key, int64(via.Port), 10), '|')
+	key := append(append(room[:0], req.hop.branch...), '|')
+	key = append(append(key, strings.ToLower(req.hop.host)...), '|')
+	key = append(strconv.AppendInt(key, int64(req.hop.port), 10), '|')
 	key = append(key, method...)
-	if !strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie) || len(branch) == len(sip.RFC3261BranchMagicCookie) {
-		tag, _ := req.From().Params.Get("tag")
-		key = fmt.Appendf(key, "|%s|%s|%d", tag, callID(req), req.CSeq().SeqNo)
+	if req.Ancient() || len(req.hop.branch) == len(sip.RFC3261BranchMagicCookie) {
+		key = fmt.Appendf(key, "|%s|%s|%d", req.From.Tag, req.CallID, req.CSeq)
 	}
 	return txKey(maphash.Bytes(k.seed, key))
 }

@@ -1,7 +1,8 @@
 // Package wire carries SIP messages: sockets, framing on streams, and the
 // transactions of RFC 3261 section 17 as RFC 6026 corrects them.
 //
-// Messages, headers and the parser are sipgo's. Its transport and transaction
+// Requests that come are read here, into little more than their text. Responses,
+// requests of ours and their headers are sipgo's. Its transport and transaction
 // layers are not used, for reasons found in version 1.7.2: their timers are
 // package variables, shared by every agent of a process; each message is
 // handled on a goroutine of its own, so that a CANCEL may overtake its INVITE
@@ -40,7 +41,7 @@ type Core interface {
 	// Request takes a new request; retransmissions do not come here.
 	Request(*ServerTx)
 	// Ack takes the ACK to a 2xx.
-	Ack(req *sip.Request, from Link)
+	Ack(req *Request, from Link)
 	// Stray takes a response that belongs to no transaction.
 	Stray(*sip.Response)
 }
@@ -78,7 +79,7 @@ type Layer struct {
 	cfg       Config
 	timing    timing
 	log       *slog.Logger
-	parser    parser
+	library   *sip.Parser // of responses
 	keys      keys
 	core      Core
 	packets   []*packet
@@ -129,7 +130,7 @@ func Listen(cfg Config, specs []string) (*Layer, error) {
 		timing:  newTiming(cfg.T1),
 		log:     cfg.Log,
 		core:    cfg.Core,
-		parser:  newParser(),
+		library: sip.NewParser(),
 		keys:    keys{maphash.MakeSeed()},
 		refused: refusals{tags: maphash.MakeSeed()},
 		reading: reading{stopped: make(chan struct{})},

@@ -24,15 +24,15 @@ func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 // recorder is a core that keeps what it gets.
 type recorder struct {
 	requests chan *ServerTx
-	acks     chan *sip.Request
+	acks     chan *Request
 	strays   chan *sip.Response
 }
 
 func (r recorder) Refuse(bool) *Refusal { return nil }
 
-func (r recorder) Request(tx *ServerTx)         { r.requests <- tx }
-func (r recorder) Ack(req *sip.Request, _ Link) { r.acks <- req }
-func (r recorder) Stray(res *sip.Response)      { r.strays <- res }
+func (r recorder) Request(tx *ServerTx)     { r.requests <- tx }
+func (r recorder) Ack(req *Request, _ Link) { r.acks <- req }
+func (r recorder) Stray(res *sip.Response)  { r.strays <- res }
 
 func startLayer(t *testing.T) (*Layer, recorder) {
 	t.Helper()
@@ -41,7 +41,7 @@ func startLayer(t *testing.T) (*Layer, recorder) {
 
 func startLayerWith(t *testing.T, t1 time.Duration) (*Layer, recorder) {
 	t.Helper()
-	core := recorder{make(chan *ServerTx, 100), make(chan *sip.Request, 100), make(chan *sip.Response, 100)}
+	core := recorder{make(chan *ServerTx, 100), make(chan *Request, 100), make(chan *sip.Response, 100)}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	l, err := Listen(Config{T1: t1, MaxMessage: 1 << 16, Core: core, Log: log},
 		[]string{"udp:127.0.0.1:0", "tcp:127.0.0.1:0"})

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"net/netip"
-	"strings"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -62,39 +61,16 @@ func (l Link) write(raw []byte) error { return l.carrier.write(raw, l.remote) }
 
 // replyLink is where responses to a request go: the same connection, or over
 // UDP the source address with the port of rport (RFC 3581) or of the Via.
-func replyLink(req *sip.Request, from Link) Link {
-	if from.Reliable() {
+func replyLink(req *Request, from Link) Link {
+	if from.Reliable() || req.hop.rport {
 		return from
 	}
-	via := req.Via()
-	if via.Params.Has("rport") {
-		return from
-	}
-	port := via.Port
+	port := req.hop.port
 	if port <= 0 || port > 65535 {
 		port = sip.DefaultUdpPort
 	}
 	from.remote = netip.AddrPortFrom(from.remote.Addr(), uint16(port))
 	return from
-}
-
-// stampVia notes in a request's topmost Via where it really came from (RFC 3261
-// section 18.2.1, RFC 3581 section 4).
-func stampVia(req *sip.Request, from netip.AddrPort) {
-	via := req.Via()
-	host := strings.Trim(via.Host, "[]")
-	source := host
-	if said, err := netip.ParseAddr(host); err != nil || said != from.Addr() || !said.Is4() {
-		source = from.Addr().String()
-	}
-	if via.Params.Has("rport") {
-		via.Params.Add("rport", portString(from))
-		via.Params.Add("received", source)
-		return
-	}
-	if host != source {
-		via.Params.Add("received", source)
-	}
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort {

@@ -65,8 +65,8 @@ func (r *refusals) turnLocked(life time.Duration) {
 // turnAway refuses an INVITE that would begin a call if the core says so, without
 // a transaction: what is refused for want of capacity must cost none (RFC 3261
 // section 8.2.7). The tag of the response is the same each time.
-func (l *Layer) turnAway(req *sip.Request, from Link, key txKey) bool {
-	if req.To().Params.Has("tag") {
+func (l *Layer) turnAway(req *Request, from Link, key txKey) bool {
+	if req.To.Tag != "" {
 		return false
 	}
 	again := !from.Reliable() && l.refused.seen(key, 64*l.timing.t1)
@@ -83,7 +83,7 @@ func (l *Layer) turnAway(req *sip.Request, from Link, key txKey) bool {
 		res.AppendHeader(h)
 	}
 	link := replyLink(req, from)
-	if err := link.write(res.raw); err != nil {
+	if err := link.write(res.write()); err != nil {
 		l.log.Debug("sip refusal not delivered", "to", link.remote, "error", err)
 	}
 	return true

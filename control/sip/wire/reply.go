@@ -2,18 +2,18 @@ package wire
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
 )
 
-// Response is a response to a request, whole at any time.
+// Response is a response to a request, until it is sent.
 type Response struct {
 	status int
-	raw    []byte
-	length int // where the body's length is written in raw
+	head   []byte // without Content-Length, which ends it
+	body   []byte
+	raw    []byte // all of it, once it was written: nothing is added any more
 }
 
 // usualRoom is how long responses are, more or less: those with a session description,
@@ -23,74 +23,79 @@ const usualRoom, littleRoom = 1024, 512
 // Reply begins a response to a request with what it repeats of that (RFC 3261 section
 // 8.2.6). The tag, or a new one if it is empty, becomes the To tag unless there is one
 // already; a 100 carries none.
-func Reply(req *sip.Request, status int, reason, tag string) *Response {
+func Reply(req *Request, status int, reason, tag string) *Response {
 	room := littleRoom
 	if req.Method == sip.INVITE && status < 300 {
 		room = usualRoom
 	}
 	b := append(make([]byte, 0, room), "SIP/2.0 "...)
 	b = append(strconv.AppendInt(b, int64(status), 10), ' ')
-	b = append(append(b, reason...), "\r\n"...)
-	if establishes(req, status) {
-		b = echo[*sip.RecordRouteHeader](b, req)
-	}
-	b = echo[*sip.ViaHeader](b, req)
-	if from := req.From(); from != nil {
-		b = appendHeader(b, from)
-	}
-	if to := req.To(); to != nil && status != 100 {
-		b = appendTagged(b, to, tag)
-	} else if to != nil {
-		b = appendHeader(b, to)
-	}
-	if id := req.CallID(); id != nil {
-		b = appendHeader(b, id)
-	}
-	if cseq := req.CSeq(); cseq != nil {
-		b = appendHeader(b, cseq)
-	}
-	if status == 100 {
-		for _, h := range req.GetHeaders("Timestamp") {
-			b = appendHeader(b, h)
+	r := &Response{status: status, head: append(append(b, reason...), "\r\n"...)}
+	top := true
+	for _, f := range req.fields {
+		switch {
+		case f.name == "Via" && top:
+			r.head = append(req.hop.append(append(r.head, "Via: "...), req.source), "\r\n"...)
+			top = false
+		case f.name == "To" && req.To.Tag == "" && status != 100:
+			if tag == "" {
+				tag = sip.GenerateTagN(16)
+			}
+			r.head = append(append(append(r.head, "To: "...), f.value...), ";tag="...)
+			r.head = append(append(r.head, tag...), "\r\n"...)
+		case repeats(req, f.name, status):
+			r.Add(f.name, f.value)
 		}
 	}
-	b = append(b, "Content-Length: "...)
-	return &Response{status: status, length: len(b), raw: append(b, "0\r\n\r\n"...)}
+	return r
+}
+
+// repeats says whether a response has a header of its request.
+func repeats(req *Request, name string, status int) bool {
+	switch name {
+	case "Via", "From", "To", "Call-ID", "CSeq":
+		return true
+	case "Record-Route":
+		return establishes(req, status)
+	case "Timestamp":
+		return status == 100
+	}
+	return false
 }
 
 // Status is the response's status.
 func (r *Response) Status() int { return r.status }
 
-// AppendHeader adds a header. None can be added after the body.
-func (r *Response) AppendHeader(h sip.Header) {
-	r.raw = append(appendHeader(r.raw[:len(r.raw)-2], h), "\r\n"...)
-}
-
-// Add is AppendHeader for a name and a value.
+// Add adds a header.
 func (r *Response) Add(name, value string) {
-	b := append(append(r.raw[:len(r.raw)-2], name...), ": "...)
-	r.raw = append(append(b, value...), "\r\n\r\n"...)
+	b := append(append(r.head, name...), ": "...)
+	r.head = append(append(b, value...), "\r\n"...)
 }
 
-// AddContact is AppendHeader for a Contact.
+// AppendHeader is Add for a header of the library's.
+func (r *Response) AppendHeader(h sip.Header) { r.head = appendHeader(r.head, h) }
+
+// AddContact is Add for a Contact.
 func (r *Response) AddContact(c *sip.ContactHeader) {
-	b := append(r.raw[:len(r.raw)-2], "Contact: "...)
-	r.raw = append(appendParty(b, c.DisplayName, &c.Address, c.Params), "\r\n\r\n"...)
+	b := append(r.head, "Contact: "...)
+	r.head = append(appendParty(b, c.DisplayName, &c.Address, c.Params), "\r\n"...)
 }
 
-// SetBody adds the body, once.
-func (r *Response) SetBody(body []byte) {
-	if len(body) == 0 {
-		return
+// SetBody sets the body.
+func (r *Response) SetBody(body []byte) { r.body = body }
+
+// write is the response as it goes onto the wire.
+func (r *Response) write() []byte {
+	if r.raw == nil {
+		b := strconv.AppendInt(append(r.head, "Content-Length: "...), int64(len(r.body)), 10)
+		r.raw, r.head = append(append(b, "\r\n\r\n"...), r.body...), nil
 	}
-	var room [8]byte
-	r.raw = slices.Replace(r.raw, r.length, r.length+1, strconv.AppendInt(room[:0], int64(len(body)), 10)...)
-	r.raw = append(r.raw, body...)
+	return r.raw
 }
 
 // establishes says whether a response may begin a dialog, whose route set it then
 // repeats (RFC 3261 section 12.1.1).
-func establishes(req *sip.Request, status int) bool {
+func establishes(req *Request, status int) bool {
 	switch {
 	case req.Method == sip.REGISTER || req.Method == sip.ACK:
 		return false
@@ -98,29 +103,6 @@ func establishes(req *sip.Request, status int) bool {
 		return true
 	}
 	return status >= 180 && status < 190 || status >= 200 && status < 300
-}
-
-// echo repeats headers of one type.
-func echo[H sip.Header](b []byte, req *sip.Request) []byte {
-	for _, h := range req.Headers() {
-		if _, ok := h.(H); ok {
-			b = appendHeader(b, h)
-		}
-	}
-	return b
-}
-
-// appendTagged writes a To with a tag.
-func appendTagged(b []byte, to *sip.ToHeader, tag string) []byte {
-	b = appendHeader(b, to)
-	if to.Params.Has("tag") {
-		return b
-	}
-	if tag == "" {
-		tag = sip.GenerateTagN(16)
-	}
-	b = append(append(b[:len(b)-2], ";tag="...), tag...)
-	return append(b, "\r\n"...)
 }
 
 // usualHeader is how long a header is, more or less.

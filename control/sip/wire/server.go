@@ -2,15 +2,136 @@ package wire
 
 import (
 	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"mcp/control/sip/header"
 )
+
+// Request is a request that came. Its texts are parts of one, as they were written; only
+// what an answer takes has been read of them.
+type Request struct {
+	Method   sip.RequestMethod
+	URI      string // whom it asks for
+	From, To Party
+	CallID   string
+	CSeq     uint32
+
+	fields []Field
+	body   []byte
+	hop    hop
+	source netip.AddrPort // where it came from
+}
+
+// Field is one header. Those that SIP itself needs have their full names, as RFC 3261
+// spells them.
+type Field struct{ name, value string }
+
+// Name is the name of the header, perhaps abbreviated.
+func (f Field) Name() string { return f.name }
+
+// Value is what follows the name, without white space around it.
+func (f Field) Value() string { return f.value }
+
+// Party is a From or a To.
+type Party struct {
+	Text string // as written
+	URI  string // without brackets
+	Tag  string // empty: none
+}
+
+// Fields are all headers of the request.
+func (r *Request) Fields() header.Fields {
+	fields := make(header.Fields, len(r.fields))
+	for i := range r.fields {
+		fields[i] = &r.fields[i]
+	}
+	return fields
+}
+
+// Values are those of one header, as header.Values has them.
+func (r *Request) Values(name string) []string { return header.Values(r.fields, name) }
+
+// First is the first of the Values; "": there is none.
+func (r *Request) First(name string) string { return header.First(r.fields, name) }
+
+// Body is the body of the request; nil: it has none.
+func (r *Request) Body() []byte { return r.body }
+
+// Contact is where the sender can be reached; nil: it does not say, or not so that
+// anybody could.
+func (r *Request) Contact() *sip.Uri {
+	for _, one := range header.Split(r.First("contact"), ',') {
+		text, _ := cutAddress(one)
+		if u := new(sip.Uri); sip.ParseUri(text, u) == nil && u.Host != "" && !u.Wildcard {
+			return u
+		}
+		break
+	}
+	return nil
+}
+
+// Routes are what the Record-Route headers have, in their order.
+func (r *Request) Routes() []sip.Uri {
+	var routes []sip.Uri
+	for _, value := range r.Values("record-route") {
+		for _, one := range header.Split(value, ',') {
+			text, _ := cutAddress(one)
+			var u sip.Uri
+			if sip.ParseUri(text, &u) == nil { // as it was when the request was read
+				routes = append(routes, u)
+			}
+		}
+	}
+	return routes
+}
+
+// Ancient tells whether the sender is of RFC 2543, which knew no magic cookie.
+func (r *Request) Ancient() bool {
+	return !strings.HasPrefix(r.hop.branch, sip.RFC3261BranchMagicCookie)
+}
+
+// hop is the topmost Via: the last that the request was sent by.
+type hop struct {
+	sentBy string // as written, the protocol before it
+	params string // from the first semicolon on
+	host   string // without brackets
+	port   int
+	branch string
+	rport  bool // the answer is wanted where the request came from (RFC 3581)
+}
+
+// append writes the Via with where the request really came from (RFC 3261 section
+// 18.2.1, RFC 3581 section 4).
+func (h *hop) append(b []byte, source netip.AddrPort) []byte {
+	said, err := netip.ParseAddr(h.host)
+	stamped := h.rport || err != nil || said != source.Addr()
+	b = append(b, h.sentBy...)
+	for rest := h.params; rest != ""; {
+		var param string
+		param, rest = cutParam(rest)
+		switch name, _ := cutValue(param); {
+		case stamped && strings.EqualFold(name, "received"), name == "":
+		case strings.EqualFold(name, "rport"):
+			b = strconv.AppendUint(append(b, ";rport="...), uint64(source.Port()), 10)
+		default:
+			b = append(append(b, ';'), param...)
+		}
+	}
+	if stamped {
+		b = source.Addr().AppendTo(append(b, ";received="...))
+	}
+	return b
+}
 
 // ServerTx is a request that came in, to be answered.
 type ServerTx struct {
 	*transaction
 	// Request has been validated: Via, From, To, Call-ID and CSeq are there.
-	Request *sip.Request
+	Request *Request
 	// From is where it came from; answers go where RFC 3261 section 18.2.2 and
 	// RFC 3581 say, which over UDP need not be the same port.
 	From Link
@@ -20,7 +141,7 @@ type ServerTx struct {
 	Late    bool
 }
 
-func newServerTx(l *Layer, req *sip.Request, from Link, key txKey) *ServerTx {
+func newServerTx(l *Layer, req *Request, from Link, key txKey) *ServerTx {
 	k := otherServer
 	if req.Method == sip.INVITE {
 		k = inviteServer
@@ -30,7 +151,7 @@ func newServerTx(l *Layer, req *sip.Request, from Link, key txKey) *ServerTx {
 	return tx
 }
 
-func nameOf(req *sip.Request) name { return name{string(req.Method), callID(req)} }
+func nameOf(req *Request) name { return name{string(req.Method), req.CallID} }
 
 // Trying sends 100 Trying to an INVITE if no other response goes within T1/5, at
 // once when the INVITE comes again: whoever answers in less than 200 ms may leave
@@ -46,7 +167,9 @@ func (t *ServerTx) Trying() {
 // Respond sends a response: any number of provisional ones, one final one, and
 // after a 2xx to INVITE that same 2xx again until its ACK comes (RFC 6026).
 func (t *ServerTx) Respond(res *Response) error {
-	_, ok, err := t.drive(classify(res.status), res.raw)
+	t.mu.Lock()
+	_, ok, err := t.driveLocked(classify(res.status), res.write())
+	t.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("send %d: %w", res.status, err)
 	}
@@ -66,7 +189,7 @@ func (t *ServerTx) Release() {
 
 // receive takes a request that matches the transaction. True says that it is an
 // ACK to a 2xx, which is the user's.
-func (t *transaction) receive(req *sip.Request) bool {
+func (t *transaction) receive(req *Request) bool {
 	in := inRequest
 	if req.Method == sip.ACK {
 		in = inAck
@@ -129,7 +252,7 @@ func (l *Layer) expire(key txKey) {
 }
 
 // repeat answers a request that came again as it was answered before.
-func (l *Layer) repeat(response []byte, req *sip.Request, from Link) {
+func (l *Layer) repeat(response []byte, req *Request, from Link) {
 	if len(response) == 0 {
 		return
 	}

@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
 	"mcp/control/sip/backlog"
 )
-
-func portString(a netip.AddrPort) string { return strconv.Itoa(int(a.Port())) }
 
 // bind opens one listening socket.
 func (l *Layer) bind(spec string) error {

@@ -83,7 +83,7 @@ func (t *transaction) driveLocked(in input, msg []byte) (effect, bool, error) {
 	case st.do&fxSend != 0:
 		t.last = msg
 	case st.do&fxResend != 0 && t.last == nil && t.open != nil:
-		t.last = Reply(t.open.Request, 100, "Trying", "").raw
+		t.last = Reply(t.open.Request, 100, "Trying", "").write()
 	}
 	if st.to != trying && st.to != proceeding {
 		t.open = nil
