@@ -28,6 +28,9 @@ type Config struct {
 	// Interval is between two looks at whether the agent still has the service;
 	// 10 s when zero, as the product's service handler has it.
 	Interval time.Duration
+	// Locate fills in what of the service takes a route to the agent to be found, its
+	// address and the check's. It is asked until it succeeds; nil: nothing is missing.
+	Locate func(context.Context, *Service) error
 }
 
 // Agent is the Consul agent.
@@ -72,7 +75,7 @@ const drainReason = "draining: no new calls"
 
 // Registrar keeps one service registered.
 type Registrar struct {
-	cfg    Config
+	cfg    Config // Locate and what it fills in are Run's own
 	client *api.Client
 	log    *slog.Logger
 
@@ -176,6 +179,12 @@ func (r *Registrar) Run(ctx context.Context) {
 func (r *Registrar) keep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
+	if r.cfg.Locate != nil {
+		if err := r.cfg.Locate(ctx, &r.cfg.Service); err != nil {
+			return fmt.Errorf("find this machine's address: %w", err)
+		}
+		r.cfg.Locate = nil
+	}
 	token, err := r.token()
 	if err != nil {
 		return err

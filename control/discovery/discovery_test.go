@@ -2,7 +2,9 @@ package discovery
 
 import (
 	"bytes"
+	"context"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -121,6 +123,29 @@ func TestServiceIsRegisteredAgainAfterTheAgentLostIt(t *testing.T) {
 	await(t, a, func(e *consultest.Entry) bool { return e != nil && e.Maintenance == drainReason })
 	a.Forget() // while it drains: it comes back in maintenance
 	await(t, a, func(e *consultest.Entry) bool { return e != nil && e.Maintenance == drainReason })
+}
+
+// What is found out later is registered then: until there is a route to the agent the
+// service is not.
+func TestServiceIsLocatedWhenThatIsPossible(t *testing.T) {
+	a := consultest.Start(false)
+	defer a.Close()
+	cfg, tries := example(Agent{URL: a.URL}), 0
+	cfg.Service.Address = ""
+	cfg.Locate = func(_ context.Context, s *Service) error {
+		if tries++; tries < 3 {
+			return errors.New("no route")
+		}
+		s.Address = "10.0.0.9"
+		return nil
+	}
+	var log book
+	_, stop := start(t, cfg, &log)
+	await(t, a, func(e *consultest.Entry) bool { return there(e) && e.Address == "10.0.0.9" })
+	stop()
+	if n := log.count("no route"); n != 1 || tries != 3 {
+		t.Errorf("logged %d times, located %d times", n, tries)
+	}
 }
 
 func TestTroubleIsLoggedOnceAndEnds(t *testing.T) {

@@ -3,6 +3,7 @@
 package registering
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,7 +29,7 @@ type Config struct {
 	KeyFile    string            `yaml:"key-file" names:"file" doc:"PEM file of its private key"`
 	Service    string            `yaml:"service" doc:"name of the service; provisioning looks for gvp-mcp"`
 	ID         string            `yaml:"id" doc:"identifier of this instance; empty: name and host name"`
-	Address    netip.Addr        `yaml:"address" doc:"address that callers reach the platform at; default: where the route to the agent leaves"`
+	Address    netip.Addr        `yaml:"address" doc:"address that callers reach the platform at; default: the one that sip.listen names, or where the route to the agent leaves; with an agent on loopback, its node's"`
 	Port       uint16            `yaml:"port" doc:"SIP port to register; 0: the first that is listened on"`
 	Tags       []string          `yaml:"tags" doc:"tags of the service"`
 	Meta       map[string]string `yaml:"meta" doc:"metadata of the service"`
@@ -78,6 +79,7 @@ func Open(c Config, p Platform, log *slog.Logger) (*discovery.Registrar, error) 
 			CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile,
 		},
 		Service: service, Interval: c.Interval,
+		Locate: func(ctx context.Context, s *discovery.Service) error { return c.locate(ctx, p, s) },
 	}, log)
 }
 
@@ -100,29 +102,58 @@ func (c Config) describe(p Platform) (discovery.Service, error) {
 			return s, fmt.Errorf("find the SIP port: %w", err)
 		}
 	}
-	address := c.Address
-	if !address.IsValid() {
-		var err error
-		if address, err = routeTo(c.Consul); err != nil {
-			return s, err
-		}
-	}
-	s.Address = address.String()
-	if p.Probes != nil {
-		_, port, err := net.SplitHostPort(p.Probes.String())
-		if err != nil {
-			return s, fmt.Errorf("find the probes' port: %w", err)
-		}
-		s.Check = discovery.Check{
-			URL:      "http://" + net.JoinHostPort(s.Address, port) + health.Platform().Readiness,
-			Interval: c.Check, Deregister: c.Deregister,
-		}
-	}
 	return s, nil
 }
 
+// locate finds where callers and the agent reach the platform, for which there may have
+// to be a route to the agent. Without an address the agent takes that of its own node,
+// which is right for one that is reached over loopback.
+func (c Config) locate(ctx context.Context, p Platform, s *discovery.Service) error {
+	address := c.Address
+	if !address.IsValid() {
+		address = bound(p.SIP)
+	}
+	near := address // as the agent sees it
+	if !address.IsValid() {
+		var err error
+		if near, err = routeTo(ctx, c.Consul); err != nil {
+			return err
+		}
+		if !near.IsLoopback() {
+			address = near
+		}
+	}
+	if address.IsValid() {
+		s.Address = address.String()
+	}
+	if p.Probes == nil {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(p.Probes.String())
+	if err != nil {
+		return fmt.Errorf("find the probes' port: %w", err)
+	}
+	if own := bound(p.Probes); own.IsValid() {
+		near = own
+	}
+	s.Check = discovery.Check{
+		URL:      "http://" + net.JoinHostPort(near.String(), port) + health.Platform().Readiness,
+		Interval: c.Check, Deregister: c.Deregister,
+	}
+	return nil
+}
+
+// bound is the address that a listener has, invalid where it has all.
+func bound(at net.Addr) netip.Addr {
+	address, err := netip.ParseAddrPort(at.String())
+	if err != nil || address.Addr().IsUnspecified() {
+		return netip.Addr{}
+	}
+	return address.Addr().Unmap()
+}
+
 // routeTo is the local address that packets to a URL's host leave from.
-func routeTo(rawURL string) (netip.Addr, error) {
+func routeTo(ctx context.Context, rawURL string) (netip.Addr, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return netip.Addr{}, err
@@ -131,7 +162,7 @@ func routeTo(rawURL string) (netip.Addr, error) {
 	if port == "" {
 		port = "8500" // any will do: nothing is sent
 	}
-	conn, err := net.Dial("udp", net.JoinHostPort(u.Hostname(), port))
+	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("route to %s: %w", u.Host, err)
 	}
