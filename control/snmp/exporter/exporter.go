@@ -7,8 +7,10 @@ package exporter
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +42,8 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, target := r.FormValue("module"), r.FormValue("target")
 	module, known := e.modules[name]
 	if !known {
-		http.Error(w, fmt.Sprintf("module: %q is unknown", name), http.StatusBadRequest)
+		there := strings.Join(slices.Sorted(maps.Keys(e.modules)), ", ")
+		http.Error(w, fmt.Sprintf("module: %q is unknown; there are %s", name, there), http.StatusBadRequest)
 		return
 	}
 	client, err := dial(target, module)

@@ -144,6 +144,19 @@ func TestSameAsPrometheusExporter(t *testing.T) {
 	}
 }
 
+// Whoever scrapes the product's exporter asks for if_mib.
+func TestModuleHasTheProductsNameToo(t *testing.T) {
+	modules, err := Default()
+	if err != nil || len(modules["if_mib"].Metrics) == 0 || len(modules["if_mib"].Metrics) != len(modules["mcp"].Metrics) {
+		t.Errorf("%v, %v", modules["if_mib"], err)
+	}
+	w := httptest.NewRecorder()
+	New(modules, slog.Default()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/snmp?module=x", nil))
+	if said := w.Body.String(); !strings.Contains(said, "there are if_mib, mcp") {
+		t.Error(said)
+	}
+}
+
 func TestBadRequestsAreRefused(t *testing.T) {
 	for query, want := range map[string]int{"module=x&target=127.0.0.1": 400, "module=mcp": 400, "module=mcp&target=h:x": 400} {
 		answer, err := http.Get(ours(t) + "/snmp?" + query)

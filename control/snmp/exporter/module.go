@@ -38,8 +38,15 @@ type Index struct {
 	Type  string `yaml:"type"` // gauge or DisplayString
 }
 
-// Default are the modules for this platform: mcp.
-func Default() (map[string]Module, error) { return Parse(defaultModules) }
+// Default are the modules for this platform: mcp, and by another name the same, if_mib,
+// which is what whoever scrapes the product's exporter asks for.
+func Default() (map[string]Module, error) {
+	modules, err := Parse(defaultModules)
+	if err == nil {
+		modules["if_mib"] = modules["mcp"]
+	}
+	return modules, err
+}
 
 // Parse reads modules, by their names, from YAML.
 func Parse(text []byte) (map[string]Module, error) {
