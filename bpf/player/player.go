@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"mcp/bpf"
 	"mcp/bpf/ktime"
 )
@@ -132,6 +134,13 @@ func newSender(plane *bpf.Plane, c Config) (sender, string, error) {
 	k, err := newKernel(plane, r)
 	if err == nil {
 		return k, "packets are made in the kernel", nil
+	}
+	const takes = "to make packets in the kernel takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, also where the plane is loaded already"
+	switch {
+	case errors.Is(err, unix.EPERM): // which the library takes for a want of memory
+		return newPortable(plane, r), takes, nil
+	case errors.Is(err, unix.EACCES): // as the verifier says it
+		return newPortable(plane, r), fmt.Sprintf("%s: %v", takes, err), nil
 	}
 	return newPortable(plane, r), fmt.Sprintf("packets cannot be made in the kernel: %v", err), nil
 }
