@@ -23,7 +23,7 @@ import (
 
 // Config is the signalling section.
 type Config struct {
-	Listen      []string      `yaml:"listen" doc:"transports and addresses: udp, tcp or tls, such as tcp:0.0.0.0:5070 or udp:[::]:5070"`
+	Listen      []string      `yaml:"listen" doc:"transports and addresses: udp, tcp or tls, such as tcp:0.0.0.0:5070, which is IPv4 alone, or udp:[::]:5070, which is IPv4 and IPv6"`
 	Advertise   netip.Addr    `yaml:"advertise" doc:"address in Contact and Via; default: the one the peer is reached from"`
 	TLS         TLS           `yaml:"tls" doc:"certificates; the files are read again when they change"`
 	Routes      []string      `yaml:"routes" doc:"SIP URIs that calls go out through, the Resource Manager's nodes, in order of preference; empty: directly"`
