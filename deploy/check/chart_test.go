@@ -174,6 +174,46 @@ func TestWhatAnOperatorKnows(t *testing.T) {
 	}
 }
 
+// configMap is the text of the configuration that values make.
+func configMap(t *testing.T, values string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range render(t, file) {
+		if c, is := decode(t, d).(*corev1.ConfigMap); is {
+			return c.Data["mcp.yaml"]
+		}
+	}
+	t.Fatal("there is no configuration")
+	return ""
+}
+
+// TestConfigurationThatIsGiven: calls drain in less than the time that the pod has, and
+// where they are listened for can be said.
+func TestConfigurationThatIsGiven(t *testing.T) {
+	for values, want := range map[string][]string{
+		"":                                           {"drain: 3540s", "- tcp:0.0.0.0:5070", "- udp:0.0.0.0:5070"},
+		"terminationGracePeriodSeconds: 900":         {"drain: 840s"},
+		"terminationGracePeriodSeconds: 30":          {"drain: 0s"},
+		"config: {calls: {max: 7}}":                  {"drain: 3540s", "max: 7"},
+		"config: {calls: {drain: 10m}}":              {"drain: 10m"},
+		"ports: {sip: 5080}":                         {"- tcp:0.0.0.0:5080"},
+		"config: {sip: {listen: ['tls:[::]:5061']}}": {"- tls:[::]:5061"},
+	} {
+		text := configMap(t, values)
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%q makes\n%s\nwithout %s", values, text, w)
+			}
+		}
+	}
+	if text := configMap(t, "config: {sip: {listen: ['tls:[::]:5061']}}"); strings.Contains(text, "0.0.0.0:5070") {
+		t.Errorf("an address that was not asked for:\n%s", text)
+	}
+}
+
 // container is the one of a name in a profile's pod.
 func container(t *testing.T, profile, name string) corev1.Container {
 	t.Helper()
