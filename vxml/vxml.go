@@ -141,6 +141,9 @@ type Start struct {
 	// Steps, when set, is told what the interpreter does, in more detail than a
 	// transcript wants.
 	Steps func(Step)
+	// Fetched, when set, hears how each request went, on whatever goroutine made it; it
+	// must not block.
+	Fetched func(fetch.Exchange)
 	// Values, when set, says whether Steps is to be told now how variables change.
 	Values func() bool
 	// Inspect, when set, is given what evaluates an expression where the session
@@ -292,8 +295,9 @@ type witness struct {
 	log     *slog.Logger
 	tracer  func(TraceEvent) // nil: nobody asks
 	teller  func(Step)       // likewise
-	values  func() bool      // nil: nobody asks for variables
-	hushed  bool             // the caller has given something in private since variables were told of
+	fetched func(fetch.Exchange)
+	values  func() bool // nil: nobody asks for variables
+	hushed  bool        // the caller has given something in private since variables were told of
 	secrets *secrecy.Secrets
 }
 
@@ -324,7 +328,7 @@ func (w *witness) visit(kind StepKind, url string, err error) {
 }
 
 func (in *Interpreter) witness(start Start) witness {
-	w := witness{log: start.Logger, tracer: start.Trace, teller: start.Steps, values: start.Values, secrets: start.Secrets}
+	w := witness{log: start.Logger, tracer: start.Trace, teller: start.Steps, fetched: start.Fetched, values: start.Values, secrets: start.Secrets}
 	if w.secrets == nil {
 		w.secrets = &secrecy.Secrets{}
 	}

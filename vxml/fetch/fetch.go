@@ -98,6 +98,9 @@ type Request struct {
 	MaxAge      *time.Duration // accept a cached answer only this old; nil: as the server said
 	MaxStale    time.Duration  // accept a cached answer this much too old
 	Jar         http.CookieJar
+	// Witness, when set, hears how the request went, on the goroutine of whoever asks; it
+	// must not block.
+	Witness func(Exchange)
 }
 
 // Resource is what was fetched. It is shared, as its body is, and must not be changed.
@@ -198,7 +201,7 @@ func (f *Fetcher) Get(ctx context.Context, req Request) (*Resource, error) {
 	if r == nil {
 		r, err = f.getWithin(ctx, req)
 	}
-	tell(ctx, req, begun, r, err)
+	req.tell(begun, r, err)
 	return r, failed(ctx, req, err)
 }
 

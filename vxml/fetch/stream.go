@@ -63,7 +63,7 @@ func (f *Fetcher) Open(ctx context.Context, req Request) (*Stream, error) {
 	} else {
 		s, err = f.open(ctx, req)
 	}
-	tell(ctx, req, begun, s.arrived(), err)
+	req.tell(begun, s.arrived(), err)
 	return s, failed(ctx, req, err)
 }
 

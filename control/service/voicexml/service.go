@@ -92,13 +92,16 @@ func (s *Service) Open(ctx context.Context, c *call.Call, asked map[string]strin
 	}
 	start := vxml.Start{
 		URL: p.url, Request: request, Vars: p.phone.variables(), Properties: properties(c.Overrides()), Logger: p.phone.log, Trace: p.phone.trace,
-		Steps: p.phone.steps(), Values: p.phone.inspected, Secrets: &p.phone.secrets,
+		Values: p.phone.inspected, Secrets: &p.phone.secrets,
+	}
+	if c.Trail().Traces() {
+		start.Steps, start.Fetched = p.phone.did, p.phone.fetched
 	}
 	p.phone.call.Trail().Show(recent.Begun, p.url)
 	if len(s.config.Tell) > 0 {
 		tell(s.config.Tell, tellable(c.Invite(), p.phone.genesys()), &start)
 	}
-	session, err := s.interpreter.Prepare(p.phone.witnessed(ctx), start, p.phone)
+	session, err := s.interpreter.Prepare(ctx, start, p.phone)
 	if err != nil {
 		p.phone.call.Trail().Show(recent.Ended, string(vxml.Errored))
 		return nil, &call.Refusal{
@@ -131,7 +134,7 @@ func (p *program) Run(ctx context.Context) call.Ending {
 	deaf := p.phone.call.Caller().TakeDigits(p.phone.press)
 	stop := p.phone.assisted(ctx)
 	p.phone.pace.begin(time.Now())
-	outcome, err := p.session.Run(p.phone.witnessed(ctx))
+	outcome, err := p.session.Run(ctx)
 	p.phone.step(reporting.StepAppEnded, string(outcome.End))
 	stop()
 	deaf()

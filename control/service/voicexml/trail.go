@@ -1,7 +1,6 @@
 package voicexml
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -42,15 +41,9 @@ func (p *phone) write(l vxml.PageLog) {
 	}
 }
 
-// witnessed has the call's trail hear of what is fetched under the context, if anybody
-// wants to know.
-func (p *phone) witnessed(ctx context.Context) context.Context {
-	if !p.call.Trail().Traces() {
-		return ctx
-	}
-	return fetch.WithWitness(ctx, func(e fetch.Exchange) {
-		p.step(reporting.StepFetched, e.Method+" "+withoutQuery(e.URL)+": "+outcome(e))
-	})
+// fetched has the call's trail hear of what the page needs from elsewhere.
+func (p *phone) fetched(e fetch.Exchange) {
+	p.step(reporting.StepFetched, e.Method+" "+withoutQuery(e.URL)+": "+outcome(e))
 }
 
 // outcome is how a request went.
@@ -187,19 +180,13 @@ var interpreted = [...]reporting.Step{
 	vxml.Queued:  reporting.StepPrompt, vxml.InputBegun: reporting.StepInputStart, vxml.InputEnded: reporting.StepInputEnd,
 }
 
-// steps takes the interpreter's steps for the call's trail.
-func (p *phone) steps() func(vxml.Step) {
-	trail := p.call.Trail()
-	if !trail.Traces() {
-		return nil
+// did takes a step of the interpreter for the call's trail.
+func (p *phone) did(s vxml.Step) {
+	if s.Kind == vxml.Changed && !p.service.config.Variables {
+		p.call.Trail().Show(recent.Changed, s.Text)
+		return
 	}
-	return func(s vxml.Step) {
-		if s.Kind == vxml.Changed && !p.service.config.Variables {
-			trail.Show(recent.Changed, s.Text)
-			return
-		}
-		trail.Step(interpreted[s.Kind], s.Text)
-	}
+	p.call.Trail().Step(interpreted[s.Kind], s.Text)
 }
 
 // inspected tells whether somebody is to be told how variables change.
