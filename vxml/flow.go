@@ -133,7 +133,7 @@ func (s *session) fetching(absolute string, f fetchOf) fetch.Request {
 	if f.MaxStale == "" {
 		f.MaxStale = set.Get(f.kind + "maxstale")
 	}
-	req := fetch.Request{URL: absolute, Jar: s.jar, Witness: s.fetched, Timeout: set.Duration("fetchtimeout")}
+	req := fetch.Request{URL: absolute, Jar: &s.jar, Witness: s.fetched, Timeout: set.Duration("fetchtimeout")}
 	if d, err := property.ParseDuration(f.Timeout); err == nil {
 		req.Timeout = d
 	}
@@ -236,7 +236,7 @@ func (s *session) load(ctx context.Context, from doc.Pos, req fetch.Request, fra
 	if s.fetches++; s.fetches > s.in.limits.Fetches {
 		return nil, s.exhausted("documents entered without a wait for the caller")
 	}
-	req.Jar, req.Witness = s.jar, s.fetched
+	req.Jar, req.Witness = &s.jar, s.fetched
 	page, err := s.page(ctx, req)
 	if err != nil {
 		return nil, err

@@ -120,7 +120,7 @@ func (p Prompt) Text() string {
 	if p.text != "" {
 		return p.text
 	}
-	var parts []string
+	parts := make([]string, 0, 4)
 	for _, seg := range p.Segments {
 		switch {
 		case seg.Audio != nil:

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"mcp/vxml/doc"
-	"mcp/vxml/fetch"
 	"mcp/vxml/prefetch"
 	"mcp/vxml/property"
 	"mcp/vxml/script"
@@ -22,15 +21,15 @@ type session struct {
 	in       *Interpreter
 	platform Platform
 	clock    Clock
-	jar      *fetch.Jar
 	machine  *script.Machine
-	root     *script.Scope // session scope
+	root     *script.Scope // session scope, of the facts
 	stage    *stage
 	dialog   *dialog
 	queue    queue
 	tapes    map[string]*Recorded // what was recorded, by the URI that pages know it by
 	pages    []string
 	ahead    prefetch.Reader
+	own
 	ending
 	budget
 	witness

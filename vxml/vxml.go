@@ -263,24 +263,24 @@ func (in *Interpreter) Run(ctx context.Context, start Start, platform Platform) 
 // Session is a session made ready: its first page is fetched and compiled, and
 // nothing of it has been done.
 type Session struct {
-	session *session
+	session session
 	first   *moved
 }
 
 // Prepare makes a session ready, so that a caller can be answered only when
 // there is something to say. Its error is that of Run for the first page.
 func (in *Interpreter) Prepare(ctx context.Context, start Start, platform Platform) (*Session, error) {
-	s := in.session(start, platform)
+	made := in.session(start, platform)
+	s := &made.session
 	url, fragment, err := s.in.library.resolve("", start.URL)
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", &Event{Name: "error.badfetch", Message: err.Error()})
 	}
 	start.Request.URL = url
-	first, err := s.load(ctx, doc.Pos{}, start.Request, fragment)
-	if err != nil {
+	if made.first, err = s.load(ctx, doc.Pos{}, start.Request, fragment); err != nil {
 		return nil, fmt.Errorf("first page: %w", err)
 	}
-	return &Session{session: s, first: first}, nil
+	return made, nil
 }
 
 // Run runs the session to its end; once.
@@ -339,21 +339,30 @@ func (in *Interpreter) witness(start Start) witness {
 	return w
 }
 
-func (in *Interpreter) session(start Start, platform Platform) *session {
-	s := &session{
-		in: in.with(start.Properties), platform: platform, jar: &fetch.Jar{},
+// own is what every session has from its beginning.
+type own struct {
+	jar   fetch.Jar
+	facts facts
+	first stage // that is no subdialog's
+}
+
+// session is one that has yet to fetch its first page.
+func (in *Interpreter) session(start Start, platform Platform) *Session {
+	made := &Session{session: session{
+		in: in.with(start.Properties), platform: platform,
 		machine: script.NewMachine(in.script, in.scripts),
-		stage:   &stage{},
 		witness: in.witness(start),
-	}
+	}}
+	s := &made.session
+	s.stage, s.facts = &s.first, facts{s, start.Vars}
 	if s.clock, _ = platform.(Clock); s.clock == nil {
 		s.clock = wallClock{}
 	}
 	if start.Inspect != nil {
 		start.Inspect(s.inspect)
 	}
-	s.root = s.machine.NewReadOnly("session", facts{s, start.Vars})
-	return s
+	s.root = s.machine.NewReadOnly("session", &s.facts)
+	return made
 }
 
 // with is an interpreter whose properties are others where nobody sets them.

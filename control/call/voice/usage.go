@@ -21,7 +21,7 @@ func (u *Usage) Ended(o speech.Outcome) { u.outcomes[o].Add(1) }
 
 // Report is the usage for the call's record; nil when there was none.
 func (u *Usage) Report() *reporting.Speech {
-	s := &reporting.Speech{
+	s := reporting.Speech{
 		Recognitions: int(u.Recognitions.Load()),
 		Matches:      int(u.outcomes[speech.Match].Load()),
 		NoMatches:    int(u.outcomes[speech.NoMatch].Load() + u.outcomes[speech.TooMuchSpeech].Load()),
@@ -30,8 +30,9 @@ func (u *Usage) Report() *reporting.Speech {
 		Failures:     int(u.Failures.Load()),
 		Bots:         int(u.bots.Load()),
 	}
-	if *s == (reporting.Speech{}) {
-		return nil
+	if s == (reporting.Speech{}) {
+		return nil // and nothing is made
 	}
-	return s
+	made := s
+	return &made
 }
