@@ -139,6 +139,7 @@ func (p *program) read(k key, src Source, work int) (*ast.Program, error) {
 		return nil, errNames
 	}
 	p.vars = slices.Concat(declared.vars, declared.functions, declared.lexical)
+	p.plain.brief = declares(tree)
 	declared.published(tree)
 	return tree, nil
 }

@@ -2,18 +2,19 @@ package script
 
 import (
 	"context"
+	"slices"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/token"
 )
 
-// Most expressions of pages are a literal, a variable, or a comparison of these.
-// They call nothing and cannot loop, so none of the limits needs a watch, which
-// costs more than the expression itself. That holds as long as no script has given
+// Most expressions of pages are a literal, a variable, or a comparison of these, and
+// many scripts only declare functions. They call nothing and cannot loop, so none of
+// the limits needs a watch, which costs more than they do themselves. That holds as long as no script has given
 // an object code that runs without being called: accessors, conversions, proxies.
 
-// plain is an expression that is simpler than its compiled program.
+// plain is a script that is simpler than its compiled program.
 type plain struct {
 	literal any      // int64, float64, string or bool; nil: it is none
 	path    []string // a variable, and names of members behind it
@@ -32,6 +33,30 @@ func plainOf(e ast.Expression, size int) plain {
 	p := plain{literal: literal(e), brief: true}
 	p.path, _ = path(e)
 	return p
+}
+
+// declares tells whether a script declares functions, and variables that are literals or
+// have no value, and does nothing else.
+func declares(tree *ast.Program) bool {
+	for _, s := range tree.Body {
+		switch s := s.(type) {
+		case *ast.FunctionDeclaration, *ast.EmptyStatement:
+		case *ast.VariableStatement:
+			if !slices.ContainsFunc(s.List, computes) {
+				continue
+			}
+			return false
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// computes tells whether what a variable is must be found out.
+func computes(b *ast.Binding) bool {
+	_, named := b.Target.(*ast.Identifier)
+	return !named || b.Initializer != nil && literal(b.Initializer) == nil
 }
 
 func literal(e ast.Expression) any {

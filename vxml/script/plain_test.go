@@ -58,3 +58,50 @@ func TestPlainIsGuarded(t *testing.T) {
 		}
 	}
 }
+
+// Scripts that only declare run without a watch, and declare what they did with one;
+// nothing that is called or computed does.
+func TestDeclarationsAreBrief(t *testing.T) {
+	for text, brief := range map[string]bool{
+		"":                                    true,
+		"function f() { for (;;); }":          true,
+		"var a = 1, b = 'x', c; var d = true": true,
+		"function f() { return 1 }; function g() { return f() };\n// and\nvar a": true,
+		"function *f() {} async function g() {}":                                 true,
+
+		"f()":                                   false,
+		"function f() {} f()":                   false,
+		"var a = f()":                           false,
+		"var a = b":                             false,
+		"var a = -b":                            false,
+		"var [a] = 'x'":                         false,
+		"var {a} = 'x'":                         false,
+		"var a = [1]":                           false,
+		"let a = 1":                             false,
+		"class A { static x = f() }":            false,
+		"{ function f() {} }":                   false,
+		"if (a) var b":                          false,
+		"for (;;);":                             false,
+		"a: for (;;) function_()":               false,
+		"'use strict'; function f() {}":         false,
+		"var a = (function () { for (;;); })()": false,
+	} {
+		p, err := compile(key{chain: "a " + innermost, kind: statements, text: text}, Source{Text: text}, inlineWork)
+		if err != nil || p.plain.brief != brief {
+			t.Errorf("%s is taken for brief: %v, %v", text, p != nil && p.plain.brief, err)
+		}
+	}
+	const text = "function twice(n) { return 2 * n }; var a = 3, b = 'x', c, a"
+	for _, implicit := range []bool{false, true} {
+		m := NewMachine(Limits{}, NewCache())
+		m.implicit = implicit
+		s := chain(m)[3]
+		if err := s.Run(context.Background(), Source{Text: text}); err != nil {
+			t.Fatal(err)
+		}
+		v, err := s.Eval(context.Background(), Source{Text: "[twice(a), b, typeof c, dialog.twice === twice]"})
+		if err != nil || v.JSON() != `[6,"x","undefined",true]` {
+			t.Errorf("with a watch (%v) it comes to %s, %v", implicit, v.JSON(), err)
+		}
+	}
+}
