@@ -140,10 +140,11 @@ func (p *phone) beep(ctx context.Context) error {
 // scribe judges when the caller has said what is to be recorded (VoiceXML 2.0
 // section 2.3.6).
 type scribe struct {
-	noInput, final time.Duration // zero: for ever
-	voice          detect.Voice
-	spoken         bool
-	silent         time.Duration
+	noInput time.Duration // zero: the caller must speak at once
+	final   time.Duration // zero: for ever
+	voice   detect.Voice
+	spoken  bool
+	silent  time.Duration
 }
 
 // startOfSpeech is how long there must be voice before it counts as speech.
@@ -161,5 +162,5 @@ func (s *scribe) judge(pcm []int16) bool {
 	if s.spoken {
 		return s.final <= 0 || s.silent < s.final
 	}
-	return s.noInput <= 0 || s.silent < s.noInput
+	return s.silent < s.noInput
 }
