@@ -224,9 +224,9 @@ static __always_inline int relay_frame(struct xdp_md *ctx, bool generic)
 
 	v = parse(ctx, &p);
 	if (v == UNDECIDED) {
+		r.now = bpf_ktime_get_ns(); /* which waits for all reads before it: the leg's come after */
 		leg = leg_at(&p.destination);
 		if (leg) {
-			r.now = bpf_ktime_get_ns();
 			v = on_payload(&r, &p, leg);
 			if (v >= DROP_SOURCE)
 				count_drop(leg, v);
