@@ -93,6 +93,9 @@ func amqpMessage(m Message) *amqp.Message {
 	return msg
 }
 
+// Done implements Link.
+func (l *amqpLink) Done() <-chan struct{} { return l.conn.Done() }
+
 // Close implements Link.
 func (l *amqpLink) Close() error {
 	_ = l.conn.Close() // it may have ended, and does now

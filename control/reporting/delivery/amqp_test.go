@@ -111,6 +111,8 @@ func TestAMQP(t *testing.T) {
 			t.Fatalf("record %d: %+v", i, m)
 		}
 	}
+	c.Queue = "/queue/idle"
+	losesItsConnection(t, "amqp", address, c)
 }
 
 // takeAMQP takes so many different records, with the library's own receiver.

@@ -191,6 +191,8 @@ func (f *fickle) Send(_ context.Context, messages []Message) error {
 	return nil
 }
 
+func (f *fickle) Done() <-chan struct{} { return nil }
+
 func (f *fickle) Close() error { return nil }
 
 func (f *fickle) arrived() int {
@@ -294,6 +296,8 @@ func (s *steady) Send(_ context.Context, messages []Message) error {
 	}
 	return nil
 }
+
+func (s *steady) Done() <-chan struct{} { return nil }
 
 func (s *steady) Close() error { return nil }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,10 +83,38 @@ func (p *Pump) Run(ctx context.Context) {
 		}
 		p.note(true)
 		p.metrics.waiting(time.Time{})
-		if !p.stream.wait(ctx, p.config.MinWait) {
+		if !p.idle(ctx) {
 			p.finish()
 			return
 		}
+	}
+}
+
+// idle returns once there may be more to deliver, or false when ctx ended. A connection
+// that ends meanwhile is given up; the next is made when there is something to send.
+func (p *Pump) idle(ctx context.Context) bool {
+	if p.link == nil {
+		return p.stream.wait(ctx, p.config.MinWait)
+	}
+	waiting, enough := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer enough()
+		select {
+		case <-p.link.Done():
+		case <-waiting.Done():
+		}
+	})
+	more := p.stream.wait(waiting, p.config.MinWait)
+	enough()
+	watch.Wait()
+	select {
+	case <-p.link.Done():
+		p.log.Info("connection to broker has ended", "broker", p.targets[p.current].String())
+		p.hangUp()
+		return more || ctx.Err() == nil
+	default:
+		return more
 	}
 }
 

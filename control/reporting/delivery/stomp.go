@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-stomp/stomp/v3"
@@ -15,16 +16,33 @@ import (
 // stompLink speaks STOMP 1.2.
 type stompLink struct {
 	conn *stomp.Conn
-	net  net.Conn
+	net  *readToEnd
+}
+
+// readToEnd is a connection that tells when reading from it has ended: the library,
+// which reads all the time, keeps that to itself.
+type readToEnd struct {
+	net.Conn
+	once  sync.Once
+	ended chan struct{}
+}
+
+func (c *readToEnd) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		c.once.Do(func() { close(c.ended) })
+	}
+	return n, err
 }
 
 func dialSTOMP(ctx context.Context, t target) (Link, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.config.Timeout)
 	defer cancel()
-	nc, err := dialNet(ctx, t)
+	plain, err := dialNet(ctx, t)
 	if err != nil {
 		return nil, fmt.Errorf("connect to broker: %w", err)
 	}
+	nc := &readToEnd{Conn: plain, ended: make(chan struct{})}
 	options := []func(*stomp.Conn) error{
 		stomp.ConnOpt.HeartBeat(10*time.Second, 10*time.Second), stomp.ConnOpt.HeartBeatGracePeriodMultiplier(3),
 		stomp.ConnOpt.MsgSendTimeout(t.config.Timeout), stomp.ConnOpt.RcvReceiptTimeout(t.config.Timeout),
@@ -97,6 +115,9 @@ func stompDestination(name string) string {
 	}
 	return "/queue/" + strings.TrimPrefix(name, "queue://")
 }
+
+// Done implements Link.
+func (l *stompLink) Done() <-chan struct{} { return l.net.ended }
 
 // Close implements Link.
 func (l *stompLink) Close() error {

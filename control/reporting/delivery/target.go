@@ -15,6 +15,8 @@ type Link interface {
 	// Send returns once the broker has made the messages durable. After an error
 	// any of them may be.
 	Send(ctx context.Context, messages []Message) error
+	// Done is closed when the connection has ended, whoever ended it.
+	Done() <-chan struct{}
 	Close() error
 }
 
