@@ -5,10 +5,15 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"mcp/bpf/bpftest"
+	"mcp/bpf/testrun"
 )
 
 // arrive gives a packet from somewhere to the caller's leg and says what became of it.
@@ -81,6 +86,49 @@ func TestLatching(t *testing.T) {
 	again.Far.RTP = addrPort("10.1.0.2", 4002)
 	must(t, r.callerLeg.Configure(again))
 	want(t, "after a new offer", r.arrive(t, natted, bpftest.RTP{Seq: 16, SSRC: 1}), "drop_probation")
+}
+
+// A leg that is told of another far end does not learn the former one, though a packet
+// of that one is being judged meanwhile on another processor.
+func TestLatchingKeepsToTheConfiguration(t *testing.T) {
+	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
+	r.openLegs(t)
+	former, next := latching(r, time.Hour), latching(r, time.Hour)
+	next.Far.RTP, next.Far.LatchFrom = addrPort("10.1.0.99", 4000), netip.Addr{}
+	stop := r.keepTalking(t)
+	defer stop()
+	for n := range 20_000 {
+		must(t, r.callerLeg.Configure(former))
+		if far, err := r.callerLeg.Far(); err != nil || far.IsValid() && far != r.callerPeer {
+			t.Fatalf("far end is %s, %v, after %d changes", far, err, n)
+		}
+		must(t, r.callerLeg.Configure(next))
+		if far, err := r.callerLeg.Far(); err != nil || far.IsValid() {
+			t.Fatalf("far end is %s, %v, after %d changes", far, err, n)
+		}
+	}
+}
+
+// keepTalking has the caller's packets arrive, one after the other, until stop.
+func (r *rig) keepTalking(t testing.TB) (stop func()) {
+	var stopped atomic.Bool
+	var talking sync.WaitGroup
+	talking.Go(func() {
+		for seq := uint16(0); !stopped.Load(); seq++ {
+			frame := r.fromCaller(voice(seq, uint32(seq)*frameTicks)).Bytes()
+			if _, err := r.plane.objects.Relay.Run(&ebpf.RunOptions{
+				Data:    frame,
+				Context: testrun.Context{DataEnd: uint32(len(frame)), IngressIfindex: uint32(r.toCaller.Index)},
+			}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	return func() {
+		stopped.Store(true)
+		talking.Wait()
+	}
 }
 
 // Who was not heard in the window is where signalling said, and only there.

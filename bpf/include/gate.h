@@ -5,8 +5,8 @@
  * so once, in a short window, from an address that was signalled, and sends
  * nothing before; only a new offer or answer opens the window again.
  *
- * The addresses are read without the leg's lock: a packet that meets them half
- * written matches neither the old nor the new ones and is refused.
+ * The addresses are learned with the leg held, and read without: a packet that meets
+ * them half written matches neither the old nor the new ones and is refused.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ static __always_inline bool within_rate(__u64 *paid_ns, __u32 gap_ns, __u64 now)
 	return true;
 }
 
-/* RFC 3550 A.1 with MIN_SEQUENTIAL of 2: is this the packet that proves a new source? */
+/* RFC 3550 A.1 with MIN_SEQUENTIAL of 2: is this the packet that proves a new source? The leg is held. */
 static __always_inline bool is_proven(struct leg_gate *g, const struct packet *p, const struct rtphdr *rtp)
 {
 	__u32 ssrc = bpf_ntohl(rtp->ssrc);
@@ -80,34 +80,43 @@ static __always_inline bool is_agreed(const struct leg_config *c, __u8 type)
 	return type == c->audio_type || type == c->event_type || is_noise(c, type);
 }
 
-/* Learns the far end from the second packet of a source that may be it. */
-static __always_inline enum verdict latch(struct leg *leg, const struct packet *p, const struct rtphdr *rtp)
+/* Judges a packet of a leg that is held, and learns the far end from the second of a source that may be it. */
+static __always_inline enum verdict check_source_held(struct leg *leg, const struct packet *p, const struct rtphdr *rtp,
+						      __u64 now)
 {
+	const struct endpoint *far = far_end(leg, now);
 	const struct leg_config *c = &leg->config;
-	__u8 type = rtp->type & RTP_TYPE;
 
+	if (far->port)
+		return same_endpoint(far, &p->source) ? UNDECIDED : DROP_SOURCE;
 	if (!c->peer_rtp.port)
 		return DROP_MUTED;
 	if (!same_address(&p->source, &c->peer_rtp) && !same_address(&p->source, &c->latch_from))
 		return DROP_SOURCE;
-	if (!is_agreed(c, type))
+	if (!is_agreed(c, rtp->type & RTP_TYPE))
 		return DROP_TYPE;
 	if (!is_proven(&leg->gate, p, rtp))
 		return DROP_PROBATION;
-	hold(leg);
 	leg->gate.far_rtp = p->source;
-	release(leg);
 	return UNDECIDED;
 }
 
+/*
+ * A far end that is known is compared without the lock. One that is not is judged and
+ * learned with the leg held throughout: once, and by one configuration.
+ */
 static __always_inline enum verdict check_source(struct leg *leg, const struct packet *p, const struct rtphdr *rtp,
 						 __u64 now)
 {
 	const struct endpoint *far = far_end(leg, now);
+	enum verdict v;
 
-	if (!far->port)
-		return latch(leg, p, rtp);
-	return same_endpoint(far, &p->source) ? UNDECIDED : DROP_SOURCE;
+	if (far->port)
+		return same_endpoint(far, &p->source) ? UNDECIDED : DROP_SOURCE;
+	hold(leg);
+	v = check_source_held(leg, p, rtp, now);
+	release(leg);
+	return v;
 }
 
 /*
@@ -119,12 +128,16 @@ static __always_inline enum verdict check_ssrc(struct leg *leg, const struct pac
 					       __u64 now)
 {
 	const struct leg_ingress *in = &leg->ingress;
+	bool proven;
 
 	if (in->ssrc == bpf_ntohl(rtp->ssrc) || !in->last_ns || in->renewed)
 		return UNDECIDED;
 	if (now - in->last_ns < SSRC_HOLD_NS)
 		return DROP_SSRC;
-	return is_proven(&leg->gate, p, rtp) ? UNDECIDED : DROP_PROBATION;
+	hold(leg);
+	proven = is_proven(&leg->gate, p, rtp);
+	release(leg);
+	return proven ? UNDECIDED : DROP_PROBATION;
 }
 
 /*
