@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -29,6 +30,9 @@ const (
 	// mostDeaths is how often a process may end each time within steady, until a thread
 	// goes on in its place.
 	mostDeaths, steady = 3, time.Minute
+	// mostWords is how much of what a process says is kept: a reason, or the beginning of
+	// a panic.
+	mostWords = 4096
 	// Between attempts of a thread that cannot send.
 	shortestPause, longestPause = 10 * time.Millisecond, 10 * time.Second
 )
@@ -106,14 +110,11 @@ func (p *Player) begin(c Config) error {
 func (p *Player) keep(child *exec.Cmd, k *kernel, c Config) {
 	for deaths := 1; ; deaths++ {
 		began := time.Now()
-		err := child.Wait()
+		err := endOf(child)
 		p.pacing.apart.Store(false)
 		if p.isClosed() {
 			close(p.pacing.ended)
 			return
-		}
-		if err == nil {
-			err = errEndedEarly
 		}
 		if time.Since(began) > steady {
 			deaths = 1
@@ -134,6 +135,26 @@ func (p *Player) keep(child *exec.Cmd, k *kernel, c Config) {
 		}
 		return
 	}
+}
+
+// endOf waits for the end of a process and tells why it ended, in its own words.
+func endOf(child *exec.Cmd) error {
+	err := child.Wait()
+	if err == nil {
+		err = errEndedEarly
+	}
+	if said := strings.TrimSpace(child.Stderr.(*words).String()); said != "" {
+		err = fmt.Errorf("%w: %s", err, said)
+	}
+	return err
+}
+
+// words are the first of what a process says, as much as goes into a line of the log.
+type words struct{ strings.Builder }
+
+func (w *words) Write(b []byte) (int, error) {
+	w.Builder.Write(b[:min(len(b), mostWords-w.Len())])
+	return len(b), nil
 }
 
 func (c Config) lost(what string, err error) {
@@ -206,7 +227,7 @@ func (p *pacing) start(command []string, k *kernel) (*exec.Cmd, error) {
 		defer file.Close()
 		child.ExtraFiles = append(child.ExtraFiles, file)
 	}
-	child.Stdin, child.Stderr = p.listened, os.Stderr
+	child.Stdin, child.Stderr = p.listened, new(words)
 	// Nothing in it is to interrupt it: it has a goroutine for each pacer, and makes no garbage.
 	child.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", min(mostPacers, runtime.NumCPU())), "GOGC=off", "GODEBUG=asyncpreemptoff=1")
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it ends with this process, not by a signal to both

@@ -212,3 +212,21 @@ func TestThePacerRests(t *testing.T) {
 		t.Errorf("it rested for %s and worked for %s", rest, worked)
 	}
 }
+
+// Why a process cannot pace is told with its end: nobody else tells it.
+func TestAProcessThatCannotPaceTellsWhy(t *testing.T) {
+	t.Parallel()
+	lost := make(chan error, mostDeaths)
+	withoutMemory := fmt.Sprintf("exec %d</dev/null; exec /usr/bin/env %s=1 %s", paceFile, asPacer, os.Args[0])
+	newRig(t, rigOptions{config: Config{Pacer: []string{"/bin/sh", "-c", withoutMemory}, Lost: func(err error) { lost <- err }}})
+	for range mostDeaths {
+		select {
+		case err := <-lost:
+			if !strings.Contains(err.Error(), "exit status 1: pace prompts: ") || strings.HasSuffix(err.Error(), "\n") {
+				t.Errorf("%q", err)
+			}
+		case <-time.After(late):
+			t.Fatal("nobody told that the process ended")
+		}
+	}
+}
