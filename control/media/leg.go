@@ -14,6 +14,7 @@ import (
 	"mcp/control/media/codec"
 	"mcp/control/media/dtmf"
 	"mcp/control/media/plan"
+	"mcp/control/media/roll"
 	"mcp/control/media/srtp"
 )
 
@@ -32,11 +33,17 @@ type Leg struct {
 
 	taps, monitors taps // who listens to what it says, and to what it hears
 
-	inBand atomic.Bool // keys are wanted that are in the audio
-
 	duty
+	listing
 	carriage
 	reception
+}
+
+// listing is a leg's seats in its engine's lists, each under the lock of the list's owner.
+type listing struct {
+	open    roll.Seat[*Leg] // in the tally's
+	reports roll.Seat[*Leg] // in the reporter's
+	guard   guard           // in the vigil's
 }
 
 // carriage is who carries a leg, and how well it is protected there.
@@ -47,6 +54,8 @@ type carriage struct {
 
 // reception is what the plane's receiver is at.
 type reception struct {
+	inBand atomic.Bool // keys are wanted that are in the audio
+
 	receiving sync.Mutex // guards what follows
 	header    rtp.Header
 	detector  dtmf.Detector

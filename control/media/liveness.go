@@ -1,9 +1,11 @@
 package media
 
 import (
-	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"mcp/control/media/roll"
 )
 
 // judgeEvery is how often silence is judged: often enough that it is noticed
@@ -39,10 +41,12 @@ type vigil struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
-	watched map[*Leg]watched
+	watched roll.Roll[*Leg]
 }
 
-type watched struct {
+// guard is how a leg is watched, as long as it has a seat among those that are.
+type guard struct {
+	seat roll.Seat[*Leg]
 	Watch
 	since time.Time
 	heard time.Time // when it was last looked for; zero: not then
@@ -50,18 +54,24 @@ type watched struct {
 
 // due tells how long a leg's far end has been silent by what is known of it, and
 // whether that is too long.
-func (w watched) due(l *Leg, now time.Time) (time.Duration, bool) {
+func (g *guard) due(l *Leg, now time.Time) (time.Duration, bool) {
 	state := l.state.Load()
 	if state == nil {
 		return 0, false
 	}
-	silent := silence(now, w.heard, w.since, state.since)
-	limit := w.limit(state.far.Receive)
+	silent := silence(now, g.heard, g.since, state.since)
+	limit := g.limit(state.far.Receive)
 	return silent, limit > 0 && silent >= limit
 }
 
+// forget ends the watch.
+func (g *guard) forget() {
+	g.seat.Leave()
+	*g = guard{}
+}
+
 func newVigil(plane Plane) *vigil {
-	v := &vigil{plane: plane, quit: make(chan struct{}), watched: map[*Leg]watched{}}
+	v := &vigil{plane: plane, quit: make(chan struct{})}
 	v.running.Go(v.run)
 	return v
 }
@@ -93,7 +103,8 @@ func (l *Leg) Watch(w Watch) {
 	v := l.session.engine.vigil
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.watched[l] = watched{Watch: w, since: time.Now()}
+	v.watched.Join(&l.guard.seat, l)
+	l.guard.Watch, l.guard.since, l.guard.heard = w, time.Now(), time.Time{}
 	if done := l.secured.Load(); done != nil && done.err != nil && w.Insecure != nil {
 		w.Insecure(done.err)
 	}
@@ -103,15 +114,15 @@ func (l *Leg) Watch(w Watch) {
 func (v *vigil) insecure(l *Leg, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if w := v.watched[l]; w.Insecure != nil {
-		w.Insecure(err)
+	if tell := l.guard.Insecure; tell != nil {
+		tell(err)
 	}
 }
 
 func (v *vigil) forget(l *Leg) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.watched, l)
+	l.guard.forget()
 }
 
 // judge tells of those that have been silent for too long. The plane is asked only
@@ -122,38 +133,41 @@ func (v *vigil) judge(now time.Time) {
 		return
 	}
 	for l, at := range v.heard(legs) {
-		w := legs[l]
-		w.heard = at
-		silent, due := w.due(l, now)
-		if due {
-			v.forget(l)
-			w.Silent(silent)
-			continue
+		if silent, tell := v.silent(l, at, now); tell != nil {
+			tell(silent)
 		}
-		v.note(l, at)
 	}
 }
 
 // suspected are all legs that are watched, if one may have been silent for too long.
-func (v *vigil) suspected(now time.Time) map[*Leg]watched {
+func (v *vigil) suspected(now time.Time) []*Leg {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for l, w := range v.watched {
-		if _, due := w.due(l, now); due {
-			return maps.Clone(v.watched)
+	for l := range v.watched.All() {
+		if _, due := l.guard.due(l, now); due {
+			return v.watched.Members()
 		}
 	}
 	return nil
 }
 
-// note keeps when a leg that is still watched was last heard.
-func (v *vigil) note(l *Leg, at time.Time) {
+// silent notes when a leg that is still watched was last heard. If that is too long ago
+// it tells how long, and whom to tell, and watches the leg no more.
+func (v *vigil) silent(l *Leg, heard, now time.Time) (time.Duration, func(time.Duration)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if w, ok := v.watched[l]; ok {
-		w.heard = at
-		v.watched[l] = w
+	g := &l.guard
+	if !g.seat.Taken() {
+		return 0, nil
 	}
+	g.heard = heard
+	silent, due := g.due(l, now)
+	if !due {
+		return 0, nil
+	}
+	tell := g.Silent
+	g.forget()
+	return silent, tell
 }
 
 // silence is how long nothing came that was to come: since the last packet, the
@@ -168,11 +182,11 @@ func silence(now, heard time.Time, since ...time.Time) time.Duration {
 }
 
 // heard tells when legs were last heard; the zero time for those that never were.
-func (v *vigil) heard(legs map[*Leg]watched) map[*Leg]time.Time {
+func (v *vigil) heard(legs []*Leg) map[*Leg]time.Time {
 	times := make(map[*Leg]time.Time, len(legs))
 	if h, ok := v.plane.(hearing); ok {
 		byPlane := make(map[PlaneLeg]*Leg, len(legs))
-		for l := range legs {
+		for _, l := range legs {
 			byPlane[l.carrier.Load().PlaneLeg] = l
 		}
 		err := h.Heard(func(p PlaneLeg, at time.Time) {
@@ -184,7 +198,7 @@ func (v *vigil) heard(legs map[*Leg]watched) map[*Leg]time.Time {
 			legs = carriedApart(legs)
 		}
 	}
-	for l := range legs {
+	for _, l := range legs {
 		if s, err := l.carrier.Load().Stats(); err == nil {
 			times[l] = s.RxAt
 		}
@@ -193,14 +207,8 @@ func (v *vigil) heard(legs map[*Leg]watched) map[*Leg]time.Time {
 }
 
 // carriedApart are those of the legs that the engine's plane knows nothing of.
-func carriedApart(legs map[*Leg]watched) map[*Leg]watched {
-	apart := map[*Leg]watched{}
-	for l, w := range legs {
-		if l.carrier.Load().apart {
-			apart[l] = w
-		}
-	}
-	return apart
+func carriedApart(legs []*Leg) []*Leg {
+	return slices.DeleteFunc(legs, func(l *Leg) bool { return !l.carrier.Load().apart })
 }
 
 func (v *vigil) close() {

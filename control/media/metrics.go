@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mcp/control/media/report"
+	"mcp/control/media/roll"
 	"mcp/control/media/srtp"
 )
 
@@ -22,7 +23,7 @@ type tally struct {
 	handshakes
 
 	mu   sync.Mutex // guards what follows
-	open map[*Leg]struct{}
+	open roll.Roll[*Leg]
 	past LegStats // of the legs that have ended
 
 	quality quality
@@ -46,13 +47,13 @@ func (h *handshakes) count(err error) {
 }
 
 func newTally() *tally {
-	return &tally{open: map[*Leg]struct{}{}, past: LegStats{Dropped: map[string]uint64{}}, quality: newQuality()}
+	return &tally{past: LegStats{Dropped: map[string]uint64{}}, quality: newQuality()}
 }
 
 func (t *tally) opened(l *Leg) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.open[l] = struct{}{}
+	t.open.Join(&l.open, l)
 }
 
 // closed keeps what a leg has carried.
@@ -61,7 +62,7 @@ func (t *tally) closed(l *Leg, s Summary) {
 	t.quality.observe("sent", s.Sent)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.open, l)
+	l.open.Leave()
 	t.past.add(s.Stats)
 }
 
@@ -71,7 +72,7 @@ func (t *tally) sum() (LegStats, int) {
 	t.mu.Lock()
 	total := t.past
 	total.Dropped = maps.Clone(t.past.Dropped)
-	open := slices.Collect(maps.Keys(t.open))
+	open := t.open.Members()
 	t.mu.Unlock()
 	for _, l := range open {
 		if s, err := l.carrier.Load().Stats(); err == nil {
@@ -96,7 +97,7 @@ type LegView struct {
 // Legs are the legs that are open, in no order.
 func (e *Engine) Legs() []LegView {
 	e.tally.mu.Lock()
-	open := slices.Collect(maps.Keys(e.tally.open))
+	open := e.tally.open.Members()
 	e.tally.mu.Unlock()
 	views := make([]LegView, 0, len(open))
 	for _, l := range open {
@@ -125,7 +126,7 @@ func (t *tally) spoken() map[string]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	legs := map[string]int{}
-	for l := range t.open {
+	for l := range t.open.All() {
 		if s := l.state.Load(); s != nil {
 			legs[strings.ToUpper(s.codec.Name)]++
 		}
@@ -144,7 +145,7 @@ func (t *tally) protected() map[protection]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	legs := map[protection]int{}
-	for l := range t.open {
+	for l := range t.open.All() {
 		if p, keys := l.protection(); p != "" {
 			legs[protection{p, keys}]++
 		}

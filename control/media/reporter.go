@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mcp/control/media/report"
+	"mcp/control/media/roll"
 )
 
 // reportInterval is how often each leg reports, on average (RFC 3550 section 6.2).
@@ -25,15 +26,12 @@ type reporter struct {
 	running sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
-	wheel [slots]map[*Leg]struct{}
+	wheel [slots]roll.Roll[*Leg]
 	at    int
 }
 
 func newReporter(every time.Duration) *reporter {
 	r := &reporter{quit: make(chan struct{})}
-	for i := range r.wheel {
-		r.wheel[i] = map[*Leg]struct{}{}
-	}
 	r.running.Go(func() { r.run(max(every/interval, time.Millisecond)) })
 	return r
 }
@@ -54,14 +52,13 @@ func (r *reporter) run(tick time.Duration) {
 // serve has the legs of the present slot report, and turns the wheel.
 func (r *reporter) serve() {
 	r.mu.Lock()
-	due := r.wheel[r.at]
-	r.wheel[r.at] = map[*Leg]struct{}{}
-	for l := range due {
+	due := r.wheel[r.at].Members()
+	for _, l := range due {
 		r.placeLocked(l, interval/2+rand.IntN(interval+1))
 	}
 	r.at = (r.at + 1) % slots
 	r.mu.Unlock()
-	for l := range due {
+	for _, l := range due {
 		l.report()
 	}
 }
@@ -74,15 +71,14 @@ func (r *reporter) add(l *Leg) {
 }
 
 func (r *reporter) placeLocked(l *Leg, ahead int) {
-	l.control.slot = (r.at + ahead) % slots
-	r.wheel[l.control.slot][l] = struct{}{}
+	r.wheel[(r.at+ahead)%slots].Join(&l.reports, l)
 }
 
 // remove ends a leg's reports, but for the last.
 func (r *reporter) remove(l *Leg) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.wheel[l.control.slot], l)
+	l.reports.Leave()
 }
 
 func (r *reporter) close() {
@@ -92,8 +88,6 @@ func (r *reporter) close() {
 
 // control is a leg's RTCP.
 type control struct {
-	slot int // of the reporter's wheel, under its lock
-
 	mu      sync.Mutex // guards what follows
 	reports *report.Session
 	over    bool
