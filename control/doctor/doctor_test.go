@@ -26,6 +26,7 @@ func TestFarEnds(t *testing.T) {
 		"sips:rm.example":                            {"rm.example:5061", true, true},
 		"sip:10.0.0.7":                               {}, // UDP answers nobody who says nothing
 		"rtsp://10.0.0.7/media/recognizer":           {"10.0.0.7:554", false, true},
+		"rtsps://10.0.0.7/media/recognizer":          {"10.0.0.7:554", true, true},
 		"post+https://rp/api":                        {"rp:443", true, true},
 		"tcp://broker":                               {"broker:61616", false, true},
 		"ssl://broker:7000":                          {"broker:7000", true, true},
@@ -51,10 +52,10 @@ func TestReach(t *testing.T) {
 	address := server.Listener.Addr().String()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if f := Reach("web", address, false)(ctx); f.State != OK || !strings.Contains(f.Detail, address) {
+	if f := Reach("web", address, false, Trust{})(ctx); f.State != OK || !strings.Contains(f.Detail, address) {
 		t.Errorf("%+v", f)
 	}
-	if f := Reach("web", address, true)(ctx); f.State != Warning || !strings.Contains(f.Advice, "ca-file") {
+	if f := Reach("web", address, true, Trust{})(ctx); f.State != Warning || !strings.Contains(f.Advice, "ca-file") {
 		t.Errorf("an authority that is not known: %+v", f)
 	}
 	plain := listener(t)
@@ -68,12 +69,12 @@ func TestReach(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	if f := Reach("web", plain.Addr().String(), true)(ctx); f.State != Failure || !strings.Contains(f.Detail, "no TLS") {
+	if f := Reach("web", plain.Addr().String(), true, Trust{})(ctx); f.State != Failure || !strings.Contains(f.Detail, "no TLS") {
 		t.Errorf("%+v", f)
 	}
 	gone := listener(t)
 	gone.Close()
-	if f := Reach("web", gone.Addr().String(), false)(ctx); f.State != Failure || !strings.Contains(f.Detail, "refused") || f.Advice == "" {
+	if f := Reach("web", gone.Addr().String(), false, Trust{})(ctx); f.State != Failure || !strings.Contains(f.Detail, "refused") || f.Advice == "" {
 		t.Errorf("%+v", f)
 	}
 }

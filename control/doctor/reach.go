@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ type port struct {
 var schemes = map[string]port{
 	"http": {"80", false}, "https": {"443", true}, "post+http": {"80", false}, "post+https": {"443", true},
 	"ws": {"80", false}, "wss": {"443", true}, "sip": {"5060", false}, "sips": {"5061", true},
-	"rtsp": {"554", false}, "tcp": {"61616", false}, "ssl": {"61617", true}, "stomp": {"61613", false},
+	"rtsp": {"554", false}, "rtsps": {"554", true}, "tcp": {"61616", false}, "ssl": {"61617", true}, "stomp": {"61613", false},
 	"stomp+ssl": {"61614", true}, "amqp": {"5672", false}, "amqps": {"5671", true}, "nio": {"61616", false},
 	"grpc": {"443", false}, "grpcs": {"443", true},
 }
@@ -65,10 +66,37 @@ func sipHost(scheme, rest string) (host string, secure, streams bool) {
 	return host, secure, secure || strings.Contains(params, "transport=tcp")
 }
 
+// Trust is by whom a far end's certificate is to be vouched for: the authorities of a PEM
+// file, or without one the system's; Beside: these count as well as the file's.
+type Trust struct {
+	File   string
+	Beside bool
+}
+
+func (t Trust) pool() (*x509.CertPool, error) {
+	if t.File == "" {
+		return nil, nil // the system's
+	}
+	text, err := os.ReadFile(t.File)
+	if err != nil {
+		return nil, fmt.Errorf("authorities: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if t.Beside {
+		if system, err := x509.SystemCertPool(); err == nil {
+			pool = system
+		}
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("authorities: %s holds no certificate", t.File)
+	}
+	return pool, nil
+}
+
 // Reach wants a connection to an address, with TLS where the far end speaks it: the
-// certificate is looked at, and one that is not believed is a warning, for the part
-// that calls may know other authorities.
-func Reach(name, address string, secure bool) Check {
+// certificate is looked at as calls do. One of an authority that is unknown where none
+// is configured is a warning.
+func Reach(name, address string, secure bool, trust Trust) Check {
 	return func(ctx context.Context) Finding {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err != nil {
@@ -83,20 +111,34 @@ func Reach(name, address string, secure bool) Check {
 		if err != nil {
 			return fail(name, err.Error(), "")
 		}
-		err = tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
-		var unknown x509.UnknownAuthorityError
-		var mismatch x509.HostnameError
-		var invalid x509.CertificateInvalidError
-		switch {
-		case errors.As(err, &unknown), errors.As(err, &mismatch):
-			return warn(name, err.Error(), "fine if the configuration names the authority (ca-file)")
-		case errors.As(err, &invalid):
-			return fail(name, err.Error(), "renew its certificate")
-		case err != nil:
-			return fail(name, fmt.Sprintf("no TLS: %v", err), "")
+		authorities, err := trust.pool()
+		if err != nil {
+			return fail(name, err.Error(), "name a PEM file of certificates")
+		}
+		err = tls.Client(conn, &tls.Config{ServerName: host, RootCAs: authorities, MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
+		if err != nil {
+			return distrust(name, err, trust)
 		}
 		return ok(name, detail+" with TLS")
 	}
+}
+
+// distrust is what becomes of a handshake that failed.
+func distrust(name string, err error, trust Trust) Finding {
+	var unknown x509.UnknownAuthorityError
+	var mismatch x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &unknown) && trust.File == "":
+		return warn(name, err.Error(), "name its authority in the configuration (ca-file, ca or authorities)")
+	case errors.As(err, &unknown):
+		return fail(name, err.Error(), "add its authority to "+trust.File)
+	case errors.As(err, &mismatch):
+		return warn(name, err.Error(), "call it by a name of its certificate, or renew that for this one")
+	case errors.As(err, &invalid):
+		return fail(name, err.Error(), "renew its certificate")
+	}
+	return fail(name, fmt.Sprintf("no TLS: %v", err), "")
 }
 
 // dialError says it without the operation, which the check's name has said.

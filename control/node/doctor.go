@@ -33,8 +33,12 @@ func Doctor(ctx context.Context, cfg Config) []doctor.Finding {
 		checks = append(checks, doctor.Folder("recordings", cfg.Upload.Folder, leastFree))
 	}
 	checks = append(checks, named(cfg)...)
-	for _, end := range farEnds(reflect.ValueOf(cfg), "") {
-		checks = append(checks, doctor.Reach(end.key, end.address, end.secure))
+	by := trusted{
+		own: doctor.Trust{File: cfg.Fetch.TLS.Authorities, Beside: true}, // pages, wherever they are named
+		sip: doctor.Trust{File: cfg.SIP.TLS.Authorities},
+	}
+	for _, end := range farEnds(reflect.ValueOf(cfg), "", by) {
+		checks = append(checks, doctor.Reach(end.key, end.address, end.secure, end.trust))
 	}
 	return doctor.Examine(ctx, checks)
 }
@@ -110,33 +114,64 @@ func plane(cfg carrying.Config) doctor.Check {
 type farEnd struct {
 	key, address string
 	secure       bool
+	trust        doctor.Trust
 }
 
+// trusted are those who vouch for the far ends of a section: one of SIP is reached by
+// the platform's own signalling, wherever it is named.
+type trusted struct{ own, sip doctor.Trust }
+
 // farEnds finds every URL in a configuration that leads somewhere.
-func farEnds(v reflect.Value, key string) (all []farEnd) {
+func farEnds(v reflect.Value, key string, by trusted) (all []farEnd) {
 	switch v.Kind() {
 	case reflect.String:
 		if address, secure, found := doctor.FarEnd(v.String()); found {
-			all = append(all, farEnd{key, address, secure})
+			end := farEnd{key, address, secure, by.own}
+			if strings.HasPrefix(strings.ToLower(v.String()), "sip") {
+				end.trust = by.sip
+			}
+			all = append(all, end)
 		}
 	case reflect.Struct:
+		if own, is := trustIn(v); is {
+			by.own = own
+		}
 		for i := range v.NumField() {
-			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-			if name == "" {
-				continue
+			if name := yamlName(v.Type().Field(i)); name != "" {
+				all = append(all, farEnds(v.Field(i), strings.TrimPrefix(key+"."+name, "."), by)...)
 			}
-			all = append(all, farEnds(v.Field(i), strings.TrimPrefix(key+"."+name, "."))...)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			all = append(all, farEnds(v.Index(i), key)...)
+			all = append(all, farEnds(v.Index(i), key, by)...)
 		}
 	case reflect.Map:
 		keys := v.MapKeys()
 		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 		for _, k := range keys {
-			all = append(all, farEnds(v.MapIndex(k), key+"."+k.String())...)
+			all = append(all, farEnds(v.MapIndex(k), key+"."+k.String(), by)...)
 		}
 	}
 	return all
+}
+
+// trustIn is by whom the far ends of a section are vouched for: its field with the tag
+// trust, or that of its part about TLS, names the file. False: as those around it.
+func trustIn(v reflect.Value) (doctor.Trust, bool) {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if tag := field.Tag.Get("trust"); tag != "" {
+			return doctor.Trust{File: v.Field(i).String(), Beside: tag == "beside"}, true
+		}
+		if field.Type.Kind() == reflect.Struct && yamlName(field) == "tls" {
+			return trustIn(v.Field(i))
+		}
+	}
+	return doctor.Trust{}, false
+}
+
+// yamlName is the key of a field, or empty.
+func yamlName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	return name
 }

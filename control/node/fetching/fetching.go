@@ -52,7 +52,7 @@ type Proxy struct {
 type TLS struct {
 	Certificate string `yaml:"certificate" names:"file" doc:"PEM file of the platform's certificate, for servers that ask; read at each handshake"`
 	Key         string `yaml:"key" names:"file" doc:"PEM file of its key"`
-	Authorities string `yaml:"authorities" names:"file" doc:"PEM file of certificates to trust beside the system's"`
+	Authorities string `yaml:"authorities" names:"file" trust:"beside" doc:"PEM file of certificates to trust beside the system's"`
 }
 
 // Defaults lets pages reach everything but the metadata servers of clouds.

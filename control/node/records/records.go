@@ -42,7 +42,7 @@ type Broker struct {
 	URLs         []string          `yaml:"urls" doc:"of brokers that share their queues, the first that answers is used: tcp://rs:61616 or ssl://rs:61617 (ActiveMQ's OpenWire), stomp://, stomp+ssl://, amqp:// or amqps:// (AMQP 1.0); none: records stay in the journal"`
 	User         string            `yaml:"user" doc:"name to log in with"`
 	PasswordFile string            `yaml:"password-file" names:"file" doc:"file with the password"`
-	CA           string            `yaml:"ca" names:"file" doc:"PEM file of the authorities that certify the brokers; default: the system's"`
+	CA           string            `yaml:"ca" names:"file" trust:"alone" doc:"PEM file of the authorities that certify the brokers; default: the system's"`
 	Cert         string            `yaml:"cert" names:"file" doc:"PEM file of this platform's own certificate, where brokers ask for one"`
 	Key          string            `yaml:"key" names:"file" doc:"PEM file of its key"`
 	Queue        string            `yaml:"queue" doc:"queue of the records, or a topic as topic://NAME"`

@@ -24,7 +24,7 @@ type Config struct {
 	Consul     string            `yaml:"consul" doc:"URL of the Consul agent, such as https://127.0.0.1:8501; empty: no registration"`
 	Token      string            `yaml:"token" secret:"true" doc:"ACL token"`
 	TokenFile  string            `yaml:"token-file" names:"file" doc:"file with the ACL token, read anew each time; goes before token"`
-	CAFile     string            `yaml:"ca-file" names:"file" doc:"PEM file of the authorities that vouch for the agent; empty: the system's"`
+	CAFile     string            `yaml:"ca-file" names:"file" trust:"alone" doc:"PEM file of the authorities that vouch for the agent; empty: the system's"`
 	CertFile   string            `yaml:"cert-file" names:"file" doc:"PEM file of our certificate, for an agent that asks for one"`
 	KeyFile    string            `yaml:"key-file" names:"file" doc:"PEM file of its private key"`
 	Service    string            `yaml:"service" doc:"name of the service; provisioning looks for gvp-mcp"`

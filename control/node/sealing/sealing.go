@@ -28,7 +28,7 @@ type Config struct {
 	Query        string        `yaml:"query" doc:"what gives a row a certificate, in PEM form in one column"`
 	Gateway      string        `yaml:"gateway" doc:"host and port, 8888 by custom, of a gateway beside a configuration server"`
 	TLS          bool          `yaml:"tls" doc:"whether the gateway speaks TLS"`
-	CAFile       string        `yaml:"ca-file" names:"file" doc:"PEM file of the authorities that vouch for the web server or gateway; empty: the system's"`
+	CAFile       string        `yaml:"ca-file" names:"file" trust:"alone" doc:"PEM file of the authorities that vouch for the web server or gateway; empty: the system's"`
 	Application  string        `yaml:"application" doc:"name that the gateway knows the platform by"`
 	User         string        `yaml:"user" doc:"user for the gateway"`
 	PasswordFile string        `yaml:"password-file" names:"file" doc:"file with the password for the gateway"`

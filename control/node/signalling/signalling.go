@@ -40,7 +40,7 @@ type Config struct {
 type TLS struct {
 	Certificate string `yaml:"certificate" names:"file" doc:"file of the certificate, with those that lead to its authority"`
 	Key         string `yaml:"key" names:"file" doc:"file of its key"`
-	Authorities string `yaml:"authorities" names:"file" doc:"file of the authorities that peers are trusted by; empty: the system's"`
+	Authorities string `yaml:"authorities" names:"file" trust:"alone" doc:"file of the authorities that peers are trusted by; empty: the system's"`
 	Mutual      bool   `yaml:"mutual" doc:"refuse clients that show no certificate of these authorities"`
 }
 

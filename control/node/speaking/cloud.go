@@ -19,7 +19,7 @@ type Google struct {
 	Tenants     map[string]string `yaml:"tenants" names:"file" doc:"credential files of tenants, by gvp-tenant-id"`
 	TTSEndpoint string            `yaml:"tts-endpoint" doc:"HOST:PORT of Text-to-Speech; empty: the public one"`
 	ASREndpoint string            `yaml:"asr-endpoint" doc:"HOST:PORT of Speech-to-Text; empty: the public one"`
-	CA          string            `yaml:"ca" names:"file" doc:"PEM file of root certificates; empty: the system's"`
+	CA          string            `yaml:"ca" names:"file" trust:"alone" doc:"PEM file of root certificates; empty: the system's"`
 	Insecure    bool              `yaml:"insecure" doc:"neither TLS nor credentials: for tests, on loopback addresses only"`
 	Budget      time.Duration     `yaml:"budget" doc:"how long a prompt may stay without audio, retries included; 0: 10s"`
 	Voice       GoogleVoice       `yaml:"voice" doc:"how prompts sound where the application does not say"`
@@ -78,7 +78,7 @@ type Nexus struct {
 	APIKeyFile   string            `yaml:"api-key-file" names:"file" doc:"file that holds the API key instead"`
 	Secret       string            `yaml:"secret" secret:"true" doc:"base64; requests are signed with it"`
 	SecretFile   string            `yaml:"secret-file" names:"file" doc:"file that holds the secret instead"`
-	CA           string            `yaml:"ca" names:"file" doc:"PEM file of root certificates; empty: the system's"`
+	CA           string            `yaml:"ca" names:"file" trust:"alone" doc:"PEM file of root certificates; empty: the system's"`
 	L16          bool              `yaml:"l16" doc:"offer 16-bit audio alone, rather than mu-law too"`
 	Custom       map[string]string `yaml:"custom" doc:"customConfig of every session"`
 	Timeout      time.Duration     `yaml:"timeout" doc:"how long opening a session may take; 0: 5s"`

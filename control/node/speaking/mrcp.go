@@ -52,7 +52,7 @@ type MRCPSession struct {
 // TLSClient is TLS as its client.
 type TLSClient struct {
 	Enable      bool   `yaml:"enable" doc:"offer TLS: TCP/TLS/MRCPv2 instead of TCP/MRCPv2; rtsps URIs mean it anyway"`
-	Authorities string `yaml:"authorities" names:"file" doc:"file of certificates (PEM) of who may sign the server's; empty: the system's. An MRCPv2 server's certificate that matches the fingerprint in its answer is taken whoever signed it"`
+	Authorities string `yaml:"authorities" names:"file" trust:"alone" doc:"file of certificates (PEM) of who may sign the server's; empty: the system's. An MRCPv2 server's certificate that matches the fingerprint in its answer is taken whoever signed it"`
 	Certificate string `yaml:"certificate" names:"file" doc:"file of a certificate (PEM) to show to the server; empty: none"`
 	Key         string `yaml:"key" names:"file" doc:"file of the certificate's key (PEM)"`
 	Name        string `yaml:"name" doc:"name that the server's certificate must be for; empty: the host it is reached at"`

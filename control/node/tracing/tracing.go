@@ -26,7 +26,7 @@ type Config struct {
 	Parent   string  `yaml:"parent-header" doc:"SIP header that whoever sends calls is believed to put a traceparent into, such as X-Traceparent; empty: each call has a trace of its own"`
 	Content  bool    `yaml:"content" doc:"put into traces what was said, keyed, played and logged, and who called whom; what pages keep private stays out in any case"`
 	Headers  string  `yaml:"headers-file" names:"file" doc:"file of header lines for the collector, such as Authorization: Bearer TOKEN, read anew each time"`
-	CAFile   string  `yaml:"ca-file" names:"file" doc:"PEM file of authorities that vouch for the collector, beside the system's"`
+	CAFile   string  `yaml:"ca-file" names:"file" trust:"beside" doc:"PEM file of authorities that vouch for the collector, beside the system's"`
 	CertFile string  `yaml:"cert-file" names:"file" doc:"PEM file of our certificate, for a collector that asks for one; read at each handshake"`
 	KeyFile  string  `yaml:"key-file" names:"file" doc:"PEM file of its private key"`
 }

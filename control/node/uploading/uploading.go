@@ -52,7 +52,7 @@ type Place struct {
 	TokenFile    string `yaml:"token-file" names:"file" doc:"file with a bearer token, read anew each time"`
 	Region       string `yaml:"region" doc:"of an S3 bucket"`
 	Endpoint     string `yaml:"endpoint" doc:"URL of an S3 service that is not Amazon's"`
-	CAFile       string `yaml:"ca-file" names:"file" doc:"PEM file of the authorities that vouch for the server; empty: the system's"`
+	CAFile       string `yaml:"ca-file" names:"file" trust:"alone" doc:"PEM file of the authorities that vouch for the server; empty: the system's"`
 	CertFile     string `yaml:"cert-file" names:"file" doc:"PEM file of our certificate, for a server that asks for one"`
 	KeyFile      string `yaml:"key-file" names:"file" doc:"PEM file of its private key"`
 }
