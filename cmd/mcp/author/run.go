@@ -51,7 +51,7 @@ caller does is read line by line from the script, or from the terminal:
   silence       the caller says nothing until the time is over
   hangup        the caller hangs up
   show:x + 1    prints a variable's value, or any expression's
-  barge say:yes the same as any of these, but without waiting for the prompts' end
+  barge say:yes the same as any of these, without waiting for the prompts
   message:a=1   a message comes for the application
   say(#):hello  while being recorded: the caller says hello and presses #
   talk:hello    and goes on until the recording is long enough
