@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // goroutine is what tells one goroutine from another: the first line of its stack.
@@ -58,6 +59,38 @@ func TestFewStay(t *testing.T) {
 		if n := runtime.NumGoroutine() - others; n != staying {
 			t.Errorf("%d stay, want %d", n, staying)
 		}
+		c.Wait()
+	})
+}
+
+// Who is not needed leaves, who is stays.
+func TestIdleOnesLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c Crew
+		others := runtime.NumGoroutine()
+		wait := func(n int) {
+			t.Helper()
+			if synctest.Wait(); runtime.NumGoroutine()-others != n {
+				t.Errorf("%d wait, want %d", runtime.NumGoroutine()-others, n)
+			}
+		}
+		gate := make(chan struct{})
+		for range 5 {
+			c.Go(func() { <-gate })
+		}
+		close(gate)
+		wait(5)
+		for range 3 { // two at once are enough
+			meet := make(chan struct{})
+			c.Go(func() { <-meet })
+			c.Go(func() { close(meet) })
+			time.Sleep(patience)
+		}
+		wait(2)
+		time.Sleep(2 * patience)
+		wait(0)
+		c.Go(func() {})
+		wait(1)
 		c.Wait()
 	})
 }
