@@ -164,9 +164,8 @@ func legConfigOf(k *relayLegConfig) LegConfig {
 			Latch: time.Duration(k.LatchMs) * time.Millisecond,
 			DSCP:  k.TrafficClass >> 2,
 		},
-		RelayEvent: k.RelayEvents != 0,
-		Copy:       k.CopyToUser != 0,
-		ClockRate:  k.ClockRate, FrameTicks: k.FrameTicks,
+		Copy:      k.CopyToUser != 0,
+		ClockRate: k.ClockRate, FrameTicks: k.FrameTicks,
 		AudioType: k.AudioType, EventType: k.EventType, NoiseType: k.NoiseType,
 		MaySend: k.MaySend != 0, MayReceive: k.MayReceive != 0,
 	}

@@ -67,7 +67,6 @@ func configOf(c LegConfig) relayLegConfig {
 		MaySend:      flag(c.MaySend),
 		MayReceive:   flag(c.MayReceive),
 		CopyToUser:   flag(c.Copy),
-		RelayEvents:  flag(c.RelayEvent),
 		TrafficClass: c.Far.trafficClass(),
 	}
 	if c.Far.LatchFrom.IsValid() {

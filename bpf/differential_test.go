@@ -76,7 +76,7 @@ func TestProgramAgreesWithModel(t *testing.T) {
 }
 
 // start opens the legs anew: IPv4 and IPv6 ones that relay within and between
-// the two, with comfort noise, events relayed or neither, one that only copies, one
+// the two, with comfort noise or without, one that only copies, one
 // that does nothing.
 func (c *contest) start() {
 	for _, l := range c.legs {
@@ -96,12 +96,12 @@ func (c *contest) start() {
 	for from, to := range map[*modelLeg]*modelLeg{a: s, b: s, e: a, f: u, s: a, u: s, idle: nil, copied: nil} {
 		from.to, from.copied = to, from == copied
 	}
-	s.event, a.events, u.events = otherEventType, true, true
+	s.event = otherEventType
 	a.noise, b.noise, f.noise, s.noise = noiseType, noiseType+1, noiseType, noiseType+2
 	for _, l := range c.legs {
 		m := c.model.legs[l.Local()]
 		config := legConfig(m.far, nil)
-		config.Far.DSCP, config.Copy, config.RelayEvent = m.class>>2, m.copied, m.events
+		config.Far.DSCP, config.Copy = m.class>>2, m.copied
 		config.EventType, config.NoiseType = m.event, m.noise
 		if m.to != nil {
 			config.RelayTo = c.plane.leg(m.to.id)

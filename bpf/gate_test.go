@@ -266,39 +266,6 @@ func TestRTCPChangesNothing(t *testing.T) {
 	want(t, "the caller", r.arrive(t, r.callerPeer, bpftest.RTP{Seq: 2, SSRC: 1}), "relayed")
 }
 
-// telephone-event goes to userspace, and to the other leg under its number when asked.
-func TestEventsAreRelayed(t *testing.T) {
-	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})
-	r.openLegs(t)
-	c := legConfig(r.callerPeer, r.serverLeg)
-	c.RelayEvent = true
-	must(t, r.callerLeg.Configure(c))
-	to := legConfig(r.serverPeer, r.callerLeg)
-	to.EventType, to.Far.DSCP = 96, 46
-	must(t, r.serverLeg.Configure(to))
-	digit := bpftest.RTP{Type: eventType, Marker: true, Seq: 1, TS: 160, SSRC: 1, Payload: []byte{5, 0, 0, 160}}
-	action, out := r.run(t, r.fromCaller(digit).Bytes())
-	if action != xdpRedirect {
-		t.Fatalf("action is %d", action)
-	}
-	d, err := bpftest.Dissect(out)
-	must(t, err)
-	got, err := bpftest.ParseRTP(d.Payload)
-	must(t, err)
-	if got.Type != 96 || string(got.Payload) != string(digit.Payload) || out[15] != 46<<2 {
-		t.Errorf("%+v, traffic class %#x", got, out[15])
-	}
-	if s := r.stats(t, r.callerLeg); s.RxUser != 1 || s.RxRelayed != 1 {
-		t.Errorf("%+v", s)
-	}
-	to.EventType = NoType
-	must(t, r.serverLeg.Configure(to))
-	digit.Seq++
-	if action, _ := r.run(t, r.fromCaller(digit).Bytes()); action != xdpDrop {
-		t.Errorf("a digit was relayed to a leg that takes none")
-	}
-}
-
 // Of the packets of a key press userspace gets those that tell something new.
 func TestKeysAreToldOfOnce(t *testing.T) {
 	r := newRig(t, rigOptions{mode: ModeGeneric, static: true})

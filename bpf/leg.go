@@ -37,7 +37,6 @@ type Leg struct {
 type LegConfig struct {
 	Far        FarEnd
 	RelayTo    *Leg   // audio goes on as this leg's; nil: nowhere
-	RelayEvent bool   // telephone-event goes there, too, as that leg's payload type
 	Copy       bool   // audio goes to the handler of Receive, too
 	ClockRate  uint32 // Hz
 	FrameTicks uint32 // timestamp units of a frame

@@ -28,7 +28,6 @@ type modelLeg struct {
 	audio, event byte
 	noise        byte // 0: none
 	copied       bool
-	events       bool // go where the audio goes, too
 	in           modelIngress
 	out          modelEgress
 }
@@ -108,24 +107,21 @@ func (l *modelLeg) audioArrives(p datagram, at span) outcome {
 		return outcome{verdict: verdict, unsure: unsure}
 	}
 	event, noise := r.kind == l.event, l.noise != 0 && r.kind == l.noise
-	if event && l.to != nil && !l.events {
+	if event && l.to != nil {
 		l.to.out.leaveBehind(r, l.id)
 	}
 	switch {
 	case !event && !noise && r.kind != l.audio:
 		return outcome{verdict: "drop_type"}
-	case event && !l.in.tell(p.payload) && (l.to == nil || !l.events):
+	case event && !l.in.tell(p.payload):
 		return outcome{verdict: "repeated"}
-	case event && (l.to == nil || !l.events), l.to == nil && l.copied:
+	case event, l.to == nil && l.copied:
 		return outcome{verdict: "to_user"}
 	case l.to == nil:
 		return outcome{verdict: "unrouted"}
 	}
 	as := l.to.audio
-	switch {
-	case event:
-		as = l.to.event
-	case noise:
+	if noise {
 		as = l.to.noise
 	}
 	if as == 0 && noise {

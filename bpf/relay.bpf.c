@@ -124,20 +124,24 @@ static __always_inline struct origin origin_in(const struct run *r, const struct
 	struct origin o = {};
 
 	origin_of(&o, rtp, from->id, r->now);
-	o.event = is_event(from, rtp);
 	o.noise = is_noise(&from->config, rtp->type & RTP_TYPE);
 	o.turn = from->ingress.turn;
 	return o;
 }
 
 /* A key press is for userspace alone. */
-static __always_inline void keep_from(struct run *r, const struct packet *p, const struct leg *from)
+static __always_inline enum verdict on_event(struct run *r, const struct packet *p, struct leg *from,
+					     const struct rtphdr *rtp)
 {
 	struct leg *to = leg_in(from->config.relay_to);
 	struct origin o = origin_in(r, p, from);
+	enum verdict v = tell_event(r, p, from, rtp);
 
+	if (v == TO_USER)
+		from->counts.rx_user++;
 	if (to)
 		withhold(to, from->config.relay_to_id, &o);
+	return v;
 }
 
 /* Sends a leg's packet on as another leg's. */
@@ -180,25 +184,24 @@ static __always_inline enum verdict on_rtcp(struct run *r, const struct packet *
 static __always_inline enum verdict on_rtp(struct run *r, const struct packet *p, struct leg *leg)
 {
 	struct rtphdr *rtp = (struct rtphdr *)p->payload;
-	bool event, relay;
 	enum verdict v;
+	bool relay;
 
 	if ((void *)(rtp + 1) > p->end || p->length < sizeof(*rtp) + (rtp->flags & 0xf) * 4)
 		return DROP_NOT_RTP;
 	v = judge_rtp(leg, p, rtp, r->now);
 	if (v != UNDECIDED)
 		return v;
-	event = is_event(leg, rtp);
-	relay = leg->config.relay_to_id && (!event || leg->config.relay_events);
-	if (event || leg->config.copy_to_user) {
-		v = event ? tell_event(r, p, leg, rtp) : to_user(r, p, leg, EVENT_RTP, true);
+	if (is_event(leg, rtp))
+		return on_event(r, p, leg, rtp);
+	relay = leg->config.relay_to_id;
+	if (leg->config.copy_to_user) {
+		v = to_user(r, p, leg, EVENT_RTP, true);
 		if (v == TO_USER)
 			leg->counts.rx_user++;
 		else if (relay)
 			count_drop(leg, v);
 	}
-	if (event && !relay)
-		keep_from(r, p, leg);
 	return relay ? relay_on(r, p, leg) : v;
 }
 

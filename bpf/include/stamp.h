@@ -11,8 +11,8 @@
  *   source restarted (a jump RFC 3550 A.1 calls a restart) is a change, too
  *   source returned  that was on hold, routed elsewhere or nowhere meanwhile, is a
  *                    change, too: what it said there is not lost
- *   left behind      a packet that the far end did not agree to, of a key or of
- *                    noise: its number goes to the next, and nothing is lost
+ *   left behind      a packet of a key, or of noise that the far end did not agree
+ *                    to: its number goes to the next, and nothing is lost
  *   userspace        its packets have no numbers: each is the next
  */
 #pragma once
@@ -32,7 +32,6 @@ struct origin {
 	__u32 ticks;
 	__u16 seq;
 	bool marker;
-	bool event;      /* telephone-event */
 	bool noise;      /* comfort noise */
 	__u8 turn;       /* of the source */
 };

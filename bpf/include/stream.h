@@ -31,8 +31,6 @@ static __always_inline enum verdict may_depart(const struct leg *leg, __u64 id, 
 		return why_closed(leg);
 	if (!leg->config.may_send)
 		return DROP_HELD;
-	if (o->event && leg->config.event_type == NO_TYPE)
-		return DROP_TYPE;
 	if (o->noise && !leg->config.noise_type)
 		return DROP_TYPE;
 	return UNDECIDED;
@@ -40,9 +38,7 @@ static __always_inline enum verdict may_depart(const struct leg *leg, __u64 id, 
 
 static __always_inline __u8 type_of(const struct leg *leg, const struct origin *o)
 {
-	if (o->noise)
-		return leg->config.noise_type;
-	return o->event ? leg->config.event_type : leg->config.audio_type;
+	return o->noise ? leg->config.noise_type : leg->config.audio_type;
 }
 
 static __always_inline void address(const struct leg *leg, const struct origin *o, struct departure *d)

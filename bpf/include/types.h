@@ -88,7 +88,7 @@ struct leg_config {
 	__u8 may_send;
 	__u8 may_receive;
 	__u8 copy_to_user;
-	__u8 relay_events;         /* telephone-event goes where the audio goes, too */
+	__u8 relay_events;         /* 0: telephone-event goes to userspace alone */
 	__u8 traffic_class;        /* of what is sent: DSCP times four (RFC 2474) */
 	__u8 noise_type;           /* of comfort noise (RFC 3389), which goes where the audio goes; 0: none */
 };

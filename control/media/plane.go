@@ -122,9 +122,8 @@ func (f FarEnd) MaxRate() int {
 // payload type that To agreed. telephone-event and RTCP always go to the Receiver, but
 // for those packets of an event that say the same as one before.
 type Route struct {
-	To     PlaneLeg // relayed into this leg's outgoing stream; nil: nowhere
-	Copy   bool     // audio also goes to the Receiver
-	Events bool     // telephone-event is relayed, too, as the payload type that To agreed
+	To   PlaneLeg // relayed into this leg's outgoing stream; nil: nowhere
+	Copy bool     // audio also goes to the Receiver
 }
 
 // Receiver takes packets that reach userspace.

@@ -276,37 +276,6 @@ func (f *farEnd) spray(at *leg) {
 	}
 }
 
-func relaysEvents(b *bench) {
-	from, to, speaker, listener := b.joined()
-	agreed := listener.agreed(otherType)
-	agreed.Events = eventType - 5
-	b.must(to.Connect(agreed))
-	b.must(from.Route(media.Route{To: to.PlaneLeg, Events: true}))
-	b.heardFirst(speaker, listener)
-	press := func(key byte) packet {
-		event := speaker.next
-		event.Type = eventType
-		p := append(event.Append(nil), key, 0x8a, 0, 160)
-		speaker.next.Sequence++
-		speaker.send(p)
-		if got := from.received(from.audio); !bytes.Equal(got, p) {
-			b.Errorf("sent %x, received %x", p, got)
-		}
-		return packet{p}
-	}
-	pressed := press(5)
-	if heard := listener.hear(); heard.header().Type != eventType-5 || !heard.sameContent(pressed) {
-		b.Errorf("pressed %x, heard %x", pressed.bytes, heard.bytes)
-	}
-	agreed.Events = -1
-	b.must(to.Connect(agreed))
-	press(6)
-	from.dropped("type", 1)
-	b.must(from.Route(media.Route{To: to.PlaneLeg}))
-	press(7)
-	b.heardFirst(speaker, listener)
-}
-
 func sharesOnePort(b *bench) {
 	from, speaker := b.connected(b.A, audioType)
 	agreed := speaker.agreed(audioType)

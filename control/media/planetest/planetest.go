@@ -64,7 +64,6 @@ var tests = map[string]func(*bench){
 	"KeepsTheCeilingOfReports": keepsTheCeilingOfReports,
 	"RefusesAThirdHost":        refusesAThirdHost,
 	"RefusesTheOtherIPVersion": refusesTheOtherIPVersion,
-	"RelaysEvents":             relaysEvents,
 	"RelaysNoise":              relaysNoise,
 	"SendsNoiseByTheClock":     sendsNoiseByTheClock,
 	"SharesOnePort":            sharesOnePort,

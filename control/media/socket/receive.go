@@ -91,7 +91,7 @@ func (l *leg) audio(p []byte, h rtpstream.Header, from netip.AddrPort, now time.
 	to, _ := route.To.(*leg)
 	switch {
 	case to == nil:
-	case o.event && !route.Events:
+	case o.event:
 		to.withhold(h, o)
 	default:
 		if err := to.relay(p, h, o); err != nil {

@@ -118,10 +118,7 @@ func (l *leg) withhold(h rtpstream.Header, from origin) {
 // kindOf is the payload type that was agreed with a far end for what is relayed; false:
 // none was.
 func kindOf(far media.FarEnd, from origin) (kind uint8, agreed bool) {
-	switch {
-	case from.event:
-		return uint8(far.Events), far.Events >= 0
-	case from.noise:
+	if from.noise {
 		return far.Noise, far.Noise != 0
 	}
 	return far.PayloadType, true

@@ -67,7 +67,7 @@ func (l *leg) Route(r media.Route) error {
 	l.configuring.Lock()
 	defer l.configuring.Unlock()
 	c := l.kernel.Config()
-	c.RelayTo, c.RelayEvent, c.Copy = relayTo, r.Events, r.Copy
+	c.RelayTo, c.Copy = relayTo, r.Copy
 	return l.kernel.Configure(c)
 }
 
