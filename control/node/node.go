@@ -71,8 +71,16 @@ type closer struct {
 func Run(ctx context.Context, cfg Config, changes <-chan Config, log *slog.Logger) error {
 	n := &Node{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), stopping: ctx}
 	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	defer n.close()
 	n.companions = append(n.companions, tuning.Tune(uint64(cfg.Calls.Garbage), log))
+	err := n.run(ctx, changes)
+	n.close()
+	if err == nil {
+		n.log.Info("stopped")
+	}
+	return err
+}
+
+func (n *Node) run(ctx context.Context, changes <-chan Config) error {
 	if err := n.build(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
@@ -222,10 +230,7 @@ func (n *Node) serve(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	if err = errors.Join(append(errs, err)...); err == nil {
-		n.log.Info("stopped")
-	}
-	return err
+	return errors.Join(append(errs, err)...)
 }
 
 // untilDrained is a context that ends once ctx has and then the last call, or the
