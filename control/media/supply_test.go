@@ -102,7 +102,7 @@ func TestSupplyIsBounded(t *testing.T) {
 			live.mu.Lock()
 			kept := len(live.audio)
 			live.mu.Unlock()
-			if limit := int(3 * ahead * 8000 / time.Second); kept > limit || int(from.taken.Load())*8000-len(p.all())*160 > limit {
+			if limit := int(4 * ahead * 8000 / time.Second); kept > limit || int(from.taken.Load())*8000-len(p.all())*160 > limit {
 				s.Fatalf("%d octets are kept, %d s taken, %d frames heard", kept, from.taken.Load(), len(p.all()))
 			}
 		}
