@@ -165,6 +165,29 @@ func TestSilenceShowsInTimestamp(t *testing.T) {
 	}
 }
 
+// Two processors stamp at the same time: the one that read its clock first may come last.
+func TestAClockThatWasReadBeforeIsNoSilence(t *testing.T) {
+	s := newStream(t)
+	later := func(leg *Leg, change func(entry *relayLeg, ns uint64)) {
+		t.Helper()
+		entry, err := leg.read()
+		must(t, err)
+		change(entry, uint64(time.Second))
+		must(t, s.plane.objects.Legs.Update(leg.slot, entry, ebpf.UpdateExist|ebpf.UpdateLock))
+	}
+	first := s.mustRelay(bpftest.RTP{Seq: 100, TS: 5000, SSRC: 1})
+	later(s.serverLeg, func(entry *relayLeg, ns uint64) { entry.Egress.LastNs += ns })
+	if own := s.own(true, frameTicks); own.TS-first.TS != frameTicks {
+		t.Errorf("the timestamp steps by %d", own.TS-first.TS)
+	}
+	later(s.serverLeg, func(entry *relayLeg, ns uint64) { entry.Egress.ReplacedNs += ns })
+	if out, ok := s.relay(bpftest.RTP{Seq: 99, TS: 4840, SSRC: 1}); ok {
+		t.Errorf("a late packet of the replaced source left as %+v", out)
+	}
+	later(s.callerLeg, func(entry *relayLeg, ns uint64) { entry.Ingress.LastNs += ns })
+	want(t, "another source", s.arrive(t, s.callerPeer, bpftest.RTP{Seq: 7, SSRC: 2}), "drop_ssrc")
+}
+
 // An event's packets share one timestamp; the last one moves the time on.
 func TestEventPacketsShareTimestamp(t *testing.T) {
 	s := newStream(t)

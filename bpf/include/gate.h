@@ -132,7 +132,7 @@ static __always_inline enum verdict check_ssrc(struct leg *leg, const struct pac
 
 	if (in->ssrc == bpf_ntohl(rtp->ssrc) || !in->last_ns || in->renewed)
 		return UNDECIDED;
-	if (now - in->last_ns < SSRC_HOLD_NS)
+	if (since(in->last_ns, now) < SSRC_HOLD_NS)
 		return DROP_SSRC;
 	hold(leg);
 	proven = is_proven(&leg->gate, p, rtp);

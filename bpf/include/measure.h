@@ -57,7 +57,7 @@ static __always_inline void measure_sequence(struct leg_ingress *in, __u32 ssrc,
  */
 static __always_inline void measure_jitter(struct leg_ingress *in, __u32 ts, __u32 clock_rate, __u64 now)
 {
-	__u32 d = ticks_of(now - in->audio_ns, clock_rate) - (ts - in->last_ts);
+	__u32 d = ticks_of(since(in->audio_ns, now), clock_rate) - (ts - in->last_ts);
 
 	if ((__s32)d < 0)
 		d = -d;

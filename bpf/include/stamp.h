@@ -81,7 +81,7 @@ static __always_inline __u32 resume_ts(const struct leg_egress *e, __u32 rate, _
 {
 	if (!e->started)
 		return end_ts(e);
-	return later(e->place.last_ts + ticks_of(now - e->last_ns, rate), end_ts(e));
+	return later(e->place.last_ts + ticks_of(since(e->last_ns, now), rate), end_ts(e));
 }
 
 /* Do this sequence number and timestamp go on where the stream is? */
@@ -94,7 +94,7 @@ static __always_inline bool continues(const struct leg_egress *e, const struct s
 		return ahead >= -MAX_MISORDER && -leap <= MAX_LEAP * rate;
 	if (ahead >= MAX_DROPOUT)
 		return false;
-	return leap <= MAX_LEAP * rate || leap <= MAX_LEAP * rate + ticks_of(now - e->last_ns, rate);
+	return leap <= MAX_LEAP * rate || leap <= MAX_LEAP * rate + ticks_of(since(e->last_ns, now), rate);
 }
 
 /* Is it a straggler of the source that was replaced a moment ago? */
@@ -103,7 +103,7 @@ static __always_inline bool is_straggler(const struct leg_egress *e, const struc
 	__s16 ahead = o->seq - e->former_seq;
 
 	return o->source_id == e->former_id && o->ssrc == e->former_ssrc &&
-	       ahead <= 0 && ahead >= -MAX_MISORDER && now - e->replaced_ns < LATE_NS;
+	       ahead <= 0 && ahead >= -MAX_MISORDER && since(e->replaced_ns, now) < LATE_NS;
 }
 
 static __always_inline bool is_source(const struct leg_egress *e, const struct origin *o)
