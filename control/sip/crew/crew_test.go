@@ -14,6 +14,14 @@ func goroutine() string {
 	return string(b[:runtime.Stack(b, false)])
 }
 
+// stay is how many wait for a task once all that are to be done are.
+func (c *Crew) stay() int {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting)
+}
+
 func TestTaskRunsWhereTheOneBeforeHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Crew
@@ -49,14 +57,12 @@ func TestTasksRunAtOnce(t *testing.T) {
 func TestFewStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Crew
-		others := runtime.NumGoroutine()
 		gate := make(chan struct{})
 		for range 2 * staying {
 			c.Go(func() { <-gate })
 		}
 		close(gate)
-		synctest.Wait()
-		if n := runtime.NumGoroutine() - others; n != staying {
+		if n := c.stay(); n != staying {
 			t.Errorf("%d stay, want %d", n, staying)
 		}
 		c.Wait()
@@ -67,11 +73,10 @@ func TestFewStay(t *testing.T) {
 func TestIdleOnesLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Crew
-		others := runtime.NumGoroutine()
 		wait := func(n int) {
 			t.Helper()
-			if synctest.Wait(); runtime.NumGoroutine()-others != n {
-				t.Errorf("%d wait, want %d", runtime.NumGoroutine()-others, n)
+			if got := c.stay(); got != n {
+				t.Errorf("%d stay, want %d", got, n)
 			}
 		}
 		gate := make(chan struct{})
@@ -80,7 +85,8 @@ func TestIdleOnesLeave(t *testing.T) {
 		}
 		close(gate)
 		wait(5)
-		for range 3 { // two at once are enough
+		time.Sleep(patience / 2) // from here on, nothing happens when they are thinned
+		for range 3 {            // two at once are enough
 			meet := make(chan struct{})
 			c.Go(func() { <-meet })
 			c.Go(func() { close(meet) })
